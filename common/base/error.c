@@ -1,0 +1,124 @@
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void clean(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++)
+        if (*p < 0x20 || *p == 0x7f)
+            *p = '?';
+}
+
+int fail(error *e, int code, const char *format, ...)
+{
+    if (e && !e->code) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(e->text, sizeof e->text, format, args);
+        va_end(args);
+        clean(e->text);
+        e->code = code;
+    }
+    return code;
+}
+
+int fail_system(error *e, const char *format, ...)
+{
+    int number = errno;
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return fail(e, ERR_SYSTEM, "%s: %s", text, strerror(number));
+}
+
+int fail_memory(error *e, size_t bytes, const char *what)
+{
+    return fail(e, ERR_SYSTEM, "out of memory: %zu bytes for %s were refused", bytes, what);
+}
+
+int fail_context(error *e, const char *format, ...)
+{
+    if (!e)
+        return ERR_SYSTEM;
+    char context[sizeof e->text], old[sizeof e->text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(context, sizeof context, format, args);
+    va_end(args);
+    memcpy(old, e->text, sizeof old);
+    size_t n = strlen(context);
+    if (n > sizeof e->text / 2)
+        n = sizeof e->text / 2;
+    memcpy(e->text, context, n);
+    snprintf(e->text + n, sizeof e->text - n, ": %.*s", (int)(sizeof e->text - n - 3), old);
+    clean(e->text);
+    return e->code;
+}
+
+void *mem_zero(size_t count, size_t size, const char *what, error *e)
+{
+    if (count == 0)
+        count = 1;
+    if (size && count > SIZE_MAX / size) {
+        fail_memory(e, SIZE_MAX, what);
+        return NULL;
+    }
+    void *p = calloc(count, size);
+    if (!p)
+        fail_memory(e, count * size, what);
+    return p;
+}
+
+int mem_grow(void *block, size_t *capacity, size_t need, size_t size, const char *what, error *e)
+{
+    if (need <= *capacity)
+        return 0;
+    size_t wanted = *capacity ? *capacity : 16;
+    while (wanted < need) {
+        if (wanted > SIZE_MAX / 2)
+            return fail_memory(e, SIZE_MAX, what);
+        wanted *= 2;
+    }
+    if (wanted > SIZE_MAX / size)
+        return fail_memory(e, SIZE_MAX, what);
+    void *old;
+    memcpy(&old, block, sizeof old);
+    void *p = realloc(old, wanted * size);
+    if (!p)
+        return fail_memory(e, wanted * size, what);
+    memcpy(block, &p, sizeof p);
+    *capacity = wanted;
+    return 0;
+}
+
+void *mem_aligned(size_t bytes, const char *what, error *e)
+{
+    const size_t huge = (size_t)1 << 21;
+    size_t align = bytes >= 2 * huge ? huge : 64;
+    if (bytes > SIZE_MAX - align) {
+        fail_memory(e, bytes, what);
+        return NULL;
+    }
+    size_t rounded = (bytes + align - 1) / align * align;
+    if (rounded == 0)
+        rounded = align;
+    void *p = aligned_alloc(align, rounded);
+    if (!p) {
+        fail_memory(e, bytes, what);
+        return NULL;
+    }
+#ifdef MADV_HUGEPAGE
+    if (align == huge)
+        madvise(p, rounded, MADV_HUGEPAGE); /* a wish: the result does not depend on it */
+#endif
+    memset(p, 0, rounded);
+    return p;
+}

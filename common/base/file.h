@@ -1,0 +1,56 @@
+/* file.h - reading whole files and writing files that are either complete or absent.
+ *
+ * Writing: out_open makes a temporary sibling (PATH.tmp.<pid>), the caller prints into out.stream, and
+ * out_commit flushes, syncs and renames it over PATH. Until then PATH is untouched; after a failure,
+ * out_discard or a signal the sibling is gone. "-" writes to standard output.
+ */
+#ifndef ONEBOX_BASE_FILE_H
+#define ONEBOX_BASE_FILE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* A whole file in memory, mapped when that is possible. `data` is not NUL-terminated. */
+typedef struct file_view {
+    const char *path; /* as given (not copied); "standard input" for "-" */
+    const char *data;
+    size_t size;
+    bool mapped;
+} file_view;
+
+/* Opens `path` for reading ("-" reads all of standard input). A directory, a missing file and an unreadable
+ * one are ERR_INPUT. file_close releases the data. */
+int file_open(file_view *view, const char *path, error *e);
+void file_close(file_view *view);
+
+typedef struct out_file {
+    FILE *stream;    /* print here */
+    char *path;      /* the final name */
+    char *temporary; /* the sibling, NULL for standard output */
+} out_file;
+
+/* Ownership of `out` stays with the caller; every successful out_open is followed by out_commit or
+ * out_discard. */
+int out_open(out_file *out, const char *path, error *e);
+
+/* Ends the writing. On failure (a full disk is noticed here) the sibling is removed and PATH is as it was. */
+int out_commit(out_file *out, error *e);
+
+/* The same, but a PATH that already holds the same bytes is left alone, with its time; *changed tells. */
+int out_commit_if_changed(out_file *out, bool *changed, error *e);
+
+/* Gives the writing up. Safe after a failed or finished out_file (zeroed). */
+void out_discard(out_file *out);
+
+/* Removes the siblings of all open out_files when SIGINT, SIGTERM or SIGHUP ends the program. Called once by
+ * program_begin. */
+void out_remove_on_signal(void);
+
+/* Lower-case hexadecimal SHA-256 of `size` bytes / of a file. */
+void sha256_hex(const void *data, size_t size, char hex[65]);
+int sha256_file(const char *path, char hex[65], error *e);
+
+#endif

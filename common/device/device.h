@@ -1,0 +1,99 @@
+/* device.h - the seam between the network and the hardware.
+ *
+ * device -> model -> plan. A device is a processor or a GPU. A model holds, on the device, one network's
+ * parameters, gradients and Adam moments. A plan is the network made ready for one use: a batch size,
+ * training or evaluation, a first trainable group, an arithmetic precision. Layouts, fusion and memory reuse
+ * are free behind the plan:
+ *   - nodes of frozen groups: batch norms in evaluation mode, folded into the convolutions, nothing kept, no
+ * gradients;
+ *   - backward stops at the first trainable node;
+ *   - several plans of one model share its parameters; a plan notices when they changed.
+ *
+ * Everything is synchronous for the caller: when a call returns, its host outputs are complete and its host
+ * inputs may be reused. Calls on one model and its plans must not overlap in time.
+ */
+#ifndef ONEBOX_DEVICE_DEVICE_H
+#define ONEBOX_DEVICE_DEVICE_H
+
+#include "base/error.h"
+#include "nn/graph.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct device device;
+typedef struct model model;
+typedef struct plan plan;
+
+typedef enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_AUTO } precision;
+typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD } conv_algorithm;
+
+typedef struct device_options {
+    int threads;         /* 0: as many as threads_available() */
+    conv_algorithm conv; /* CONV_AUTO: Winograd for 3x3 stride 1 in fp32 where there is a kernel (by shape and
+                            processor, never by timing), else direct */
+    precision precision;
+} device_options;
+
+/* `name`: "auto", "cpu" or "cuda[:N]". NULL with e set when it isn't there. */
+device *device_open(const char *name, const device_options *options, error *e);
+void device_close(device *d);
+
+/* One line for logs and metadata: "cpu: oneDNN 2.6.3, 2 threads, avx512_core_bf16, conv winograd, fp32".
+ * Inside d. */
+const char *device_describe(const device *d);
+
+/* Appends the lines for --version: libraries and what was found. A function of program.libraries. */
+void device_versions(char *text, size_t size);
+
+/* Makes room on the device for g's parameters, gradients and moments. g must outlive the model. */
+model *model_create(device *d, const graph *g, error *e);
+void model_free(model *m);
+
+/* Copies all parameters to / from the device; `params` is the flat array of graph.h. Upload zeroes the
+ * moments. */
+int model_upload(model *m, const float *params, error *e);
+int model_download(model *m, float *params, error *e);
+
+/* Zeroes Adam's moments (a new optimiser). */
+int model_reset_moments(model *m, error *e);
+
+/* Copies Adam's moments (flat arrays like params; 0 where never trained), for --resume. */
+int model_download_moments(model *m, float *first, float *second, error *e);
+int model_upload_moments(model *m, const float *first, const float *second, error *e);
+
+/* One Adam step over the trainable parameters of groups >= first_group, with the gradients of the last
+ * plan_backward: m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr[group] sqrt(1-b2^t)/(1-b1^t) m /
+ * (sqrt(v) + eps) with b1 = 0.9, b2 = 0.999, eps = 1e-8 beside the uncorrected root (PyTorch 0.3). t counts
+ * from 1. */
+int model_adam_step(model *m, const float lr[GROUPS], int first_group, int64_t t, error *e);
+
+typedef struct plan_options {
+    int batch;       /* samples; exactly this many are computed */
+    bool training;   /* batch statistics, dropout, activations kept for plan_backward */
+    int first_group; /* training: groups below it are frozen (GROUP_STEM: all trainable) */
+    bool freeze_bn;  /* training: batch norms of trainable backbone groups use stored statistics (weights
+                        train) */
+} plan_options;
+
+plan *plan_create(model *m, const plan_options *options, error *e);
+void plan_free(plan *p);
+
+/* Runs the network. `input`: batch x size x size x 3 float32 NHWC in [0,1]. `output`: batch x graph.outputs.
+ * `seed` and `step` key the dropout masks (training): the mask of element i of dropout node k is kept when
+ * word (i mod 4) of philox_block(seed, PHILOX_STREAM(PURPOSE_DROPOUT, k), step << 32 | i / 4), seen as a
+ * number in [0,1) by dividing by 2^32, is >= p; i counts the node's elements of the whole batch in N, C, H, W
+ * order. Training plans update the running statistics of trainable batch norms in the model. */
+int plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, float *output, error *e);
+
+/* Training plans: gradients of all trainable parameters of groups >= first_group from d(loss)/d(output),
+ * batch x outputs. They overwrite those in the model and are what model_adam_step uses. */
+int plan_backward(plan *p, const float *output_gradient, error *e);
+
+/* Copies the gradients (flat array like params; frozen ones are 0). For tests and summaries. */
+int model_download_gradients(model *m, float *gradients, error *e);
+
+/* Bytes of working memory the plan holds. */
+size_t plan_bytes(const plan *p);
+
+#endif

@@ -1,0 +1,53 @@
+/* winograd.h - 3x3 stride-1 pad-1 convolutions by Winograd's F(4x4, 3x3), fp32, AVX-512.
+ *
+ * Activations are nChw16c (N, C/16, H, W, 16); weights and weight gradients are PyTorch's OIHW outside and
+ * whatever suits inside. Channel counts are multiples of 16; any height, width and batch. All work runs on
+ * OpenMP threads; for a given thread count the order of every sum is fixed, so results repeat bit for bit.
+ * Source: Lavin and Gray, arXiv 1509.09308 (algorithm); blocking after Jia et al., PPoPP 2018.
+ */
+#ifndef ONEBOX_DEVICE_WINOGRAD_H
+#define ONEBOX_DEVICE_WINOGRAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct winograd_shape {
+    int n;    /* batch */
+    int c, k; /* input and output channels */
+    int h, w; /* spatial size, the same in and out */
+} winograd_shape;
+
+/* True when this processor (AVX-512 F, BW, DQ, VL) and these channel counts are served. */
+bool winograd_supported(const winograd_shape *s);
+
+/* Transformed weights: how many floats, and the transform from OIHW [k][c][3][3]. winograd_weights_forward
+ * serves winograd_forward; winograd_weights_backward (flipped, channels exchanged) serves
+ * winograd_backward_data. */
+size_t winograd_weight_floats(const winograd_shape *s);
+void winograd_weights_forward(const winograd_shape *s, const float *oihw, float *u, int threads);
+void winograd_weights_backward(const winograd_shape *s, const float *oihw, float *u, int threads);
+
+/* Work area shared by all calls with these threads: floats needed (64-byte aligned by the caller, contents
+ * free). */
+size_t winograd_scratch_floats(const winograd_shape *s, int threads);
+
+/* What winograd_forward does to the sums before it stores them, in this order; all may be absent. */
+typedef struct winograd_epilogue {
+    const float *bias; /* [k] or NULL */
+    const float *add;  /* a tensor like dst, added, or NULL; may be dst itself (in place) */
+    bool relu;
+} winograd_epilogue;
+
+/* dst[n,k,h,w] = epilogue(conv(src[n,c,h,w], weights)). */
+void winograd_forward(const winograd_shape *s, const float *src, const float *u, float *dst,
+                      const winograd_epilogue *epilogue, float *scratch, int threads);
+
+/* dsrc[n,c,h,w] from ddst[n,k,h,w]. */
+void winograd_backward_data(const winograd_shape *s, const float *ddst, const float *u_backward, float *dsrc,
+                            float *scratch, int threads);
+
+/* dw OIHW [k][c][3][3] (overwritten) from src and ddst. */
+void winograd_backward_weights(const winograd_shape *s, const float *src, const float *ddst, float *dw,
+                               float *scratch, int threads);
+
+#endif

@@ -1,0 +1,181 @@
+/* Unit tests of common/base. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "base/threads.h"
+
+#include "test.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void test_errors(void)
+{
+    TEST("the first failure is kept and control characters are masked")
+    {
+        error e = {0};
+        CHECK(fail(&e, ERR_INPUT, "bad\nname\x1b") == ERR_INPUT, "code");
+        fail(&e, ERR_SYSTEM, "later");
+        CHECK(e.code == ERR_INPUT && strcmp(e.text, "bad?name?") == 0, "%s", e.text);
+        fail_context(&e, "file %d", 7);
+        CHECK(strcmp(e.text, "file 7: bad?name?") == 0, "%s", e.text);
+    }
+}
+
+static void test_mt19937(void)
+{
+    TEST("the permutation agrees with numpy's legacy generator seeded with 42")
+    {
+        mt19937 mt;
+        uint32_t p[2501];
+        const uint32_t ten[] = {8, 1, 5, 0, 7, 2, 9, 4, 3, 6};
+        mt19937_seed(&mt, 42);
+        mt19937_permutation(&mt, p, 10);
+        CHECK(memcmp(p, ten, sizeof ten) == 0, "permutation(10) differs");
+        const uint32_t first[] = {1105, 2055, 1386, 1036, 321,  2242, 1756, 544,  1997, 1293,
+                                  572,  246,  927,  1244, 1387, 1033, 1837, 1894, 2347, 1106};
+        const uint32_t last[] = {1638, 1095, 1130, 1294, 860};
+        mt19937_seed(&mt, 42);
+        mt19937_permutation(&mt, p, 2501);
+        CHECK(memcmp(p, first, sizeof first) == 0, "start differs");
+        CHECK(memcmp(p + 2496, last, sizeof last) == 0, "end differs");
+    }
+    TEST("the first words of seed 5489 are those of the generator's authors")
+    {
+        mt19937 mt;
+        mt19937_seed(&mt, 5489);
+        uint32_t a = mt19937_next(&mt), b = mt19937_next(&mt);
+        CHECK(a == 3499211612u && b == 581869302u, "%u %u", a, b);
+    }
+}
+
+static void test_philox(void)
+{
+    TEST("philox gives the known answers of its authors' test vectors")
+    {
+        uint32_t out[4];
+        philox_block(0, 0, 0, out);
+        CHECK(out[0] == 0x6627e8d5 && out[1] == 0xe169c58d && out[2] == 0xbc57ac4c && out[3] == 0x9b00dbd8,
+              "%08x %08x %08x %08x", out[0], out[1], out[2], out[3]);
+        philox_block(UINT64_MAX, UINT64_MAX, UINT64_MAX, out);
+        CHECK(out[0] == 0x408f276d && out[1] == 0x41c83b0e && out[2] == 0xa20bc7c6 && out[3] == 0x6d5451fd,
+              "%08x %08x %08x %08x", out[0], out[1], out[2], out[3]);
+    }
+    TEST("uniform draws lie in [0, 1) and normal draws have mean 0 and variance 1")
+    {
+        philox p = philox_start(3, 4);
+        double sum = 0, squares = 0, low = 1, high = 0;
+        for (int i = 0; i < 100000; i++) {
+            double u = philox_uniform(&p), n = philox_normal(&p);
+            low = u < low ? u : low;
+            high = u > high ? u : high;
+            sum += n;
+            squares += n * n;
+        }
+        CHECK(low >= 0 && low < 1e-4 && high < 1 && high > 1 - 1e-4, "%g %g", low, high);
+        CHECK(sum / 1e5 < 0.02 && sum / 1e5 > -0.02, "mean %g", sum / 1e5);
+        CHECK(squares / 1e5 < 1.02 && squares / 1e5 > 0.98, "variance %g", squares / 1e5);
+    }
+}
+
+static void test_text(void)
+{
+    TEST("numbers are whole fields in the C locale")
+    {
+        int64_t i;
+        double d;
+        CHECK(text_int("12", 2, 0, 100, &i) && i == 12, "12");
+        CHECK(!text_int("12 ", 3, 0, 100, &i) && !text_int("+1", 2, 0, 9, &i) && !text_int("", 0, 0, 9, &i),
+              "bad");
+        CHECK(!text_int("101", 3, 0, 100, &i) && !text_int("99999999999999999999", 20, 0, INT64_MAX, &i),
+              "range");
+        CHECK(text_double("1e-5", 4, &d) && d == 1e-5, "1e-5");
+        CHECK(!text_double("nan", 3, &d) && !text_double("inf", 3, &d) && !text_double("0x1", 3, &d),
+              "words");
+        CHECK(!text_double("1e999", 5, &d) && !text_double("1,5", 3, &d) && !text_double("1.5x", 4, &d),
+              "tails");
+    }
+    TEST("lines end in LF, CRLF or the end of the file")
+    {
+        const char *data = "a\nbb\r\n\nccc";
+        text_lines l = text_lines_of(data, strlen(data));
+        const char *line;
+        size_t n, sizes[4] = {0}, count = 0;
+        while (text_line(&l, &line, &n) && count < 4)
+            sizes[count++] = n;
+        CHECK(count == 4 && sizes[0] == 1 && sizes[1] == 2 && sizes[2] == 0 && sizes[3] == 3, "%zu lines",
+              count);
+    }
+    TEST("the nearest word is offered only when it is near")
+    {
+        const char *words[] = {"augment", "phase", "batch"};
+        const char *near = text_nearest("agument", words, 3);
+        CHECK(near && strcmp(near, "augment") == 0, "%s", near ? near : "none");
+        CHECK(!text_nearest("zzzzzz", words, 3), "offered");
+    }
+}
+
+static atomic_int touched[1000];
+static int touch(void *context, size_t item, int worker, error *e)
+{
+    (void)context, (void)worker;
+    atomic_fetch_add(&touched[item], 1);
+    return item == 700 ? fail(e, ERR_INPUT, "item 700") : 0;
+}
+
+static void test_threads(void)
+{
+    TEST("parallel_for runs every item once and reports the failure")
+    {
+        error e = {0};
+        int code = parallel_for(4, 700, touch, NULL, &e);
+        bool once = true;
+        for (int i = 0; i < 700; i++)
+            once = once && touched[i] == 1;
+        CHECK(code == 0 && once, "code %d", code);
+        code = parallel_for(4, 1000, touch, NULL, &e);
+        CHECK(code == ERR_INPUT && strcmp(e.text, "item 700") == 0, "code %d, %s", code, e.text);
+    }
+}
+
+static void test_files(void)
+{
+    TEST("an uncommitted file never appears, an unchanged one keeps its time")
+    {
+        char dir[] = "/tmp/onebox-test-XXXXXX", path[64];
+        error e = {0};
+        CHECK(mkdtemp(dir) != NULL, "mkdtemp");
+        snprintf(path, sizeof path, "%s/f", dir);
+        out_file out;
+        CHECK(out_open(&out, path, &e) == 0, "%s", e.text);
+        fputs("one\n", out.stream);
+        CHECK(access(path, F_OK) != 0, "appeared early");
+        out_discard(&out);
+        CHECK(access(path, F_OK) != 0, "appeared after discard");
+        bool changed;
+        for (int i = 0; i < 2; i++) {
+            CHECK(out_open(&out, path, &e) == 0, "%s", e.text);
+            fputs("one\n", out.stream);
+            CHECK(out_commit_if_changed(&out, &changed, &e) == 0 && changed == (i == 0), "round %d", i);
+        }
+        char hex[65];
+        CHECK(sha256_file(path, hex, &e) == 0 &&
+                  strcmp(hex, "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806") == 0,
+              "%s", hex);
+        unlink(path);
+        CHECK(rmdir(dir) == 0, "a temporary file was left");
+    }
+}
+
+int main(void)
+{
+    test_errors();
+    test_mt19937();
+    test_philox();
+    test_text();
+    test_threads();
+    test_files();
+    return test_end();
+}
