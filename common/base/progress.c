@@ -1,0 +1,81 @@
+#include "base/progress.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+double progress_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+progress progress_start(FILE *stream, bool terminal, double interval, double now)
+{
+    return (progress){stream, terminal, interval, terminal ? -1 : now, false};
+}
+
+void progress_bar(char *text, int width, int64_t done, int64_t total)
+{
+    int full = total > 0 ? (int)((double)done / (double)total * width) : 0;
+    if (full < 0)
+        full = 0;
+    if (full > width)
+        full = width;
+    text[0] = '[';
+    memset(text + 1, '#', (size_t)full);
+    memset(text + 1 + full, '.', (size_t)(width - full));
+    text[width + 1] = ']';
+    text[width + 2] = 0;
+}
+
+void progress_duration(char text[24], double seconds)
+{
+    if (!(seconds >= 0) || seconds > 1e9) {
+        strcpy(text, "-:--");
+        return;
+    }
+    unsigned s = (unsigned)(seconds + 0.5), hours = s / 3600, minutes = s / 60 % 60;
+    if (hours)
+        snprintf(text, 24, "%u:%02u:%02u", hours, minutes, s % 60);
+    else
+        snprintf(text, 24, "%u:%02u", minutes, s % 60);
+}
+
+static int columns(FILE *stream)
+{
+    struct winsize size;
+    if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 20)
+        return size.ws_col < 250 ? size.ws_col : 250;
+    return 80;
+}
+
+void progress_show(progress *p, double now, const char *what, int64_t done, int64_t total, const char *values)
+{
+    double wait = p->terminal ? 0.1 : p->interval;
+    bool last = p->terminal && done == total;
+    if (p->shown >= 0 && now - p->shown < wait && !last)
+        return;
+    p->shown = now;
+    if (!p->terminal) {
+        fprintf(p->stream, "%s %lld/%lld  %s\n", what, (long long)done, (long long)total, values);
+        fflush(p->stream);
+        return;
+    }
+    char bar[32], line[512];
+    progress_bar(bar, 20, done, total);
+    snprintf(line, sizeof line, "%s %s %lld/%lld  %s", what, bar, (long long)done, (long long)total, values);
+    fprintf(p->stream, "\r%.*s\033[K", columns(p->stream) - 1, line); /* never wraps; wipes what was longer */
+    fflush(p->stream);
+    p->drawn = true;
+}
+
+void progress_clear(progress *p)
+{
+    if (!p->drawn)
+        return;
+    fputs("\r\033[K", p->stream);
+    fflush(p->stream);
+    p->drawn = false;
+}
