@@ -1,0 +1,87 @@
+/* anno.h - annotations: the tables anno.tsv and largest.tsv.
+ *
+ * Text, tab-separated, one header line and then one row per object:
+ *
+ *     image_id  file_name   width  height  category  y1  x1   y2   x2   ignore
+ *     12        000012.jpg  500    333     car       96  155  269  350  0
+ *
+ * Boxes are inclusive 0-based corners, row first, inside the picture. ignore is 1 for objects that VOC calls
+ * difficult and COCO a crowd; they are there only if asked for. largest.tsv has the same columns and exactly
+ * one row per picture, never an ignored one.
+ */
+#ifndef ONEBOX_VOC_ANNO_H
+#define ONEBOX_VOC_ANNO_H
+
+#include "base/error.h"
+#include "voc/box.h"
+#include "voc/names.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define ANNO_HEADER "image_id\tfile_name\twidth\theight\tcategory\ty1\tx1\ty2\tx2\tignore"
+
+enum {
+    ANNO_SIDE_MAX = 1000000, /* pixels; a picture wider or higher than that is refused */
+};
+#define ANNO_ID_MAX (INT64_C(1) << 53)
+
+/* One object. Strings belong to the table. */
+typedef struct anno_row {
+    int64_t image_id; /* 0 .. 2^53 */
+    const char *file_name;
+    const char *category;
+    int32_t width, height; /* of the picture, 1 .. ANNO_SIDE_MAX */
+    box box;
+    bool ignore;
+    uint32_t image; /* index into anno_table.images */
+} anno_row;
+
+/* One picture and its objects, in the order of their rows (they need not be neighbours in the file). */
+typedef struct anno_image {
+    int64_t id;
+    const char *file_name;
+    int32_t width, height;
+    const uint32_t *rows; /* indices into anno_table.rows, ascending; owned by the table */
+    uint32_t count;
+} anno_image;
+
+typedef struct anno_table {
+    anno_row *rows; /* in file order */
+    size_t count, capacity;
+    anno_image *images; /* in the order in which they first appear; images[i] has file_names number i */
+    size_t image_count, image_capacity;
+    names file_names; /* number = index into images */
+    names categories; /* in order of first appearance */
+    uint32_t *row_lists;
+} anno_table; /* zero-initialise */
+
+/* Reads and validates anno.tsv or largest.tsv ("-": standard input). Errors name file and line: a wrong
+ * header, a field that is no number, a box outside its picture, a file name with '/' or control characters,
+ * one picture with two sizes or ids, one id with two pictures. A table without rows is fine. Whoever called
+ * it frees the table with anno_free (also after a failure, when it is empty). */
+int anno_read(anno_table *t, const char *path, error *e);
+
+/* The picture of that name, or NULL. */
+const anno_image *anno_find(const anno_table *t, const char *file_name);
+
+/* The picture with that id, or NULL. Linear. */
+const anno_image *anno_find_id(const anno_table *t, int64_t id);
+
+/* The largest object of a picture that is not ignored: the greatest box_score, the first in file order among
+ * equals. NULL when every object is ignored. */
+const anno_row *anno_largest(const anno_table *t, const anno_image *image);
+
+/* Prints the header and `count` rows / one row, for out_file streams. Stream errors are noticed by
+ * out_commit. */
+void anno_print_header(FILE *f);
+void anno_print_row(FILE *f, const anno_row *row);
+
+void anno_free(anno_table *t);
+
+/* --check of json2anno, and of largest (which also wants one row per picture and none ignored). */
+int anno_check(const char *path, error *e);
+int anno_check_largest(const char *path, error *e);
+
+#endif

@@ -1,0 +1,64 @@
+/* labels.h - the label files of a training: lrg.csv (class), bb.csv (box) and val.txt (which rows validate).
+ *
+ *     lrg.csv:  fn,cat            bb.csv:  fn,bbox                      val.txt:  000048.jpg
+ *               008197.jpg,car             008197.jpg,186 450 226 496             000061.jpg
+ *
+ * CSV as in RFC 4180: a field with a comma, a quote or a line break stands in quotes and doubles its quotes.
+ * The box is four whole numbers y1 x1 y2 x2, one space between, inclusive corners in the picture's own
+ * pixels. A label cell is one label, blanks included. Rows keep the order of the file: the order decides,
+ * with the split, which pictures validate.
+ */
+#ifndef ONEBOX_VOC_LABELS_H
+#define ONEBOX_VOC_LABELS_H
+
+#include "base/error.h"
+#include "voc/names.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct label_row {
+    const char *file_name; /* owned by labels */
+    int32_t class_index;   /* rank of the label among the distinct labels in byte order; -1 without lrg.csv */
+    float box[4];          /* y1 x1 y2 x2, own pixels; zeros without bb.csv */
+    bool is_val;
+} label_row;
+
+typedef struct labels {
+    label_row *rows; /* in the order of lrg.csv, or of bb.csv when there is no lrg.csv */
+    size_t count;
+    uint32_t *train; /* indices of the rows that train / validate, each ascending */
+    uint32_t *val;
+    size_t train_count, val_count;
+    const char **classes; /* distinct labels in byte order, classes[class_index]; NULL without lrg.csv */
+    size_t class_count;
+    bool has_class, has_box;
+    char train_sha256[65]; /* of labels_split_digest's text, for logs and checkpoint metadata */
+    char val_sha256[65];
+    names file_names; /* number = row */
+    names labels_seen;
+} labels; /* zero-initialise */
+
+/* Reads what is given; lrg, bb and val may each be NULL, but not lrg and bb both. Without val every row
+ * trains. With both CSV files they are joined by file name. ERR_INPUT with file and line for: another header
+ * than fn,cat / fn,bbox; a row with another number of fields; a bad quote; a file name that is empty,
+ * repeated or unsafe (names_bad_file_name); a box that is not four whole numbers with y1 <= y2, x1 <= x2 from
+ * 0 on; no rows; names in one CSV and not in the other, and names in val that no CSV has (count and first
+ * three); a name twice in val; val holding all rows or none. labels_free also after a failure. */
+int labels_read(labels *l, const char *lrg, const char *bb, const char *val, error *e);
+
+/* The row of that picture, or NULL. */
+const label_row *labels_find(const labels *l, const char *file_name);
+
+void labels_free(labels *l);
+
+/* Reads a list of file names, one a line (val.txt), into `list` in order. Empty lines are errors, as are
+ * repeated names. */
+int labels_read_names(names *list, const char *path, error *e);
+
+/* SHA-256 of a list of pictures in the form in which splits are compared: each file name without its
+ * extension
+ * ("000012.jpg" -> "000012"), a line feed after every one, the last included. */
+int labels_digest(const char *const *file_names, size_t count, char hex[65], error *e);
+
+#endif
