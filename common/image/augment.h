@@ -1,0 +1,63 @@
+/* augment.h - the random changes of a training picture, and the order in which they draw.
+ *
+ * A recipe lists augmentations; they are applied in that order to the aspect-keeping float32 picture. Each
+ * one first draws its state, always all of it, so later draws do not depend on earlier outcomes: flip p 1
+ * draw:  mirrored left to right when draw < p rotate deg p    2 draws: angle = sym(deg); then rotated only
+ * when draw < p lighting b c    2 draws: B = sym(b); C = sym(c), factor = C < 0 ? 1/(1-C) : 1+C where a draw
+ * is uniform in [0,1) with 53 bits and sym(s) = draw * 2s - s.
+ */
+#ifndef ONEBOX_IMAGE_AUGMENT_H
+#define ONEBOX_IMAGE_AUGMENT_H
+
+#include "base/error.h"
+#include "base/random.h"
+
+#include <stdbool.h>
+
+typedef enum augment_kind { AUGMENT_FLIP, AUGMENT_ROTATE, AUGMENT_LIGHTING } augment_kind;
+
+typedef struct augment {
+    augment_kind kind;
+    double numbers[2]; /* flip: p; rotate: degrees, p; lighting: b, c */
+} augment;
+
+enum { AUGMENT_MAX = 8 };
+
+typedef struct augment_list {
+    augment items[AUGMENT_MAX];
+    int count;
+} augment_list;
+
+/* Appends the augmentation called `name` with its numbers: flip [p = 0.5]; rotate deg [p = 0.75];
+ * lighting b c. Errors (ERR_INPUT, one line without a file name: use fail_context): unknown name (the nearest
+ * known one is named), wrong count, probability outside [0,1], degrees outside [0,90), b outside [0,1],
+ * c outside [0,1), list full. */
+int augment_add(augment_list *list, const char *name, const double *numbers, int count, error *e);
+
+/* "flip" … of a kind; how many numbers it has. */
+const char *augment_name(augment_kind kind);
+int augment_numbers(augment_kind kind);
+
+/* One drawn state; which fields count depends on the kind. */
+typedef struct augment_state {
+    bool taken;        /* flip, rotate */
+    double angle;      /* rotate, degrees, counter-clockwise */
+    double brightness; /* lighting: B */
+    double contrast;   /* lighting: factor */
+} augment_state;
+
+/* Draws the states of all items in order. states: list->count of them. */
+void augment_draw(const augment_list *list, philox *random, augment_state *states);
+
+/* The generator of one sample's augmentation: a function of the training's seed, the epoch since its start
+ * and the sample's row alone, so pictures don't depend on threads or batch borders. */
+philox augment_random(uint64_t seed, uint32_t epoch, uint64_t row);
+
+/* The changes themselves, on float32 height x width x 3. */
+void augment_flip(float *pixels, int height, int width);
+
+/* clip((p - mu) * factor + mu + brightness, 0, 1) with mu the mean over all pixels and channels; unchanged
+ * when brightness is 0 and factor 1. */
+void augment_lighting(float *pixels, int height, int width, double brightness, double contrast);
+
+#endif

@@ -1,0 +1,40 @@
+/* sample.h - from a cached picture to what the network sees: float32, augmented, squashed to a square.
+ *
+ *   8-bit cached picture -> value/255 -> augmentations in listed order -> INTER_AREA to size x size
+ *
+ * and its box through the same stages by the rule of boxmask.h. Normalisation is the device's.
+ */
+#ifndef ONEBOX_IMAGE_SAMPLE_H
+#define ONEBOX_IMAGE_SAMPLE_H
+
+#include "base/error.h"
+#include "image/augment.h"
+#include "image/boxmask.h"
+
+#include <stdint.h>
+
+/* A picture scaled to shorter side `size`; a row of the cache, or one made by picture_scale. Not owned. */
+typedef struct scaled_picture {
+    const char *name;
+    int original_height, original_width;
+    int height, width;
+    const uint8_t *pixels; /* height x width x 3, RGB */
+} scaled_picture;
+
+/* Scratch memory for samples of one size; one per thread. */
+typedef struct sampler sampler;
+sampler *sampler_create(int size, error *e);
+void sampler_free(sampler *s);
+
+/* Makes one sample. `list` and `states` (as augment_draw made them) may both be NULL: the validation form,
+ * two stages for the box. `raw` is the box in the original picture's pixels, or NULL when the task has none;
+ * then `box` is not written. pixels: size x size x 3 floats in [0,1], NHWC; box: y1, x1, y2, x2 in the size x
+ * size frame, inclusive. Every flip and rotate of the list costs the box one stage, taken or not. */
+int sample_make(sampler *s, const scaled_picture *picture, const augment_list *list,
+                const augment_state *states, const pixel_box *raw, float *pixels, float box[4], error *e);
+
+/* The picture after the augmentations and before the squash, for drawing: height x width x 3 floats inside
+ * the sampler, valid until its next call. */
+const float *sample_augmented(const sampler *s, int *height, int *width);
+
+#endif
