@@ -1,0 +1,62 @@
+/* loss.h - losses and metrics of the three tasks, on the host, in double precision.
+ *
+ * output: batch x task_outputs. Targets: class index per picture, box y1, x1, y2, x2 per picture in pixels of
+ * the size x size frame.
+ *   cls   mean over the batch of -log softmax(output)[label]
+ *   bbox  mean over batch * 4 of |output - box|
+ *   detn  L1 + 20 CE, L1 = mean over batch * 4 of |size * sigmoid(output[0..3]) - box|,
+ *         CE = mean cross-entropy of output[4..]
+ */
+#ifndef ONEBOX_NN_LOSS_H
+#define ONEBOX_NN_LOSS_H
+
+#include "nn/resnet.h"
+
+#define DETN_CLASS_WEIGHT 20.0
+
+typedef struct loss_shape {
+    task task;
+    int batch;
+    int classes; /* 0 for bbox */
+    int size;    /* side of the frame, scale of detn's boxes */
+} loss_shape;
+
+/* Of one batch; also of a whole validation set (loss_mean). What a task doesn't have is 0. */
+typedef struct loss_value {
+    double loss;
+    double accuracy; /* share of rows whose largest class score (the first of equals) is the label's */
+    double l1;
+} loss_value;
+
+/* gradient: d(loss)/d(output), batch x outputs, or NULL. labels / boxes may be NULL where the task has none.
+ * A label outside 0..classes-1 is ERR_INPUT (its row is named). */
+int loss_compute(const loss_shape *s, const float *output, const int32_t *labels, const float *boxes,
+                 float *gradient, loss_value *value, error *e);
+
+/* Means over batches weighted by their sizes (so that a smaller last batch counts less). Zero-initialise. */
+typedef struct loss_mean {
+    double loss, accuracy, l1, weight;
+} loss_mean;
+void loss_mean_add(loss_mean *m, loss_value value, int batch);
+loss_value loss_mean_value(const loss_mean *m);
+
+/* Running training loss: avg = 0.98 avg + 0.02 loss from 0; the value shown is avg / (1 - 0.98^n). n counts
+ * batches since the start of the phase. Zero-initialise at the start of each phase. */
+typedef struct loss_smooth {
+    double average;
+    int64_t count;
+} loss_smooth;
+double loss_smooth_add(loss_smooth *s, double loss); /* returns the value shown */
+double loss_smooth_value(const loss_smooth *s);
+
+/* What outputs mean, for predictions: class probabilities (softmax over `classes` scores) of one row. */
+void loss_softmax(const float *scores, int classes, double *probability);
+
+/* One row's box in the size x size frame: the output itself (bbox) or size * sigmoid(output) (detn). Not
+ * clipped. Returns false for TASK_CLS. */
+bool loss_box(task t, int size, const float *output, double box[4]);
+
+/* One row's class scores inside `output`, or NULL for TASK_BBOX. */
+const float *loss_scores(task t, const float *output);
+
+#endif

@@ -1,0 +1,76 @@
+/* recipe.h - how a network is trained, as text: one setting, augmentation or phase a line.
+ *
+ *     arch   resnet34            tiny, resnet18, resnet34 or resnet50
+ *     size   224                 side of the square input, a multiple of 32
+ *     batch  64
+ *     seed   0
+ *     precision fp32             fp32, bf16 or auto
+ *     augment flip P             mirror with probability P
+ *     augment rotate DEG P       by an angle within +-DEG with probability P
+ *     augment lighting B C       brightness within +-B, contrast within +-C
+ *     phase NAME from GROUP lr A [B C] SCHEDULE
+ *
+ * Augmentations are applied in the order of their lines. A phase trains the layers from GROUP (head, layer3
+ * or conv1) on; lr is one rate for all groups or three (conv1 to layer2, layer3 and layer4, head); SCHEDULE
+ * is `cosine cycles N len L [mult M]` or `triangular DIV CUT epochs N`. '#' starts a comment. Any setting may
+ * be left out (defaults as above); at least one phase is needed; names are unique.
+ */
+#ifndef ONEBOX_NN_RECIPE_H
+#define ONEBOX_NN_RECIPE_H
+
+#include "base/text.h"
+#include "device/device.h"
+#include "nn/resnet.h"
+#include "nn/schedule.h"
+
+enum { RECIPE_PHASES = 16, RECIPE_AUGMENTS = 16, RECIPE_NAME = 32 };
+
+typedef enum augment_kind { AUGMENT_FLIP, AUGMENT_ROTATE, AUGMENT_LIGHTING, AUGMENT_KINDS } augment_kind;
+
+typedef struct recipe_augment {
+    augment_kind kind;
+    double numbers[2]; /* flip: p; rotate: degrees, p; lighting: brightness, contrast */
+} recipe_augment;
+
+typedef struct recipe_phase {
+    char name[RECIPE_NAME]; /* letters, digits, '-', '_' */
+    int from;               /* GROUP_HEAD, GROUP_TOP or GROUP_STEM */
+    double lr[GROUPS];
+    schedule schedule;
+} recipe_phase;
+
+typedef struct recipe {
+    arch arch;
+    int size, batch;
+    uint64_t seed;
+    precision precision;
+    int augment_count, phase_count;
+    recipe_augment augments[RECIPE_AUGMENTS];
+    recipe_phase phases[RECIPE_PHASES];
+} recipe;
+
+/* Reads `path` ("-": standard input). ERR_INPUT with file and line; unknown words name the nearest known one.
+ * recipe_parse does the same with text in memory; `name` is what error lines call it. */
+int recipe_load(recipe *r, const char *path, error *e);
+int recipe_parse(recipe *r, const char *name, const char *text, size_t size, error *e);
+
+/* Applies one --set "KEY=VALUE[,VALUE…]" (ERR_USAGE when it doesn't fit): arch, size, batch, seed, precision,
+ * augment.NAME (all lines of that kind; "none" drops them), phase.NAME.lr, phase.NAME.from,
+ * phase.NAME.cycles, .len, .mult, .div, .cut, .epochs, and phase.NAME=none, which drops the phase. */
+int recipe_set(recipe *r, const char *assignment, error *e);
+
+/* The canonical text: every setting in a fixed order, single blanks, numbers in their shortest form, no
+ * comments. Reading it back gives the same recipe. Appended to b. */
+int recipe_text(const recipe *r, text_buffer *b, error *e);
+
+/* For --check FILE. */
+int recipe_check(const char *path, error *e);
+
+/* Number of the phase of this name, or -1. */
+int recipe_find_phase(const recipe *r, const char *name);
+
+const char *group_name(int group);        /* "conv1", "layer3", "head" */
+const char *augment_name(augment_kind k); /* "flip", "rotate", "lighting" */
+const char *precision_name(precision p);  /* "fp32", "bf16", "auto" */
+
+#endif
