@@ -4,7 +4,8 @@
  * 10, then per value a blank and the value rounded to 6 decimals in its shortest form, left-justified to 10.
  *
  *   X.history.tsv  one row per epoch: phase epoch trn_loss val_loss accuracy l1 seconds images_per_second
- *   X.batches.tsv  one row per batch: phase epoch batch lr loss smoothed images_per_second
+ *   X.batches.tsv  one row per batch: phase epoch batch lr loss smoothed wait images_per_second; wait: seconds
+ *                  that the batch's pictures came late
  *   lr.tsv         one row per batch of the finder: batch lr loss smoothed
  * epoch and batch count from 0 in each phase (batch goes on over its epochs); lr is the last group's; what a
  * task doesn't have is '-'. Columns that depend on the clock stand last.
@@ -30,14 +31,14 @@ int history_table_header(task t, text_buffer *b, error *e);
 int history_table_row(task t, int epoch, double trn_loss, loss_value val, text_buffer *b, error *e);
 
 #define HISTORY_COLUMNS "phase\tepoch\ttrn_loss\tval_loss\taccuracy\tl1\tseconds\timages_per_second\n"
-#define BATCHES_COLUMNS "phase\tepoch\tbatch\tlr\tloss\tsmoothed\timages_per_second\n"
+#define BATCHES_COLUMNS "phase\tepoch\tbatch\tlr\tloss\tsmoothed\twait\timages_per_second\n"
 #define LR_FIND_COLUMNS "batch\tlr\tloss\tsmoothed\n"
 
 /* Lines with newline, appended to b. `seconds`: of the epoch's training part; rate in pictures per second. */
 int history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds,
                 double rate, text_buffer *b, error *e);
 int batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
-                double rate, text_buffer *b, error *e);
+                double wait, double rate, text_buffer *b, error *e);
 int lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b, error *e);
 
 #endif

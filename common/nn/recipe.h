@@ -20,17 +20,11 @@
 
 #include "base/text.h"
 #include "device/device.h"
+#include "image/augment.h"
 #include "nn/resnet.h"
 #include "nn/schedule.h"
 
-enum { RECIPE_PHASES = 16, RECIPE_AUGMENTS = 16, RECIPE_NAME = 32 };
-
-typedef enum augment_kind { AUGMENT_FLIP, AUGMENT_ROTATE, AUGMENT_LIGHTING, AUGMENT_KINDS } augment_kind;
-
-typedef struct recipe_augment {
-    augment_kind kind;
-    double numbers[2]; /* flip: p; rotate: degrees, p; lighting: brightness, contrast */
-} recipe_augment;
+enum { RECIPE_PHASES = 16, RECIPE_NAME = 32 };
 
 typedef struct recipe_phase {
     char name[RECIPE_NAME]; /* letters, digits, '-', '_' */
@@ -44,8 +38,8 @@ typedef struct recipe {
     int size, batch;
     uint64_t seed;
     precision precision;
-    int augment_count, phase_count;
-    recipe_augment augments[RECIPE_AUGMENTS];
+    augment_list augments; /* image/augment.h; lines are added with augment_add */
+    int phase_count;
     recipe_phase phases[RECIPE_PHASES];
 } recipe;
 
@@ -70,7 +64,6 @@ int recipe_check(const char *path, error *e);
 int recipe_find_phase(const recipe *r, const char *name);
 
 const char *group_name(int group);        /* "conv1", "layer3", "head" */
-const char *augment_name(augment_kind k); /* "flip", "rotate", "lighting" */
 const char *precision_name(precision p);  /* "fp32", "bf16", "auto" */
 
 #endif
