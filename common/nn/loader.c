@@ -58,9 +58,10 @@ int loader_workers(int threads)
     return threads + 1; /* the consumer helps while it waits */
 }
 
-size_t loader_batches(size_t samples, int batch)
+size_t loader_batches(size_t samples, int batch, int least)
 {
-    return (samples + (size_t)batch - 1) / (size_t)batch;
+    size_t whole = samples / (size_t)batch, left = samples % (size_t)batch;
+    return whole + (left > 0 && left >= (size_t)least);
 }
 
 static void order_epoch(loader *l, uint32_t epoch)
@@ -178,15 +179,15 @@ static int allocate(loader *l, error *e)
 loader *loader_open(const loader_options *options, error *e)
 {
     if (options->samples == 0 || options->samples > UINT32_MAX || options->batch < 1 || options->ring < 2 ||
-        options->threads < 0) {
-        fail(e, ERR_INPUT, "a loader needs at least one sample, batches of at least one, and a ring of two");
+        options->threads < 0 || loader_batches(options->samples, options->batch, options->least) == 0) {
+        fail(e, ERR_INPUT, "%zu samples do not make one batch", options->samples);
         return NULL;
     }
     loader *l = mem_zero(1, sizeof *l, "the loader", e);
     if (!l)
         return NULL;
     l->o = *options;
-    l->per_epoch = loader_batches(options->samples, options->batch);
+    l->per_epoch = loader_batches(options->samples, options->batch, options->least);
     l->skip = options->skip < l->per_epoch ? options->skip : l->per_epoch;
     l->total = (uint64_t)l->per_epoch * options->epochs;
     l->total = l->total > l->skip ? l->total - l->skip : 0;

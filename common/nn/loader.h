@@ -31,9 +31,10 @@ typedef struct loader_options {
     void *context;
     size_t samples;        /* per epoch, at least 1 */
     size_t picture_floats; /* size x size x 3 */
-    int batch;             /* the last batch of an epoch holds what is left over */
-    int threads;           /* background threads; 0: samples are made inside loader_next */
-    int ring;              /* batches held at a time, at least 2 */
+    int batch;             /* the last batch of an epoch holds what is left over … */
+    int least;    /* … unless these are fewer: then the epoch ends one batch earlier; at most batch */
+    int threads;  /* background threads; 0: samples are made inside loader_next */
+    int ring;     /* batches held at a time, at least 2 */
     bool shuffle; /* each epoch in the order of philox (seed, PURPOSE_SHUFFLE, epoch), else ascending */
     uint64_t seed;
     uint32_t first_epoch; /* epochs are numbered from here */
@@ -59,7 +60,7 @@ typedef struct loader loader;
 int loader_workers(int threads);
 
 /* Batches in an epoch. */
-size_t loader_batches(size_t samples, int batch);
+size_t loader_batches(size_t samples, int batch, int least);
 
 /* Starts the threads. NULL with e set when memory or threads are refused. */
 loader *loader_open(const loader_options *options, error *e);

@@ -63,7 +63,7 @@ int recipe_check(const char *path, error *e);
 /* Number of the phase of this name, or -1. */
 int recipe_find_phase(const recipe *r, const char *name);
 
-const char *group_name(int group);        /* "conv1", "layer3", "head" */
-const char *precision_name(precision p);  /* "fp32", "bf16", "auto" */
+const char *group_name(int group);       /* "conv1", "layer3", "head" */
+const char *precision_name(precision p); /* "fp32", "bf16", "auto" */
 
 #endif

@@ -56,7 +56,7 @@ static size_t run(const loader_options *o, uint32_t *order, bool *right)
     loader *l = loader_open(o, &e);
     if (!l)
         return 0;
-    size_t per_epoch = loader_batches(o->samples, o->batch);
+    size_t per_epoch = loader_batches(o->samples, o->batch, o->least);
     for (size_t i = 0; i < per_epoch * o->epochs; i++) {
         loader_batch b;
         if (loader_next(l, &b, &e)) {
@@ -86,9 +86,9 @@ int main(void)
     bool right;
     TEST("2001 samples in batches of 64 are 32 batches, the last of 17")
     {
-        CHECK(loader_batches(2001, 64) == 32, "%zu", loader_batches(2001, 64));
-        CHECK(loader_batches(500, 64) == 8, "%zu", loader_batches(500, 64));
-        CHECK(loader_batches(64, 64) == 1, "%zu", loader_batches(64, 64));
+        CHECK(loader_batches(2001, 64, 1) == 32, "%zu", loader_batches(2001, 64, 1));
+        CHECK(loader_batches(500, 64, 1) == 8, "%zu", loader_batches(500, 64, 1));
+        CHECK(loader_batches(64, 64, 1) == 1, "%zu", loader_batches(64, 64, 1));
         source s = {.fail_sample = -1};
         loader_options o = options(&s, 2001, 64, 2);
         error e = {0};
@@ -153,6 +153,18 @@ int main(void)
             CHECK(n == 180 && right && memcmp(a, b, n * sizeof *a) == 0, "%d threads differ", threads);
         }
         CHECK(!s.clash, "a worker number was in use twice");
+    }
+    TEST("left-over samples fewer than the least make no batch")
+    {
+        CHECK(loader_batches(65, 64, 2) == 1, "%zu", loader_batches(65, 64, 2));
+        CHECK(loader_batches(66, 64, 2) == 2, "%zu", loader_batches(66, 64, 2));
+        CHECK(loader_batches(1, 64, 2) == 0, "%zu", loader_batches(1, 64, 2));
+        source s = {.fail_sample = -1};
+        loader_options o = options(&s, 9, 4, 1);
+        o.least = 2;
+        o.epochs = 2;
+        size_t n = run(&o, a, &right);
+        CHECK(n == 16 && right, "%zu samples, contents right: %d", n, right);
     }
     TEST("a training can go on in the middle of an epoch")
     {

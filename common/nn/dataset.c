@@ -1,0 +1,103 @@
+#include "nn/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int join(dataset *d, const char *cache_path, error *e)
+{
+    const labels *l = d->labels;
+    const char **wanted = mem_zero(l->count, sizeof *wanted, "file names", e);
+    d->cache_rows = mem_zero(l->count, sizeof *d->cache_rows, "cache rows", e);
+    if (!wanted || !d->cache_rows) {
+        free(wanted);
+        return ERR_SYSTEM;
+    }
+    for (size_t i = 0; i < l->count; i++)
+        wanted[i] = l->rows[i].file_name;
+    int code = cache_rows(d->cache, wanted, l->count, d->cache_rows, e);
+    free(wanted);
+    if (code)
+        return fail_context(e, "%s", cache_path);
+    for (size_t i = 0; l->has_box && i < l->count; i++) {
+        scaled_picture p = cache_at(d->cache, d->cache_rows[i]);
+        const float *b = l->rows[i].box;
+        if (b[0] >= (float)p.original_height || b[1] >= (float)p.original_width)
+            return fail(
+                e, ERR_INPUT,
+                "%s: its box %.0f %.0f %.0f %.0f lies outside the picture of %d x %d (height x width); do "
+                "the labels belong to %s?",
+                l->rows[i].file_name, (double)b[0], (double)b[1], (double)b[2], (double)b[3],
+                p.original_height, p.original_width, cache_path);
+    }
+    return 0;
+}
+
+static int open_part(dataset *d, dataset_part *part, const uint32_t *rows, size_t count, bool augmented,
+                     error *e)
+{
+    *part = (dataset_part){.set = d, .rows = rows, .count = count, .augmented = augmented};
+    part->samplers = mem_zero((size_t)d->workers, sizeof *part->samplers, "samplers", e);
+    if (!part->samplers)
+        return ERR_SYSTEM;
+    for (int i = 0; i < d->workers; i++) {
+        part->samplers[i] = sampler_create(cache_size(d->cache), e);
+        if (!part->samplers[i])
+            return ERR_SYSTEM;
+    }
+    return 0;
+}
+
+int dataset_open(dataset *d, const cache *c, const char *cache_path, const labels *l, int size,
+                 const augment_list *augments, uint64_t seed, int workers, error *e)
+{
+    *d = (dataset){.cache = c, .labels = l, .seed = seed, .workers = workers};
+    if (augments)
+        d->augments = *augments;
+    if (cache_size(c) != size)
+        return fail(
+            e, ERR_INPUT,
+            "%s: its pictures are scaled to %d, the network takes %d; make one with resize-cache --size %d",
+            cache_path, cache_size(c), size, size);
+    int code = join(d, cache_path, e);
+    if (!code)
+        code = open_part(d, &d->train, l->train, l->train_count, true, e);
+    if (!code)
+        code = open_part(d, &d->val, l->val, l->val_count, false, e);
+    return code;
+}
+
+static void free_part(dataset *d, dataset_part *part)
+{
+    for (int i = 0; part->samplers && i < d->workers; i++)
+        sampler_free(part->samplers[i]);
+    free(part->samplers);
+}
+
+void dataset_free(dataset *d)
+{
+    free_part(d, &d->train);
+    free_part(d, &d->val);
+    free(d->cache_rows);
+    *d = (dataset){0};
+}
+
+int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
+                 float box[4], error *e)
+{
+    const dataset_part *p = part;
+    const dataset *d = p->set;
+    uint32_t row = p->rows[sample];
+    const label_row *l = &d->labels->rows[row];
+    scaled_picture scaled = cache_at(d->cache, d->cache_rows[row]);
+    const augment_list *list = p->augmented ? &d->augments : NULL;
+    augment_state states[AUGMENT_MAX];
+    if (list) {
+        philox random = augment_random(d->seed, epoch, row);
+        augment_draw(list, &random, states);
+    }
+    pixel_box raw = box_truncate(l->box);
+    memset(box, 0, 4 * sizeof *box);
+    *label = l->class_index < 0 ? 0 : l->class_index;
+    return sample_make(p->samplers[worker], &scaled, list, list ? states : NULL,
+                       d->labels->has_box ? &raw : NULL, picture, box, e);
+}

@@ -1,0 +1,48 @@
+/* dataset.h - the pictures and targets of a training: rows of the label files joined with the cache.
+ *
+ * A dataset has two sets, the rows that train (augmented) and those that validate (as they are), each in the
+ * order of the label file. dataset_make is the loader's function for both. Nothing of the cache is copied.
+ */
+#ifndef ONEBOX_NN_DATASET_H
+#define ONEBOX_NN_DATASET_H
+
+#include "base/error.h"
+#include "image/augment.h"
+#include "image/cache.h"
+#include "image/sample.h"
+#include "voc/labels.h"
+
+/* One of the two sets: the loader's context. */
+typedef struct dataset_part {
+    const struct dataset *set;
+    const uint32_t *rows; /* of the label file; inside labels */
+    size_t count;
+    bool augmented;
+    sampler **samplers; /* one per worker */
+} dataset_part;
+
+typedef struct dataset {
+    const cache *cache;
+    const labels *labels;
+    augment_list augments;
+    uint64_t seed;
+    size_t *cache_rows; /* of each row of the label file */
+    int workers;
+    dataset_part train, val;
+} dataset; /* zero-initialise */
+
+/* Joins. Cache and labels must outlive it. `size` is the side of the network's input and must be that of the
+ * cache
+ * (`cache_path` is for messages); `workers` as loader_workers says. ERR_INPUT when pictures of the label file
+ * are not in the cache (number and first three), or when a box lies wholly outside its picture. dataset_free
+ * also after a failure. */
+int dataset_open(dataset *d, const cache *c, const char *cache_path, const labels *l, int size,
+                 const augment_list *augments, uint64_t seed, int workers, error *e);
+void dataset_free(dataset *d);
+
+/* loader_make with a dataset_part as context. Without classes the label is 0; without boxes the box is zeros.
+ */
+int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
+                 float box[4], error *e);
+
+#endif

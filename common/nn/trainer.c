@@ -1,0 +1,374 @@
+#include "nn/trainer.h"
+
+#include "base/progress.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A plan for whole batches and one for the smaller last one; either may be missing. */
+typedef struct plan_pair {
+    plan *whole, *rest;
+    int whole_count, rest_count;
+} plan_pair;
+
+/* Everything that lives as long as a run. */
+typedef struct session {
+    const trainer *t;
+    model *model;
+    plan_pair train, eval;
+    loader *train_loader, *val_loader;
+    int outputs;
+    float *output, *gradient;          /* batch x outputs */
+    size_t train_batches, val_batches; /* per epoch */
+    uint64_t step;                     /* training batches since the start, over all phases */
+} session;
+
+size_t trainer_batches(size_t pictures, int batch)
+{
+    return loader_batches(pictures, batch, 2);
+}
+
+/* ---------------------------------------------------------------- plans */
+
+static void free_pair(plan_pair *p)
+{
+    plan_free(p->whole);
+    plan_free(p->rest);
+    *p = (plan_pair){0};
+}
+
+/* Plans for `samples` in batches of `batch`; a rest below `least` needs none. */
+static int make_pair(plan_pair *p, model *m, size_t samples, int batch, int least, plan_options o, error *e)
+{
+    *p = (plan_pair){0};
+    int rest = (int)(samples % (size_t)batch);
+    if (samples >= (size_t)batch) {
+        o.batch = p->whole_count = batch;
+        p->whole = plan_create(m, &o, e);
+        if (!p->whole)
+            return e->code;
+    }
+    if (rest > 0 && rest >= least) {
+        o.batch = p->rest_count = rest;
+        p->rest = plan_create(m, &o, e);
+        if (!p->rest)
+            return e->code;
+    }
+    return 0;
+}
+
+static plan *plan_of(const plan_pair *p, int count)
+{
+    return p->whole && count == p->whole_count ? p->whole : p->rest;
+}
+
+/* ---------------------------------------------------------------- a run's beginning and end */
+
+static loader_options set_options(const trainer *t, const trainer_set *set, bool shuffle, uint32_t epochs)
+{
+    return (loader_options){.make = set->make,
+                            .context = set->context,
+                            .samples = set->count,
+                            .picture_floats = (size_t)t->graph->size * (size_t)t->graph->size * 3,
+                            .batch = t->recipe->batch,
+                            .least = shuffle ? 2 : 1,
+                            .threads = t->threads,
+                            .ring = 3,
+                            .shuffle = shuffle,
+                            .seed = t->recipe->seed,
+                            .epochs = epochs};
+}
+
+static void session_close(session *s)
+{
+    loader_close(s->train_loader);
+    loader_close(s->val_loader);
+    free_pair(&s->train);
+    free_pair(&s->eval);
+    model_free(s->model);
+    free(s->output);
+    free(s->gradient);
+}
+
+/* train_epochs, val_epochs: how many passes over each set will be asked for; 0: none. */
+static int session_open(session *s, const trainer *t, uint32_t train_epochs, uint32_t val_epochs, error *e)
+{
+    *s = (session){.t = t, .outputs = t->graph->outputs};
+    int batch = t->recipe->batch;
+    s->train_batches = trainer_batches(t->train.count, batch);
+    s->val_batches = loader_batches(t->val.count, batch, 1);
+    if (train_epochs && batch < 2)
+        return fail(e, ERR_INPUT, "a batch of %d cannot train: batch norm needs at least two pictures",
+                    batch);
+    if (train_epochs && s->train_batches == 0)
+        return fail(e, ERR_INPUT, "%zu training pictures are too few, at least two are needed",
+                    t->train.count);
+    if (t->val.count == 0)
+        return fail(e, ERR_INPUT, "there are no validation pictures");
+    size_t floats = (size_t)batch * (size_t)s->outputs;
+    s->output = mem_zero(floats, sizeof *s->output, "outputs", e);
+    s->gradient = mem_zero(floats, sizeof *s->gradient, "gradients", e);
+    if (!s->output || !s->gradient)
+        return e->code;
+    s->model = model_create(t->device, t->graph, e);
+    if (!s->model)
+        return e->code;
+    int code = model_upload(s->model, t->params, e);
+    if (code)
+        return code;
+    if (train_epochs) {
+        loader_options o = set_options(t, &t->train, true, train_epochs);
+        s->train_loader = loader_open(&o, e);
+        if (!s->train_loader)
+            return e->code;
+    }
+    if (val_epochs) {
+        loader_options o = set_options(t, &t->val, false, val_epochs);
+        s->val_loader = loader_open(&o, e);
+        if (!s->val_loader)
+            return e->code;
+    }
+    return 0;
+}
+
+static int make_eval_plans(session *s, error *e)
+{
+    plan_options o = {.training = false};
+    return make_pair(&s->eval, s->model, s->t->val.count, s->t->recipe->batch, 1, o, e);
+}
+
+/* The plans of the phase before are freed first, so that only one set of activations exists at a time. */
+static int make_train_plans(session *s, const recipe_phase *phase, error *e)
+{
+    free_pair(&s->train);
+    plan_options o = {.training = true, .first_group = phase->from, .freeze_bn = s->t->freeze_bn};
+    return make_pair(&s->train, s->model, s->t->train.count, s->t->recipe->batch, 2, o, e);
+}
+
+/* ---------------------------------------------------------------- steps */
+
+static int batch_loss(session *s, const loader_batch *b, float *gradient, loss_value *value, error *e)
+{
+    loss_shape shape = {s->t->task, b->count, s->t->classes, s->t->graph->size};
+    return loss_compute(&shape, s->output, b->labels, b->boxes, gradient, value, e);
+}
+
+/* One training batch: forward, loss, backward, Adam's step number `number` (from 1) with the given rates. */
+static int train_step(session *s, const loader_batch *b, const float lr[GROUPS], int first_group,
+                      int64_t number, loss_value *value, error *e)
+{
+    plan *p = plan_of(&s->train, b->count);
+    int code = plan_forward(p, b->pictures, s->t->recipe->seed, s->step, s->output, e);
+    if (!code)
+        code = batch_loss(s, b, s->gradient, value, e);
+    if (!code)
+        code = plan_backward(p, s->gradient, e);
+    if (!code)
+        code = model_adam_step(s->model, lr, first_group, number, e);
+    s->step++;
+    return code;
+}
+
+/* A pass over the validation set. `last`: what the report shows beside it, may be NULL. */
+static int validate(session *s, const trainer_batch *last, loss_value *value, error *e)
+{
+    loss_mean mean = {0};
+    const trainer_report *r = &s->t->report;
+    for (size_t i = 0; i < s->val_batches; i++) {
+        loader_batch b;
+        loss_value one;
+        int code = loader_next(s->val_loader, &b, e);
+        if (!code)
+            code = plan_forward(plan_of(&s->eval, b.count), b.pictures, 0, 0, s->output, e);
+        if (!code)
+            code = batch_loss(s, &b, NULL, &one, e);
+        if (!code && r->validation && last)
+            code = r->validation(r->context, last, (int)i + 1, (int)s->val_batches, e);
+        if (code)
+            return code;
+        loss_mean_add(&mean, one, b.count);
+    }
+    *value = loss_mean_value(&mean);
+    return 0;
+}
+
+static int not_finite(const recipe_phase *phase, const trainer_batch *b, error *e)
+{
+    return fail(
+        e, ERR_INPUT,
+        "the training loss is not a finite number any more in phase %s, epoch %d, batch %lld (rate of the "
+        "head %g): try a lower one, --set phase.%s.lr=%g",
+        phase->name, b->epoch, (long long)b->batch, b->lr, phase->name, phase->lr[GROUP_HEAD] / 10);
+}
+
+/* ---------------------------------------------------------------- phases */
+
+static int run_epoch(session *s, int number, int epoch, int epochs, loss_smooth *smooth, trainer_epoch *row,
+                     error *e)
+{
+    const trainer *t = s->t;
+    const recipe_phase *phase = &t->recipe->phases[number];
+    int nb = (int)s->train_batches;
+    trainer_batch report = {.phase = phase,
+                            .phase_number = number,
+                            .epoch = epoch,
+                            .epochs = epochs,
+                            .batches = (int64_t)nb * epochs,
+                            .epoch_batches = nb};
+    double start = progress_seconds(), before = start;
+    size_t pictures = 0;
+    for (int i = 0; i < nb; i++) {
+        loader_batch b;
+        loss_value value = {0};
+        int64_t k = (int64_t)epoch * nb + i;
+        double factor = schedule_factor(&phase->schedule, nb, k);
+        float lr[GROUPS];
+        for (int g = 0; g < GROUPS; g++)
+            lr[g] = (float)(phase->lr[g] * factor);
+        int code = loader_next(s->train_loader, &b, e);
+        if (!code)
+            code = train_step(s, &b, lr, phase->from, k + 1, &value, e);
+        if (code)
+            return code;
+        double now = progress_seconds();
+        pictures += (size_t)b.count;
+        report.batch = k;
+        report.epoch_batch = i;
+        report.count = b.count;
+        report.lr = phase->lr[GROUP_HEAD] * factor;
+        report.loss = value.loss;
+        report.smoothed = loss_smooth_add(smooth, value.loss);
+        report.wait = b.wait;
+        report.seconds = now - before;
+        before = now;
+        if (!isfinite(value.loss))
+            return not_finite(phase, &report, e);
+        if (t->report.batch)
+            code = t->report.batch(t->report.context, &report, e);
+        if (code)
+            return code;
+    }
+    *row = (trainer_epoch){.phase = phase,
+                           .phase_number = number,
+                           .epoch = epoch,
+                           .epochs = epochs,
+                           .trn_loss = loss_smooth_value(smooth),
+                           .seconds = before - start};
+    row->rate = (double)pictures / (row->seconds > 0 ? row->seconds : 1e-9);
+    double middle = progress_seconds();
+    int code = validate(s, &report, &row->val, e);
+    if (code)
+        return code;
+    row->val_seconds = progress_seconds() - middle;
+    row->val_rate = (double)t->val.count / (row->val_seconds > 0 ? row->val_seconds : 1e-9);
+    if (!isfinite(row->val.loss))
+        return not_finite(phase, &report, e);
+    return t->report.epoch ? t->report.epoch(t->report.context, row, e) : 0;
+}
+
+static int run_phase(session *s, int number, error *e)
+{
+    const trainer *t = s->t;
+    const recipe_phase *phase = &t->recipe->phases[number];
+    int epochs = schedule_epochs(&phase->schedule);
+    int code = make_train_plans(s, phase, e);
+    if (!code)
+        code = model_reset_moments(s->model, e);
+    if (!code && t->report.phase_start)
+        code = t->report.phase_start(t->report.context, number, (int64_t)s->train_batches * epochs, e);
+    loss_smooth smooth = {0};
+    trainer_epoch row = {0};
+    for (int epoch = 0; epoch < epochs && !code; epoch++)
+        code = run_epoch(s, number, epoch, epochs, &smooth, &row, e);
+    if (!code)
+        code = model_download(s->model, t->params, e);
+    if (!code && t->report.phase_end)
+        code = t->report.phase_end(t->report.context, number, &row, t->params, e);
+    return code;
+}
+
+int trainer_run(const trainer *t, error *e)
+{
+    session s;
+    int64_t epochs = 0;
+    for (int i = 0; i < t->recipe->phase_count; i++) {
+        int more = schedule_epochs(&t->recipe->phases[i].schedule);
+        if (more < 0)
+            return fail(e, ERR_INPUT, "phase %s: too many epochs", t->recipe->phases[i].name);
+        epochs += more;
+    }
+    int code = session_open(&s, t, (uint32_t)epochs, (uint32_t)epochs, e);
+    if (!code)
+        code = make_eval_plans(&s, e);
+    for (int i = 0; i < t->recipe->phase_count && !code; i++)
+        code = run_phase(&s, i, e);
+    session_close(&s);
+    return code;
+}
+
+int trainer_evaluate(const trainer *t, loss_value *value, error *e)
+{
+    session s;
+    int code = session_open(&s, t, 0, 1, e);
+    if (!code)
+        code = make_eval_plans(&s, e);
+    if (!code)
+        code = validate(&s, NULL, value, e);
+    session_close(&s);
+    return code;
+}
+
+/* ---------------------------------------------------------------- learning-rate finder */
+
+static int find_steps(session *s, const trainer_lr_find *find, trainer_lr_found *found, error *e)
+{
+    const recipe_phase *phase = &s->t->recipe->phases[find->phase];
+    int nb = (int)s->train_batches;
+    double growth = lr_find_growth(find->start[GROUP_HEAD], find->end, nb);
+    loss_smooth smooth = {0};
+    lr_find state = {.best = LR_FIND_BEST};
+    for (int i = 0; i < nb; i++) {
+        loader_batch b;
+        loss_value value = {0};
+        double factor = pow(growth, i);
+        float lr[GROUPS];
+        for (int g = 0; g < GROUPS; g++)
+            lr[g] = (float)(find->start[g] * factor);
+        int code = loader_next(s->train_loader, &b, e);
+        if (!code)
+            code = train_step(s, &b, lr, phase->from, i + 1, &value, e);
+        if (code)
+            return code;
+        found->smoothed = loss_smooth_add(&smooth, value.loss);
+        if (!lr_find_record(&state, found->smoothed)) {
+            found->stopped = true;
+            return 0;
+        }
+        found->recorded = state.recorded;
+        if (find->record)
+            code = find->record(find->context, i, find->start[GROUP_HEAD] * factor, value.loss,
+                                found->smoothed, e);
+        if (code)
+            return code;
+    }
+    return validate(s, NULL, &found->val, e);
+}
+
+int trainer_find_lr(const trainer *t, const trainer_lr_find *find, trainer_lr_found *found, error *e)
+{
+    session s;
+    *found = (trainer_lr_found){0};
+    int code = session_open(&s, t, 1, 1, e);
+    found->batches = (int)s.train_batches;
+    if (!code)
+        code = make_eval_plans(&s, e);
+    if (!code)
+        code = make_train_plans(&s, &t->recipe->phases[find->phase], e);
+    if (!code)
+        code = model_reset_moments(s.model, e);
+    if (!code)
+        code = find_steps(&s, find, found, e);
+    session_close(&s);
+    return code;
+}

@@ -1,0 +1,111 @@
+/* trainer.h - trains a network through the phases of a recipe on a device.
+ *
+ * Each phase is a fit of its own, as in fast.ai: a new optimiser (moments zero, step count from 1), rates by
+ * the phase's schedule, the layers in front of phase.from frozen (their batch norms too: stored statistics,
+ * unchanged). Each epoch goes once through the shuffled training set, a smaller last batch counting like any
+ * other (a single left-over picture is left out, since batch norm needs two), then through the validation set
+ * in evaluation mode. Epochs are numbered over the whole training for everything random, so phases differ in
+ * order and augmentation.
+ *
+ * The library prints nothing: what happens is told through callbacks, in the caller's thread.
+ */
+#ifndef ONEBOX_NN_TRAINER_H
+#define ONEBOX_NN_TRAINER_H
+
+#include "device/device.h"
+#include "nn/loader.h"
+#include "nn/loss.h"
+#include "nn/recipe.h"
+
+/* After each batch. */
+typedef struct trainer_batch {
+    const recipe_phase *phase;
+    int phase_number;
+    int epoch, epochs;      /* of the phase, epoch from 0 */
+    int64_t batch, batches; /* of the phase, batch from 0 */
+    int epoch_batch, epoch_batches;
+    int count;             /* pictures in it */
+    double lr;             /* of the head */
+    double loss, smoothed; /* mean of the batch; running mean of the phase */
+    double wait, seconds;  /* spent waiting for the pictures; for all of it */
+} trainer_batch;
+
+/* After each epoch. */
+typedef struct trainer_epoch {
+    const recipe_phase *phase;
+    int phase_number;
+    int epoch, epochs;
+    double trn_loss;      /* the running mean after the last batch */
+    loss_value val;       /* over the validation set */
+    double seconds, rate; /* of the training part; pictures per second */
+    double val_seconds, val_rate;
+} trainer_epoch;
+
+/* Any may be NULL. A result other than 0 (with e set) ends the training with it. */
+typedef struct trainer_report {
+    void *context;
+    int (*phase_start)(void *context, int phase_number, int64_t batches, error *e);
+    int (*batch)(void *context, const trainer_batch *b, error *e);
+    int (*validation)(void *context, const trainer_batch *last, int done, int total, error *e);
+    int (*epoch)(void *context, const trainer_epoch *row, error *e);
+    /* params: the parameters now, valid during the call */
+    int (*phase_end)(void *context, int phase_number, const trainer_epoch *last, const float *params,
+                     error *e);
+} trainer_report;
+
+/* A set of samples: what loader_options needs to know of it. */
+typedef struct trainer_set {
+    loader_make *make;
+    void *context;
+    size_t count;
+} trainer_set;
+
+typedef struct trainer {
+    device *device;
+    const graph *graph;
+    float *params; /* in: the first values; out: the trained ones */
+    task task;
+    int classes;            /* 0 for bbox */
+    const recipe *recipe;   /* its seed drives shuffling and dropout */
+    trainer_set train, val; /* make gets worker numbers below loader_workers(threads) */
+    int threads;            /* background threads for making batches */
+    bool freeze_bn;         /* batch norms keep their statistics in trainable layers of the backbone too */
+    trainer_report report;
+} trainer;
+
+/* Batches in an epoch of so many training pictures. */
+size_t trainer_batches(size_t pictures, int batch);
+
+/* Runs all phases. ERR_INPUT when the training set is too small or when the loss is no longer finite; the
+ * line then names the phase, epoch, batch and rate. On failure params may hold those of the last complete
+ * phase. */
+int trainer_run(const trainer *t, error *e);
+
+/* One pass over the validation set (or any) in evaluation mode. */
+int trainer_evaluate(const trainer *t, loss_value *value, error *e);
+
+/* ---- learning-rate finder */
+
+typedef struct trainer_lr_find {
+    int phase;            /* number of the phase whose layers train */
+    double start[GROUPS]; /* rates of the first batch */
+    double end;           /* of the last group, after an epoch */
+    /* For each recorded batch; lr of the last group. */
+    int (*record)(void *context, int batch, double lr, double loss, double smoothed, error *e);
+    void *context;
+} trainer_lr_find;
+
+/* What ended it. */
+typedef struct trainer_lr_found {
+    bool stopped; /* false: a whole epoch ran, and val is set */
+    int recorded; /* batches that count, of `batches` */
+    int batches;
+    double smoothed; /* the running loss that ended it, or the last one */
+    loss_value val;
+} trainer_lr_found;
+
+/* Trains at most one epoch with a rate that grows from batch to batch and stops when the running loss
+ * explodes. params are unchanged afterwards. */
+int trainer_find_lr(const trainer *t, const trainer_lr_find *find, trainer_lr_found *found, error *e);
+
+#endif
