@@ -13,7 +13,9 @@
 #define ONEBOX_VOC_ANNO_H
 
 #include "base/error.h"
+#include "base/text.h"
 #include "voc/box.h"
+#include "voc/idmap.h"
 #include "voc/names.h"
 
 #include <stdbool.h>
@@ -54,8 +56,18 @@ typedef struct anno_table {
     size_t image_count, image_capacity;
     names file_names; /* number = index into images */
     names categories; /* in order of first appearance */
+    idmap ids;        /* image id to index into images */
     uint32_t *row_lists;
 } anno_table; /* zero-initialise */
+
+/* Appends an object. Names are copied; the row's picture is found or added. Refuses (ERR_INPUT, a text
+ * without file and place: put them before it with fail_context) what a file may not hold; see anno_read. Rows
+ * of anno_image are there only after anno_finish. */
+int anno_add(anno_table *t, int64_t image_id, text_field file_name, int32_t width, int32_t height,
+             text_field category, box b, bool ignore, error *e);
+
+/* Ends the building: fills the row lists of the images. */
+int anno_finish(anno_table *t, error *e);
 
 /* Reads and validates anno.tsv or largest.tsv ("-": standard input). Errors name file and line: a wrong
  * header, a field that is no number, a box outside its picture, a file name with '/' or control characters,
@@ -66,7 +78,7 @@ int anno_read(anno_table *t, const char *path, error *e);
 /* The picture of that name, or NULL. */
 const anno_image *anno_find(const anno_table *t, const char *file_name);
 
-/* The picture with that id, or NULL. Linear. */
+/* The picture with that id, or NULL. */
 const anno_image *anno_find_id(const anno_table *t, int64_t id);
 
 /* The largest object of a picture that is not ignored: the greatest box_score, the first in file order among
@@ -79,6 +91,9 @@ void anno_print_header(FILE *f);
 void anno_print_row(FILE *f, const anno_row *row);
 
 void anno_free(anno_table *t);
+
+/* ERR_INPUT unless each picture has exactly one row, and none is ignored; `path` is for the message. */
+int anno_check_one_each(const anno_table *t, const char *path, error *e);
 
 /* --check of json2anno, and of largest (which also wants one row per picture and none ignored). */
 int anno_check(const char *path, error *e);

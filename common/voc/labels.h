@@ -33,7 +33,7 @@ typedef struct labels {
     const char **classes; /* distinct labels in byte order, classes[class_index]; NULL without lrg.csv */
     size_t class_count;
     bool has_class, has_box;
-    char train_sha256[65]; /* of labels_split_digest's text, for logs and checkpoint metadata */
+    char train_sha256[65]; /* see labels_digest, for logs and checkpoint metadata */
     char val_sha256[65];
     names file_names; /* number = row */
     names labels_seen;
@@ -51,6 +51,9 @@ int labels_read(labels *l, const char *lrg, const char *bb, const char *val, err
 const label_row *labels_find(const labels *l, const char *file_name);
 
 void labels_free(labels *l);
+
+/* --check of mkcsv: a valid lrg.csv, bb.csv (told by the header) or list of file names. */
+int labels_check(const char *path, error *e);
 
 /* Reads a list of file names, one a line (val.txt), into `list` in order. Empty lines are errors, as are
  * repeated names. */

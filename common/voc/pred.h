@@ -54,7 +54,8 @@ typedef struct pred_table {
     names file_names; /* number = row */
     names categories;
     pred_top *tops; /* count * top */
-} pred_table;       /* zero-initialise */
+    size_t top_capacity;
+} pred_table; /* zero-initialise */
 
 /* Reads and validates pred.tsv ("-": standard input). ERR_INPUT with file and line for: unknown, missing or
  * misplaced columns, a wrong number of fields, bad numbers, probabilities outside [0, 1], a category without

@@ -1,0 +1,311 @@
+#include "voc/coco.h"
+
+#include "voc/idmap.h"
+#include "voc/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct coco_image {
+    int64_t id;
+    const char *file_name;
+    int32_t width, height;
+} coco_image;
+
+typedef struct coco_object {
+    int64_t image_id, category_id;
+    box_xywh bbox;
+    bool ignore;
+} coco_object;
+
+/* The file's records as they come; joined when all are there, because the arrays may stand in any order. */
+typedef struct coco {
+    coco_image *images;
+    coco_object *objects;
+    size_t image_count, image_capacity, object_count, object_capacity;
+    names file_names, category_names;
+    idmap image_ids, category_ids; /* to indices into images, category_names */
+    size_t category_count;
+    bool seen[3]; /* images, annotations, categories */
+    text_buffer text;
+} coco;
+
+static const char *const member_names[3] = {"images", "annotations", "categories"};
+
+static void coco_free(coco *c)
+{
+    free(c->images);
+    free(c->objects);
+    names_free(&c->file_names);
+    names_free(&c->category_names);
+    idmap_free(&c->image_ids);
+    idmap_free(&c->category_ids);
+    text_free(&c->text);
+}
+
+/* ---------------------------------------------------------------- values of one record */
+
+/* The token of `name`, which must be there. */
+static int need(const json_reader *r, const char *name, int *token, error *e)
+{
+    *token = json_get(r, 0, name, e);
+    if (*token >= 0)
+        return 0;
+    return e->code ? e->code : json_fail(r, e, "'%s' is missing", name);
+}
+
+static int shown(const json_reader *r, int token)
+{
+    int size = r->tokens[token].end - r->tokens[token].start;
+    return size < 40 ? size : 40;
+}
+
+static int whole(const json_reader *r, const char *name, int64_t min, int64_t max, int64_t *value, error *e)
+{
+    int token, code = need(r, name, &token, e);
+    if (!code && !json_whole(r, token, min, max, value))
+        code = json_fail(r, e, "%s '%.*s' is not a whole number from %" PRId64 " to %" PRId64, name,
+                         shown(r, token), r->text + r->tokens[token].start, min, max);
+    return code;
+}
+
+/* Into c->text. */
+static int string(coco *c, const json_reader *r, const char *name, const char *(*bad)(const char *, size_t),
+                  error *e)
+{
+    int token, code = need(r, name, &token, e);
+    if (!code && !json_string(r, token, &c->text, e))
+        code = e->code ? e->code : json_fail(r, e, "%s is not a valid string", name);
+    const char *wrong = code ? NULL : bad(c->text.data, c->text.size);
+    if (wrong)
+        code = json_fail(r, e, "%s '%.80s' %s", name, c->text.data, wrong);
+    return code;
+}
+
+/* A flag that may be absent (then false). */
+static int flag(const json_reader *r, const char *name, bool *value, error *e)
+{
+    int token = json_get(r, 0, name, e);
+    *value = false;
+    if (token < 0)
+        return e->code;
+    return json_truth(r, token, value) ? 0 : json_fail(r, e, "%s is neither 0 nor 1", name);
+}
+
+static int bbox(const json_reader *r, box_xywh *b, error *e)
+{
+    int array, code = need(r, "bbox", &array, e);
+    if (code)
+        return code;
+    double v[4];
+    if (r->tokens[array].type != JSMN_ARRAY || r->tokens[array].size != 4)
+        return json_fail(r, e, "bbox is not an array of four numbers [x, y, width, height]");
+    for (int i = 0, token = array + 1; i < 4; i++, token = json_after(r, token))
+        if (!json_number(r, token, &v[i]))
+            return json_fail(r, e, "bbox[%d] '%.*s' is not a number", i, shown(r, token),
+                             r->text + r->tokens[token].start);
+    *b = (box_xywh){v[0], v[1], v[2], v[3]};
+    return 0;
+}
+
+/* ---------------------------------------------------------------- the three kinds of record */
+
+static int take_image(coco *c, const json_reader *r, error *e)
+{
+    int64_t id, width, height;
+    size_t number;
+    uint32_t was = 0;
+    int code = whole(r, "id", 0, ANNO_ID_MAX, &id, e);
+    if (!code)
+        code = whole(r, "width", 1, ANNO_SIDE_MAX, &width, e);
+    if (!code)
+        code = whole(r, "height", 1, ANNO_SIDE_MAX, &height, e);
+    if (!code)
+        code = string(c, r, "file_name", names_bad_file_name, e);
+    if (!code && c->image_count >= IDMAP_NONE - 1)
+        code = json_fail(r, e, "too many pictures");
+    if (!code)
+        code = names_add(&c->file_names, c->text.data, c->text.size, &number, e);
+    if (!code && number != c->image_count)
+        code = json_fail(r, e, "file_name %s is there twice", c->file_names.items[number]);
+    if (!code)
+        code = idmap_add(&c->image_ids, id, (uint32_t)number, &was, e);
+    if (!code && was != IDMAP_NONE)
+        code = json_fail(r, e, "image id %" PRId64 " is there twice", id);
+    if (!code)
+        code = mem_grow(&c->images, &c->image_capacity, c->image_count + 1, sizeof *c->images, "pictures", e);
+    if (!code)
+        c->images[c->image_count++] =
+            (coco_image){id, c->file_names.items[number], (int32_t)width, (int32_t)height};
+    return code;
+}
+
+static int take_object(coco *c, const json_reader *r, error *e)
+{
+    coco_object o;
+    bool crowd = false;
+    int code = whole(r, "image_id", 0, ANNO_ID_MAX, &o.image_id, e);
+    if (!code)
+        code = whole(r, "category_id", 0, ANNO_ID_MAX, &o.category_id, e);
+    if (!code)
+        code = bbox(r, &o.bbox, e);
+    if (!code)
+        code = flag(r, "ignore", &o.ignore, e);
+    if (!code)
+        code = flag(r, "iscrowd", &crowd, e);
+    if (!code)
+        code =
+            mem_grow(&c->objects, &c->object_capacity, c->object_count + 1, sizeof *c->objects, "objects", e);
+    if (code)
+        return code;
+    o.ignore |= crowd;
+    c->objects[c->object_count++] = o;
+    return 0;
+}
+
+static int take_category(coco *c, const json_reader *r, error *e)
+{
+    int64_t id;
+    size_t number;
+    uint32_t was = 0;
+    int code = whole(r, "id", 0, ANNO_ID_MAX, &id, e);
+    if (!code)
+        code = string(c, r, "name", names_bad_category, e);
+    if (!code) /* two ids may share a name: they are one class then */
+        code = names_add(&c->category_names, c->text.data, c->text.size, &number, e);
+    if (!code)
+        code = idmap_add(&c->category_ids, id, (uint32_t)number, &was, e);
+    if (!code && was != IDMAP_NONE)
+        code = json_fail(r, e, "category id %" PRId64 " is there twice", id);
+    c->category_count++;
+    return code;
+}
+
+static int take_record(coco *c, const json_reader *r, error *e)
+{
+    static int (*const take[3])(coco *, const json_reader *, error *) = {take_image, take_object,
+                                                                         take_category};
+    for (int m = 0; m < 3; m++) {
+        if (!json_is_member(r, member_names[m]))
+            continue;
+        if (r->index <= 0) { /* the first record of the member */
+            if (c->seen[m])
+                return json_fail(r, e, "'%s' is there twice", member_names[m]);
+            c->seen[m] = true;
+            if (r->token_count && r->index < 0)
+                return json_fail(r, e, "'%s' is not an array", member_names[m]);
+        }
+        if (!r->token_count)
+            return 0;
+        if (r->tokens[0].type != JSMN_OBJECT)
+            return json_fail(r, e, "is not an object");
+        return take[m](c, r, e);
+    }
+    return 0;
+}
+
+static int take_file(coco *c, const char *path, error *e)
+{
+    json_reader r;
+    int code = json_open(&r, path, e);
+    while (!code && json_next(&r, e))
+        code = take_record(c, &r, e);
+    const char *shown_path = strcmp(path, "-") == 0 ? "standard input" : path;
+    for (int m = 0; m < 3 && !e->code; m++)
+        if (!c->seen[m])
+            fail(e, ERR_INPUT, "%s: the array '%s' is missing", shown_path, member_names[m]);
+    if (!e->code && c->image_count == 0)
+        fail(e, ERR_INPUT, "%s: 'images' is empty", shown_path);
+    json_close(&r);
+    return e->code;
+}
+
+/* ---------------------------------------------------------------- joining */
+
+/* The objects' numbers grouped by picture, each group in file order: order[start[i]] … order[start[i + 1] -
+ * 1]. */
+static int group(const coco *c, const char *path, size_t *start, size_t *order, error *e)
+{
+    for (size_t i = 0; i < c->object_count; i++) {
+        uint32_t image = idmap_find(&c->image_ids, c->objects[i].image_id);
+        if (image == IDMAP_NONE)
+            return fail(e, ERR_INPUT, "%s: annotations[%zu]: no image has the id %" PRId64, path, i,
+                        c->objects[i].image_id);
+        if (idmap_find(&c->category_ids, c->objects[i].category_id) == IDMAP_NONE)
+            return fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, path, i,
+                        c->objects[i].category_id);
+        start[image + 1]++;
+    }
+    for (size_t i = 0; i < c->image_count; i++)
+        start[i + 1] += start[i];
+    for (size_t i = 0; i < c->object_count; i++)
+        order[start[idmap_find(&c->image_ids, c->objects[i].image_id)]++] = i;
+    for (size_t i = c->image_count; i > 0; i--) /* the filling moved every start to the next one's */
+        start[i] = start[i - 1];
+    start[0] = 0;
+    return 0;
+}
+
+static int add_object(anno_table *t, const coco *c, const coco_image *image, const coco_object *o,
+                      coco_counts *counts, error *e)
+{
+    bool clamped;
+    box b = box_from_real_xywh(o->bbox, image->height, image->width, &clamped);
+    if (box_is_empty(b)) {
+        counts->dropped++;
+        return 0;
+    }
+    counts->clamped += clamped;
+    const char *name = c->category_names.items[idmap_find(&c->category_ids, o->category_id)];
+    return anno_add(t, image->id, (text_field){image->file_name, strlen(image->file_name)}, image->width,
+                    image->height, (text_field){name, strlen(name)}, b, o->ignore, e);
+}
+
+static int join(anno_table *t, const coco *c, const char *path, bool keep_ignored, coco_counts *counts,
+                error *e)
+{
+    size_t *start = mem_zero(c->image_count + 1, sizeof *start, "objects", e);
+    size_t *order = mem_zero(c->object_count, sizeof *order, "objects", e);
+    int code = start && order ? group(c, path, start, order, e) : ERR_SYSTEM;
+    for (size_t i = 0; i < c->image_count && !code; i++) {
+        size_t before = t->count;
+        for (size_t k = start[i]; k < start[i + 1] && !code; k++) {
+            const coco_object *o = &c->objects[order[k]];
+            counts->ignored += o->ignore;
+            if (!o->ignore || keep_ignored)
+                code = add_object(t, c, &c->images[i], o, counts, e);
+        }
+        counts->unused += t->count == before;
+    }
+    free(start);
+    free(order);
+    return code ? code : anno_finish(t, e);
+}
+
+int coco_read(anno_table *t, const char *path, bool keep_ignored, coco_counts *counts, error *e)
+{
+    coco c = {0};
+    *t = (anno_table){0};
+    *counts = (coco_counts){0};
+    int code = take_file(&c, path, e);
+    counts->images = c.image_count;
+    counts->objects = c.object_count;
+    counts->categories = c.category_names.count;
+    if (!code)
+        code = join(t, &c, strcmp(path, "-") == 0 ? "standard input" : path, keep_ignored, counts, e);
+    coco_free(&c);
+    if (code)
+        anno_free(t);
+    return code;
+}
+
+int coco_check(const char *path, error *e)
+{
+    anno_table t;
+    coco_counts counts;
+    int code = coco_read(&t, path, true, &counts, e);
+    if (!code)
+        anno_free(&t);
+    return code;
+}

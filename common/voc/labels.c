@@ -1,0 +1,342 @@
+#include "voc/labels.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "voc/csv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- one CSV file */
+
+/* What is read from one file, before the two are joined. */
+typedef struct csv_labels {
+    names file_names; /* number = row */
+    names seen;       /* labels in order of first appearance */
+    int32_t *label;   /* per row: number in `seen` */
+    float (*box)[4];  /* per row */
+    size_t label_capacity, box_capacity;
+} csv_labels;
+
+static void csv_labels_free(csv_labels *c)
+{
+    names_free(&c->file_names);
+    names_free(&c->seen);
+    free(c->label);
+    free(c->box);
+    *c = (csv_labels){0};
+}
+
+/* "y1 x1 y2 x2" */
+static int parse_box(text_field f, float box[4], error *e)
+{
+    text_field part[4];
+    int64_t v[4] = {0};
+    bool good = text_split(f.text, f.size, ' ', part, 4) == 4;
+    for (int i = 0; i < 4 && good; i++)
+        good = text_int(part[i].text, part[i].size, 0, 1000000, &v[i]);
+    if (!good)
+        return fail(e, ERR_INPUT, "box '%.*s' is not four whole numbers y1 x1 y2 x2 with single spaces",
+                    (int)(f.size < 60 ? f.size : 60), f.text);
+    if (v[0] > v[2] || v[1] > v[3])
+        return fail(e, ERR_INPUT, "box '%.*s' ends before it begins (y1 x1 y2 x2)",
+                    (int)(f.size < 60 ? f.size : 60), f.text);
+    for (int i = 0; i < 4; i++)
+        box[i] = (float)v[i];
+    return 0;
+}
+
+static int read_record(csv_labels *c, const text_field *f, bool boxes, error *e)
+{
+    size_t row, rows = c->file_names.count, number;
+    const char *wrong = names_bad_file_name(f[0].text, f[0].size);
+    if (wrong)
+        return fail(e, ERR_INPUT, "file name '%.*s' %s", (int)(f[0].size < 80 ? f[0].size : 80), f[0].text,
+                    wrong);
+    if (rows >= INT32_MAX)
+        return fail(e, ERR_INPUT, "too many rows");
+    int code = names_add(&c->file_names, f[0].text, f[0].size, &row, e);
+    if (!code && row != rows)
+        code = fail(e, ERR_INPUT, "%s is there twice", c->file_names.items[row]);
+    if (code)
+        return code;
+    if (boxes) {
+        code = mem_grow(&c->box, &c->box_capacity, rows + 1, sizeof *c->box, "labels", e);
+        return code ? code : parse_box(f[1], c->box[rows], e);
+    }
+    wrong = names_bad_category(f[1].text, f[1].size);
+    if (wrong)
+        return fail(e, ERR_INPUT, "label '%.*s' %s", (int)(f[1].size < 80 ? f[1].size : 80), f[1].text,
+                    wrong);
+    code = mem_grow(&c->label, &c->label_capacity, rows + 1, sizeof *c->label, "labels", e);
+    if (!code)
+        code = names_add(&c->seen, f[1].text, f[1].size, &number, e);
+    if (!code)
+        c->label[rows] = (int32_t)number;
+    return code;
+}
+
+static int read_records(csv_labels *c, csv_reader *r, bool boxes, error *e)
+{
+    const char *second = boxes ? "bbox" : "cat";
+    if (!csv_next(r, e))
+        return fail(e, ERR_INPUT, "%s: is empty, the header fn,%s is needed", r->path, second);
+    if (r->count != 2 || !text_is(r->fields[0], "fn") || !text_is(r->fields[1], second))
+        return fail(e, ERR_INPUT, "%s:1: the header must be fn,%s", r->path, second);
+    while (csv_next(r, e)) {
+        int code = r->count == 2 ? read_record(c, r->fields, boxes, e)
+                                 : fail(e, ERR_INPUT, "%zu fields, two are needed", r->count);
+        if (code) {
+            fail_context(e, "%s:%zu", r->path, r->line);
+            return code;
+        }
+    }
+    if (!e->code && c->file_names.count == 0)
+        fail(e, ERR_INPUT, "%s: has no rows behind its header", r->path);
+    return e->code;
+}
+
+static int read_csv(csv_labels *c, const char *path, bool boxes, error *e)
+{
+    file_view view;
+    int code = file_open(&view, path, e);
+    if (code)
+        return code;
+    csv_reader r = csv_start(view.path, view.data, view.size);
+    code = read_records(c, &r, boxes, e);
+    csv_end(&r);
+    file_close(&view);
+    return code;
+}
+
+/* ---------------------------------------------------------------- lists of names */
+
+static int read_name_lines(names *list, const file_view *view, error *e)
+{
+    text_lines lines = text_lines_of(view->data, view->size);
+    const char *line;
+    size_t size, number;
+    while (text_line(&lines, &line, &size)) {
+        size_t before = list->count;
+        const char *wrong = names_bad_file_name(line, size);
+        if (wrong)
+            return fail(e, ERR_INPUT, "%s:%zu: file name '%.*s' %s", view->path, lines.number,
+                        (int)(size < 80 ? size : 80), line, wrong);
+        int code = names_add(list, line, size, &number, e);
+        if (code)
+            return code;
+        if (number != before)
+            return fail(e, ERR_INPUT, "%s:%zu: %s is there twice", view->path, lines.number,
+                        list->items[number]);
+    }
+    return 0;
+}
+
+int labels_read_names(names *list, const char *path, error *e)
+{
+    file_view view;
+    int code = file_open(&view, path, e);
+    if (code)
+        return code;
+    code = read_name_lines(list, &view, e);
+    file_close(&view);
+    return code;
+}
+
+/* Fails when names of `list` are not in `known`: their number and the first three. */
+static int all_known(const names *list, const char *list_path, const names *known, const char *known_path,
+                     error *e)
+{
+    const char *first[4] = {0};
+    size_t missing = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (names_find(known, list->items[i], strlen(list->items[i])) == NAMES_NONE) {
+            if (missing < 4)
+                first[missing] = list->items[i];
+            missing++;
+        }
+    if (!missing)
+        return 0;
+    char three[256];
+    names_first_three(first, missing < 4 ? missing : 4, three, sizeof three);
+    return fail(e, ERR_INPUT, "%s: %zu of its %zu file names are not in %s: %s", list_path, missing,
+                list->count, known_path, three);
+}
+
+/* ---------------------------------------------------------------- joining */
+
+/* Rows in the order of `first`; boxes by name from `bb` (which may be `first` itself). */
+static int fill_rows(labels *l, const csv_labels *lrg, const csv_labels *bb, error *e)
+{
+    const names *order = lrg ? &lrg->file_names : &bb->file_names;
+    l->count = order->count;
+    l->rows = mem_zero(l->count, sizeof *l->rows, "labels", e);
+    if (!l->rows)
+        return ERR_SYSTEM;
+    for (size_t i = 0; i < l->count; i++) {
+        label_row *row = &l->rows[i];
+        row->file_name = order->items[i];
+        row->class_index = lrg ? lrg->label[i] : -1;
+        if (bb) {
+            size_t j = names_find(&bb->file_names, row->file_name, strlen(row->file_name));
+            memcpy(row->box, bb->box[j], sizeof row->box);
+        }
+    }
+    return 0;
+}
+
+/* From numbers in order of appearance to ranks in byte order. */
+static int rank_classes(labels *l, error *e)
+{
+    size_t n = l->labels_seen.count;
+    size_t *order = mem_zero(n, sizeof *order, "classes", e), *rank = mem_zero(n, sizeof *rank, "classes", e);
+    l->classes = mem_zero(n, sizeof *l->classes, "classes", e);
+    if (order && rank && l->classes) {
+        names_sort(&l->labels_seen, order);
+        for (size_t i = 0; i < n; i++) {
+            rank[order[i]] = i;
+            l->classes[i] = l->labels_seen.items[order[i]];
+        }
+        for (size_t i = 0; i < l->count; i++)
+            l->rows[i].class_index = (int32_t)rank[l->rows[i].class_index];
+        l->class_count = n;
+    }
+    free(order);
+    free(rank);
+    return l->class_count == n && l->classes ? 0 : ERR_SYSTEM;
+}
+
+static int mark_val(labels *l, const char *val, const char *csv, error *e)
+{
+    names list = {0};
+    int code = labels_read_names(&list, val, e);
+    if (!code && list.count == 0)
+        code = fail(e, ERR_INPUT, "%s: is empty, the file names of the validation pictures are needed", val);
+    if (!code)
+        code = all_known(&list, val, &l->file_names, csv, e);
+    if (!code && list.count == l->count)
+        code =
+            fail(e, ERR_INPUT, "%s: names all %zu rows of %s, none is left to train on", val, l->count, csv);
+    for (size_t i = 0; i < list.count && !code; i++)
+        l->rows[names_find(&l->file_names, list.items[i], strlen(list.items[i]))].is_val = true;
+    names_free(&list);
+    return code;
+}
+
+static int split(labels *l, error *e)
+{
+    l->train = mem_zero(l->count, sizeof *l->train, "the split", e);
+    l->val = mem_zero(l->count, sizeof *l->val, "the split", e);
+    const char **list = mem_zero(l->count, sizeof *list, "the split", e);
+    int code = l->train && l->val && list ? 0 : ERR_SYSTEM;
+    for (int which = 0; which < 2 && !code; which++) {
+        uint32_t *out = which ? l->val : l->train;
+        size_t n = 0;
+        for (size_t i = 0; i < l->count; i++)
+            if (l->rows[i].is_val == (which == 1)) {
+                list[n] = l->rows[i].file_name;
+                out[n++] = (uint32_t)i;
+            }
+        *(which ? &l->val_count : &l->train_count) = n;
+        code = labels_digest(list, n, which ? l->val_sha256 : l->train_sha256, e);
+    }
+    free(list);
+    return code;
+}
+
+/* Takes over the strings that the rows point to. */
+static void keep_names(labels *l, csv_labels *first)
+{
+    l->file_names = first->file_names;
+    l->labels_seen = first->seen;
+    first->file_names = first->seen = (names){0};
+}
+
+int labels_read(labels *l, const char *lrg, const char *bb, const char *val, error *e)
+{
+    csv_labels c = {0}, b = {0};
+    *l = (labels){.has_class = lrg != NULL, .has_box = bb != NULL};
+    int code = lrg || bb ? 0 : fail(e, ERR_USAGE, "a label file is needed: lrg.csv, bb.csv or both");
+    if (!code && lrg)
+        code = read_csv(&c, lrg, false, e);
+    if (!code && bb)
+        code = read_csv(&b, bb, true, e);
+    if (!code && lrg && bb)
+        code = all_known(&c.file_names, lrg, &b.file_names, bb, e);
+    if (!code && lrg && bb)
+        code = all_known(&b.file_names, bb, &c.file_names, lrg, e);
+    if (!code)
+        code = fill_rows(l, lrg ? &c : NULL, bb ? &b : NULL, e);
+    if (!code)
+        keep_names(l, lrg ? &c : &b);
+    if (!code && lrg)
+        code = rank_classes(l, e);
+    if (!code && val)
+        code = mark_val(l, val, lrg ? lrg : bb, e);
+    if (!code)
+        code = split(l, e);
+    csv_labels_free(&c);
+    csv_labels_free(&b);
+    if (code)
+        labels_free(l);
+    return code;
+}
+
+const label_row *labels_find(const labels *l, const char *file_name)
+{
+    size_t row = names_find(&l->file_names, file_name, strlen(file_name));
+    return row == NAMES_NONE ? NULL : &l->rows[row];
+}
+
+int labels_digest(const char *const *file_names, size_t count, char hex[65], error *e)
+{
+    text_buffer text = {0};
+    int code = text_append_bytes(&text, "", 0, e);
+    for (size_t i = 0; i < count && !code; i++) {
+        const char *dot = strrchr(file_names[i], '.');
+        size_t stem = dot && dot != file_names[i] ? (size_t)(dot - file_names[i]) : strlen(file_names[i]);
+        code = text_append_bytes(&text, file_names[i], stem, e);
+        if (!code)
+            code = text_append_bytes(&text, "\n", 1, e);
+    }
+    if (!code)
+        sha256_hex(text.data, text.size, hex);
+    text_free(&text);
+    return code;
+}
+
+/* Reads only as much as is needed to know which of the three files it is. */
+int labels_check(const char *path, error *e)
+{
+    file_view view;
+    int code = file_open(&view, path, e);
+    if (code)
+        return code;
+    text_lines lines = text_lines_of(view.data, view.size);
+    text_field first = {0};
+    text_line(&lines, &first.text, &first.size);
+    bool lrg = text_is(first, "fn,cat"), bb = text_is(first, "fn,bbox");
+    file_close(&view);
+    names list = {0};
+    labels l = {0};
+    if (lrg || bb)
+        code = labels_read(&l, lrg ? path : NULL, bb ? path : NULL, NULL, e);
+    else
+        code = labels_read_names(&list, path, e);
+    if (!code && !lrg && !bb && list.count == 0)
+        code = fail(e, ERR_INPUT, "%s: is empty", path);
+    names_free(&list);
+    labels_free(&l);
+    return code;
+}
+
+void labels_free(labels *l)
+{
+    free(l->rows);
+    free(l->train);
+    free(l->val);
+    free(l->classes);
+    names_free(&l->file_names);
+    names_free(&l->labels_seen);
+    *l = (labels){0};
+}

@@ -1,0 +1,131 @@
+#include "voc/mkcsv.h"
+
+#include "base/file.h"
+#include "voc/csv.h"
+#include "voc/labels.h"
+#include "voc/order.h"
+
+#include <stdlib.h>
+
+/* The rows in CSV order and which of them validate. */
+typedef struct plan {
+    const anno_row **rows;
+    unsigned char *is_val;
+    size_t count, val_count;
+} plan;
+
+static void plan_free(plan *p)
+{
+    free(p->rows);
+    free(p->is_val);
+}
+
+static int plan_rows(plan *p, const anno_table *t, const mkcsv_options *o, error *e)
+{
+    *p = (plan){.count = t->count};
+    int64_t *ids = mem_zero(t->count, sizeof *ids, "rows", e);
+    uint32_t *position = mem_zero(t->count, sizeof *position, "rows", e);
+    p->rows = mem_zero(t->count, sizeof *p->rows, "rows", e);
+    p->is_val = mem_zero(t->count, 1, "rows", e);
+    int code = ids && position && p->rows && p->is_val ? 0 : ERR_SYSTEM;
+    for (size_t i = 0; i < t->count && !code; i++)
+        ids[i] = t->rows[i].image_id;
+    if (!code)
+        code = o->set_order ? set_order(ids, t->count, SET_RULE_36, position, e)
+                            : id_order(ids, t->count, position, e);
+    for (size_t i = 0; i < t->count && !code; i++)
+        p->rows[i] = &t->rows[position[i]];
+    if (!code)
+        code = split_rows(t->count, o->val_share, o->seed, p->is_val, &p->val_count, e);
+    free(ids);
+    free(position);
+    return code;
+}
+
+/* ---------------------------------------------------------------- the three files */
+
+static void print_lrg(FILE *f, const plan *p)
+{
+    fputs("fn,cat\n", f);
+    for (size_t i = 0; i < p->count; i++) {
+        csv_print(f, p->rows[i]->file_name);
+        fputc(',', f);
+        csv_print(f, p->rows[i]->category);
+        fputc('\n', f);
+    }
+}
+
+static void print_bb(FILE *f, const plan *p)
+{
+    fputs("fn,bbox\n", f);
+    for (size_t i = 0; i < p->count; i++) {
+        box b = p->rows[i]->box;
+        csv_print(f, p->rows[i]->file_name);
+        fprintf(f, ",%d %d %d %d\n", b.y1, b.x1, b.y2, b.x2);
+    }
+}
+
+static void print_val(FILE *f, const plan *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->is_val[i])
+            fprintf(f, "%s\n", p->rows[i]->file_name);
+}
+
+static int write_all(const plan *p, const mkcsv_options *o, error *e)
+{
+    const char *const paths[3] = {o->lrg, o->bb, o->val};
+    void (*const print[3])(FILE *, const plan *) = {print_lrg, print_bb, print_val};
+    out_file out[3] = {0};
+    int code = 0;
+    for (int i = 0; i < 3 && !code; i++)
+        if (paths[i])
+            code = out_open(&out[i], paths[i], e);
+    for (int i = 0; i < 3 && !code; i++)
+        if (paths[i])
+            print[i](out[i].stream, p);
+    for (int i = 0; i < 3; i++) {
+        if (paths[i] && !code)
+            code = out_commit(&out[i], e);
+        else
+            out_discard(&out[i]);
+    }
+    return code;
+}
+
+/* ---------------------------------------------------------------- */
+
+static int digest(const plan *p, bool val, char hex[65], error *e)
+{
+    const char **list = mem_zero(p->count, sizeof *list, "the split", e);
+    if (!list)
+        return ERR_SYSTEM;
+    size_t n = 0;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->is_val[i] == val)
+            list[n++] = p->rows[i]->file_name;
+    int code = labels_digest(list, n, hex, e);
+    free(list);
+    return code;
+}
+
+int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result *result, error *e)
+{
+    plan p;
+    if (t->count == 0)
+        return fail(e, ERR_INPUT, "there are no rows");
+    int code = plan_rows(&p, t, options, e);
+    if (!code && options->val && (p.val_count == 0 || p.val_count == p.count))
+        code = fail(e, ERR_INPUT,
+                    "%g of %zu pictures for validation leaves none to %s; choose another --val-pct",
+                    options->val_share, p.count, p.val_count ? "train on" : "validate with");
+    *result = (mkcsv_result){.train = p.count - p.val_count, .val = p.val_count};
+    if (!code)
+        code = digest(&p, false, result->train_sha256, e);
+    if (!code)
+        code = digest(&p, true, result->val_sha256, e);
+    if (!code)
+        code = write_all(&p, options, e);
+    plan_free(&p);
+    return code;
+}

@@ -1,0 +1,27 @@
+/* mkcsv.h - from largest.tsv to the label files of the trainings. */
+#ifndef ONEBOX_VOC_MKCSV_H
+#define ONEBOX_VOC_MKCSV_H
+
+#include "base/error.h"
+#include "voc/anno.h"
+
+#include <stdbool.h>
+
+typedef struct mkcsv_options {
+    bool set_order;             /* rows in the order of a CPython set of the ids, else ascending ids */
+    double val_share;           /* of the rows, rounded down, for val */
+    uint32_t seed;              /* of the split */
+    const char *lrg, *bb, *val; /* files to write, "-" for standard output; NULL: not wanted */
+} mkcsv_options;
+
+/* The split that was made; written whether or not the list was wanted. */
+typedef struct mkcsv_result {
+    size_t train, val;
+    char train_sha256[65], val_sha256[65]; /* see labels_digest */
+} mkcsv_result;
+
+/* `t` has one row per picture (anno_check_one_each). Nothing is put in place unless all files are complete.
+ * ERR_INPUT when there are no rows, or when val is wanted and would be empty or everything. */
+int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result *result, error *e);
+
+#endif

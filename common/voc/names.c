@@ -1,0 +1,157 @@
+#include "voc/names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 1 << 16 };
+
+/* FNV-1a with a final mix, so that the low bits depend on all of it. */
+static uint64_t hash(const char *text, size_t size)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
+    return h ^ h >> 29;
+}
+
+static size_t find_slot(const names *n, const char *text, size_t size)
+{
+    size_t mask = n->slot_count - 1, i = (size_t)hash(text, size) & mask;
+    for (; n->slots[i]; i = (i + 1) & mask) {
+        const char *item = n->items[n->slots[i] - 1];
+        if (strncmp(item, text, size) == 0 && item[size] == 0)
+            break;
+    }
+    return i;
+}
+
+static int grow_slots(names *n, error *e)
+{
+    size_t old_count = n->slot_count, *old = n->slots;
+    size_t count = old_count ? old_count * 2 : 64;
+    size_t *slots = mem_zero(count, sizeof *slots, "names", e);
+    if (!slots)
+        return ERR_SYSTEM;
+    n->slots = slots;
+    n->slot_count = count;
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i])
+            slots[find_slot(n, n->items[old[i] - 1], strlen(n->items[old[i] - 1]))] = old[i];
+    free(old);
+    return 0;
+}
+
+/* A copy with a NUL behind it inside the blocks. */
+static const char *keep(names *n, const char *text, size_t size, error *e)
+{
+    if (!n->block_count || n->block_size - n->block_used < size + 1) {
+        size_t bytes = size + 1 > BLOCK ? size + 1 : BLOCK;
+        if (mem_grow(&n->blocks, &n->block_capacity, n->block_count + 1, sizeof *n->blocks, "names", e))
+            return NULL;
+        char *block = mem_zero(bytes, 1, "names", e);
+        if (!block)
+            return NULL;
+        n->blocks[n->block_count++] = block;
+        n->block_size = bytes;
+        n->block_used = 0;
+    }
+    char *at = n->blocks[n->block_count - 1] + n->block_used;
+    memcpy(at, text, size);
+    at[size] = 0;
+    n->block_used += size + 1;
+    return at;
+}
+
+int names_add(names *n, const char *text, size_t size, size_t *number, error *e)
+{
+    if (memchr(text, 0, size))
+        return fail(e, ERR_INPUT, "a name contains a NUL character");
+    if ((n->count + 1) * 3 > n->slot_count * 2 && grow_slots(n, e))
+        return ERR_SYSTEM;
+    size_t slot = find_slot(n, text, size);
+    if (n->slots[slot]) {
+        *number = n->slots[slot] - 1;
+        return 0;
+    }
+    if (mem_grow(&n->items, &n->capacity, n->count + 1, sizeof *n->items, "names", e))
+        return ERR_SYSTEM;
+    const char *item = keep(n, text, size, e);
+    if (!item)
+        return ERR_SYSTEM;
+    *number = n->count;
+    n->items[n->count++] = item;
+    n->slots[slot] = n->count;
+    return 0;
+}
+
+size_t names_find(const names *n, const char *text, size_t size)
+{
+    if (!n->slot_count || memchr(text, 0, size))
+        return NAMES_NONE;
+    size_t slot = find_slot(n, text, size);
+    return n->slots[slot] ? n->slots[slot] - 1 : NAMES_NONE;
+}
+
+static int by_name(const void *a, const void *b, void *context)
+{
+    const names *n = context;
+    return strcmp(n->items[*(const size_t *)a], n->items[*(const size_t *)b]);
+}
+
+void names_sort(const names *n, size_t *order)
+{
+    for (size_t i = 0; i < n->count; i++)
+        order[i] = i;
+    names copy = *n;
+    if (n->count)
+        qsort_r(order, n->count, sizeof *order, by_name, &copy);
+}
+
+void names_free(names *n)
+{
+    for (size_t i = 0; i < n->block_count; i++)
+        free(n->blocks[i]);
+    free(n->blocks);
+    free(n->items);
+    free(n->slots);
+    *n = (names){0};
+}
+
+/* ---------------------------------------------------------------- what a name may be */
+
+const char *names_bad_category(const char *text, size_t size)
+{
+    if (size == 0)
+        return "is empty";
+    if (size > 255)
+        return "is longer than 255 bytes";
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return "contains a tab, line break or other control character";
+    return NULL;
+}
+
+const char *names_bad_file_name(const char *text, size_t size)
+{
+    const char *wrong = names_bad_category(text, size);
+    if (wrong)
+        return wrong;
+    if (memchr(text, '/', size))
+        return "contains '/', a plain file name is needed";
+    if ((size == 1 && text[0] == '.') || (size == 2 && text[0] == '.' && text[1] == '.'))
+        return "is a folder, a plain file name is needed";
+    return NULL;
+}
+
+void names_first_three(const char *const *items, size_t count, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < count && i < 3 && used < size; i++) {
+        int n = snprintf(out + used, size - used, "%s%.60s", i ? ", " : "", items[i]);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    if (count > 3 && used < size)
+        snprintf(out + used, size - used, ", ...");
+}

@@ -1,0 +1,72 @@
+/* json2anno - annotations in COCO's JSON to a table with one row per object. */
+#include "base/file.h"
+#include "base/program.h"
+#include "voc/coco.h"
+
+struct options {
+    const char *output;
+    bool keep_ignored;
+};
+
+static void jsmn_version(char *text, size_t size)
+{
+    snprintf(text, size, "jsmn (header only, parent links, strict)\n");
+}
+
+static void write_table(const anno_table *t, const char *path, error *e)
+{
+    out_file out;
+    if (out_open(&out, path, e))
+        return;
+    anno_print_header(out.stream);
+    for (size_t i = 0; i < t->count; i++)
+        anno_print_row(out.stream, &t->rows[i]);
+    out_commit(&out, e);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    const option options[] = {
+        {"output", 'o', OPTION_TEXT, &o.output, "FILE", "the table to write; '-' for standard output",
+         .required = true},
+        {"keep-ignored", 0, OPTION_FLAG, &o.keep_ignored, NULL,
+         .help = "keep objects marked ignore (VOC difficult) or iscrowd, with 1 in the column ignore"},
+        {0}};
+    static void (*const libraries[])(char *, size_t) = {jsmn_version, NULL};
+    const program p = {
+        .name = "json2anno",
+        .summary = "COCO-like annotations (JSON) to a table with one row per object",
+        .usage = "[--keep-ignored] -o anno.tsv FILE.json",
+        .details =
+            "Reads PASCAL VOC in the form of fast.ai, or COCO's own instances_*.json; '-' is standard "
+            "input.\n"
+            "Columns: image_id file_name width height category y1 x1 y2 x2 ignore (tabs, one header line).\n"
+            "Boxes are inclusive pixels counted from 0, row first, cut to the picture.\n",
+        .examples = "  json2anno -o anno.tsv pascal_train2007.json\n"
+                    "  json2anno -o - instances_val2017.json | cut -f5 | sort | uniq -c | sort -rn\n",
+        .options = options,
+        .min_operands = 1,
+        .max_operands = 1,
+        .check = anno_check,
+        .libraries = libraries};
+    operands args;
+    error e = {0};
+    int code;
+    if (program_begin(&p, argc, argv, &args, &code))
+        return code;
+    anno_table t;
+    coco_counts n;
+    if (!coco_read(&t, args.items[0], o.keep_ignored, &n, &e)) {
+        write_table(&t, o.output, &e);
+        if (!e.code)
+            program_note(&p, "%zu images, %zu objects, %zu ignored, %zu classes; %zu rows", n.images,
+                         n.objects, n.ignored, n.categories, t.count);
+        if (!e.code && (n.clamped || n.dropped || n.unused))
+            program_note(
+                &p, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row",
+                n.clamped, n.dropped, n.unused);
+    }
+    anno_free(&t);
+    return program_end(&p, &e);
+}

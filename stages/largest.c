@@ -1,0 +1,60 @@
+/* largest - the largest object of each picture. */
+#include "base/file.h"
+#include "base/program.h"
+#include "voc/anno.h"
+
+/* Returns how many pictures had no object to keep. */
+static size_t write_largest(const anno_table *t, const char *path, error *e)
+{
+    size_t without = 0;
+    out_file out;
+    if (out_open(&out, path, e))
+        return 0;
+    anno_print_header(out.stream);
+    for (size_t i = 0; i < t->image_count; i++) {
+        const anno_row *row = anno_largest(t, &t->images[i]);
+        if (row)
+            anno_print_row(out.stream, row);
+        else
+            without++;
+    }
+    out_commit(&out, e);
+    return without;
+}
+
+int main(int argc, char **argv)
+{
+    const char *output = NULL;
+    const option options[] = {{"output", 'o', OPTION_TEXT, &output, "FILE",
+                               "the table to write; '-' for standard output", .required = true},
+                              {0}};
+    const program p = {.name = "largest",
+                       .summary = "the largest object of each picture",
+                       .usage = "-o largest.tsv anno.tsv",
+                       .details = "Keeps the row with the greatest (y2 - y1) * (x2 - x1); among equals the "
+                                  "first. Rows with ignore 1\n"
+                                  "are passed over. Pictures stay in the order in which they first appear. "
+                                  "'-' is standard input.\n",
+                       .examples =
+                           "  largest -o largest.tsv anno.tsv\n"
+                           "  json2anno -o - train.json | largest -o - - | cut -f5 | sort | uniq -c\n",
+                       .options = options,
+                       .min_operands = 1,
+                       .max_operands = 1,
+                       .check = anno_check_largest};
+    operands args;
+    error e = {0};
+    int code;
+    if (program_begin(&p, argc, argv, &args, &code))
+        return code;
+    anno_table t;
+    if (!anno_read(&t, args.items[0], &e)) {
+        size_t without = write_largest(&t, output, &e);
+        if (!e.code)
+            program_note(&p, "%zu pictures", t.image_count - without);
+        if (!e.code && without)
+            program_note(&p, "%zu pictures with ignored objects only left out", without);
+    }
+    anno_free(&t);
+    return program_end(&p, &e);
+}

@@ -1,0 +1,74 @@
+/* mkcsv - the label files of the trainings from the table of largest objects. */
+#include "base/program.h"
+#include "voc/labels.h"
+#include "voc/mkcsv.h"
+
+#include <string.h>
+
+/* Wrong combinations of options. */
+static int check_outputs(const mkcsv_options *m, error *e)
+{
+    const char *const paths[] = {m->lrg, m->bb, m->val};
+    int given = 0, stdouts = 0;
+    for (int i = 0; i < 3; i++) {
+        given += paths[i] != NULL;
+        stdouts += paths[i] && strcmp(paths[i], "-") == 0;
+        for (int j = 0; j < i; j++)
+            if (paths[i] && paths[j] && strcmp(paths[i], paths[j]) == 0 && strcmp(paths[i], "-") != 0)
+                return fail(e, ERR_USAGE, "'%s' is given for two outputs", paths[i]);
+    }
+    if (!given)
+        return fail(e, ERR_USAGE, "nothing to write: --lrg, --bb or --val is needed");
+    return stdouts > 1 ? fail(e, ERR_USAGE, "only one output can go to standard output") : 0;
+}
+
+int main(int argc, char **argv)
+{
+    mkcsv_options m = {.val_share = 0.2};
+    const char *order = "set";
+    int64_t seed = 42;
+    const option options[] = {
+        {"lrg", 0, OPTION_TEXT, &m.lrg, "FILE", "write file names and classes (fn,cat)", .group = "Outputs"},
+        {"bb", 0, OPTION_TEXT, &m.bb, "FILE", .help = "write file names and boxes (fn,bbox: y1 x1 y2 x2)"},
+        {"val", 0, OPTION_TEXT, &m.val, "FILE", .help = "write the file names of the validation rows"},
+        {"order", 0, OPTION_CHOICE, &order, "HOW",
+         "order of the rows: 'set', as CPython iterates over a set of the\nimage ids, or 'id', ascending",
+         .choices = "set|id", .group = "Rows"},
+        {"val-pct", 0, OPTION_NUMBER, &m.val_share, "SHARE", "share of the rows that validate", .min = 0,
+         .max = 1},
+        {"seed", 0, OPTION_INT, &seed, "N", "seed of the split (numpy's legacy generator)", .min = 0,
+         .max = UINT32_MAX},
+        {0}};
+    const program p = {.name = "mkcsv",
+                       .summary = "label files for the trainings",
+                       .usage = "[--order set|id] --lrg lrg.csv --bb bb.csv [--val val.txt [--val-pct 0.2] "
+                                "[--seed 42]] largest.tsv",
+                       .details = "The order of the rows decides, with the seed, which pictures validate. "
+                                  "The SHA-256 printed is that\n"
+                                  "of the file names without extension, one a line.\n",
+                       .examples = "  mkcsv --lrg lrg.csv --bb bb.csv --val val.txt largest.tsv\n"
+                                   "  mkcsv --order id --lrg - largest.tsv | head\n",
+                       .options = options,
+                       .min_operands = 1,
+                       .max_operands = 1,
+                       .check = labels_check};
+    operands args;
+    error e = {0};
+    int code;
+    if (program_begin(&p, argc, argv, &args, &code))
+        return code;
+    m.set_order = strcmp(order, "set") == 0;
+    m.seed = (uint32_t)seed;
+    anno_table t = {0};
+    mkcsv_result r;
+    if (!check_outputs(&m, &e) && !anno_read(&t, args.items[0], &e) &&
+        !anno_check_one_each(&t, args.items[0], &e)) {
+        if (mkcsv_write(&t, &m, &r, &e) == ERR_INPUT)
+            fail_context(&e, "%s", args.items[0]);
+        if (!e.code)
+            program_note(&p, "%zu rows, %s order; train %zu sha256 %s; val %zu sha256 %s", t.count, order,
+                         r.train, r.train_sha256, r.val, r.val_sha256);
+    }
+    anno_free(&t);
+    return program_end(&p, &e);
+}
