@@ -1,0 +1,100 @@
+#include "nn/history.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- numbers as Python prints them */
+
+void history_shortest(double x, char text[HISTORY_NUMBER])
+{
+    if (!isfinite(x)) {
+        snprintf(text, HISTORY_NUMBER, "%s", isnan(x) ? "nan" : x < 0 ? "-inf" : "inf");
+        return;
+    }
+    char scientific[HISTORY_NUMBER];
+    int digits = 1;
+    for (; digits <= 17; digits++) {
+        snprintf(scientific, sizeof scientific, "%.*e", digits - 1, x);
+        if (strtod(scientific, NULL) == x)
+            break;
+    }
+    int exponent = (int)strtol(strchr(scientific, 'e') + 1, NULL, 10);
+    if (exponent < -4 || exponent >= 16) /* 1e-05, 1.5e+16 */
+        snprintf(text, HISTORY_NUMBER, "%s", scientific);
+    else
+        snprintf(text, HISTORY_NUMBER, "%.*f", digits - 1 > exponent ? digits - 1 - exponent : 1, x);
+}
+
+void history_rounded(double x, char text[HISTORY_NUMBER])
+{
+    double scaled = x * 1e6;
+    history_shortest(isfinite(scaled) ? rint(scaled) / 1e6 : x, text);
+}
+
+/* ---------------------------------------------------------------- table */
+
+int history_table_header(task t, text_buffer *b, error *e)
+{
+    static const char *const names[TASKS][6] = {
+        [TASK_CLS] = {"epoch", "trn_loss", "val_loss", "accuracy"},
+        [TASK_BBOX] = {"epoch", "trn_loss", "val_loss"},
+        [TASK_DETN] = {"epoch", "trn_loss", "val_loss", "detn_acc", "detn_l1"},
+    };
+    int code = 0;
+    for (int i = 0; names[t][i] && !code; i++)
+        code = text_append(b, e, "%-10s ", names[t][i]);
+    return code;
+}
+
+static int table_value(double x, text_buffer *b, error *e)
+{
+    char text[HISTORY_NUMBER];
+    history_rounded(x, text);
+    return text_append(b, e, " %-10s", text);
+}
+
+int history_table_row(task t, int epoch, double trn_loss, loss_value val, text_buffer *b, error *e)
+{
+    char number[16];
+    int width = snprintf(number, sizeof number, "%d", epoch), left = width < 10 ? (10 - width) / 2 : 0;
+    int code = text_append(b, e, "%*s%-*s", left, "", 10 - left, number);
+    if (!code)
+        code = table_value(trn_loss, b, e);
+    if (!code)
+        code = table_value(val.loss, b, e);
+    if (!code && t != TASK_BBOX)
+        code = table_value(val.accuracy, b, e);
+    if (!code && t == TASK_DETN)
+        code = table_value(val.l1, b, e);
+    return code;
+}
+
+/* ---------------------------------------------------------------- TSV */
+
+int history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds,
+                double rate, text_buffer *b, error *e)
+{
+    char trn[HISTORY_NUMBER], loss[HISTORY_NUMBER], accuracy[HISTORY_NUMBER] = "-", l1[HISTORY_NUMBER] = "-";
+    history_rounded(trn_loss, trn);
+    history_rounded(val.loss, loss);
+    if (t != TASK_BBOX)
+        history_rounded(val.accuracy, accuracy);
+    if (t != TASK_CLS)
+        history_rounded(val.l1, l1);
+    return text_append(b, e, "%s\t%d\t%s\t%s\t%s\t%s\t%.1f\t%.2f\n", phase, epoch, trn, loss, accuracy, l1,
+                       seconds, rate);
+}
+
+int batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
+                double rate, text_buffer *b, error *e)
+{
+    return text_append(b, e, "%s\t%d\t%lld\t%.9g\t%.9g\t%.9g\t%.2f\n", phase, epoch, (long long)batch, lr,
+                       loss, smoothed, rate);
+}
+
+int lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b, error *e)
+{
+    return text_append(b, e, "%d\t%.9g\t%.9g\t%.9g\n", batch, lr, loss, smoothed);
+}
