@@ -88,10 +88,10 @@ int history_row(task t, const char *phase, int epoch, double trn_loss, loss_valu
 }
 
 int batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
-                double rate, text_buffer *b, error *e)
+                double wait, double rate, text_buffer *b, error *e)
 {
-    return text_append(b, e, "%s\t%d\t%lld\t%.9g\t%.9g\t%.9g\t%.2f\n", phase, epoch, (long long)batch, lr,
-                       loss, smoothed, rate);
+    return text_append(b, e, "%s\t%d\t%lld\t%.9g\t%.9g\t%.9g\t%.3f\t%.2f\n", phase, epoch, (long long)batch,
+                       lr, loss, smoothed, wait, rate);
 }
 
 int lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b, error *e)

@@ -3,11 +3,10 @@
  * The table is fast.ai's: names left-justified to 10 characters plus a blank; rows with the epoch centred in
  * 10, then per value a blank and the value rounded to 6 decimals in its shortest form, left-justified to 10.
  *
- *   X.history.tsv  one row per epoch: phase epoch trn_loss val_loss accuracy l1 seconds images_per_second
- *   X.batches.tsv  one row per batch: phase epoch batch lr loss smoothed wait images_per_second; wait:
- * seconds that the batch's pictures came late lr.tsv         one row per batch of the finder: batch lr loss
- * smoothed epoch and batch count from 0 in each phase (batch goes on over its epochs); lr is the last
- * group's; what a task doesn't have is '-'. Columns that depend on the clock stand last.
+ * X.history.tsv has one row per epoch, X.batches.tsv one per batch, lr.tsv one per batch of the finder; their
+ * columns are below. epoch and batch count from 0 in each phase (batch goes on over its epochs); lr is the
+ * last group's; wait is the seconds that the batch's pictures came late; what a task doesn't have is '-'.
+ * Columns that depend on the clock stand last.
  */
 #ifndef ONEBOX_NN_HISTORY_H
 #define ONEBOX_NN_HISTORY_H
