@@ -1,0 +1,133 @@
+#include "device/conv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct conv {
+    conv_shape shape;
+    conv_options options;
+    bool winograd;
+    onednn_conv *pass[3]; /* by conv_pass */
+    size_t dst_floats;    /* blocked */
+};
+
+static bool wants_winograd(const conv_shape *s, const conv_options *o)
+{
+    return o->algorithm != CONV_DIRECT && !o->plain_input && s->kernel == 3 && s->stride == 1 &&
+           s->padding == 1 && s->h >= 4 && s->w >= 4;
+}
+
+static bool create_passes(conv *c, onednn *d, bool winograd, error *e)
+{
+    const conv_options *o = &c->options;
+    onednn_conv_options forward = {.winograd = winograd,
+                                   .plain_input = o->plain_input,
+                                   .inference = o->inference,
+                                   .add = o->add,
+                                   .relu = o->relu};
+    onednn_conv_options backward = {.winograd = winograd, .plain_input = o->plain_input};
+    const bool wanted[3] = {true, o->backward_data, o->backward_weights};
+    for (int pass = 0; pass < 3; pass++) {
+        if (!wanted[pass])
+            continue;
+        c->pass[pass] =
+            onednn_conv_create(d, &c->shape, (conv_pass)pass, pass == CONV_FORWARD ? &forward : &backward, e);
+        if (!c->pass[pass]) {
+            for (int i = 0; i < pass; i++) {
+                onednn_conv_free(c->pass[i]);
+                c->pass[i] = NULL;
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
+conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, error *e)
+{
+    conv *c = mem_zero(1, sizeof *c, "a convolution", e);
+    if (!c)
+        return NULL;
+    c->shape = *s;
+    c->options = *options;
+    int block = onednn_block(d);
+    c->dst_floats =
+        (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh * (size_t)s->ow;
+    c->winograd = wants_winograd(s, options) && create_passes(c, d, true, e);
+    if (!c->winograd && !(e && e->code))
+        create_passes(c, d, false, e);
+    if (!c->pass[CONV_FORWARD]) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void conv_free(conv *c)
+{
+    if (!c)
+        return;
+    for (int pass = 0; pass < 3; pass++)
+        onednn_conv_free(c->pass[pass]);
+    free(c);
+}
+
+bool conv_is_winograd(const conv *c)
+{
+    return c->winograd;
+}
+
+stem_layout conv_stem_layout(const conv *c)
+{
+    return onednn_conv_stem_layout(c->pass[CONV_FORWARD]);
+}
+
+size_t conv_scratch_floats(const conv *c)
+{
+    size_t most = 0;
+    for (int pass = 0; pass < 3; pass++) {
+        if (!c->pass[pass])
+            continue;
+        size_t floats = onednn_conv_scratch_floats(c->pass[pass]);
+        if (pass == CONV_BACKWARD_WEIGHTS) /* the packed gradient lies behind the library's area */
+            floats = (floats + 15) / 16 * 16 + onednn_conv_weight_floats(c->pass[pass]);
+        most = floats > most ? floats : most;
+    }
+    return most;
+}
+
+size_t conv_packed_floats(const conv *c, conv_pass pass)
+{
+    return onednn_conv_weight_floats(c->pass[pass]);
+}
+
+int conv_packed_format(const conv *c, conv_pass pass)
+{
+    return onednn_conv_weight_format(c->pass[pass]);
+}
+
+int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *e)
+{
+    return onednn_conv_pack(c->pass[pass], oihw, packed, e);
+}
+
+int conv_forward(conv *c, const float *src, const float *packed, const float *bias, const float *add,
+                 float *dst, float *scratch, error *e)
+{
+    if (add && add != dst) /* the library adds in place only */
+        memcpy(dst, add, c->dst_floats * sizeof *dst);
+    return onednn_conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
+}
+
+int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, float *scratch, error *e)
+{
+    return onednn_conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
+}
+
+int conv_backward_weights(conv *c, const float *src, const float *ddst, float *dw_oihw, float *scratch,
+                          error *e)
+{
+    onednn_conv *gradient = c->pass[CONV_BACKWARD_WEIGHTS];
+    float *packed = scratch + (onednn_conv_scratch_floats(gradient) + 15) / 16 * 16;
+    return onednn_conv_weight_gradient(gradient, src, ddst, packed, dw_oihw, scratch, e);
+}

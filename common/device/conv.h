@@ -1,0 +1,48 @@
+/* conv.h - one convolution of a plan with the algorithm chosen for it. Private to common/device.
+ *
+ * The choice is by rule, from shape and processor alone, so that runs repeat bit for bit:
+ *   3x3 stride 1 pad 1 on at least 4x4 pixels, algorithm auto or winograd: Winograd's F(4x4, 3x3) where there
+ * is a kernel; everything else: direct.
+ */
+#ifndef ONEBOX_DEVICE_CONV_H
+#define ONEBOX_DEVICE_CONV_H
+
+#include "device/device.h"
+#include "device/onednn.h"
+
+typedef struct conv conv;
+
+typedef struct conv_options {
+    conv_algorithm algorithm;
+    int threads;
+    bool plain_input; /* the network's input: see onednn.h */
+    bool inference;   /* with bias; add and relu as below */
+    bool add, relu;
+    bool backward_weights; /* will be asked for */
+    bool backward_data;
+} conv_options;
+
+conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, error *e);
+void conv_free(conv *c);
+
+bool conv_is_winograd(const conv *c);
+stem_layout conv_stem_layout(const conv *c);
+
+/* Work area for any of the calls below, in floats (64-byte aligned). */
+size_t conv_scratch_floats(const conv *c);
+
+/* Packed weights for CONV_FORWARD and CONV_BACKWARD_DATA: size, layout number (equal numbers may share one
+ * packed copy) and the packing from OIHW. */
+size_t conv_packed_floats(const conv *c, conv_pass pass);
+int conv_packed_format(const conv *c, conv_pass pass);
+int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *e);
+
+/* dst = relu?(conv(src) + bias + add?). bias and add only with options->inference; add may be dst. */
+int conv_forward(conv *c, const float *src, const float *packed, const float *bias, const float *add,
+                 float *dst, float *scratch, error *e);
+int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, float *scratch,
+                       error *e);
+int conv_backward_weights(conv *c, const float *src, const float *ddst, float *dw_oihw, float *scratch,
+                          error *e);
+
+#endif

@@ -1,0 +1,299 @@
+/* cpu.c - the CPU device: processor features, parameters, optimiser. The plans are in cpu_plan.c. */
+#include "device/cpu.h"
+
+#include "base/threads.h"
+#include "device/winograd.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- parameters */
+
+static void cpu_model_free(model *base)
+{
+    cpu_model *m = (cpu_model *)base;
+    for (size_t i = 0; i < m->slot_count; i++) {
+        free(m->slots[i]->data);
+        free(m->slots[i]->bias);
+        free(m->slots[i]);
+    }
+    free(m->slots);
+    free(m->params);
+    free(m->gradients);
+    free(m->first);
+    free(m->second);
+    free(m->fold);
+    free(m->arena);
+    free(m->scratch);
+    free(m);
+}
+
+static model *cpu_model_create(device *d, const graph *g, error *e)
+{
+    cpu_model *m = mem_zero(1, sizeof *m, "a model", e);
+    if (!m)
+        return NULL;
+    m->base = (model){d, g};
+    size_t bytes = g->param_floats * sizeof(float), largest = 0;
+    for (int i = 0; i < g->param_count; i++)
+        if (g->nodes[g->params[i].node].kind == NODE_CONV && g->params[i].count > largest)
+            largest = g->params[i].count;
+    m->params = mem_aligned(bytes, "parameters", e);
+    m->gradients = mem_aligned(bytes, "gradients", e);
+    m->first = mem_aligned(bytes, "moments", e);
+    m->second = mem_aligned(bytes, "moments", e);
+    m->fold = mem_aligned(largest * sizeof(float), "folded weights", e);
+    for (int i = 0; i < GROUPS; i++)
+        m->version[i] = 1;
+    if (m->params && m->gradients && m->first && m->second && m->fold)
+        return &m->base;
+    cpu_model_free(&m->base);
+    return NULL;
+}
+
+static int cpu_reset_moments(model *base, error *e)
+{
+    (void)e;
+    cpu_model *m = (cpu_model *)base;
+    memset(m->first, 0, base->graph->param_floats * sizeof(float));
+    memset(m->second, 0, base->graph->param_floats * sizeof(float));
+    return 0;
+}
+
+static int cpu_upload(model *base, const float *params, error *e)
+{
+    cpu_model *m = (cpu_model *)base;
+    memcpy(m->params, params, base->graph->param_floats * sizeof(float));
+    for (int i = 0; i < GROUPS; i++)
+        m->version[i]++;
+    return cpu_reset_moments(base, e);
+}
+
+static int cpu_download(model *base, float *params, error *e)
+{
+    (void)e;
+    memcpy(params, ((cpu_model *)base)->params, base->graph->param_floats * sizeof(float));
+    return 0;
+}
+
+static int cpu_download_moments(model *base, float *first, float *second, error *e)
+{
+    (void)e;
+    cpu_model *m = (cpu_model *)base;
+    memcpy(first, m->first, base->graph->param_floats * sizeof(float));
+    memcpy(second, m->second, base->graph->param_floats * sizeof(float));
+    return 0;
+}
+
+static int cpu_upload_moments(model *base, const float *first, const float *second, error *e)
+{
+    (void)e;
+    cpu_model *m = (cpu_model *)base;
+    memcpy(m->first, first, base->graph->param_floats * sizeof(float));
+    memcpy(m->second, second, base->graph->param_floats * sizeof(float));
+    return 0;
+}
+
+static int cpu_download_gradients(model *base, float *gradients, error *e)
+{
+    (void)e;
+    cpu_model *m = (cpu_model *)base;
+    const graph *g = base->graph;
+    memcpy(gradients, m->gradients, g->param_floats * sizeof(float));
+    for (int i = 0; i < g->param_count; i++)
+        if (g->params[i].group < m->gradient_group)
+            memset(gradients + g->params[i].offset, 0, g->params[i].count * sizeof(float));
+    return 0;
+}
+
+static int cpu_adam_step(model *base, const float lr[GROUPS], int first_group, int64_t t, error *e)
+{
+    (void)e;
+    cpu_model *m = (cpu_model *)base;
+    const graph *g = base->graph;
+    const cpu_device *d = cpu_of(base);
+    double correction = sqrt(1 - pow(0.999, (double)t)) / (1 - pow(0.9, (double)t));
+    /* Neighbouring parameters of one group are one range. Running statistics among them have gradient 0 and
+     * stay as they are. */
+    for (int i = 0; i < g->param_count;) {
+        const param *p = &g->params[i];
+        size_t end = p->offset + p->count;
+        int next = i + 1;
+        while (next < g->param_count && g->params[next].group == p->group && g->params[next].offset == end)
+            end += g->params[next++].count;
+        if (p->group >= first_group)
+            d->kernels->adam(m->params + p->offset, m->gradients + p->offset, m->first + p->offset,
+                             m->second + p->offset, end - p->offset,
+                             (float)((double)lr[p->group] * correction), d->threads);
+        i = next;
+    }
+    for (int i = first_group; i < GROUPS; i++)
+        m->version[i]++;
+    return 0;
+}
+
+/* ---------------------------------------------------------------- packed weights */
+
+packed *cpu_model_slot(cpu_model *m, int number, int format, size_t floats, int channels, error *e)
+{
+    for (size_t i = 0; i < m->slot_count; i++)
+        if (m->slots[i]->param == number && m->slots[i]->format == format && format != -1) {
+            m->slots[i]->users++;
+            return m->slots[i];
+        }
+    if (mem_grow(&m->slots, &m->slot_capacity, m->slot_count + 1, sizeof *m->slots, "packed weights", e))
+        return NULL;
+    packed *slot = mem_zero(1, sizeof *slot, "packed weights", e);
+    if (!slot)
+        return NULL;
+    *slot = (packed){.param = number, .format = format, .users = 1, .folded = -1};
+    slot->data = mem_aligned(floats * sizeof(float), "packed weights", e);
+    slot->bias = mem_aligned(((size_t)channels + 16) * sizeof(float), "packed weights", e);
+    if (!slot->data || !slot->bias) {
+        free(slot->data);
+        free(slot->bias);
+        free(slot);
+        return NULL;
+    }
+    m->slots[m->slot_count++] = slot;
+    return slot;
+}
+
+void cpu_model_release_slot(cpu_model *m, packed *slot)
+{
+    if (!slot || --slot->users > 0)
+        return;
+    for (size_t i = 0; i < m->slot_count; i++)
+        if (m->slots[i] == slot)
+            m->slots[i] = m->slots[--m->slot_count];
+    free(slot->data);
+    free(slot->bias);
+    free(slot);
+}
+
+/* conv then (x - mean) / sqrt(var + eps) * weight + bias  ==  conv with weights scaled per output channel,
+ * plus a bias. */
+static void fold_batchnorm(cpu_model *m, const param *weights, const node *bn, float *bias)
+{
+    const param *params = m->base.graph->params;
+    const float *weight = m->params + params[bn->params[0]].offset,
+                *shift = m->params + params[bn->params[1]].offset,
+                *mean = m->params + params[bn->params[2]].offset,
+                *var = m->params + params[bn->params[3]].offset;
+    size_t each = weights->count / (size_t)weights->shape[0];
+    for (int k = 0; k < weights->shape[0]; k++) {
+        double scale = (double)weight[k] / sqrt((double)var[k] + 1e-5);
+        bias[k] = (float)((double)shift[k] - (double)mean[k] * scale);
+        const float *from = m->params + weights->offset + (size_t)k * each;
+        float *to = m->fold + (size_t)k * each;
+        for (size_t i = 0; i < each; i++)
+            to[i] = (float)((double)from[i] * scale);
+    }
+}
+
+int cpu_model_pack(cpu_model *m, packed *slot, conv *c, conv_pass pass, int folded, error *e)
+{
+    const param *p = &m->base.graph->params[slot->param];
+    if (slot->version == m->version[p->group] && slot->folded == folded)
+        return 0;
+    const float *weights = m->params + p->offset;
+    if (folded >= 0) {
+        fold_batchnorm(m, p, &m->base.graph->nodes[folded], slot->bias);
+        weights = m->fold;
+    }
+    int code = conv_pack(c, pass, weights, slot->data, e);
+    slot->version = code ? 0 : m->version[p->group];
+    slot->folded = folded;
+    return code;
+}
+
+static int reserve(float **block, size_t *have, size_t need, const char *what, error *e)
+{
+    if (need <= *have)
+        return 0;
+    free(*block);
+    *have = 0;
+    *block = mem_aligned(need * sizeof(float), what, e);
+    if (!*block)
+        return ERR_SYSTEM;
+    *have = need;
+    return 0;
+}
+
+int cpu_model_reserve(cpu_model *m, size_t arena_floats, size_t scratch_floats, error *e)
+{
+    m->active = NULL;
+    int code =
+        reserve(&m->arena, &m->arena_floats, arena_floats, "activations (a smaller batch needs less)", e);
+    return code ? code : reserve(&m->scratch, &m->scratch_floats, scratch_floats, "a work area", e);
+}
+
+/* ---------------------------------------------------------------- the device */
+
+static void cpu_close(device *base)
+{
+    cpu_device *d = (cpu_device *)base;
+    onednn_close(d->library);
+    free(d);
+}
+
+static const device_ops cpu_ops = {
+    .close = cpu_close,
+    .model_create = cpu_model_create,
+    .model_free = cpu_model_free,
+    .upload = cpu_upload,
+    .download = cpu_download,
+    .reset_moments = cpu_reset_moments,
+    .download_moments = cpu_download_moments,
+    .upload_moments = cpu_upload_moments,
+    .download_gradients = cpu_download_gradients,
+    .adam_step = cpu_adam_step,
+    .plan_create = cpu_plan_create,
+    .plan_free = cpu_plan_free,
+    .forward = cpu_plan_forward,
+    .backward = cpu_plan_backward,
+    .plan_bytes = cpu_plan_bytes,
+};
+
+device *cpu_open(const device_options *options, error *e)
+{
+    const char *limit = getenv("ONEBOX_MAX_ISA");
+    const cpu_kernels *kernels = cpu_kernels_choose(limit);
+    if (options->precision == PRECISION_BF16) {
+        fail(e, ERR_USAGE, "precision bf16 is not offered by the cpu device; use --precision fp32 or auto");
+        return NULL;
+    }
+    if (options->conv == CONV_WINOGRAD && kernels->block != 16) {
+        fail(e, ERR_USAGE, "conv winograd needs a processor with AVX-512; use --conv auto or direct");
+        return NULL;
+    }
+    cpu_device *d = mem_zero(1, sizeof *d, "the CPU device", e);
+    if (!d)
+        return NULL;
+    d->base.ops = &cpu_ops;
+    d->kernels = kernels;
+    d->threads = options->threads > 0 ? options->threads : threads_available();
+    d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;
+    omp_set_dynamic(0);
+    omp_set_num_threads(d->threads);
+    d->library = onednn_open(kernels->block, d->threads, e);
+    if (!d->library) {
+        free(d);
+        return NULL;
+    }
+    snprintf(d->base.description, sizeof d->base.description,
+             "cpu: %s %s, kernels %s, %d thread%s, conv %s, fp32", onednn_version(), onednn_isa(),
+             kernels->name, d->threads, d->threads == 1 ? "" : "s",
+             d->algorithm == CONV_DIRECT ? "direct" : "winograd");
+    return &d->base;
+}
+
+void cpu_versions(char *text, size_t size)
+{
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s (%s)\ndevices: cpu (kernels %s, %d threads)\n", onednn_version(),
+             onednn_isa(), cpu_kernels_choose(getenv("ONEBOX_MAX_ISA"))->name, threads_available());
+}

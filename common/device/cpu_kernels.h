@@ -1,0 +1,79 @@
+/* cpu_kernels.h - the memory-bound operations of the CPU device: everything but convolution, pooling and
+ * matrix products. Private to common/device.
+ *
+ * Compiled once for each instruction set from cpu_kernels_body.h; cpu_kernels_choose picks a table by
+ * processor. Two layouts occur: blocked  [N][ceil(C/B)][H*W][B], oneDNN's nChw8c / nChw16c with B =
+ * table->block; channels past C hold zeros; flat     [N][F], plain rows. All functions use OpenMP with
+ * `threads` threads, and for a given number of threads every sum has a fixed order.
+ */
+#ifndef ONEBOX_DEVICE_CPU_KERNELS_H
+#define ONEBOX_DEVICE_CPU_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A batch norm over channels: sizes, parameters (c floats each) and what the forward pass saves for the
+ * backward. */
+typedef struct batchnorm {
+    int n, c, hw; /* hw = 1 and flat = true for [N][C] */
+    bool flat;
+    bool stored; /* use the running statistics instead of the batch's, and leave them alone */
+    bool relu;   /* a ReLU follows (behind the addition, if there is one) */
+    float eps, momentum;
+    const float *weight, *bias;
+    float *running_mean, *running_var;
+    float *mean, *inverse_std; /* written forward, read backward */
+    float *partial;            /* work area: threads * 2 * round_up(c, 16) doubles, seen as floats */
+    int threads;
+} batchnorm;
+
+typedef struct cpu_kernels {
+    const char *name;
+    int block;
+
+    /* NHWC [0,1] (3 channels) -> (x - mean) / std, as NHWC or NCHW. */
+    void (*normalize)(const float *input, int n, int hw, const float mean[3], const float std[3], bool nchw,
+                      float *out, int threads);
+
+    /* y = relu?(norm(x) * weight + bias + add?). y may be add, not x. */
+    void (*batchnorm_forward)(const batchnorm *b, const float *x, const float *add, float *y);
+    /* dy = dy0 + dy1? is the gradient of y; with relu it counts where y > 0. Writes the gradients of weight
+     * and bias, of x (dx, which may be x itself or NULL) and, when asked for, of the added tensor (dadd,
+     * which may be dy0). */
+    void (*batchnorm_backward)(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
+                               const float *y, float *dweight, float *dbias, float *dx, float *dadd);
+
+    void (*relu_forward)(const float *x, float *y, size_t count, int threads);
+    void (*relu_backward)(const float *dy, const float *y, float *dx, size_t count,
+                          int threads);                                               /* dx may be dy */
+    void (*add)(const float *a, const float *b, float *y, size_t count, int threads); /* y may be a */
+
+    /* blocked -> flat [N][2C]: maxima, then averages; `where` [N][C] holds the pixel of each maximum (the
+     * first). */
+    void (*concatpool_forward)(const float *x, int n, int c, int hw, float *y, int32_t *where, int threads);
+    void (*concatpool_backward)(const float *dy, int n, int c, int hw, const int32_t *where, float *dx,
+                                int threads);
+
+    /* blocked <-> flat [N][C*H*W] */
+    void (*flatten)(const float *x, int n, int c, int hw, float *y, int threads);
+    void (*unflatten)(const float *y, int n, int c, int hw, float *x, int threads);
+
+    /* y = kept ? x / (1-p) : 0 with the mask rule of plan_forward; the backward pass is the same call. y may
+     * be x. */
+    void (*dropout)(const float *x, float *y, size_t count, float p, uint64_t seed, uint64_t stream,
+                    uint64_t step, int threads);
+
+    void (*add_bias)(float *y, const float *bias, int n, int features, int threads);
+    void (*bias_gradient)(const float *dy, float *dbias, int n, int features);
+
+    /* Adam as written at model_adam_step; step_size = lr sqrt(1-b2^t)/(1-b1^t). */
+    void (*adam)(float *p, const float *g, float *m, float *v, size_t count, float step_size, int threads);
+} cpu_kernels;
+
+/* Tables that exist on this build; cpu_kernels_choose returns the best one that the processor has. `limit` is
+ * an upper bound by name ("sse2", "avx2", "avx512"; NULL: none). */
+extern const cpu_kernels cpu_kernels_sse2, cpu_kernels_avx2, cpu_kernels_avx512;
+const cpu_kernels *cpu_kernels_choose(const char *limit);
+
+#endif

@@ -1,0 +1,573 @@
+/* cpu_kernels_body.h - the code of cpu_kernels.h, compiled once per instruction set. The including file
+ * defines TABLE (the table's name), TABLE_TEXT (its printed name) and BLOCK (channels of a block, one or two
+ * vectors). */
+#include "device/cpu_kernels.h"
+
+#include "base/random.h"
+
+#include <math.h>
+#include <string.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* Work items [begin, end) of thread `t` of `threads`: contiguous, sizes differing by at most one. */
+static inline size_t share(size_t count, int threads, int t)
+{
+    return count * (size_t)t / (size_t)threads;
+}
+
+static inline int thread_number(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+/* The channels of one block: same-index operations, so that overlapping arguments are safe. */
+#define LANES _Pragma("omp simd") for (size_t j = 0; j < BLOCK; j++)
+
+#define PARALLEL _Pragma("omp parallel num_threads(threads)")
+
+static void normalize(const float *input, int n, int hw, const float mean[3], const float std[3], bool nchw,
+                      float *out, int threads)
+{
+    float scale[3], shift[3];
+    for (int c = 0; c < 3; c++) {
+        scale[c] = 1 / std[c];
+        shift[c] = mean[c];
+    }
+    size_t pixels = (size_t)hw;
+    PARALLEL
+    {
+        size_t from = share((size_t)n, threads, thread_number()),
+               to = share((size_t)n, threads, thread_number() + 1);
+        for (size_t i = from; i < to; i++) {
+            const float *x = input + i * pixels * 3;
+            float *y = out + i * pixels * 3;
+            if (nchw)
+                for (int c = 0; c < 3; c++)
+                    for (size_t p = 0; p < pixels; p++)
+                        y[(size_t)c * pixels + p] = (x[3 * p + (size_t)c] - shift[c]) * scale[c];
+            else
+                for (size_t p = 0; p < pixels; p++)
+                    for (size_t c = 0; c < 3; c++)
+                        y[3 * p + c] = (x[3 * p + c] - shift[c]) * scale[c];
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- batch norm
+ *
+ * Blocked tensors are walked as planes (channel block, picture), channel block slowest. Each thread takes a
+ * contiguous range of planes and adds its sums (float within a plane, double across planes) into its own row
+ * of `partial`; the rows are added in thread order. Flat tensors are small: one thread does them in double.
+ */
+
+typedef struct sums {
+    double a[BLOCK], b[BLOCK];
+} sums;
+
+static inline int blocks_of(int c)
+{
+    return (c + BLOCK - 1) / BLOCK;
+}
+
+/* First channel-wise sums of x - shift and its square: a shifted one-pass variance, exact enough when the
+ * shift (the running mean) is near the mean (Chan, Golub and LeVeque 1983). */
+static void plane_moments(const float *restrict x, size_t hw, const float shift[BLOCK], sums *s)
+{
+    float a[2][BLOCK] = {{0}}, b[2][BLOCK] = {{0}};
+    size_t p = 0;
+    for (; p + 2 <= hw; p += 2)
+        for (int u = 0; u < 2; u++)
+            for (int j = 0; j < BLOCK; j++) {
+                float d = x[(p + (size_t)u) * BLOCK + (size_t)j] - shift[j];
+                a[u][j] += d;
+                b[u][j] += d * d;
+            }
+    for (; p < hw; p++)
+        for (int j = 0; j < BLOCK; j++) {
+            float d = x[p * BLOCK + (size_t)j] - shift[j];
+            a[0][j] += d;
+            b[0][j] += d * d;
+        }
+    for (int j = 0; j < BLOCK; j++) {
+        s->a[j] += (double)a[0][j] + (double)a[1][j];
+        s->b[j] += (double)b[0][j] + (double)b[1][j];
+    }
+}
+
+/* x * scale + shift (+ add) (relu) over one plane. */
+static void plane_affine(const float *restrict x, const float *add, float *y, size_t hw,
+                         const float scale[BLOCK], const float shift[BLOCK], bool relu)
+{
+    float s[BLOCK], t[BLOCK];
+    memcpy(s, scale, sizeof s);
+    memcpy(t, shift, sizeof t);
+    float floor_value = relu ? 0 : -INFINITY;
+    if (add)
+        for (size_t p = 0; p < hw; p++)
+            LANES
+            {
+                float v = x[p * BLOCK + j] * s[j] + t[j] + add[p * BLOCK + j];
+                y[p * BLOCK + j] = v < floor_value ? floor_value : v; /* keeps NaN */
+            }
+    else
+        for (size_t p = 0; p < hw; p++)
+            LANES
+            {
+                float v = x[p * BLOCK + j] * s[j] + t[j];
+                y[p * BLOCK + j] = v < floor_value ? floor_value : v; /* keeps NaN */
+            }
+}
+
+/* Copies channels [block*BLOCK, …) of a c-float vector, zeros past the end. */
+static void load_channels(const float *v, int c, int block, float out[BLOCK])
+{
+    for (int j = 0; j < BLOCK; j++) {
+        int channel = block * BLOCK + j;
+        out[j] = v && channel < c ? v[channel] : 0;
+    }
+}
+
+/* Adds the threads' rows of `partial` for one channel block. */
+static sums total_of(const sums *partial, int blocks, int block, int threads)
+{
+    sums total = {{0}, {0}};
+    for (int t = 0; t < threads; t++) {
+        const sums *s = &partial[(size_t)t * (size_t)blocks + (size_t)block];
+        for (int j = 0; j < BLOCK; j++) {
+            total.a[j] += s->a[j];
+            total.b[j] += s->b[j];
+        }
+    }
+    return total;
+}
+
+/* Turns sums of (x - running_mean) into the saved mean and inverse deviation of `channel`, and moves the
+ * running statistics (the variance stored there is the unbiased one). */
+static void save_statistics(const batchnorm *b, int channel, double sum, double square, double count)
+{
+    double d = sum / count, variance = square / count - d * d;
+    if (variance < 0)
+        variance = 0;
+    double mean = (double)b->running_mean[channel] + d;
+    b->mean[channel] = (float)mean;
+    b->inverse_std[channel] = (float)(1 / sqrt(variance + (double)b->eps));
+    double unbiased = count > 1 ? variance * count / (count - 1) : variance;
+    double keep = 1 - (double)b->momentum;
+    b->running_mean[channel] = (float)(keep * (double)b->running_mean[channel] + (double)b->momentum * mean);
+    b->running_var[channel] =
+        (float)(keep * (double)b->running_var[channel] + (double)b->momentum * unbiased);
+}
+
+static void stored_statistics(const batchnorm *b)
+{
+    for (int c = 0; c < b->c; c++) {
+        b->mean[c] = b->running_mean[c];
+        b->inverse_std[c] = (float)(1 / sqrt((double)b->running_var[c] + (double)b->eps));
+    }
+}
+
+static void flat_forward(const batchnorm *b, const float *x, const float *add, float *y)
+{
+    size_t features = (size_t)b->c;
+    if (b->stored)
+        stored_statistics(b);
+    else
+        for (int c = 0; c < b->c; c++) {
+            double sum = 0, square = 0;
+            for (int i = 0; i < b->n; i++) {
+                double d = (double)x[(size_t)i * features + (size_t)c] - (double)b->running_mean[c];
+                sum += d;
+                square += d * d;
+            }
+            save_statistics(b, c, sum, square, b->n);
+        }
+    for (size_t i = 0; i < (size_t)b->n; i++)
+        for (size_t c = 0; c < features; c++) {
+            float v = (x[i * features + c] - b->mean[c]) * b->inverse_std[c] * b->weight[c] + b->bias[c];
+            if (add)
+                v += add[i * features + c];
+            y[i * features + c] = b->relu && v < 0 ? 0 : v;
+        }
+}
+
+static void batchnorm_forward(const batchnorm *b, const float *x, const float *add, float *y)
+{
+    if (b->flat) {
+        flat_forward(b, x, add, y);
+        return;
+    }
+    int blocks = blocks_of(b->c), threads = b->threads;
+    size_t planes = (size_t)blocks * (size_t)b->n, hw = (size_t)b->hw, n = (size_t)b->n;
+    sums *partial = (sums *)(void *)b->partial;
+    if (b->stored) {
+        stored_statistics(b);
+    } else {
+        memset(partial, 0, sizeof *partial * (size_t)blocks * (size_t)threads);
+        PARALLEL
+        {
+            int t = thread_number();
+            for (size_t i = share(planes, threads, t); i < share(planes, threads, t + 1); i++) {
+                size_t block = i / n, picture = i % n;
+                float shift[BLOCK];
+                load_channels(b->running_mean, b->c, (int)block, shift);
+                plane_moments(x + (picture * (size_t)blocks + block) * hw * BLOCK, hw, shift,
+                              &partial[(size_t)t * (size_t)blocks + block]);
+            }
+        }
+        for (int block = 0; block < blocks; block++) {
+            sums s = total_of(partial, blocks, block, threads);
+            for (int j = 0; j < BLOCK && block * BLOCK + j < b->c; j++)
+                save_statistics(b, block * BLOCK + j, s.a[j], s.b[j], (double)n * (double)hw);
+        }
+    }
+    PARALLEL
+    {
+        int t = thread_number();
+        for (size_t i = share(planes, threads, t); i < share(planes, threads, t + 1); i++) {
+            size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
+            float scale[BLOCK] = {0}, shift[BLOCK] = {0};
+            for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)b->c; j++) {
+                size_t c = block * BLOCK + j;
+                scale[j] = b->weight[c] * b->inverse_std[c];
+                shift[j] = b->bias[c] - b->mean[c] * scale[j];
+            }
+            plane_affine(x + at, add ? add + at : NULL, y + at, hw, scale, shift, b->relu);
+        }
+    }
+}
+
+/* Sums over one plane of g and g * xhat, where g is dy masked by y > 0. */
+static void plane_gradient_sums(const float *restrict dy0, const float *restrict dy1, const float *restrict x,
+                                const float *restrict y, size_t hw, const float mean[BLOCK],
+                                const float inverse_std[BLOCK], sums *s)
+{
+    float a[BLOCK] = {0}, b[BLOCK] = {0}, m[BLOCK];
+    memcpy(m, mean, sizeof m);
+#define SUM_LOOP(gradient)                                                                                   \
+    for (size_t p = 0; p < hw; p++)                                                                          \
+        for (size_t j = 0; j < BLOCK; j++) {                                                                 \
+            size_t i = p * BLOCK + j;                                                                        \
+            float g = gradient;                                                                              \
+            a[j] += g;                                                                                       \
+            b[j] += g * (x[i] - m[j]);                                                                       \
+        }
+    if (y && dy1)
+        SUM_LOOP(y[i] > 0 ? dy0[i] + dy1[i] : 0)
+    else if (y)
+        SUM_LOOP(y[i] > 0 ? dy0[i] : 0)
+    else if (dy1)
+        SUM_LOOP(dy0[i] + dy1[i])
+    else
+        SUM_LOOP(dy0[i])
+#undef SUM_LOOP
+    for (int j = 0; j < BLOCK; j++) {
+        s->a[j] += (double)a[j];
+        s->b[j] += (double)b[j] * (double)inverse_std[j];
+    }
+}
+
+/* dx = k * (g - ga - (x - mean) * gb): k = weight * inverse_std, ga and gb carry the means of g and of
+ * g*xhat. */
+static void plane_gradient(const float *dy0, const float *dy1, const float *x, const float *y, size_t hw,
+                           const float k[BLOCK], const float ga[BLOCK], const float gb[BLOCK],
+                           const float mean[BLOCK], float *dx, float *dadd)
+{
+    float kk[BLOCK], aa[BLOCK], bb[BLOCK], mm[BLOCK];
+    memcpy(kk, k, sizeof kk);
+    memcpy(aa, ga, sizeof aa);
+    memcpy(bb, gb, sizeof bb);
+    memcpy(mm, mean, sizeof mm);
+    for (size_t p = 0; p < hw; p++) {
+        float g[BLOCK];
+        size_t at = p * BLOCK;
+        LANES
+        g[j] = dy0[at + j];
+        if (dy1)
+            LANES
+        g[j] += dy1[at + j];
+        if (y)
+            LANES
+        g[j] = y[at + j] > 0 ? g[j] : 0;
+        if (dadd)
+            LANES
+        dadd[at + j] = g[j];
+        if (dx)
+            LANES
+        dx[at + j] = kk[j] * (g[j] - aa[j] - (x[at + j] - mm[j]) * bb[j]);
+    }
+}
+
+static void flat_backward(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
+                          const float *y, float *dweight, float *dbias, float *dx, float *dadd)
+{
+    size_t features = (size_t)b->c;
+    for (size_t c = 0; c < features; c++) {
+        double sum = 0, product = 0;
+        for (size_t i = c; i < (size_t)b->n * features; i += features) {
+            double g = (double)dy0[i] + (dy1 ? (double)dy1[i] : 0);
+            if (b->relu && !(y[i] > 0))
+                g = 0;
+            sum += g;
+            product += g * ((double)x[i] - (double)b->mean[c]) * (double)b->inverse_std[c];
+        }
+        dbias[c] = (float)sum;
+        dweight[c] = (float)product;
+        double mean_g = b->stored ? 0 : sum / b->n, mean_gx = b->stored ? 0 : product / b->n;
+        for (size_t i = c; i < (size_t)b->n * features; i += features) {
+            double g = (double)dy0[i] + (dy1 ? (double)dy1[i] : 0);
+            if (b->relu && !(y[i] > 0))
+                g = 0;
+            double xhat = ((double)x[i] - (double)b->mean[c]) * (double)b->inverse_std[c];
+            if (dadd)
+                dadd[i] = (float)g;
+            if (dx)
+                dx[i] =
+                    (float)((double)b->weight[c] * (double)b->inverse_std[c] * (g - mean_g - xhat * mean_gx));
+        }
+    }
+}
+
+static void batchnorm_backward(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
+                               const float *y, float *dweight, float *dbias, float *dx, float *dadd)
+{
+    if (b->flat) {
+        flat_backward(b, dy0, dy1, x, y, dweight, dbias, dx, dadd);
+        return;
+    }
+    int blocks = blocks_of(b->c), threads = b->threads;
+    size_t n = (size_t)b->n, planes = (size_t)blocks * n, hw = (size_t)b->hw;
+    sums *partial = (sums *)(void *)b->partial;
+    if (!b->relu)
+        y = NULL;
+    memset(partial, 0, sizeof *partial * (size_t)blocks * (size_t)threads);
+    PARALLEL
+    {
+        int t = thread_number();
+        for (size_t i = share(planes, threads, t); i < share(planes, threads, t + 1); i++) {
+            size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
+            float mean[BLOCK], inverse_std[BLOCK];
+            load_channels(b->mean, b->c, (int)block, mean);
+            load_channels(b->inverse_std, b->c, (int)block, inverse_std);
+            plane_gradient_sums(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, mean,
+                                inverse_std, &partial[(size_t)t * (size_t)blocks + block]);
+        }
+    }
+    for (int block = 0; block < blocks; block++) {
+        sums s = total_of(partial, blocks, block, threads);
+        for (int j = 0; j < BLOCK && block * BLOCK + j < b->c; j++) {
+            dbias[block * BLOCK + j] = (float)s.a[j];
+            dweight[block * BLOCK + j] = (float)s.b[j];
+        }
+    }
+    if (!dx && !dadd)
+        return;
+    double count = (double)n * (double)hw;
+    PARALLEL
+    {
+        int t = thread_number();
+        for (size_t i = share(planes, threads, t); i < share(planes, threads, t + 1); i++) {
+            size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
+            float k[BLOCK] = {0}, ga[BLOCK] = {0}, gb[BLOCK] = {0}, mean[BLOCK];
+            load_channels(b->mean, b->c, (int)block, mean);
+            for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)b->c; j++) {
+                size_t c = block * BLOCK + j;
+                k[j] = b->weight[c] * b->inverse_std[c];
+                if (!b->stored) {
+                    ga[j] = (float)((double)dbias[c] / count);
+                    gb[j] = (float)((double)dweight[c] / count * (double)b->inverse_std[c]);
+                }
+            }
+            plane_gradient(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, k, ga, gb, mean,
+                           dx ? dx + at : NULL, dadd ? dadd + at : NULL);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- elementwise */
+
+/* A loop over [0, count), split into contiguous shares. */
+#define ELEMENTS(body)                                                                                       \
+    PARALLEL                                                                                                 \
+    {                                                                                                        \
+        size_t from = share(count, threads, thread_number()),                                                \
+               to = share(count, threads, thread_number() + 1);                                              \
+        for (size_t i = from; i < to; i++)                                                                   \
+            body;                                                                                            \
+    }
+
+static void relu_forward(const float *x, float *y, size_t count, int threads)
+{
+    ELEMENTS(y[i] = x[i] < 0 ? 0 : x[i])
+}
+
+static void relu_backward(const float *dy, const float *y, float *dx, size_t count, int threads)
+{
+    ELEMENTS(dx[i] = y[i] > 0 ? dy[i] : 0)
+}
+
+static void add(const float *a, const float *b, float *y, size_t count, int threads)
+{
+    ELEMENTS(y[i] = a[i] + b[i])
+}
+
+static void adam(float *restrict p, const float *restrict g, float *restrict m, float *restrict v,
+                 size_t count, float step_size, int threads)
+{
+    const float b1 = 0.9f, b2 = 0.999f, c1 = (float)(1 - 0.9), c2 = (float)(1 - 0.999), eps = 1e-8f;
+    ELEMENTS({
+        float gradient = g[i];
+        m[i] = b1 * m[i] + c1 * gradient;
+        v[i] = b2 * v[i] + c2 * gradient * gradient;
+        p[i] -= step_size * m[i] / (sqrtf(v[i]) + eps);
+    })
+}
+
+static void dropout(const float *x, float *y, size_t count, float p, uint64_t seed, uint64_t stream,
+                    uint64_t step, int threads)
+{
+    float scale = 1 / (1 - p);
+    double limit = (double)p * 4294967296.0;
+    size_t quads = (count + 3) / 4;
+    PARALLEL
+    {
+        int t = thread_number();
+        for (size_t q = share(quads, threads, t); q < share(quads, threads, t + 1); q++) {
+            uint32_t word[4];
+            philox_block(seed, stream, step << 32 | q, word);
+            for (size_t j = 0; j < 4 && 4 * q + j < count; j++)
+                y[4 * q + j] = (double)word[j] >= limit ? x[4 * q + j] * scale : 0;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- between the layouts */
+
+static void concatpool_forward(const float *x, int n, int c, int hw, float *y, int32_t *where, int threads)
+{
+    int blocks = blocks_of(c);
+    PARALLEL
+    {
+        int t = thread_number();
+        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+            for (int block = 0; block < blocks; block++) {
+                const float *plane = x + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
+                for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++) {
+                    size_t channel = (size_t)(block * BLOCK + j);
+                    float best = plane[j];
+                    int32_t at = 0;
+                    double sum = 0;
+                    for (int p = 0; p < hw; p++) {
+                        float v = plane[p * BLOCK + j];
+                        sum += (double)v;
+                        if (v > best) {
+                            best = v;
+                            at = p;
+                        }
+                    }
+                    y[i * 2 * (size_t)c + channel] = best;
+                    y[i * 2 * (size_t)c + (size_t)c + channel] = (float)(sum / hw);
+                    if (where)
+                        where[i * (size_t)c + channel] = at;
+                }
+            }
+    }
+}
+
+static void concatpool_backward(const float *dy, int n, int c, int hw, const int32_t *where, float *dx,
+                                int threads)
+{
+    int blocks = blocks_of(c);
+    PARALLEL
+    {
+        int t = thread_number();
+        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+            for (int block = 0; block < blocks; block++) {
+                float *plane = dx + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
+                float average[BLOCK] = {0};
+                for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++)
+                    average[j] = dy[i * 2 * (size_t)c + (size_t)(c + block * BLOCK + j)] / (float)hw;
+                for (int p = 0; p < hw; p++)
+                    memcpy(plane + p * BLOCK, average, sizeof average);
+                for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++) {
+                    size_t channel = (size_t)(block * BLOCK + j);
+                    plane[where[i * (size_t)c + channel] * BLOCK + j] += dy[i * 2 * (size_t)c + channel];
+                }
+            }
+    }
+}
+
+static void flatten(const float *x, int n, int c, int hw, float *y, int threads)
+{
+    int blocks = blocks_of(c);
+    PARALLEL
+    {
+        int t = thread_number();
+        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+            for (int channel = 0; channel < c; channel++) {
+                const float *from = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
+                float *to = y + (i * (size_t)c + (size_t)channel) * (size_t)hw;
+                for (int p = 0; p < hw; p++)
+                    to[p] = from[p * BLOCK + channel % BLOCK];
+            }
+    }
+}
+
+static void unflatten(const float *y, int n, int c, int hw, float *x, int threads)
+{
+    int blocks = blocks_of(c);
+    PARALLEL
+    {
+        int t = thread_number();
+        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+            for (int channel = 0; channel < blocks * BLOCK; channel++) {
+                float *to = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
+                const float *from = y + (i * (size_t)c + (size_t)channel) * (size_t)hw;
+                for (int p = 0; p < hw; p++)
+                    to[p * BLOCK + channel % BLOCK] = channel < c ? from[p] : 0;
+            }
+    }
+}
+
+static void add_bias(float *y, const float *bias, int n, int features, int threads)
+{
+    (void)threads;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < features; j++)
+            y[(size_t)i * (size_t)features + (size_t)j] += bias[j];
+}
+
+static void bias_gradient(const float *dy, float *dbias, int n, int features)
+{
+    for (int j = 0; j < features; j++) {
+        double sum = 0;
+        for (int i = 0; i < n; i++)
+            sum += (double)dy[(size_t)i * (size_t)features + (size_t)j];
+        dbias[j] = (float)sum;
+    }
+}
+
+const cpu_kernels TABLE = {
+    .name = TABLE_TEXT,
+    .block = BLOCK,
+    .normalize = normalize,
+    .batchnorm_forward = batchnorm_forward,
+    .batchnorm_backward = batchnorm_backward,
+    .relu_forward = relu_forward,
+    .relu_backward = relu_backward,
+    .add = add,
+    .concatpool_forward = concatpool_forward,
+    .concatpool_backward = concatpool_backward,
+    .flatten = flatten,
+    .unflatten = unflatten,
+    .dropout = dropout,
+    .add_bias = add_bias,
+    .bias_gradient = bias_gradient,
+    .adam = adam,
+};

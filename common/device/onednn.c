@@ -1,0 +1,516 @@
+/* onednn.c - all calls of oneDNN (C API of version 2). */
+#include "device/onednn.h"
+
+#include <oneapi/dnnl/dnnl.h>
+#include <oneapi/dnnl/dnnl_version.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if DNNL_VERSION_MAJOR != 2
+#error "oneDNN 2 is needed (Debian 12: apt-get install libdnnl-dev)"
+#endif
+
+enum { FORMATS = 512 };
+
+struct onednn {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    int block, threads;
+    dnnl_memory_desc_t formats[FORMATS]; /* weight layouts seen, for onednn_conv_weight_format */
+    int format_count;
+};
+
+static const char *status_text(dnnl_status_t status)
+{
+    switch (status) {
+    case dnnl_out_of_memory:
+        return "out of memory";
+    case dnnl_invalid_arguments:
+        return "invalid arguments";
+    case dnnl_unimplemented:
+        return "not implemented for this shape on this processor";
+    default:
+        return "internal failure";
+    }
+}
+
+/* Records a failed call; true when it failed. */
+static bool failed(dnnl_status_t status, const char *call, error *e)
+{
+    if (status != dnnl_success)
+        fail(e, ERR_SYSTEM, "oneDNN: %s: %s", call, status_text(status));
+    return status != dnnl_success;
+}
+
+const char *onednn_version(void)
+{
+    static char text[48];
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, sizeof text, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+    return text;
+}
+
+const char *onednn_isa(void)
+{
+    switch ((int)dnnl_get_effective_cpu_isa()) {
+    case dnnl_cpu_isa_sse41:
+        return "sse41";
+    case dnnl_cpu_isa_avx:
+        return "avx";
+    case dnnl_cpu_isa_avx2:
+        return "avx2";
+    case dnnl_cpu_isa_avx2_vnni:
+        return "avx2_vnni";
+    case dnnl_cpu_isa_avx512_core:
+        return "avx512_core";
+    case dnnl_cpu_isa_avx512_core_vnni:
+        return "avx512_core_vnni";
+    case dnnl_cpu_isa_avx512_core_bf16:
+        return "avx512_core_bf16";
+    case dnnl_cpu_isa_avx512_core_amx:
+        return "avx512_core_amx";
+    default:
+        return "generic";
+    }
+}
+
+onednn *onednn_open(int block, int threads, error *e)
+{
+    onednn *d = mem_zero(1, sizeof *d, "the CPU device", e);
+    if (!d)
+        return NULL;
+    d->block = block;
+    d->threads = threads;
+    if (failed(dnnl_engine_create(&d->engine, dnnl_cpu, 0), "engine", e) ||
+        failed(dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags), "stream", e)) {
+        onednn_close(d);
+        return NULL;
+    }
+    return d;
+}
+
+void onednn_close(onednn *d)
+{
+    if (!d)
+        return;
+    if (d->stream)
+        dnnl_stream_destroy(d->stream);
+    if (d->engine)
+        dnnl_engine_destroy(d->engine);
+    free(d);
+}
+
+int onednn_block(const onednn *d)
+{
+    return d->block;
+}
+
+static dnnl_format_tag_t blocked_tag(const onednn *d)
+{
+    return d->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+}
+
+static bool tensor_desc(dnnl_memory_desc_t *md, int a, int b, int c, int f, dnnl_format_tag_t tag, error *e)
+{
+    const dnnl_dims_t dims = {a, b, c, f};
+    return !failed(dnnl_memory_desc_init_by_tag(md, 4, dims, dnnl_f32, tag), "memory descriptor", e);
+}
+
+/* ---------------------------------------------------------------- convolution */
+
+enum { MEMORIES = 5 };
+
+struct onednn_conv {
+    onednn *device;
+    conv_pass pass;
+    conv_shape shape;
+    dnnl_primitive_desc_t description;
+    dnnl_primitive_t primitive;
+    dnnl_memory_t a, b, weights, bias, scratch; /* data handles are set at each call */
+    dnnl_memory_t plain;                        /* OIHW */
+    dnnl_primitive_t pack; /* OIHW -> packed, or packed -> OIHW for gradients; NULL: equal layouts */
+    dnnl_memory_desc_t src_md, weights_md;
+    size_t scratch_bytes;
+    int format;
+    char implementation[64];
+};
+
+static int format_number(onednn *d, const dnnl_memory_desc_t *md)
+{
+    for (int i = 0; i < d->format_count; i++)
+        if (dnnl_memory_desc_equal(&d->formats[i], md))
+            return i;
+    if (d->format_count == FORMATS)
+        return -1; /* never equal to another: only sharing is lost */
+    d->formats[d->format_count] = *md;
+    return d->format_count++;
+}
+
+static bool make_memory(dnnl_memory_t *m, const dnnl_memory_desc_t *md, onednn *d, error *e)
+{
+    return !failed(dnnl_memory_create(m, md, d->engine, DNNL_MEMORY_NONE), "memory", e);
+}
+
+static bool make_attr(dnnl_primitive_attr_t *attr, const onednn_conv_options *o, error *e)
+{
+    dnnl_post_ops_t ops = NULL;
+    bool ok =
+        !failed(dnnl_primitive_attr_create(attr), "attributes", e) &&
+        !failed(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user), "scratchpad", e);
+    if (ok && (o->add || o->relu)) {
+        ok = !failed(dnnl_post_ops_create(&ops), "post-ops", e);
+        if (ok && o->add)
+            ok = !failed(dnnl_post_ops_append_sum(ops, 1.0f), "post-op sum", e);
+        if (ok && o->relu)
+            ok = !failed(dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0, 0), "post-op relu", e);
+        if (ok)
+            ok = !failed(dnnl_primitive_attr_set_post_ops(*attr, ops), "post-ops", e);
+        if (ops)
+            dnnl_post_ops_destroy(ops);
+    }
+    return ok;
+}
+
+/* The primitive descriptor of one pass with a given source layout (`src_tag`; any: the library's choice). The
+ * status is returned, not recorded: an unimplemented combination is an answer. */
+static dnnl_status_t describe(onednn_conv *c, const onednn_conv_options *o, dnnl_format_tag_t src_tag,
+                              dnnl_primitive_desc_t *out, error *e)
+{
+    const conv_shape *s = &c->shape;
+    const dnnl_dims_t strides = {s->stride, s->stride}, padding = {s->padding, s->padding};
+    const dnnl_dims_t bias_dims = {s->k};
+    dnnl_memory_desc_t src, weights, dst, bias;
+    if (!tensor_desc(&src, s->n, s->c, s->h, s->w, src_tag, e) ||
+        !tensor_desc(&weights, s->k, s->c, s->kernel, s->kernel, dnnl_format_tag_any, e) ||
+        !tensor_desc(&dst, s->n, s->k, s->oh, s->ow, blocked_tag(c->device), e) ||
+        failed(dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_a), "memory descriptor", e))
+        return dnnl_runtime_error;
+    dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+    dnnl_primitive_attr_t attr = NULL;
+    if (!make_attr(&attr, o, e)) {
+        if (attr)
+            dnnl_primitive_attr_destroy(attr);
+        return dnnl_runtime_error;
+    }
+    dnnl_convolution_desc_t forward, desc;
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_prop_kind_t kind = o->inference ? dnnl_forward_inference : dnnl_forward_training;
+    dnnl_status_t status =
+        dnnl_convolution_forward_desc_init(&forward, kind, algorithm, &src, &weights,
+                                           o->inference ? &bias : NULL, &dst, strides, padding, padding);
+    if (status == dnnl_success && c->pass == CONV_FORWARD) {
+        status = dnnl_primitive_desc_create(out, &forward, attr, c->device->engine, NULL);
+    } else if (status == dnnl_success) {
+        status = dnnl_primitive_desc_create(&hint, &forward, NULL, c->device->engine, NULL);
+        if (status == dnnl_success)
+            status = c->pass == CONV_BACKWARD_DATA
+                         ? dnnl_convolution_backward_data_desc_init(&desc, algorithm, &src, &weights, &dst,
+                                                                    strides, padding, padding)
+                         : dnnl_convolution_backward_weights_desc_init(&desc, algorithm, &src, &weights, NULL,
+                                                                       &dst, strides, padding, padding);
+        if (status == dnnl_success)
+            status = dnnl_primitive_desc_create(out, &desc, attr, c->device->engine, hint);
+    }
+    if (hint)
+        dnnl_primitive_desc_destroy(hint);
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+/* The reorder between OIHW and the packed layout. */
+static bool make_pack(onednn_conv *c, error *e)
+{
+    const conv_shape *s = &c->shape;
+    dnnl_memory_desc_t plain;
+    if (!tensor_desc(&plain, s->k, s->c, s->kernel, s->kernel, dnnl_oihw, e) ||
+        !make_memory(&c->plain, &plain, c->device, e))
+        return false;
+    if (dnnl_memory_desc_equal(&plain, &c->weights_md))
+        return true;
+    bool gradient = c->pass == CONV_BACKWARD_WEIGHTS;
+    dnnl_primitive_desc_t pd = NULL;
+    bool ok = !failed(dnnl_reorder_primitive_desc_create(
+                          &pd, gradient ? &c->weights_md : &plain, c->device->engine,
+                          gradient ? &plain : &c->weights_md, c->device->engine, NULL),
+                      "reorder", e) &&
+              !failed(dnnl_primitive_create(&c->pack, pd), "reorder", e);
+    if (pd)
+        dnnl_primitive_desc_destroy(pd);
+    return ok;
+}
+
+static const dnnl_memory_desc_t *query_md(const onednn_conv *c, dnnl_query_t what)
+{
+    return dnnl_primitive_desc_query_md(c->description, what, 0);
+}
+
+static bool finish_conv(onednn_conv *c, const onednn_conv_options *o, error *e)
+{
+    bool data = c->pass == CONV_BACKWARD_DATA, gradient = c->pass == CONV_BACKWARD_WEIGHTS;
+    const dnnl_memory_desc_t *src = query_md(c, data ? dnnl_query_diff_src_md : dnnl_query_src_md);
+    const dnnl_memory_desc_t *dst =
+        query_md(c, c->pass == CONV_FORWARD ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
+    const dnnl_memory_desc_t *weights =
+        query_md(c, gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
+    const dnnl_memory_desc_t *scratch = query_md(c, dnnl_query_scratchpad_md);
+    c->src_md = *src;
+    c->weights_md = *weights;
+    c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+    c->format = format_number(c->device, weights);
+    const char *info = "";
+    dnnl_primitive_desc_query(c->description, dnnl_query_impl_info_str, 0, &info);
+    snprintf(c->implementation, sizeof c->implementation, "%s", info);
+    if (failed(dnnl_primitive_create(&c->primitive, c->description), "convolution", e) ||
+        !make_memory(&c->a, data ? dst : src, c->device, e) ||
+        !make_memory(&c->b, data ? src : dst, c->device, e) ||
+        !make_memory(&c->weights, weights, c->device, e) || !make_memory(&c->scratch, scratch, c->device, e))
+        return false;
+    if (o->inference &&
+        !make_memory(&c->bias, dnnl_primitive_desc_query_md(c->description, dnnl_query_weights_md, 1),
+                     c->device, e))
+        return false;
+    return make_pack(c, e);
+}
+
+onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
+                                const onednn_conv_options *options, error *e)
+{
+    onednn_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
+    if (!c)
+        return NULL;
+    c->device = d;
+    c->pass = pass;
+    c->shape = *s;
+    dnnl_status_t status;
+    if (options->plain_input) {
+        status = describe(c, options, dnnl_nhwc, &c->description, e);
+        if (status != dnnl_success)
+            status = describe(c, options, dnnl_nchw, &c->description, e);
+    } else {
+        status = describe(c, options, blocked_tag(d), &c->description, e);
+    }
+    if (status != dnnl_success) {
+        if (!(options->winograd && status == dnnl_unimplemented))
+            failed(status, "convolution", e);
+        onednn_conv_free(c);
+        return NULL;
+    }
+    if (!finish_conv(c, options, e)) {
+        onednn_conv_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void onednn_conv_free(onednn_conv *c)
+{
+    if (!c)
+        return;
+    dnnl_memory_t memories[] = {c->a, c->b, c->weights, c->bias, c->scratch, c->plain};
+    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
+        if (memories[i])
+            dnnl_memory_destroy(memories[i]);
+    if (c->pack)
+        dnnl_primitive_destroy(c->pack);
+    if (c->primitive)
+        dnnl_primitive_destroy(c->primitive);
+    if (c->description)
+        dnnl_primitive_desc_destroy(c->description);
+    free(c);
+}
+
+const char *onednn_conv_implementation(const onednn_conv *c)
+{
+    return c->implementation;
+}
+
+size_t onednn_conv_weight_floats(const onednn_conv *c)
+{
+    return (dnnl_memory_desc_get_size(&c->weights_md) + sizeof(float) - 1) / sizeof(float);
+}
+
+size_t onednn_conv_scratch_floats(const onednn_conv *c)
+{
+    return (c->scratch_bytes + sizeof(float) - 1) / sizeof(float);
+}
+
+int onednn_conv_weight_format(const onednn_conv *c)
+{
+    return c->format;
+}
+
+stem_layout onednn_conv_stem_layout(const onednn_conv *c)
+{
+    dnnl_memory_desc_t nchw;
+    const conv_shape *s = &c->shape;
+    if (!tensor_desc(&nchw, s->n, s->c, s->h, s->w, dnnl_nchw, NULL))
+        return STEM_NHWC;
+    return dnnl_memory_desc_equal(&nchw, &c->src_md) ? STEM_NCHW : STEM_NHWC;
+}
+
+/* Points a memory object at data; oneDNN's handles are not const. */
+static bool point(dnnl_memory_t m, const void *data, error *e)
+{
+    return !failed(dnnl_memory_set_data_handle(m, (void *)(size_t)data), "data handle", e);
+}
+
+static int execute(onednn *d, dnnl_primitive_t p, int count, const dnnl_exec_arg_t *args, const char *what,
+                   error *e)
+{
+    if (failed(dnnl_primitive_execute(p, d->stream, count, args), what, e) ||
+        failed(dnnl_stream_wait(d->stream), what, e))
+        return ERR_SYSTEM;
+    return 0;
+}
+
+/* from -> to through the reorder, or a copy where the layouts are equal. */
+static int reorder(onednn_conv *c, dnnl_memory_t from_memory, const float *from, dnnl_memory_t to_memory,
+                   float *to, error *e)
+{
+    if (!c->pack) {
+        memcpy(to, from, dnnl_memory_desc_get_size(&c->weights_md));
+        return 0;
+    }
+    if (!point(from_memory, from, e) || !point(to_memory, to, e))
+        return ERR_SYSTEM;
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from_memory}, {DNNL_ARG_TO, to_memory}};
+    return execute(c->device, c->pack, 2, args, "reorder", e);
+}
+
+int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e)
+{
+    return reorder(c, c->plain, oihw, c->weights, packed, e);
+}
+
+int onednn_conv_run(onednn_conv *c, const float *a, const float *packed, const float *bias, float *b,
+                    float *scratch, error *e)
+{
+    if (!point(c->a, a, e) || !point(c->b, b, e) || !point(c->weights, packed, e) ||
+        !point(c->scratch, scratch, e) || (c->bias && !point(c->bias, bias, e)))
+        return ERR_SYSTEM;
+    bool data = c->pass == CONV_BACKWARD_DATA;
+    const dnnl_exec_arg_t args[] = {{data ? DNNL_ARG_DIFF_DST : DNNL_ARG_SRC, c->a},
+                                    {data ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST, c->b},
+                                    {DNNL_ARG_WEIGHTS, c->weights},
+                                    {DNNL_ARG_SCRATCHPAD, c->scratch},
+                                    {DNNL_ARG_BIAS, c->bias}};
+    return execute(c->device, c->primitive, c->bias ? 5 : 4, args, "convolution", e);
+}
+
+int onednn_conv_weight_gradient(onednn_conv *c, const float *src, const float *ddst, float *packed, float *dw,
+                                float *scratch, error *e)
+{
+    if (!point(c->a, src, e) || !point(c->b, ddst, e) || !point(c->weights, c->pack ? packed : dw, e) ||
+        !point(c->scratch, scratch, e))
+        return ERR_SYSTEM;
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, c->a},
+                                    {DNNL_ARG_DIFF_DST, c->b},
+                                    {DNNL_ARG_DIFF_WEIGHTS, c->weights},
+                                    {DNNL_ARG_SCRATCHPAD, c->scratch}};
+    int code = execute(c->device, c->primitive, 4, args, "convolution", e);
+    return code || !c->pack ? code : reorder(c, c->weights, packed, c->plain, dw, e);
+}
+
+/* ---------------------------------------------------------------- max-pooling */
+
+struct onednn_pool {
+    onednn *device;
+    dnnl_primitive_t forward, backward;
+    dnnl_memory_t src, dst, workspace;
+    size_t workspace_bytes;
+};
+
+onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool training, error *e)
+{
+    onednn_pool *p = mem_zero(1, sizeof *p, "a pooling", e);
+    if (!p)
+        return NULL;
+    p->device = d;
+    const dnnl_dims_t strides = {s->stride, s->stride}, kernel = {s->kernel, s->kernel}, dilation = {0, 0},
+                      padding = {s->padding, s->padding};
+    dnnl_memory_desc_t src, dst;
+    dnnl_pooling_v2_desc_t forward, backward;
+    dnnl_primitive_desc_t forward_pd = NULL, backward_pd = NULL;
+    bool ok =
+        tensor_desc(&src, s->n, s->c, s->h, s->w, blocked_tag(d), e) &&
+        tensor_desc(&dst, s->n, s->c, s->oh, s->ow, blocked_tag(d), e) &&
+        !failed(dnnl_pooling_v2_forward_desc_init(
+                    &forward, training ? dnnl_forward_training : dnnl_forward_inference, dnnl_pooling_max,
+                    &src, &dst, strides, kernel, dilation, padding, padding),
+                "pooling", e) &&
+        !failed(dnnl_primitive_desc_create(&forward_pd, &forward, NULL, d->engine, NULL), "pooling", e) &&
+        !failed(dnnl_primitive_create(&p->forward, forward_pd), "pooling", e) &&
+        make_memory(&p->src, &src, d, e) && make_memory(&p->dst, &dst, d, e);
+    if (ok && training) {
+        const dnnl_memory_desc_t *workspace =
+            dnnl_primitive_desc_query_md(forward_pd, dnnl_query_workspace_md, 0);
+        p->workspace_bytes = dnnl_memory_desc_get_size(workspace);
+        ok = make_memory(&p->workspace, workspace, d, e) &&
+             !failed(dnnl_pooling_v2_backward_desc_init(&backward, dnnl_pooling_max, &src, &dst, strides,
+                                                        kernel, dilation, padding, padding),
+                     "pooling", e) &&
+             !failed(dnnl_primitive_desc_create(&backward_pd, &backward, NULL, d->engine, forward_pd),
+                     "pooling", e) &&
+             !failed(dnnl_primitive_create(&p->backward, backward_pd), "pooling", e);
+    }
+    if (backward_pd)
+        dnnl_primitive_desc_destroy(backward_pd);
+    if (forward_pd)
+        dnnl_primitive_desc_destroy(forward_pd);
+    if (ok)
+        return p;
+    onednn_pool_free(p);
+    return NULL;
+}
+
+void onednn_pool_free(onednn_pool *p)
+{
+    if (!p)
+        return;
+    dnnl_memory_t memories[] = {p->src, p->dst, p->workspace};
+    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
+        if (memories[i])
+            dnnl_memory_destroy(memories[i]);
+    if (p->forward)
+        dnnl_primitive_destroy(p->forward);
+    if (p->backward)
+        dnnl_primitive_destroy(p->backward);
+    free(p);
+}
+
+size_t onednn_pool_workspace_bytes(const onednn_pool *p)
+{
+    return p->workspace_bytes;
+}
+
+int onednn_pool_forward(onednn_pool *p, const float *src, float *dst, void *workspace, error *e)
+{
+    if (!point(p->src, src, e) || !point(p->dst, dst, e) ||
+        (p->workspace && !point(p->workspace, workspace, e)))
+        return ERR_SYSTEM;
+    const dnnl_exec_arg_t args[] = {
+        {DNNL_ARG_SRC, p->src}, {DNNL_ARG_DST, p->dst}, {DNNL_ARG_WORKSPACE, p->workspace}};
+    return execute(p->device, p->forward, p->workspace ? 3 : 2, args, "pooling", e);
+}
+
+int onednn_pool_backward(onednn_pool *p, const float *ddst, const void *workspace, float *dsrc, error *e)
+{
+    if (!point(p->src, dsrc, e) || !point(p->dst, ddst, e) || !point(p->workspace, workspace, e))
+        return ERR_SYSTEM;
+    const dnnl_exec_arg_t args[] = {
+        {DNNL_ARG_DIFF_SRC, p->src}, {DNNL_ARG_DIFF_DST, p->dst}, {DNNL_ARG_WORKSPACE, p->workspace}};
+    return execute(p->device, p->backward, 3, args, "pooling", e);
+}
+
+/* ---------------------------------------------------------------- matrix product */
+
+int onednn_matmul(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
+                  bool accumulate, float *c, error *e)
+{
+    dnnl_status_t status =
+        dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, transpose_a ? m : k, b,
+                   transpose_b ? k : n, accumulate ? 1.0f : 0.0f, c, n);
+    return failed(status, "matrix product", e) ? ERR_SYSTEM : 0;
+}

@@ -1,0 +1,93 @@
+/* onednn.h - what the CPU device asks of oneDNN: convolution, max-pooling, matrix product. Private to
+ * common/device.
+ *
+ * Activations are blocked as in cpu_kernels.h (nChw16c or nChw8c). Objects are made for one shape and hold no
+ * data but their descriptors; weights, tensors and work areas are passed in at each call.
+ */
+#ifndef ONEBOX_DEVICE_ONEDNN_H
+#define ONEBOX_DEVICE_ONEDNN_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct onednn onednn; /* engine, stream, block size */
+
+/* `block` is 8 or 16. */
+onednn *onednn_open(int block, int threads, error *e);
+void onednn_close(onednn *d);
+int onednn_block(const onednn *d);
+
+/* "oneDNN 2.6.3" and the instruction set that it uses, e.g. "avx512_core_bf16". */
+const char *onednn_version(void);
+const char *onednn_isa(void);
+
+typedef struct conv_shape {
+    int n, c, h, w; /* input */
+    int k, oh, ow;  /* output */
+    int kernel, stride, padding;
+} conv_shape;
+
+typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS } conv_pass;
+
+/* How a plain (not blocked) input lies in memory. */
+typedef enum stem_layout { STEM_NHWC, STEM_NCHW } stem_layout;
+
+typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
+
+typedef struct onednn_conv_options {
+    bool winograd;    /* ask for oneDNN's Winograd; NULL without an error is returned when it has none here */
+    bool plain_input; /* the input is plain, as onednn_conv_stem_layout says: for the network's 3 channels */
+    bool inference;   /* forward only: bias, and the two below, are wanted */
+    bool add;         /* forward: the result is added to what dst holds */
+    bool relu;        /* forward: ReLU at the end */
+} onednn_conv_options;
+
+/* NULL with e set on failure; NULL with e untouched when options->winograd is set and there is no such
+ * kernel. */
+onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
+                                const onednn_conv_options *options, error *e);
+void onednn_conv_free(onednn_conv *c);
+
+/* Name of the implementation, e.g. "jit_wino_4x3:avx512_core". Inside c. */
+const char *onednn_conv_implementation(const onednn_conv *c);
+
+/* Floats of the packed weights (backward weights: of the packed gradient), and of the work area. */
+size_t onednn_conv_weight_floats(const onednn_conv *c);
+size_t onednn_conv_scratch_floats(const onednn_conv *c);
+
+/* A number that is equal for passes whose packed weights have equal layouts (within one onednn). */
+int onednn_conv_weight_format(const onednn_conv *c);
+
+/* With options->plain_input: how the input must be laid out. */
+stem_layout onednn_conv_stem_layout(const onednn_conv *c);
+
+/* OIHW -> packed. */
+int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e);
+
+/* FORWARD: a = src, b = dst. BACKWARD_DATA: a = gradient of dst, b = gradient of src. `bias` (k floats) only
+ * with options->inference. */
+int onednn_conv_run(onednn_conv *c, const float *a, const float *packed, const float *bias, float *b,
+                    float *scratch, error *e);
+
+/* BACKWARD_WEIGHTS: dw OIHW from src and the gradient of dst; `packed` is a work area of
+ * onednn_conv_weight_floats. */
+int onednn_conv_weight_gradient(onednn_conv *c, const float *src, const float *ddst, float *packed, float *dw,
+                                float *scratch, error *e);
+
+typedef struct onednn_pool onednn_pool;
+
+/* Max-pooling; `training` keeps a workspace for the backward pass. s->k equals s->c. */
+onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool training, error *e);
+void onednn_pool_free(onednn_pool *p);
+size_t onednn_pool_workspace_bytes(const onednn_pool *p);
+int onednn_pool_forward(onednn_pool *p, const float *src, float *dst, void *workspace, error *e);
+int onednn_pool_backward(onednn_pool *p, const float *ddst, const void *workspace, float *dsrc, error *e);
+
+/* Row-major C[m][n] = A[m][k] B[k][n] (+ C when accumulate); transpose_x means that X lies transposed in
+ * memory. */
+int onednn_matmul(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
+                  bool accumulate, float *c, error *e);
+
+#endif

@@ -1,0 +1,351 @@
+/* Every node kind, many shapes, every device that is there: forward, gradients and running statistics against
+ * a naive interpreter in double precision, for training, frozen groups, stored batch norms and evaluation. */
+#include "device/device.h"
+#include "reference.h"
+
+#include "test.h"
+
+static const float mean[3] = {0.485f, 0.456f, 0.406f}, deviation[3] = {0.229f, 0.224f, 0.225f};
+
+/* sqrt(sum (a-b)^2 / sum b^2) */
+static double distance(const float *a, const double *b, size_t count)
+{
+    double d = 0, s = 0;
+    for (size_t i = 0; i < count; i++) {
+        d += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        s += b[i] * b[i];
+    }
+    return s > 1e-20 ? sqrt(d / s) : sqrt(d);
+}
+
+typedef struct variant {
+    const char *name;
+    bool training, freeze_bn;
+    int first_group, batch, threads;
+    conv_algorithm conv;
+} variant;
+
+static float *random_params(const graph *g, uint64_t seed)
+{
+    float *params = calloc(g->param_floats + 1, sizeof *params);
+    for (int i = 0; i < g->param_count; i++) {
+        const param *p = &g->params[i];
+        philox random = philox_start(seed, PHILOX_STREAM(PURPOSE_INIT, i));
+        bool bn = g->nodes[p->node].kind == NODE_BATCHNORM;
+        size_t fan_in = p->count / (size_t)p->shape[0];
+        for (size_t k = 0; k < p->count; k++) {
+            double z = philox_normal(&random);
+            bool positive = bn && (strstr(p->name, "weight") || strstr(p->name, "var"));
+            params[p->offset + k] = (float)(positive             ? 0.5 + fabs(z)
+                                            : bn || p->dims == 1 ? 0.3 * z
+                                                                 : z * sqrt(2.0 / (double)fan_in));
+        }
+    }
+    return params;
+}
+
+/* One pass of `g` on the device and in the reference. */
+static void compare(const char *title, const graph *g, const variant *v)
+{
+    error e = {0};
+    const device_options options = {.threads = v->threads, .conv = v->conv};
+    device *d = device_open("cpu", &options, &e);
+    if (!d && v->conv == CONV_WINOGRAD)
+        return; /* refused on processors without AVX-512 */
+    CHECK(d, "%s", e.text);
+    if (!d)
+        return;
+    model *m = model_create(d, g, &e);
+    const plan_options po = {
+        .batch = v->batch, .training = v->training, .first_group = v->first_group, .freeze_bn = v->freeze_bn};
+    plan *p = m ? plan_create(m, &po, &e) : NULL;
+    CHECK(p, "%s %s: %s", title, v->name, e.text);
+    if (p) {
+        float *params = random_params(g, 5);
+        size_t inputs = (size_t)v->batch * (size_t)g->size * (size_t)g->size * 3,
+               outputs = (size_t)v->batch * (size_t)g->outputs;
+        float *input = malloc(inputs * sizeof *input), *output = malloc(outputs * sizeof *output),
+              *dout = malloc(outputs * sizeof *dout), *after = malloc((g->param_floats + 1) * sizeof *after);
+        philox random = philox_start(9, 1);
+        for (size_t i = 0; i < inputs; i++)
+            input[i] = (float)philox_uniform(&random);
+        for (size_t i = 0; i < outputs; i++)
+            dout[i] = (float)philox_normal(&random);
+        reference r = reference_begin(g, params, v->batch, v->training, v->first_group, v->freeze_bn);
+        reference_forward(&r, input, 77, 3);
+        CHECK(!model_upload(m, params, &e) && !plan_forward(p, input, 77, 3, output, &e), "%s", e.text);
+        double off = distance(output, r.value[g->node_count - 1], outputs);
+        CHECK(off < 2e-5, "%s %s: output off by %g", title, v->name, off);
+        if (v->training) {
+            reference_backward(&r, dout, 77, 3);
+            CHECK(!plan_backward(p, dout, &e) && !model_download_gradients(m, after, &e), "%s", e.text);
+            for (int i = 0; i < g->param_count; i++) {
+                const param *x = &g->params[i];
+                off = distance(after + x->offset, r.gradients + x->offset, x->count);
+                CHECK(off < 2e-4, "%s %s: gradient of %s off by %g", title, v->name, x->name, off);
+            }
+        }
+        CHECK(!model_download(m, after, &e), "%s", e.text);
+        for (int i = 0; i < g->param_count; i++) {
+            const param *x = &g->params[i];
+            off = distance(after + x->offset, r.params + x->offset, x->count);
+            CHECK(off < 1e-5, "%s %s: %s off by %g after the pass", title, v->name, x->name, off);
+        }
+        reference_end(&r);
+        free(params);
+        free(input);
+        free(output);
+        free(dout);
+        free(after);
+    }
+    plan_free(p);
+    model_free(m);
+    device_close(d);
+}
+
+static const variant variants[] = {
+    {"training, 2 threads, direct", true, false, GROUP_STEM, 5, 2, CONV_DIRECT},
+    {"training, 3 threads, winograd", true, false, GROUP_STEM, 3, 3, CONV_WINOGRAD},
+    {"training, 1 thread", true, false, GROUP_STEM, 6, 1, CONV_AUTO},
+    {"stem frozen", true, false, GROUP_TOP, 3, 2, CONV_AUTO},
+    {"backbone frozen", true, false, GROUP_HEAD, 3, 2, CONV_AUTO},
+    {"stored batch norms", true, true, GROUP_STEM, 3, 2, CONV_AUTO},
+    {"evaluation, batch 1", false, false, GROUP_STEM, 1, 2, CONV_DIRECT},
+    {"evaluation, batch 4, winograd", false, false, GROUP_STEM, 4, 2, CONV_WINOGRAD},
+};
+
+static void compare_all(const char *title, const graph *g)
+{
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        compare(title, g, &variants[i]);
+}
+
+/* A residual network in miniature: every node kind, a block without and one with a shortcut convolution.
+ * `channels` of the two stages; `head`: 0 concat-pool, 1 flatten and one layer, 2 flatten, ReLU, dropout and
+ * two layers. */
+static int miniature(graph *g, int size, int c1, int c2, int head, error *e)
+{
+    if (graph_begin(g, size, mean, deviation, e))
+        return e->code;
+    int n = graph_conv(g, 0, "conv1", GROUP_STEM, c1, 7, 2, 3, e);
+    n = graph_batchnorm(g, n, "bn1", GROUP_STEM, e);
+    n = graph_relu(g, n, "relu", GROUP_STEM, e);
+    int x = graph_maxpool(g, n, "maxpool", GROUP_STEM, 3, 2, 1, e);
+    n = graph_conv(g, x, "layer1.0.conv1", GROUP_STEM, c1, 3, 1, 1, e);
+    n = graph_batchnorm(g, n, "layer1.0.bn1", GROUP_STEM, e);
+    n = graph_relu(g, n, "layer1.0.relu", GROUP_STEM, e);
+    n = graph_conv(g, n, "layer1.0.conv2", GROUP_STEM, c1, 3, 1, 1, e);
+    n = graph_batchnorm(g, n, "layer1.0.bn2", GROUP_STEM, e);
+    n = graph_add(g, n, x, "layer1.0.add", GROUP_STEM, e);
+    x = graph_relu(g, n, "layer1.0.relu2", GROUP_STEM, e);
+    n = graph_conv(g, x, "layer2.0.conv1", GROUP_TOP, c2, 3, 2, 1, e);
+    n = graph_batchnorm(g, n, "layer2.0.bn1", GROUP_TOP, e);
+    n = graph_relu(g, n, "layer2.0.relu", GROUP_TOP, e);
+    n = graph_conv(g, n, "layer2.0.conv2", GROUP_TOP, c2, 3, 1, 1, e);
+    n = graph_batchnorm(g, n, "layer2.0.bn2", GROUP_TOP, e);
+    int shortcut = graph_conv(g, x, "layer2.0.downsample.0", GROUP_TOP, c2, 1, 2, 0, e);
+    shortcut = graph_batchnorm(g, shortcut, "layer2.0.downsample.1", GROUP_TOP, e);
+    n = graph_add(g, n, shortcut, "layer2.0.add", GROUP_TOP, e);
+    n = graph_relu(g, n, "layer2.0.relu2", GROUP_TOP, e);
+    if (head == 0) {
+        n = graph_concatpool(g, n, "head.0", GROUP_TOP, e);
+        n = graph_flatten(g, n, "head.1", GROUP_TOP, e);
+        n = graph_batchnorm(g, n, "head.2", GROUP_HEAD, e);
+        n = graph_dropout(g, n, "head.3", GROUP_HEAD, 0.25f, e);
+        n = graph_linear(g, n, "head.4", GROUP_HEAD, 9, e);
+        n = graph_relu(g, n, "head.5", GROUP_HEAD, e);
+        n = graph_batchnorm(g, n, "head.6", GROUP_HEAD, e);
+        n = graph_dropout(g, n, "head.7", GROUP_HEAD, 0.5f, e);
+        n = graph_linear(g, n, "head.8", GROUP_HEAD, 5, e);
+    } else {
+        n = graph_flatten(g, n, "head.0", GROUP_HEAD, e);
+        if (head == 2) {
+            n = graph_relu(g, n, "head.1", GROUP_HEAD, e);
+            n = graph_dropout(g, n, "head.2", GROUP_HEAD, 0.5f, e);
+            n = graph_linear(g, n, "head.3", GROUP_HEAD, 7, e);
+            n = graph_relu(g, n, "head.4", GROUP_HEAD, e);
+            n = graph_batchnorm(g, n, "head.5", GROUP_HEAD, e);
+            n = graph_dropout(g, n, "head.6", GROUP_HEAD, 0.5f, e);
+        }
+        n = graph_linear(g, n, "head.7", GROUP_HEAD, 4, e);
+    }
+    return n < 0 ? e->code : 0;
+}
+
+static void test_networks(void)
+{
+    static const struct {
+        const char *name;
+        int size, c1, c2, head;
+    } nets[] = {
+        {"concat-pool head", 32, 16, 32, 0},
+        {"flatten head", 32, 16, 32, 1},
+        {"dropout head", 32, 32, 16, 2},
+        {"odd sizes", 44, 16, 32, 2},
+        {"channels not of a block", 32, 12, 20, 0},
+        {"wide", 36, 48, 64, 1},
+    };
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        char sentence[100];
+        snprintf(sentence, sizeof sentence, "small networks agree with the double-precision reference: %s",
+                 nets[i].name);
+        TEST(sentence)
+        {
+            graph g = {0};
+            error e = {0};
+            CHECK(miniature(&g, nets[i].size, nets[i].c1, nets[i].c2, nets[i].head, &e) == 0, "%s", e.text);
+            if (!e.code)
+                compare_all(nets[i].name, &g);
+            graph_free(&g);
+        }
+    }
+}
+
+/* input -> conv -> … one operation … -> flatten -> linear, over kernels, strides, paddings and channel
+ * counts. */
+static void test_operations(void)
+{
+    TEST("convolutions of many shapes agree with the reference")
+    {
+        static const int shapes[][5] = {
+            /* size, channels, kernel, stride, padding of the second convolution */
+            {16, 16, 3, 1, 1}, {16, 32, 3, 2, 1}, {15, 16, 3, 1, 1}, {9, 16, 1, 2, 0},  {8, 64, 1, 1, 0},
+            {13, 32, 3, 1, 1}, {7, 48, 3, 1, 1},  {5, 16, 3, 1, 1},  {4, 16, 3, 1, 1},  {3, 16, 3, 1, 1},
+            {12, 8, 3, 1, 1},  {12, 24, 3, 2, 1}, {14, 16, 5, 1, 2}, {14, 20, 7, 2, 3}, {23, 16, 3, 1, 1},
+            {10, 80, 3, 1, 1}, {6, 16, 2, 2, 0},  {11, 4, 3, 1, 1},
+        };
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            graph g = {0};
+            error e = {0};
+            char title[64];
+            const int *s = shapes[i];
+            snprintf(title, sizeof title, "%dx%d to %d channels, kernel %d stride %d pad %d", s[0], s[0],
+                     s[1], s[2], s[3], s[4]);
+            graph_begin(&g, s[0], mean, deviation, &e);
+            int n = graph_conv(&g, 0, "conv1", GROUP_STEM, 16, 3, 1, 1, &e);
+            n = graph_relu(&g, n, "relu1", GROUP_STEM, &e);
+            n = graph_conv(&g, n, "conv2", GROUP_TOP, s[1], s[2], s[3], s[4], &e);
+            n = graph_batchnorm(&g, n, "bn2", GROUP_TOP, &e);
+            n = graph_flatten(&g, n, "head.0", GROUP_HEAD, &e);
+            n = graph_linear(&g, n, "head.1", GROUP_HEAD, 3, &e);
+            CHECK(n > 0, "%s", e.text);
+            if (n > 0)
+                compare_all(title, &g);
+            graph_free(&g);
+        }
+    }
+    TEST("additions with shared operands, chains without a batch norm and pools of many shapes agree with "
+         "the reference")
+    {
+        for (int size = 9; size <= 14; size++) {
+            graph g = {0};
+            error e = {0};
+            char title[64];
+            snprintf(title, sizeof title, "mixed graph of size %d", size);
+            graph_begin(&g, size, mean, deviation, &e);
+            int n = graph_conv(&g, 0, "conv1", GROUP_STEM, 16, 3, 1, 1, &e);
+            int a = graph_batchnorm(&g, n, "bn1", GROUP_STEM, &e);
+            int b = graph_conv(&g, a, "conv2", GROUP_STEM, 16, 3, 1, 1, &e);
+            int c = graph_add(&g, a, b, "add1", GROUP_STEM, &e);
+            int f = graph_relu(&g, c, "relu1", GROUP_STEM, &e);
+            int h = graph_batchnorm(&g, f, "bn2", GROUP_TOP, &e);
+            int k = graph_add(&g, h, f, "add2", GROUP_TOP, &e);
+            int l = graph_add(&g, k, c, "add3", GROUP_TOP, &e);
+            n = graph_maxpool(&g, l, "pool", GROUP_TOP, size % 2 ? 3 : 2, 2, size % 2, &e);
+            n = graph_concatpool(&g, n, "head.0", GROUP_HEAD, &e);
+            n = graph_linear(&g, n, "head.1", GROUP_HEAD, 3, &e);
+            CHECK(n > 0, "%s", e.text);
+            if (n > 0)
+                compare_all(title, &g);
+            graph_free(&g);
+        }
+    }
+}
+
+static void test_adam(void)
+{
+    TEST("one Adam step puts eps beside the uncorrected root and leaves frozen groups and statistics alone")
+    {
+        graph g = {0};
+        error e = {0};
+        CHECK(miniature(&g, 32, 16, 16, 0, &e) == 0, "%s", e.text);
+        const device_options options = {.threads = 2};
+        device *d = device_open("cpu", &options, &e);
+        model *m = d ? model_create(d, &g, &e) : NULL;
+        const plan_options po = {.batch = 2, .training = true, .first_group = GROUP_TOP};
+        plan *p = m ? plan_create(m, &po, &e) : NULL;
+        CHECK(p, "%s", e.text);
+        if (p) {
+            float *before = random_params(&g, 1), *after = malloc(g.param_floats * sizeof *after),
+                  *statistics = malloc(g.param_floats * sizeof *after),
+                  *gradients = malloc(g.param_floats * sizeof *after);
+            float input[2 * 32 * 32 * 3], output[2 * 5], dout[2 * 5];
+            for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+                input[i] = (float)(i * 7919 % 256) / 255;
+            for (size_t i = 0; i < 10; i++)
+                dout[i] = (float)i * 1e-9f; /* small gradients: eps counts */
+            const float lr[GROUPS] = {1, 1e-3f, 1e-2f};
+            CHECK(!model_upload(m, before, &e) && !plan_forward(p, input, 1, 0, output, &e) &&
+                      !plan_backward(p, dout, &e) && !model_download_gradients(m, gradients, &e) &&
+                      !model_download(m, statistics, &e) && !model_adam_step(m, lr, GROUP_TOP, 1, &e) &&
+                      !model_download(m, after, &e),
+                  "%s", e.text);
+            double worst = 0;
+            for (int i = 0; i < g.param_count; i++)
+                for (size_t k = g.params[i].offset; k < g.params[i].offset + g.params[i].count; k++) {
+                    double gradient = (double)gradients[k], first = (1 - 0.9) * gradient,
+                           second = (1 - 0.999) * gradient * gradient;
+                    double step = (double)lr[g.params[i].group] * sqrt(1 - 0.999) / (1 - 0.9);
+                    double want = (double)statistics[k];
+                    if (g.params[i].trainable && g.params[i].group >= GROUP_TOP)
+                        want -= step * first / (sqrt(second) + 1e-8);
+                    double off = fabs((double)after[k] - want) / (1e-3 + fabs(want));
+                    worst = off > worst ? off : worst;
+                    if (g.params[i].group < GROUP_TOP)
+                        CHECK(after[k] == before[k], "%s moved", g.params[i].name);
+                }
+            CHECK(worst < 1e-5, "off by %g", worst);
+            free(before);
+            free(after);
+            free(statistics);
+            free(gradients);
+        }
+        plan_free(p);
+        model_free(m);
+        device_close(d);
+        graph_free(&g);
+    }
+}
+
+static void test_misuse(void)
+{
+    TEST("unknown devices and passes out of order are refused in words")
+    {
+        error e = {0};
+        const device_options options = {.threads = 1};
+        CHECK(!device_open("tpu", &options, &e) && e.code == ERR_USAGE && strstr(e.text, "tpu"), "%s",
+              e.text);
+        e = (error){0};
+        graph g = {0};
+        CHECK(miniature(&g, 32, 16, 16, 1, &e) == 0, "%s", e.text);
+        device *d = device_open("cpu", &options, &e);
+        model *m = d ? model_create(d, &g, &e) : NULL;
+        const plan_options po = {.batch = 1, .training = true};
+        plan *p = m ? plan_create(m, &po, &e) : NULL;
+        float dout[4] = {0};
+        CHECK(p && plan_backward(p, dout, &e) == ERR_SYSTEM && strstr(e.text, "forward pass"), "%s", e.text);
+        plan_free(p);
+        model_free(m);
+        device_close(d);
+        graph_free(&g);
+    }
+}
+
+int main(void)
+{
+    test_networks();
+    test_operations();
+    test_adam();
+    test_misuse();
+    return test_end();
+}
