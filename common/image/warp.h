@@ -23,8 +23,8 @@ int warp_row_x(const double m[6], int y, int bias);
 int warp_row_y(const double m[6], int y, int bias);
 
 /* Linear, border reflected with the edge pixel doubled (dcba|abcd|dcba); float32, 3 channels, target of the
- * same size, no overlap. columns: room for 2 * width ints. source must have one readable float behind its
- * last pixel (its value does not matter). */
+ * same size, no overlap. columns: room for 2 * width ints. Pixels are moved four floats at a time: source and
+ * target must have room for one more float behind their last pixel (its value does not matter). */
 void warp_linear(const float *source, int height, int width, const double m[6], float *target, int *columns);
 
 /* Nearest, zero outside; one byte a pixel. The plain rule, for masks in tests and drawings; boxes go through

@@ -1,0 +1,173 @@
+#include "image/augment.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int numbers, required;
+    double defaults[2];
+} kinds[] = {
+    [AUGMENT_FLIP] = {"flip", 1, 0, {0.5}},
+    [AUGMENT_ROTATE] = {"rotate", 2, 1, {0, 0.75}},
+    [AUGMENT_LIGHTING] = {"lighting", 2, 2, {0}},
+};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+const char *augment_name(augment_kind kind)
+{
+    return kinds[kind].name;
+}
+
+int augment_numbers(augment_kind kind)
+{
+    return kinds[kind].numbers;
+}
+
+static int valid(const augment *a, error *e)
+{
+    const double *n = a->numbers;
+    switch (a->kind) {
+    case AUGMENT_FLIP:
+        if (!(n[0] >= 0 && n[0] <= 1))
+            return fail(e, ERR_INPUT, "flip: %g is not a probability", n[0]);
+        break;
+    case AUGMENT_ROTATE:
+        if (!(n[0] >= 0 && n[0] < 90))
+            return fail(e, ERR_INPUT, "rotate: %g degrees are not within [0, 90)", n[0]);
+        if (!(n[1] >= 0 && n[1] <= 1))
+            return fail(e, ERR_INPUT, "rotate: %g is not a probability", n[1]);
+        break;
+    case AUGMENT_LIGHTING:
+        if (!(n[0] >= 0 && n[0] <= 1))
+            return fail(e, ERR_INPUT, "lighting: brightness %g is not within [0, 1]", n[0]);
+        if (!(n[1] >= 0 && n[1] < 1))
+            return fail(e, ERR_INPUT, "lighting: contrast %g is not within [0, 1)", n[1]);
+        break;
+    }
+    return 0;
+}
+
+int augment_add(augment_list *list, const char *name, const double *numbers, int count, error *e)
+{
+    int kind = 0;
+    while (kind < KINDS && strcmp(kinds[kind].name, name) != 0)
+        kind++;
+    if (kind == KINDS) {
+        const char *words[KINDS];
+        for (int i = 0; i < KINDS; i++)
+            words[i] = kinds[i].name;
+        const char *near = text_nearest(name, words, KINDS);
+        return fail(e, ERR_INPUT, "unknown augmentation '%s'%s%s%s; there are flip, rotate and lighting",
+                    name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    }
+    if (count < kinds[kind].required || count > kinds[kind].numbers)
+        return fail(e, ERR_INPUT, "%s takes %s%d number%s, %d given", name,
+                    kinds[kind].required < kinds[kind].numbers ? "at most " : "", kinds[kind].numbers,
+                    kinds[kind].numbers == 1 ? "" : "s", count);
+    if (list->count == AUGMENT_MAX)
+        return fail(e, ERR_INPUT, "more than %d augmentations", AUGMENT_MAX);
+    augment a = {.kind = (augment_kind)kind};
+    for (int i = 0; i < kinds[kind].numbers; i++)
+        a.numbers[i] = i < count ? numbers[i] : kinds[kind].defaults[i];
+    int code = valid(&a, e);
+    if (!code)
+        list->items[list->count++] = a;
+    return code;
+}
+
+/* Uniform in [-s, s). */
+static double symmetric(philox *random, double s)
+{
+    return philox_uniform(random) * 2 * s - s;
+}
+
+void augment_draw(const augment_list *list, philox *random, augment_state *states)
+{
+    for (int i = 0; i < list->count; i++) {
+        const augment *a = &list->items[i];
+        augment_state s = {0};
+        switch (a->kind) {
+        case AUGMENT_FLIP:
+            s.taken = philox_uniform(random) < a->numbers[0];
+            break;
+        case AUGMENT_ROTATE:
+            s.angle = symmetric(random, a->numbers[0]);
+            s.taken = philox_uniform(random) < a->numbers[1];
+            break;
+        case AUGMENT_LIGHTING: {
+            s.brightness = symmetric(random, a->numbers[0]);
+            double c = symmetric(random, a->numbers[1]);
+            s.contrast = c < 0 ? 1 / (1 - c) : 1 + c;
+            break;
+        }
+        }
+        states[i] = s;
+    }
+}
+
+philox augment_random(uint64_t seed, uint32_t epoch, uint64_t row)
+{
+    philox p = philox_start(seed, PHILOX_STREAM(PURPOSE_AUGMENT, epoch));
+    p.index = row << 16; /* far more blocks than one sample draws */
+    return p;
+}
+
+/* ---------------------------------------------------------------- on pixels */
+
+typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int int4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+void augment_flip(float *pixels, int height, int width)
+{
+    for (int y = 0; y < height; y++, pixels += 3 * (size_t)width)
+        for (float *a = pixels, *b = pixels + 3 * (size_t)(width - 1); a < b; a += 3, b -= 3)
+            for (int c = 0; c < 3; c++) {
+                float t = a[c];
+                a[c] = b[c];
+                b[c] = t;
+            }
+}
+
+/* Sums of a thousand values in float32, those sums in double. */
+static double mean(const float *p, size_t n)
+{
+    double total = 0;
+    for (size_t done = 0; done < n;) {
+        size_t block = n - done < 1024 ? n - done : 1024, i = 0;
+        float4 sums[4] = {{0}};
+        for (; i + 16 <= block; i += 16)
+            for (size_t k = 0; k < 4; k++)
+                sums[k] += *(const float4 *)(p + done + i + 4 * k);
+        for (int k = 0; k < 4; k++)
+            for (int c = 0; c < 4; c++)
+                total += (double)sums[k][c];
+        for (; i < block; i++)
+            total += (double)p[done + i];
+        done += block;
+    }
+    return n ? total / (double)n : 0;
+}
+
+void augment_lighting(float *pixels, int height, int width, double brightness, double contrast)
+{
+    if (brightness == 0 && contrast == 1)
+        return;
+    const size_t n = 3 * (size_t)height * (size_t)width;
+    const float mu = (float)mean(pixels, n), factor = (float)contrast, add = (float)brightness;
+    const float4 one = {1, 1, 1, 1}, zero = {0};
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        float4 *p = (float4 *)(pixels + i);
+        float4 v = (*p - mu) * factor + mu + add;
+        v = (float4)((int4)v & (v > zero));                              /* below 0: 0 */
+        *p = (float4)(((int4)v & (v <= one)) | ((int4)one & (v > one))); /* above 1: 1 */
+    }
+    for (; i < n; i++) {
+        float v = (pixels[i] - mu) * factor + mu + add;
+        v = v < 0 ? 0 : v;
+        pixels[i] = v > 1 ? 1 : v;
+    }
+}

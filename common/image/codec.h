@@ -1,0 +1,24 @@
+/* codec.h - the two picture formats behind picture.h. Callers use picture.h. */
+#ifndef ONEBOX_IMAGE_CODEC_H
+#define ONEBOX_IMAGE_CODEC_H
+
+#include "image/picture.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Each format: `p` NULL only probes. They set info's width and height as stored (before the orientation),
+ * orientation and warnings, and leave the turning to picture_decode. */
+int jpeg_read(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info, error *e);
+int png_read(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info, error *e);
+
+int jpeg_write(const picture *p, FILE *stream, int quality, const char *name, error *e);
+int png_write(const picture *p, FILE *stream, const char *name, error *e);
+
+void jpeg_versions(char *text, size_t size);
+void png_versions(char *text, size_t size);
+
+/* ERR_INPUT when a side is 0 or a limit of picture.h is exceeded. */
+int picture_limits(uint64_t width, uint64_t height, const char *name, error *e);
+
+#endif

@@ -1,0 +1,112 @@
+#include "image/sample.h"
+
+#include "image/resize.h"
+#include "image/warp.h"
+
+#include <stdlib.h>
+
+struct sampler {
+    int size;
+    float *now, *next; /* the picture between stages, and where a stage writes */
+    size_t now_size, next_size;
+    int *columns;
+    size_t columns_size;
+    resize_scratch resize;
+    int height, width; /* of the picture in `now` */
+};
+
+sampler *sampler_create(int size, error *e)
+{
+    sampler *s = mem_zero(1, sizeof *s, "a sampler", e);
+    if (s)
+        s->size = size;
+    return s;
+}
+
+void sampler_free(sampler *s)
+{
+    if (!s)
+        return;
+    free(s->now);
+    free(s->next);
+    free(s->columns);
+    resize_scratch_free(&s->resize);
+    free(s);
+}
+
+static int room(sampler *s, int height, int width, error *e)
+{
+    size_t floats = 3 * (size_t)height * (size_t)width + 4; /* moved four at a time */
+    if (mem_grow(&s->now, &s->now_size, floats, sizeof *s->now, "a picture", e) ||
+        mem_grow(&s->next, &s->next_size, floats, sizeof *s->next, "a picture", e) ||
+        mem_grow(&s->columns, &s->columns_size, 2 * (size_t)width, sizeof *s->columns, "a picture row", e))
+        return ERR_SYSTEM;
+    return 0;
+}
+
+static void apply(sampler *s, const augment *a, const augment_state *state, pixel_box *box)
+{
+    const int h = s->height, w = s->width;
+    double m[6];
+    switch (a->kind) {
+    case AUGMENT_FLIP:
+        if (state->taken)
+            augment_flip(s->now, h, w);
+        *box = state->taken ? box_flip(*box, h, w) : box_pass(*box, h, w);
+        break;
+    case AUGMENT_ROTATE:
+        if (!state->taken) {
+            *box = box_pass(*box, h, w);
+            break;
+        }
+        warp_rotation(state->angle, h, w, m);
+        warp_linear(s->now, h, w, m, s->next, s->columns);
+        float *t = s->now;
+        s->now = s->next;
+        s->next = t;
+        size_t n = s->now_size;
+        s->now_size = s->next_size;
+        s->next_size = n;
+        *box = box_rotate(*box, h, w, m);
+        break;
+    case AUGMENT_LIGHTING:
+        augment_lighting(s->now, h, w, state->brightness, state->contrast);
+        break;
+    }
+}
+
+int sample_make(sampler *s, const scaled_picture *from, const augment_list *list, const augment_state *states,
+                const pixel_box *raw, float *pixels, float box[4], error *e)
+{
+    const int h = from->height, w = from->width;
+    if (room(s, h, w, e))
+        return ERR_SYSTEM;
+    s->height = h;
+    s->width = w;
+    const size_t n = 3 * (size_t)h * (size_t)w;
+    for (size_t i = 0; i < n; i++)
+        s->now[i] = (float)from->pixels[i] / 255.0f;
+
+    pixel_box b = {0};
+    if (raw)
+        b = box_resize(*raw, from->original_height, from->original_width, h, w);
+    for (int i = 0; list && i < list->count; i++)
+        apply(s, &list->items[i], &states[i], &b);
+
+    int code = resize_area(s->now, h, w, pixels, s->size, s->size, &s->resize, e);
+    if (!code && raw) {
+        b = box_resize(b, h, w, s->size, s->size);
+        box[0] = (float)b.y1;
+        box[1] = (float)b.x1;
+        box[2] = (float)b.y2;
+        box[3] = (float)b.x2;
+    }
+    return code;
+}
+
+const float *sample_augmented(const sampler *s, int *height, int *width)
+{
+    *height = s->height;
+    *width = s->width;
+    return s->now;
+}

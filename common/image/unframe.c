@@ -1,0 +1,143 @@
+#include "image/unframe.h"
+
+#include "image/resize.h"
+
+#include <math.h>
+
+/* A box on its way: corners as real numbers. */
+typedef struct real_box {
+    double y1, x1, y2, x2;
+} real_box;
+
+static double clamp(double v, double low, double high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+static int common_divisor(int a, int b)
+{
+    while (b) {
+        int t = a % b;
+        a = b;
+        b = t;
+    }
+    return a;
+}
+
+/* Nearest resampling shows rows start .. end-1 at targets ceil(start d/s) .. ceil(end d/s) - 1. For whole
+ * start and end the products have the fractions 0, 1/q, … (q-1)/q with q = s / gcd(s, d), equally often, so
+ * rounding up adds (q-1)/2q on average. */
+static void resize_axis_expected(double *first, double *last, int source, int target)
+{
+    double q = source / common_divisor(source, target), up = (q - 1) / (2 * q);
+    double k = (double)target / source;
+    *first = clamp(*first * k + up, 0, target - 1);
+    *last = clamp(*last * k + up - 1, 0, target - 1);
+}
+
+static void resize_expected(real_box *b, int height, int width, int target_height, int target_width)
+{
+    resize_axis_expected(&b->y1, &b->y2, height, target_height);
+    resize_axis_expected(&b->x1, &b->x2, width, target_width);
+}
+
+/* The set part reaches from x1 - 1/2 to x2 - 1/2 (the end is exclusive). It is turned about the centre, and
+ * the first and last whole column inside are half a pixel further in on average. Zero degrees is the stage
+ * that does nothing. */
+static real_box turned(const real_box *b, int height, int width, double radians)
+{
+    double cx = width / 2, cy = height / 2, co = cos(radians), si = sin(radians);
+    real_box out = {HUGE_VAL, HUGE_VAL, -HUGE_VAL, -HUGE_VAL};
+    for (int corner = 0; corner < 4; corner++) {
+        double x = (corner & 1 ? b->x2 : b->x1) - 0.5 - cx, y = (corner & 2 ? b->y2 : b->y1) - 0.5 - cy;
+        double tx = co * x + si * y + cx, ty = -si * x + co * y + cy;
+        out.x1 = fmin(out.x1, tx + 0.5);
+        out.y1 = fmin(out.y1, ty + 0.5);
+        out.x2 = fmax(out.x2, tx - 0.5);
+        out.y2 = fmax(out.y2, ty - 0.5);
+    }
+    out.y1 = clamp(out.y1, 0, height - 1);
+    out.x1 = clamp(out.x1, 0, width - 1);
+    out.y2 = clamp(out.y2, 0, height - 1);
+    out.x2 = clamp(out.x2, 0, width - 1);
+    return out;
+}
+
+/* Angles are uniform in [-deg, deg): the average over eight midpoints, both signs alike. */
+static void rotate_expected(real_box *b, int height, int width, double degrees, double p)
+{
+    enum { ANGLES = 8 };
+    const double pi = 3.14159265358979323846;
+    real_box still = turned(b, height, width, 0), sum = {0};
+    for (int i = 0; i < ANGLES; i++) {
+        real_box t = turned(b, height, width, ((i + 0.5) / ANGLES * 2 - 1) * degrees * (pi / 180));
+        sum.y1 += t.y1 / ANGLES;
+        sum.x1 += t.x1 / ANGLES;
+        sum.y2 += t.y2 / ANGLES;
+        sum.x2 += t.x2 / ANGLES;
+    }
+    b->y1 = (1 - p) * still.y1 + p * sum.y1;
+    b->x1 = (1 - p) * still.x1 + p * sum.x1;
+    b->y2 = (1 - p) * still.y2 + p * sum.y2;
+    b->x2 = (1 - p) * still.x2 + p * sum.x2;
+}
+
+typedef struct path {
+    int height, width, size; /* the scaled picture and the frame */
+    const augment_list *list;
+} path;
+
+/* Adds weight times what the stages from `item` on make of b. A mirrored picture is looked at in its own
+ * columns until the end. */
+static void follow(const path *p, int item, real_box b, bool mirrored, double weight, double frame[4])
+{
+    for (; p->list && item < p->list->count; item++) {
+        const augment *a = &p->list->items[item];
+        if (a->kind == AUGMENT_FLIP) {
+            real_box flipped = {b.y1, p->width - b.x2, b.y2 - 1, p->width - 1 - b.x1};
+            if (a->numbers[0] > 0)
+                follow(p, item + 1, flipped, !mirrored, weight * a->numbers[0], frame);
+            weight *= 1 - a->numbers[0];
+            b.y2 -= 1;
+            b.x2 -= 1;
+        } else if (a->kind == AUGMENT_ROTATE) {
+            rotate_expected(&b, p->height, p->width, a->numbers[0], a->numbers[1]);
+        }
+    }
+    resize_expected(&b, p->height, p->width, p->size, p->size);
+    frame[0] += weight * b.y1;
+    frame[1] += weight * (mirrored ? p->size - 1 - b.x2 : b.x1);
+    frame[2] += weight * b.y2;
+    frame[3] += weight * (mirrored ? p->size - 1 - b.x1 : b.x2);
+}
+
+void frame_expected(const double own[4], int height, int width, int size, const augment_list *trained,
+                    double frame[4])
+{
+    path p = {.size = size, .list = trained};
+    scaled_size(height, width, size, &p.height, &p.width);
+    real_box b = {own[0], own[1], own[2], own[3]};
+    resize_expected(&b, height, width, p.height, p.width);
+    for (int i = 0; i < 4; i++)
+        frame[i] = 0;
+    follow(&p, 0, b, false, 1, frame);
+}
+
+void frame_to_own(const float frame[4], int height, int width, int size, const augment_list *trained,
+                  float own[4])
+{
+    /* The path is nearly a scaling by size/side, so stepping by the scaled difference settles at once. */
+    const double side[4] = {height, width, height, width};
+    double at[4], seen[4];
+    for (int i = 0; i < 4; i++)
+        at[i] = clamp((double)frame[i] * side[i] / size, 0, side[i] - 1);
+    for (int round = 0; round < 12; round++) {
+        frame_expected(at, height, width, size, trained, seen);
+        for (int i = 0; i < 4; i++)
+            at[i] = clamp(at[i] + ((double)frame[i] - seen[i]) * side[i] / size, 0, side[i] - 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        own[i] = (float)fmin(at[i], at[i + 2]);
+        own[i + 2] = (float)fmax(at[i], at[i + 2]);
+    }
+}
