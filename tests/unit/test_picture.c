@@ -1,0 +1,221 @@
+/* Decoding against what OpenCV makes of the same files, and files that are damaged. */
+#include "image/exif.h"
+#include "image/picture.h"
+#include "image_golden.h"
+#include "test.h"
+
+#include <unistd.h>
+
+static void same_as_opencv(const file_view *arrays)
+{
+    size_t at = 0;
+    int files = 0;
+    golden g;
+    while (golden_next(arrays, &at, &g)) {
+        if (!strstr(g.name, ".jpg") && !strstr(g.name, ".png"))
+            continue;
+        files++;
+        char path[200];
+        snprintf(path, sizeof path, GOLDEN "%s", g.name);
+        picture p;
+        picture_info info, probed;
+        error e = {0};
+        CHECK(picture_load(&p, path, &info, &e) == 0, "%s", e.text);
+        CHECK(p.height == (int)g.shape[0] && p.width == (int)g.shape[1], "%s: %d x %d", path, p.width,
+              p.height);
+        if (p.height == (int)g.shape[0] && p.width == (int)g.shape[1]) {
+            int worst = 0;
+            for (size_t i = 0; i < g.count; i++)
+                worst = (int)fmax(worst, abs(p.pixels[i] - ((const uint8_t *)g.data)[i]));
+            CHECK(worst == 0, "%s: differs by %d", path, worst);
+        }
+        CHECK(info.warnings == 0, "%s: %d warnings", path, info.warnings);
+        file_view file;
+        CHECK(file_open(&file, path, &e) == 0, "%s", e.text);
+        CHECK(picture_probe(file.data, file.size, path, &probed, &e) == 0, "%s", e.text);
+        CHECK(probed.width == p.width && probed.height == p.height, "%s: probe says %d x %d", path,
+              probed.width, probed.height);
+        file_close(&file);
+        picture_free(&p);
+    }
+    CHECK(files >= 27, "%d files", files);
+}
+
+/* Every prefix of the file is an error, and never more than that. */
+static void every_prefix_fails(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, GOLDEN "%s", name);
+    file_view file;
+    error e = {0};
+    CHECK(file_open(&file, path, &e) == 0, "%s", e.text);
+    for (size_t n = 0; n < file.size; n++) {
+        char *part = malloc(n ? n : 1); /* of its own, so that reading beyond is noticed */
+        memcpy(part, file.data, n);
+        picture p;
+        e = (error){0};
+        int code = picture_decode(&p, part, n, name, NULL, &e);
+        CHECK(code == ERR_INPUT && !p.pixels, "%s cut at %zu: %d", name, n, code);
+        picture_free(&p);
+        free(part);
+    }
+    file_close(&file);
+}
+
+/* Damage anywhere is an error or a picture, never a crash. */
+static void damage_is_survived(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, GOLDEN "%s", name);
+    file_view file;
+    error e = {0};
+    CHECK(file_open(&file, path, &e) == 0, "%s", e.text);
+    char *copy = malloc(file.size);
+    uint32_t s = 1;
+    for (int round = 0; round < 300; round++) {
+        memcpy(copy, file.data, file.size);
+        for (int k = 0; k < 3; k++) {
+            s = s * 1664525u + 1013904223u;
+            copy[(s >> 8) % file.size] = (char)(s >> 3);
+        }
+        picture p;
+        e = (error){0};
+        int code = picture_decode(&p, copy, file.size, name, NULL, &e);
+        CHECK(code == 0 || (e.text[0] && !p.pixels), "round %d: %d", round, code);
+        picture_free(&p);
+    }
+    free(copy);
+    file_close(&file);
+}
+
+static const char *decode_error(const void *data, size_t size, error *e)
+{
+    picture p;
+    *e = (error){0};
+    picture_decode(&p, data, size, "x", NULL, e);
+    picture_free(&p);
+    return e->text;
+}
+
+int main(void)
+{
+    error e = {0};
+    file_view arrays;
+    if (file_open(&arrays, GOLDEN "arrays.bin", &e)) {
+        printf("not ok 1 - %s\n1..1\n", e.text);
+        return 1;
+    }
+    TEST("JPEG and PNG of every kind give the pixels that OpenCV's imread gives")
+    same_as_opencv(&arrays);
+
+    TEST("a JPEG or PNG that ends early is refused at every length")
+    {
+        every_prefix_fails("420.jpg");
+        every_prefix_fails("progressive.jpg");
+        every_prefix_fails("exif6.jpg");
+        every_prefix_fails("palette.png");
+        every_prefix_fails("exif8.png");
+    }
+    TEST("damaged pictures give an error or a picture")
+    {
+        const char *names[] = {"420.jpg",        "progressive.jpg", "cmyk.jpg", "exif-big.jpg",
+                               "interlaced.png", "deep.png",        "exif8.png"};
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            damage_is_survived(names[i]);
+    }
+    TEST("what is neither JPEG nor PNG is named as such")
+    {
+        CHECK(strstr(decode_error("GIF89a", 6, &e), "neither JPEG nor PNG"), "%s", e.text);
+        CHECK(e.code == ERR_INPUT, "%d", e.code);
+        CHECK(strstr(decode_error("", 0, &e), "empty"), "%s", e.text);
+    }
+    TEST("a picture that claims to be huge is refused before memory is taken")
+    {
+        uint8_t png[] = {0x89, 'P',  'N',  'G',  13,   10, 26, 10,   0,    0,   0,   13,   'I',  'H',  'D',
+                         'R',  0,    0,    0xff, 0xff, 0,  0,  0xff, 0xff, 8,   2,   0,    0,    0,    0xf7,
+                         0x97, 0x49, 0x2f, 0,    0,    0,  0,  'I',  'D',  'A', 'T', 0x35, 0xaf, 0x06, 0x1e};
+        decode_error(png, sizeof png, &e);
+        CHECK(e.code == ERR_INPUT, "%d %s", e.code, e.text);
+        file_view file;
+        CHECK(file_open(&file, GOLDEN "420.jpg", &e) == 0, "%s", e.text);
+        uint8_t *copy = malloc(file.size);
+        memcpy(copy, file.data, file.size);
+        for (size_t i = 0; i + 9 < file.size; i++)
+            if (copy[i] == 0xff && copy[i + 1] == 0xc0) {
+                memset(copy + i + 5, 0xff, 4);
+                break;
+            }
+        CHECK(strstr(decode_error(copy, file.size, &e), "JPEG") || strstr(e.text, "allowed"), "%s", e.text);
+        CHECK(e.code == ERR_INPUT, "%d", e.code);
+        free(copy);
+        file_close(&file);
+    }
+    TEST("bytes behind the end and damaged data are counted, not refused")
+    {
+        file_view file;
+        e = (error){0};
+        CHECK(file_open(&file, GOLDEN "444.jpg", &e) == 0, "%s", e.text);
+        uint8_t *copy = calloc(1, file.size + 1000);
+        memcpy(copy, file.data, file.size);
+        picture p;
+        picture_info info;
+        CHECK(picture_decode(&p, copy, file.size + 1000, "x", &info, &e) == 0, "%s", e.text);
+        picture_free(&p);
+        /* the entropy-coded part ends at a marker in its middle */
+        size_t middle = file.size - 200;
+        copy[middle] = 0xff;
+        copy[middle + 1] = 0xd9;
+        e = (error){0};
+        CHECK(picture_decode(&p, copy, file.size, "x", &info, &e) == 0, "%s", e.text);
+        CHECK(info.warnings > 0, "%d warnings", info.warnings);
+        picture_free(&p);
+        free(copy);
+        file_close(&file);
+    }
+    TEST("the orientation is read from damaged EXIF without harm")
+    {
+        uint8_t tiff[] = {'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0};
+        CHECK(exif_orientation(tiff, sizeof tiff) == 6, "%d", exif_orientation(tiff, sizeof tiff));
+        for (size_t n = 0; n < sizeof tiff; n++) {
+            uint8_t *part = malloc(n ? n : 1);
+            memcpy(part, tiff, n);
+            CHECK(exif_orientation(part, n) == 1, "%zu bytes: %d", n, exif_orientation(part, n));
+            free(part);
+        }
+        tiff[18] = 9;
+        CHECK(exif_orientation(tiff, sizeof tiff) == 1, "9");
+        memset(tiff + 4, 0xff, 4);
+        CHECK(exif_orientation(tiff, sizeof tiff) == 1, "far away");
+        tiff[4] = sizeof tiff - 1;
+        memset(tiff + 5, 0, 3);
+        CHECK(exif_orientation(tiff, sizeof tiff) == 1, "at the end");
+    }
+    TEST("a saved PNG comes back the same, a saved JPEG nearly, and both twice as the same bytes")
+    {
+        picture p, q;
+        char path[100], hex[2][65];
+        e = (error){0};
+        CHECK(picture_load(&p, GOLDEN "rgb.png", NULL, &e) == 0, "%s", e.text);
+        snprintf(path, sizeof path, "/tmp/onebox-picture-%ld", (long)getpid());
+        CHECK(picture_save_png(&p, path, &e) == 0, "%s", e.text);
+        CHECK(picture_load(&q, path, NULL, &e) == 0, "%s", e.text);
+        CHECK(q.width == p.width && memcmp(p.pixels, q.pixels, 3 * (size_t)p.width * (size_t)p.height) == 0,
+              "pixels");
+        picture_free(&q);
+        for (int i = 0; i < 2; i++) {
+            CHECK(picture_save_jpeg(&p, path, 95, &e) == 0, "%s", e.text);
+            CHECK(sha256_file(path, hex[i], &e) == 0, "%s", e.text);
+        }
+        CHECK(strcmp(hex[0], hex[1]) == 0, "%s %s", hex[0], hex[1]);
+        CHECK(picture_load(&q, path, NULL, &e) == 0, "%s", e.text);
+        CHECK(q.width == p.width && abs(q.pixels[99] - p.pixels[99]) < 25, "%d %d", q.pixels[99],
+              p.pixels[99]);
+        picture_free(&q);
+        picture_free(&p);
+        unlink(path);
+        p = (picture){0};
+        CHECK(picture_load(&p, "/nonexistent/x.jpg", NULL, &e) == ERR_INPUT, "%s", e.text);
+    }
+    file_close(&arrays);
+    return test_end();
+}
