@@ -1,0 +1,279 @@
+#include "voc/devkit.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "voc/idmap.h"
+#include "voc/json.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const voc_classes[20] = {"aeroplane",   "bicycle", "bird",  "boat",      "bottle",
+                                            "bus",         "car",     "cat",   "chair",     "cow",
+                                            "diningtable", "dog",     "horse", "motorbike", "person",
+                                            "pottedplant", "sheep",   "sofa",  "train",     "tvmonitor"};
+
+/* ---------------------------------------------------------------- which annotations */
+
+static int read_split(names *stems, const char *path, error *e)
+{
+    file_view view;
+    int code = file_open(&view, path, e);
+    if (code)
+        return code;
+    text_lines lines = text_lines_of(view.data, view.size);
+    const char *line;
+    size_t size, number;
+    while (!code && text_line(&lines, &line, &size)) {
+        while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
+            size--;
+        size_t before = stems->count;
+        const char *wrong = memchr(line, ' ', size)
+                                ? "contains a blank: one name a line is needed, as in train.txt"
+                                : names_bad_file_name(line, size);
+        if (wrong)
+            code = fail(e, ERR_INPUT, "%s:%zu: '%.*s' %s", path, lines.number, (int)(size < 80 ? size : 80),
+                        line, wrong);
+        else
+            code = names_add(stems, line, size, &number, e);
+        if (!code && number != before)
+            code = fail(e, ERR_INPUT, "%s:%zu: %s is there twice", path, lines.number, stems->items[number]);
+    }
+    if (!code && stems->count == 0)
+        code = fail(e, ERR_INPUT, "%s: is empty", path);
+    file_close(&view);
+    return code;
+}
+
+static int xml_only(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name);
+    return n > 4 && strcmp(entry->d_name + n - 4, ".xml") == 0 && entry->d_name[0] != '.';
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int list_folder(names *stems, const char *path, error *e)
+{
+    struct dirent **entries;
+    int n = scandir(path, &entries, xml_only, by_bytes), code = 0;
+    if (n < 0)
+        return fail(e, errno == ENOMEM ? ERR_SYSTEM : ERR_INPUT, "%s: cannot read the folder: %s", path,
+                    strerror(errno));
+    for (int i = 0; i < n; i++) {
+        size_t number;
+        if (!code)
+            code = names_add(stems, entries[i]->d_name, strlen(entries[i]->d_name) - 4, &number, e);
+        free(entries[i]);
+    }
+    free(entries);
+    if (!code && stems->count == 0)
+        code = fail(e, ERR_INPUT, "%s: holds no .xml file", path);
+    return code;
+}
+
+/* ---------------------------------------------------------------- ids */
+
+/* The digits of the stem, or -1. */
+static int64_t digits_of(const char *file_name)
+{
+    const char *dot = strrchr(file_name, '.');
+    const char *end = dot && dot != file_name ? dot : file_name + strlen(file_name);
+    int64_t id = 0;
+    bool any = false;
+    for (const char *p = file_name; p < end; p++) {
+        if (*p == '_')
+            continue;
+        if (*p < '0' || *p > '9')
+            return -1;
+        id = id * 10 + (*p - '0');
+        any = true;
+        if (id > INT64_C(1) << 53)
+            return -1;
+    }
+    return any ? id : -1;
+}
+
+static int give_ids(devkit *d, error *e)
+{
+    idmap seen = {0};
+    int code = 0;
+    d->ids = mem_zero(d->count, sizeof *d->ids, "ids", e);
+    if (!d->ids)
+        return ERR_SYSTEM;
+    for (size_t i = 0; i < d->count && !code && !d->numbered; i++) {
+        uint32_t was = IDMAP_NONE;
+        d->ids[i] = digits_of(d->pictures[i].file_name);
+        if (d->ids[i] >= 0)
+            code = idmap_add(&seen, d->ids[i], 0, &was, e);
+        d->numbered = d->ids[i] < 0 || was != IDMAP_NONE;
+    }
+    for (size_t i = 0; i < d->count && d->numbered; i++)
+        d->ids[i] = (int64_t)i + 1;
+    idmap_free(&seen);
+    return code;
+}
+
+static bool is_voc_class(const char *name)
+{
+    for (size_t i = 0; i < 20; i++)
+        if (strcmp(voc_classes[i], name) == 0)
+            return true;
+    return false;
+}
+
+static int give_classes(devkit *d, error *e)
+{
+    names seen = {0};
+    bool voc = true;
+    size_t number;
+    int code = 0;
+    for (size_t i = 0; i < d->count; i++)
+        for (size_t k = 0; k < d->pictures[i].count && !code; k++) {
+            const char *name = d->pictures[i].objects[k].name;
+            voc = voc && is_voc_class(name);
+            code = names_add(&seen, name, strlen(name), &number, e);
+        }
+    size_t *order = code ? NULL : mem_zero(seen.count, sizeof *order, "classes", e);
+    if (order) {
+        names_sort(&seen, order);
+        for (size_t i = 0; i < (voc ? 20 : seen.count) && !code; i++) {
+            const char *name = voc ? voc_classes[i] : seen.items[order[i]];
+            code = names_add(&d->classes, name, strlen(name), &number, e);
+        }
+    }
+    free(order);
+    names_free(&seen);
+    return e->code ? e->code : code;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static int read_pictures(devkit *d, const char *dir, const names *stems, error *e)
+{
+    names seen = {0};
+    int code = 0;
+    for (size_t i = 0; i < stems->count && !code; i++) {
+        text_buffer path = {0};
+        size_t number;
+        code = mem_grow(&d->pictures, &d->capacity, d->count + 1, sizeof *d->pictures, "pictures", e);
+        if (!code)
+            code = text_append(&path, e, "%s/Annotations/%s.xml", dir, stems->items[i]);
+        if (!code)
+            code = voc_picture_read(&d->pictures[d->count++], path.data, e);
+        if (!code)
+            code = names_add(&seen, d->pictures[i].file_name, strlen(d->pictures[i].file_name), &number, e);
+        if (!code && number != i)
+            code = fail(e, ERR_INPUT, "%s: the picture %s belongs to another annotation too", path.data,
+                        d->pictures[i].file_name);
+        text_free(&path);
+    }
+    names_free(&seen);
+    return code;
+}
+
+static void count_objects(devkit *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        for (size_t k = 0; k < d->pictures[i].count; k++) {
+            const voc_object *o = &d->pictures[i].objects[k];
+            if (box_is_empty(o->box)) {
+                d->dropped++;
+                continue;
+            }
+            d->objects++;
+            d->difficult += o->difficult;
+            d->clamped += o->clamped;
+        }
+}
+
+int devkit_read(devkit *d, const char *dir, const char *split, error *e)
+{
+    names stems = {0};
+    text_buffer path = {0};
+    *d = (devkit){0};
+    const char *wrong = split ? names_bad_file_name(split, strlen(split)) : NULL;
+    int code = wrong ? fail(e, ERR_USAGE, "--split '%.80s' %s", split, wrong) : 0;
+    if (!code)
+        code = split ? text_append(&path, e, "%s/ImageSets/Main/%s.txt", dir, split)
+                     : text_append(&path, e, "%s/Annotations", dir);
+    if (!code)
+        code = split ? read_split(&stems, path.data, e) : list_folder(&stems, path.data, e);
+    if (!code)
+        code = read_pictures(d, dir, &stems, e);
+    if (!code)
+        code = give_ids(d, e);
+    if (!code)
+        code = give_classes(d, e);
+    if (!code)
+        count_objects(d);
+    text_free(&path);
+    names_free(&stems);
+    return code;
+}
+
+void devkit_free(devkit *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        voc_picture_free(&d->pictures[i]);
+    free(d->pictures);
+    free(d->ids);
+    names_free(&d->classes);
+    *d = (devkit){0};
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static void print_object(FILE *f, const devkit *d, const voc_object *o, int64_t image_id, size_t id)
+{
+    const int64_t x = o->box.x1, y = o->box.y1, right = (int64_t)o->box.x2 + 1,
+                  bottom = (int64_t)o->box.y2 + 1;
+    const size_t class = names_find(&d->classes, o->name, strlen(o->name)) + 1;
+    fprintf(
+        f,
+        "%s{\"segmentation\": [[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
+        ", %" PRId64 ", %" PRId64 "]], \"area\": %" PRId64 ", \"iscrowd\": 0, \"image_id\": %" PRId64 ", ",
+        id == 1 ? "" : ", ", x, y, x, bottom, right, bottom, right, y, (right - x) * (bottom - y), image_id);
+    fprintf(f,
+            "\"bbox\": [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
+            "], \"category_id\": %zu, \"id\": %zu, \"ignore\": %d}",
+            x, y, right - x, bottom - y, class, id, o->difficult);
+}
+
+int devkit_print(const devkit *d, FILE *f, error *e)
+{
+    text_buffer quoted = {0};
+    int code = 0;
+    fputs("{\"images\": [", f);
+    for (size_t i = 0; i < d->count && !code; i++) {
+        const voc_picture *p = &d->pictures[i];
+        quoted.size = 0;
+        code = json_append_string(&quoted, p->file_name, e);
+        if (!code)
+            fprintf(f, "%s{\"file_name\": %s, \"height\": %d, \"width\": %d, \"id\": %" PRId64 "}",
+                    i ? ", " : "", quoted.data, p->height, p->width, d->ids[i]);
+    }
+    fputs("], \"type\": \"instances\", \"annotations\": [", f);
+    size_t id = 0;
+    for (size_t i = 0; i < d->count && !code; i++)
+        for (size_t k = 0; k < d->pictures[i].count; k++)
+            if (!box_is_empty(d->pictures[i].objects[k].box))
+                print_object(f, d, &d->pictures[i].objects[k], d->ids[i], ++id);
+    fputs("], \"categories\": [", f);
+    for (size_t i = 0; i < d->classes.count && !code; i++) {
+        quoted.size = 0;
+        code = json_append_string(&quoted, d->classes.items[i], e);
+        if (!code)
+            fprintf(f, "%s{\"supercategory\": \"none\", \"id\": %zu, \"name\": %s}", i ? ", " : "", i + 1,
+                    quoted.data);
+    }
+    fputs("]}", f);
+    text_free(&quoted);
+    return code;
+}
