@@ -110,7 +110,7 @@ static double overlap(figure_rect a, figure_rect b)
 
 /* Tries one place; the best so far is the one that covers least of the labels placed before. */
 typedef struct label_search {
-    const figure_rect *placed;
+    const draw_label *placed;
     size_t count;
     figure_rect best;
     double covered; /* by best, square pixels */
@@ -120,7 +120,7 @@ static bool try_place(label_search *s, figure_rect r)
 {
     double covered = 0;
     for (size_t i = 0; i < s->count; i++)
-        covered += overlap(r, s->placed[i]);
+        covered += overlap(r, s->placed[i].area);
     if (covered < s->covered) {
         s->covered = covered;
         s->best = r;
@@ -128,11 +128,12 @@ static bool try_place(label_search *s, figure_rect r)
     return s->covered == 0;
 }
 
-void draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths,
-                       double height, double inset, figure_rect *places)
+size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths,
+                         double height, double inset, draw_label *places)
 {
+    size_t astray = 0;
     for (size_t i = 0; i < count; i++) {
-        places[i] = (figure_rect){0, 0, 0, 0};
+        places[i] = (draw_label){0};
         if (widths[i] <= 0)
             continue;
         figure_rect r = mark_rect(view, &marks[i]);
@@ -144,21 +145,61 @@ void draw_place_labels(draw_view view, const draw_mark *marks, size_t count, con
                                      {right, top},                 /* its other corners */
                                      {left, bottom},
                                      {right, bottom},
-                                     {left, r.y + r.height + inset}}; /* below it */
+                                     {left, r.y + r.height + inset}, /* below it */
+                                     {r.x + r.width + inset, top},   /* beside it */
+                                     {r.x - inset - w, top},
+                                     {r.x + r.width + inset, bottom},
+                                     {r.x - inset - w, bottom}};
         bool found = false;
         for (size_t k = 0; k < sizeof corners / sizeof *corners && !found; k++)
             found =
                 try_place(&s, keep_inside((figure_rect){corners[k][0], corners[k][1], w, height}, view.area));
-        /* down along the left side in steps of half a line, then a line's height further right each time */
-        for (int column = 0; column < 8 && !found; column++)
-            for (int step = 1; step < 60 && !found; step++) {
-                figure_rect down = {left + column * height, top + step * height / 2, w, height};
-                if (down.y + height > view.area.y + view.area.height)
-                    break;
-                found = try_place(&s, keep_inside(down, view.area));
+        /* around the corner in growing rings */
+        places[i].astray = !found;
+        for (int ring = 1; ring < 40 && !found; ring++)
+            for (int turn = 0; turn < 16 && !found; turn++) {
+                double angle = turn * acos(0) / 4, far = ring * height / 2;
+                figure_rect at = {left + far * cos(angle), top + far * sin(angle), w, height};
+                found = try_place(&s, keep_inside(at, view.area));
             }
-        places[i] = s.best;
+        places[i].area = s.best;
+        astray += places[i].astray;
     }
+    return astray;
+}
+
+/* From a label that found no place at its box to the box's corner. */
+static void draw_leader(figure *f, figure_rect label, figure_rect box, figure_colour colour)
+{
+    double x = fmax(fmin(box.x, label.x + label.width), label.x);
+    double y = fmax(fmin(box.y, label.y + label.height), label.y);
+    for (int black = 1; black >= 0; black--) {
+        cairo_move_to(f->cr, x, y);
+        cairo_line_to(f->cr, box.x, box.y);
+        cairo_set_line_width(f->cr, (black ? 2 : 1) * f->point);
+        figure_set_colour(f, black ? FIGURE_BLACK : colour);
+        cairo_stroke(f->cr);
+    }
+}
+
+/* The labels' texts and widths in the selected font. */
+static int measure_labels(figure *f, draw_view view, const draw_mark *marks, size_t count, char **texts,
+                          double *widths, error *e)
+{
+    double edge = label_outline * f->point;
+    for (size_t i = 0; i < count; i++) {
+        free(texts[i]);
+        texts[i] = NULL;
+        widths[i] = 0;
+        if (!marks[i].label)
+            continue;
+        texts[i] = figure_fit_text(f, marks[i].label, view.area.width - 2 * edge, e);
+        if (!texts[i])
+            return ERR_SYSTEM;
+        if (texts[i][0])
+            widths[i] = figure_text_width(f, texts[i]) + 2 * edge;
+    }
+    return 0;
 }
 
 static int draw_labels(figure *f, draw_view view, const draw_mark *marks, size_t count, double points,
@@ -166,28 +207,25 @@ static int draw_labels(figure *f, draw_view view, const draw_mark *marks, size_t
 {
     char **texts = mem_zero(count, sizeof *texts, "labels", e);
     double *widths = mem_zero(count, sizeof *widths, "labels", e);
-    figure_rect *places = mem_zero(count, sizeof *places, "labels", e);
+    draw_label *places = mem_zero(count, sizeof *places, "labels", e);
     int code = texts && widths && places ? 0 : ERR_SYSTEM;
-    double edge = label_outline * f->point;
-    figure_font(f, points, true);
-    for (size_t i = 0; i < count && !code; i++) {
-        if (!marks[i].label)
-            continue;
-        texts[i] = figure_fit_text(f, marks[i].label, view.area.width - 2 * edge, e);
-        if (!texts[i])
-            code = ERR_SYSTEM;
-        else if (texts[i][0])
-            widths[i] = figure_text_width(f, texts[i]) + 2 * edge;
+    double edge = label_outline * f->point, above = 0;
+    const double sizes[] = {1, 0.8, 0.64, 0.5}; /* a crowd gets smaller letters */
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes && !code; k++) {
+        figure_font(f, points * sizes[k], true);
+        above = figure_text_above(f);
+        code = measure_labels(f, view, marks, count, texts, widths, e);
+        if (!code && draw_place_labels(view, marks, count, widths, above + figure_text_below(f) + 2 * edge,
+                                       box_black / 2 * f->point, places) == 0)
+            break;
     }
-    if (!code) {
-        double above = figure_text_above(f);
-        draw_place_labels(view, marks, count, widths, above + figure_text_below(f) + 2 * edge,
-                          box_black / 2 * f->point, places);
-        for (size_t i = 0; i < count; i++)
-            if (widths[i] > 0)
-                figure_text_outlined(f, places[i].x + edge, places[i].y + edge + above, texts[i],
-                                     marks[i].colour, label_outline);
-    }
+    for (size_t i = 0; i < count && !code; i++)
+        if (widths[i] > 0 && places[i].astray)
+            draw_leader(f, places[i].area, mark_rect(view, &marks[i]), marks[i].colour);
+    for (size_t i = 0; i < count && !code; i++)
+        if (widths[i] > 0)
+            figure_text_outlined(f, places[i].area.x + edge, places[i].area.y + edge + above, texts[i],
+                                 marks[i].colour, label_outline);
     for (size_t i = 0; texts && i < count; i++)
         free(texts[i]);
     free(texts);
@@ -198,12 +236,12 @@ static int draw_labels(figure *f, draw_view view, const draw_mark *marks, size_t
 
 int draw_marks(figure *f, draw_view view, const draw_mark *marks, size_t count, double label_points, error *e)
 {
-    double margin = box_black / 2 * f->point;
+    double margin = box_black / 2 * f->point + fmin(view.scale, 4); /* for lines on the picture's edge */
     cairo_save(f->cr);
     cairo_rectangle(f->cr, view.area.x - margin, view.area.y - margin, view.area.width + 2 * margin,
                     view.area.height + 2 * margin);
     cairo_clip(f->cr);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = count; i-- > 0;)
         if (marks[i].has_box)
             draw_box(f, view, mark_rect(view, &marks[i]), marks[i].colour);
     int code = count ? draw_labels(f, view, marks, count, label_points, e) : 0;

@@ -45,8 +45,9 @@ draw_view draw_place(figure_rect cell, int width, int height);
 /* Draws the picture, which is view.width x view.height. */
 int draw_picture(figure *f, draw_view view, const picture *p, error *e);
 
-/* Draws the boxes, then all labels over them, at `label_points`. Marks are taken in their order, so an
- * earlier label keeps its place. */
+/* Draws the boxes, then all labels over them, at `label_points`. Earlier marks come first: their boxes are on
+ * top and their labels keep their places. When a label finds no free place at its box, all of the picture's
+ * labels become smaller, down to half; if that does not help, a thin line leads from the label to its box. */
 int draw_marks(figure *f, draw_view view, const draw_mark *marks, size_t count, double label_points,
                error *e);
 
@@ -54,9 +55,16 @@ int draw_marks(figure *f, draw_view view, const draw_mark *marks, size_t count, 
  * lines and letters grow with large pictures. For `predict --save-pictures`. */
 int draw_save(const picture *p, const draw_mark *marks, size_t count, const char *path, error *e);
 
-/* Where the labels go, without drawing: places[i] is the rectangle of mark i's label for text of the given
- * widths (0: no label) and of one height. For tests and draw_marks. */
-void draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths,
-                       double height, double inset, figure_rect *places);
+/* Where a label goes. */
+typedef struct draw_label {
+    figure_rect area;
+    bool astray; /* not at its box */
+} draw_label;
+
+/* Places the labels without drawing: widths[i] is the width of mark i's text (0: no label), `height` that of
+ * all, `inset` the distance from the box's line. Returns how many are astray. Used by draw_marks; for tests.
+ */
+size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths,
+                         double height, double inset, draw_label *places);
 
 #endif

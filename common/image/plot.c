@@ -61,7 +61,7 @@ void plot_tick_text(double value, double step, char *text, size_t size)
 
 static void log_tick_text(double value, char *text, size_t size)
 {
-    snprintf(text, size, value >= 1e-2 && value < 1e4 ? "%g" : "%.0e", value);
+    snprintf(text, size, value >= 0.9e-3 && value < 1e4 ? "%g" : "%.0e", value);
     char *zero = strstr(text, "e-0");
     if (!zero)
         zero = strstr(text, "e+0");
@@ -111,6 +111,9 @@ static void axis_range(axis *a, const plot *p, bool is_x, double margin)
             if (usable(l->x[k], p->log_x) && usable(l->y[k], p->log_y))
                 axis_include(a, is_x ? l->x[k] : l->y[k]);
     }
+    for (size_t i = 0; is_x && i < p->phase_count; i++)
+        if (usable(p->phases[i].x, p->log_x))
+            axis_include(a, p->phases[i].x);
     if (a->low > a->high) {
         a->low = 0;
         a->high = 1;

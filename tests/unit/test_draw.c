@@ -185,10 +185,10 @@ static void test_labels(void)
         draw_mark m[] = {{.has_box = true, .y1 = 100, .x1 = 150, .y2 = 200, .x2 = 300, .label = "x"},
                          {.label = "x"}};
         double widths[] = {80, 80};
-        figure_rect r[2];
+        draw_label r[2];
         draw_place_labels(v, m, 2, widths, 20, 3, r);
-        CHECK(r[0].x == 153.5 && r[0].y == 103.5, "%g %g", r[0].x, r[0].y);
-        CHECK(r[1].x == 3 && r[1].y == 3, "%g %g", r[1].x, r[1].y);
+        CHECK(r[0].area.x == 153.5 && r[0].area.y == 103.5, "%g %g", r[0].area.x, r[0].area.y);
+        CHECK(r[1].area.x == 3 && r[1].area.y == 3, "%g %g", r[1].area.x, r[1].area.y);
     }
     TEST("labels of boxes at the edges stay inside the picture")
     {
@@ -196,40 +196,49 @@ static void test_labels(void)
                          {.has_box = true, .y1 = 100, .x1 = 480, .y2 = 200, .x2 = 499, .label = "x"},
                          {.has_box = true, .y1 = -50, .x1 = -50, .y2 = 200, .x2 = 600, .label = "x"}};
         double widths[] = {80, 120, 490};
-        figure_rect r[3];
+        draw_label r[3];
         draw_place_labels(v, m, 3, widths, 20, 3, r);
         for (int i = 0; i < 3; i++)
-            CHECK(inside(r[i], v.area), "%d: %g %g", i, r[i].x, r[i].y);
+            CHECK(inside(r[i].area, v.area), "%d: %g %g", i, r[i].area.x, r[i].area.y);
     }
     TEST("sixteen labels of boxes that share a corner do not cover each other")
     {
         draw_mark m[16];
         double widths[16];
-        figure_rect r[16];
+        draw_label r[16];
         for (int i = 0; i < 16; i++) {
             m[i] = (draw_mark){.has_box = true, .y1 = 150 + i, .x1 = 200 + i, .y2 = 260 + i, .x2 = 330 + i};
             widths[i] = 90;
         }
         draw_place_labels(v, m, 16, widths, 20, 3, r);
         for (int i = 0; i < 16; i++) {
-            CHECK(inside(r[i], v.area), "%d outside", i);
+            CHECK(inside(r[i].area, v.area), "%d outside", i);
             for (int k = 0; k < i; k++)
-                CHECK(apart(r[i], r[k]), "%d and %d", i, k);
+                CHECK(apart(r[i].area, r[k].area), "%d and %d", i, k);
         }
+    }
+    TEST("labels that found a place at their boxes are not astray")
+    {
+        draw_mark m[] = {{.has_box = true, .y1 = 100, .x1 = 150, .y2 = 200, .x2 = 300},
+                         {.has_box = true, .y1 = 100, .x1 = 150, .y2 = 200, .x2 = 300}};
+        double widths[] = {80, 80};
+        draw_label r[2];
+        CHECK(draw_place_labels(v, m, 2, widths, 20, 3, r) == 0, "astray");
+        CHECK(apart(r[0].area, r[1].area), "together");
     }
     TEST("more labels than a picture can hold still end inside it")
     {
         enum { MANY = 400 };
         static draw_mark m[MANY];
         static double widths[MANY];
-        static figure_rect r[MANY];
+        static draw_label r[MANY];
         for (int i = 0; i < MANY; i++) {
             m[i] = (draw_mark){.has_box = true, .y1 = 10, .x1 = 10, .y2 = 30, .x2 = 30};
             widths[i] = 100;
         }
         draw_place_labels(v, m, MANY, widths, 20, 3, r);
         for (int i = 0; i < MANY; i++)
-            CHECK(inside(r[i], v.area), "%d outside", i);
+            CHECK(inside(r[i].area, v.area), "%d outside", i);
     }
     TEST("white letters stand on a black outline")
     {
