@@ -1,0 +1,484 @@
+#include "nn/train_main.h"
+
+#include "base/file.h"
+#include "base/threads.h"
+#include "nn/dataset.h"
+#include "nn/history.h"
+#include "nn/train_report.h"
+#include "nn/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* ---------------------------------------------------------------- options */
+
+struct options {
+    const char *cache, *lrg, *bb, *val;
+    const char *weights, *init;
+    const char *recipe, *arch, *size, *seed, *precision;
+    option_list set;
+    int64_t epochs, threads;
+    bool bn_freeze;
+    const char *device, *conv;
+    const char *output, *history, *batches;
+    const char *lr_find, *phase, *lr_start;
+    double lr_end;
+};
+
+enum { OPTIONS_MAX = 32 };
+
+/* The table for one task; `table` has room for OPTIONS_MAX rows. */
+static void options_table(struct options *o, task t, option *table)
+{
+    const option inputs[] = {
+        {"cache", 0, OPTION_TEXT, &o->cache, "FILE", "scaled pictures, as resize-cache makes them",
+         .required = true, .group = "Input"},
+        {"lrg", 0, OPTION_TEXT, &o->lrg, "FILE", "classes: fn,cat", .required = true},
+        {"bb", 0, OPTION_TEXT, &o->bb, "FILE", "boxes: fn,bbox", .required = true},
+        {"val", 0, OPTION_TEXT, &o->val, "FILE", "file names of the validation pictures, one a line",
+         .required = true},
+        {"weights", 0, OPTION_TEXT, &o->weights, "FILE",
+         .help = "safetensors of the backbone with torchvision's names, or\nany of our checkpoints; 'none': "
+                 "random "
+                 "values"},
+        {"init", 0, OPTION_TEXT, &o->init, "CKPT",
+         .help = "start from this checkpoint: its backbone, and its head too\nwhen task, classes and size "
+                 "are the "
+                 "same"},
+    };
+    const option others[] = {
+        {"recipe", 0, OPTION_TEXT, &o->recipe, "FILE", "phases, rates, augmentation", .required = true,
+         .group = "How to train"},
+        {"set", 0, OPTION_LIST, &o->set, "KEY=VALUE",
+         .help = "change one value of the recipe, such as phase.all.lr=1e-5,1e-4,1e-3,\nbatch=32 or "
+                 "augment.rotate=10,0.75; "
+                 "may be repeated"},
+        {"arch", 0, OPTION_CHOICE, &o->arch, "NAME", "instead of the recipe's", .choices = ARCH_CHOICES},
+        {"size", 0, OPTION_TEXT, &o->size, "N", .help = "side of the input, instead of the recipe's"},
+        {"epochs", 0, OPTION_INT, &o->epochs, "N", "epochs of every phase; 0: as the recipe says", .min = 0,
+         .max = 100000},
+        {"seed", 0, OPTION_TEXT, &o->seed, "N", .help = "instead of the recipe's"},
+        {"bn-freeze", 0, OPTION_FLAG, &o->bn_freeze, NULL,
+         .help = "keep the batch-norm statistics of the backbone in trained layers too"},
+        {"threads", 0, OPTION_INT, &o->threads, "N", "0: as many as there are", .min = 0, .max = 1024},
+        {"device", 0, OPTION_TEXT, &o->device, "NAME", .help = "auto, cpu or cuda[:N]"},
+        {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of the 3x3 convolutions",
+         .choices = "auto|direct|winograd"},
+        {"precision", 0, OPTION_CHOICE, &o->precision, "NAME", "instead of the recipe's",
+         .choices = "fp32|bf16|auto"},
+        {"output", 'o', OPTION_TEXT, &o->output, "FILE",
+         "the trained network; those of earlier phases go beside it\nas NAME.0.ckpt, NAME.1.ckpt, ...",
+         .group = "Output"},
+        {"history", 0, OPTION_TEXT, &o->history, "FILE",
+         .help = "one row per epoch; default: NAME.history.tsv"},
+        {"batches", 0, OPTION_TEXT, &o->batches, "FILE",
+         .help = "one row per batch; default: NAME.batches.tsv"},
+        {"lr-find", 0, OPTION_TEXT, &o->lr_find, "FILE",
+         "instead of training: raise the rate from batch to batch for an\nepoch or until the loss explodes, "
+         "write "
+         "batch, lr, loss, smoothed",
+         .group = "Looking for a rate"},
+        {"phase", 0, OPTION_TEXT, &o->phase, "NAME", .help = "whose layers train; default: the first"},
+        {"lr-start", 0, OPTION_TEXT, &o->lr_start, "A[,B,C]",
+         .help = "rates of the first batch: one, or conv1 to layer2, layer3 and\nlayer4, head"},
+        {"lr-end", 0, OPTION_NUMBER, &o->lr_end, "X", "rate of the head after a whole epoch", .min = 1e-30,
+         .max = 1e30},
+    };
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        if (!(inputs[i].value == &o->lrg && t == TASK_BBOX) && !(inputs[i].value == &o->bb && t == TASK_CLS))
+            *table++ = inputs[i];
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        *table++ = others[i];
+    *table = (option){0};
+}
+
+static int check_options(const struct options *o, error *e)
+{
+    if (!o->weights && !o->init)
+        return fail(e, ERR_USAGE, "--weights FILE (or 'none') or --init CKPT is needed; see --help");
+    if (o->weights && o->init)
+        return fail(e, ERR_USAGE,
+                    "--weights and --init exclude each other: both say where the backbone comes from");
+    if (!o->output && !o->lr_find)
+        return fail(e, ERR_USAGE, "--output FILE is needed; see --help");
+    if (o->output && strcmp(o->output, "-") == 0)
+        return fail(e, ERR_USAGE, "--output cannot be standard output: several files are written");
+    if (o->lr_find && (o->output || o->history || o->batches))
+        return fail(e, ERR_USAGE,
+                    "--lr-find writes nothing but its own file: leave out --output, --history and "
+                    "--batches");
+    if (!o->lr_find && (o->phase || o->lr_start))
+        return fail(e, ERR_USAGE, "--phase and --lr-start belong to --lr-find");
+    return 0;
+}
+
+/* ---------------------------------------------------------------- what a run holds */
+
+typedef struct run {
+    const program *program;
+    task task;
+    struct options *o;
+    int threads;
+    recipe recipe;
+    text_buffer recipe_text;
+    labels labels;
+    cache *cache;
+    dataset data;
+    graph graph;
+    float *params;
+    char parent[65]; /* SHA-256 of the file the weights came from */
+    char seed[24];
+    char *history_path, *batches_path;
+    device *device;
+} run;
+
+static void run_free(run *r)
+{
+    device_close(r->device);
+    dataset_free(&r->data);
+    cache_close(r->cache);
+    labels_free(&r->labels);
+    graph_free(&r->graph);
+    text_free(&r->recipe_text);
+    free(r->params);
+    free(r->history_path);
+    free(r->batches_path);
+}
+
+/* ---------------------------------------------------------------- the recipe */
+
+static int set_word(recipe *r, const char *key, const char *value, error *e)
+{
+    char text[128];
+    if (!value)
+        return 0;
+    snprintf(text, sizeof text, "%s=%s", key, value);
+    return recipe_set(r, text, e);
+}
+
+static int read_recipe(run *r, error *e)
+{
+    const struct options *o = r->o;
+    int code = recipe_load(&r->recipe, o->recipe, e);
+    for (size_t i = 0; i < o->set.count && !code; i++)
+        code = recipe_set(&r->recipe, o->set.items[i], e);
+    if (!code)
+        code = set_word(&r->recipe, "arch", o->arch, e);
+    if (!code)
+        code = set_word(&r->recipe, "size", o->size, e);
+    if (!code)
+        code = set_word(&r->recipe, "seed", o->seed, e);
+    if (!code)
+        code = set_word(&r->recipe, "precision", o->precision, e);
+    if (code)
+        return code;
+    for (int i = 0; i < r->recipe.phase_count && o->epochs; i++) {
+        schedule *s = &r->recipe.phases[i].schedule;
+        s->cycles = 1;
+        s->length = (int)o->epochs;
+    }
+    if (r->recipe.phase_count == 0)
+        return fail(e, ERR_USAGE, "%s: no phase is left to train", o->recipe);
+    snprintf(r->seed, sizeof r->seed, "%llu", (unsigned long long)r->recipe.seed);
+    return recipe_text(&r->recipe, &r->recipe_text, e);
+}
+
+/* ---------------------------------------------------------------- weights */
+
+static bool same_classes(const checkpoint *c, const labels *l)
+{
+    if ((size_t)c->info.class_count != l->class_count)
+        return false;
+    for (size_t i = 0; i < l->class_count; i++)
+        if (strcmp(c->info.classes[i], l->classes[i]) != 0)
+            return false;
+    return true;
+}
+
+static int init_from_checkpoint(run *r, error *e)
+{
+    const char *path = r->o->init;
+    checkpoint c;
+    int code = checkpoint_open(&c, path, e);
+    if (code)
+        return code;
+    if (c.info.arch != r->recipe.arch)
+        code = fail(e, ERR_INPUT, "%s: is a %s, the recipe wants a %s; --arch %s takes it", path,
+                    arch_name(c.info.arch), arch_name(r->recipe.arch), arch_name(c.info.arch));
+    else if (c.info.task == r->task && c.info.size == r->recipe.size && same_classes(&c, &r->labels) &&
+             c.graph.param_floats == r->graph.param_floats) {
+        memcpy(r->params, c.params, r->graph.param_floats * sizeof *r->params);
+        code = sha256_file(path, r->parent, e);
+        if (!code)
+            program_note(r->program, "starting from %s, backbone and head", path);
+    } else {
+        code = backbone_load(&r->graph, r->recipe.arch, path, r->params, r->parent, e);
+        if (!code)
+            program_note(r->program, "starting from the backbone of %s, with a new head", path);
+    }
+    checkpoint_close(&c);
+    return code;
+}
+
+static int make_network(run *r, error *e)
+{
+    int code = network_build(&r->graph, r->task, r->recipe.arch, r->recipe.size, (int)r->labels.class_count,
+                             imagenet_mean, imagenet_std, e);
+    if (code)
+        return code;
+    r->params = weights_alloc(&r->graph, e);
+    if (!r->params)
+        return e->code;
+    weights_init_head(&r->graph, r->task, r->recipe.seed, r->params);
+    if (r->o->init)
+        return init_from_checkpoint(r, e);
+    if (strcmp(r->o->weights, "none") != 0)
+        return backbone_load(&r->graph, r->recipe.arch, r->o->weights, r->params, r->parent, e);
+    weights_init_backbone(&r->graph, r->recipe.seed, r->params);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- checks before step 0 */
+
+static int read_inputs(run *r, error *e)
+{
+    const struct options *o = r->o;
+    int code = read_recipe(r, e);
+    if (!code)
+        code = labels_read(&r->labels, o->lrg, o->bb, o->val, e);
+    if (code)
+        return code;
+    if (trainer_batches(r->labels.train_count, r->recipe.batch) == 0)
+        return fail(e, ERR_INPUT, "%zu training pictures are too few: at least two are needed",
+                    r->labels.train_count);
+    if (r->recipe.batch < 2)
+        return fail(e, ERR_INPUT, "%s: a batch of %d cannot train, batch norm needs two pictures", o->recipe,
+                    r->recipe.batch);
+    r->cache = cache_open(o->cache, e);
+    if (!r->cache)
+        return e->code;
+    code = dataset_open(&r->data, r->cache, o->cache, &r->labels, r->recipe.size, &r->recipe.augments,
+                        r->recipe.seed, loader_workers(r->threads), e);
+    return code ? code : make_network(r, e);
+}
+
+/* Finds out now, not after half an hour, that a file can't be written. */
+static int try_output(const char *path, error *e)
+{
+    out_file out;
+    int code = out_open(&out, path, e);
+    if (!code)
+        out_discard(&out);
+    return code;
+}
+
+static int choose_outputs(run *r, error *e)
+{
+    const struct options *o = r->o;
+    if (o->lr_find)
+        return strcmp(o->lr_find, "-") == 0 ? 0 : try_output(o->lr_find, e);
+    r->history_path = o->history ? text_copy(o->history, strlen(o->history), e)
+                                 : train_sibling(o->output, ".history.tsv", e);
+    r->batches_path = o->batches ? text_copy(o->batches, strlen(o->batches), e)
+                                 : train_sibling(o->output, ".batches.tsv", e);
+    if (!r->history_path || !r->batches_path)
+        return e->code;
+    int code = try_output(o->output, e);
+    if (!code)
+        code = try_output(r->history_path, e);
+    return code ? code : try_output(r->batches_path, e);
+}
+
+static int open_device(run *r, error *e)
+{
+    device_options d = {.threads = r->threads,
+                        .conv = strcmp(r->o->conv, "direct") == 0     ? CONV_DIRECT
+                                : strcmp(r->o->conv, "winograd") == 0 ? CONV_WINOGRAD
+                                                                      : CONV_AUTO,
+                        .precision = r->recipe.precision};
+    r->device = device_open(r->o->device, &d, e);
+    return r->device ? 0 : e->code;
+}
+
+/* ---------------------------------------------------------------- the two kinds of run */
+
+static trainer trainer_of(run *r)
+{
+    return (trainer){.device = r->device,
+                     .graph = &r->graph,
+                     .params = r->params,
+                     .task = r->task,
+                     .classes = (int)r->labels.class_count,
+                     .recipe = &r->recipe,
+                     .train = {dataset_make, &r->data.train, r->data.train.count},
+                     .val = {dataset_make, &r->data.val, r->data.val.count},
+                     .threads = r->threads,
+                     .freeze_bn = r->o->bn_freeze};
+}
+
+static int train(run *r, error *e)
+{
+    train_report report = {.program = r->program,
+                           .recipe = &r->recipe,
+                           .graph = &r->graph,
+                           .info = {.task = r->task,
+                                    .arch = r->recipe.arch,
+                                    .size = r->recipe.size,
+                                    .class_count = (int)r->labels.class_count,
+                                    .classes = r->labels.classes,
+                                    .recipe = r->recipe_text.data,
+                                    .parent = r->parent,
+                                    .version = ONEBOX_VERSION,
+                                    .conv = device_describe(r->device),
+                                    .seed = r->seed},
+                           .output = r->o->output,
+                           .history_path = r->history_path,
+                           .batches_path = r->batches_path};
+    memcpy(report.info.mean, imagenet_mean, sizeof report.info.mean);
+    memcpy(report.info.std, imagenet_std, sizeof report.info.std);
+    trainer t = trainer_of(r);
+    train_report_start(&report, &t.report);
+    double start = progress_seconds();
+    int code = trainer_run(&t, e);
+    train_report_free(&report);
+    if (code)
+        return code;
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    char took[24];
+    progress_duration(took, progress_seconds() - start);
+    program_note(r->program, "done in %s, %.2f GiB of memory at most", took,
+                 (double)use.ru_maxrss / (1 << 20));
+    return 0;
+}
+
+static int record_rate(void *context, int batch, double lr, double loss, double smoothed, error *e)
+{
+    return lr_find_row(batch, lr, loss, smoothed, context, e);
+}
+
+/* One rate for all groups, or three. */
+static int start_rates(const char *text, double lr[GROUPS], error *e)
+{
+    text_field fields[GROUPS];
+    size_t count = text_split(text, strlen(text), ',', fields, GROUPS);
+    bool good = count == 1 || count == GROUPS;
+    for (size_t g = 0; g < GROUPS && good; g++) {
+        text_field f = fields[count == 1 ? 0 : g];
+        good = text_double(f.text, f.size, &lr[g]) && lr[g] > 0;
+    }
+    return good ? 0
+                : fail(e, ERR_USAGE, "--lr-start needs one rate or three above 0, such as 1e-5, not '%s'",
+                       text);
+}
+
+static int find_rate(run *r, error *e)
+{
+    const struct options *o = r->o;
+    text_buffer rows = {0};
+    trainer_lr_find find = {.end = o->lr_end, .record = record_rate, .context = &rows};
+    trainer_lr_found found;
+    int code = start_rates(o->lr_start ? o->lr_start : "1e-5", find.start, e);
+    if (code)
+        return code;
+    if (o->phase)
+        find.phase = recipe_find_phase(&r->recipe, o->phase);
+    if (find.phase < 0)
+        return fail(e, ERR_USAGE, "--phase: %s has no phase '%s'", o->recipe, o->phase);
+    trainer t = trainer_of(r);
+    code = trainer_find_lr(&t, &find, &found, e);
+    out_file out = {0};
+    if (!code)
+        code = out_open(&out, o->lr_find, e);
+    if (!code) {
+        fputs(LR_FIND_COLUMNS, out.stream);
+        if (rows.size)
+            fwrite(rows.data, 1, rows.size, out.stream);
+        code = out_commit(&out, e);
+    }
+    text_free(&rows);
+    if (code)
+        return code;
+    if (found.stopped)
+        program_note(r->program, "stopped at %d/%d, loss=%.3g", found.recorded, found.batches,
+                     found.smoothed);
+    else
+        program_note(r->program, "ran the whole epoch: %d/%d, training loss %g, validation loss %.15g",
+                     found.recorded, found.batches, found.smoothed, found.val.loss);
+    return 0;
+}
+
+static int do_run(run *r, error *e)
+{
+    int code = check_options(r->o, e);
+    if (!code)
+        code = read_inputs(r, e);
+    if (!code)
+        code = choose_outputs(r, e);
+    if (!code)
+        code = open_device(r, e);
+    if (code)
+        return code;
+    program_note(r->program, "%s on %s", arch_name(r->recipe.arch), device_describe(r->device));
+    program_note(r->program, "%zu pictures train (sha256 %.12s), %zu validate (sha256 %.12s)%s",
+                 r->labels.train_count, r->labels.train_sha256, r->labels.val_count, r->labels.val_sha256,
+                 r->labels.train_count % (size_t)r->recipe.batch == 1 ? "; one is left over in each epoch"
+                                                                      : "");
+    return r->o->lr_find ? find_rate(r, e) : train(r, e);
+}
+
+static int check_task(const char *path, task t, error *e)
+{
+    checkpoint c;
+    int code = checkpoint_open(&c, path, e);
+    if (code)
+        return code;
+    code = checkpoint_expect(&c, path, t, NULL, 0, e);
+    checkpoint_close(&c);
+    return code;
+}
+
+static int check_cls(const char *path, error *e)
+{
+    return check_task(path, TASK_CLS, e);
+}
+
+static int check_bbox(const char *path, error *e)
+{
+    return check_task(path, TASK_BBOX, e);
+}
+
+static int check_detn(const char *path, error *e)
+{
+    return check_task(path, TASK_DETN, e);
+}
+
+int train_main(const train_program *p, int argc, char **argv)
+{
+    struct options o = {.device = "auto", .conv = "auto", .lr_end = 10};
+    option table[OPTIONS_MAX];
+    options_table(&o, p->task, table);
+    static void (*const libraries[])(char *, size_t) = {device_versions, NULL};
+    int (*const checks[TASKS])(const char *, error *) = {check_cls, check_bbox, check_detn};
+    const program program_of = {.name = p->name,
+                                .summary = p->summary,
+                                .usage = p->usage,
+                                .details = p->details,
+                                .examples = p->examples,
+                                .options = table,
+                                .check = checks[p->task],
+                                .libraries = libraries};
+    operands args;
+    error e = {0};
+    int code;
+    if (program_begin(&program_of, argc, argv, &args, &code))
+        return code;
+    run r = {.program = &program_of,
+             .task = p->task,
+             .o = &o,
+             .threads = o.threads ? (int)o.threads : threads_available()};
+    do_run(&r, &e);
+    run_free(&r);
+    return program_end(&program_of, &e);
+}
