@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/threads.h"
 #include "nn/dataset.h"
+#include "nn/device_choice.h"
 #include "nn/history.h"
 #include "nn/train_report.h"
 #include "nn/weights.h"
@@ -64,9 +65,9 @@ static void options_table(struct options *o, task t, option *table)
         {"threads", 0, OPTION_INT, &o->threads, "N", "0: as many as there are", .min = 0, .max = 1024},
         {"device", 0, OPTION_TEXT, &o->device, "NAME", .help = "auto, cpu or cuda[:N]"},
         {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of the 3x3 convolutions",
-         .choices = "auto|direct|winograd"},
+         .choices = CONV_CHOICES},
         {"precision", 0, OPTION_CHOICE, &o->precision, "NAME", "instead of the recipe's",
-         .choices = "fp32|bf16|auto"},
+         .choices = PRECISION_CHOICES},
         {"output", 'o', OPTION_TEXT, &o->output, "FILE",
          "the trained network; those of earlier phases go beside it\nas NAME.0.ckpt, NAME.1.ckpt, ...",
          .group = "Output"},
@@ -292,11 +293,7 @@ static int choose_outputs(run *r, error *e)
 
 static int open_device(run *r, error *e)
 {
-    device_options d = {.threads = r->threads,
-                        .conv = strcmp(r->o->conv, "direct") == 0     ? CONV_DIRECT
-                                : strcmp(r->o->conv, "winograd") == 0 ? CONV_WINOGRAD
-                                                                      : CONV_AUTO,
-                        .precision = r->recipe.precision};
+    device_options d = {.threads = r->threads, .conv = conv_of(r->o->conv), .precision = r->recipe.precision};
     r->device = device_open(r->o->device, &d, e);
     return r->device ? 0 : e->code;
 }

@@ -1,0 +1,462 @@
+#include "nn/predictor.h"
+
+#include "image/draw.h"
+#include "image/resize.h"
+#include "image/unframe.h"
+#include "nn/loader.h"
+#include "nn/loss.h"
+#include "nn/recipe.h"
+#include "nn/weights.h"
+#include "voc/labels.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* ---------------------------------------------------------------- the list */
+
+void picture_list_free(picture_list *list)
+{
+    for (size_t i = 0; list->paths && i < list->count; i++)
+        free(list->paths[i]);
+    free(list->paths);
+    free(list->rows);
+    names_free(&list->file_names);
+    *list = (picture_list){0};
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int add_file(picture_list *list, const char *path, error *e)
+{
+    const char *name = base_name(path), *wrong = names_bad_file_name(name, strlen(name));
+    if (wrong)
+        return fail(e, ERR_INPUT, "%s: the file name %s", path, wrong);
+    size_t number, count = list->count;
+    int code = names_add(&list->file_names, name, strlen(name), &number, e);
+    if (code)
+        return code;
+    if (number != count)
+        return fail(e, ERR_INPUT, "%s: has the same name as %s, predictions could not be told apart", path,
+                    list->paths[number]);
+    code = mem_grow(&list->paths, &list->capacity, count + 1, sizeof *list->paths, "a list of pictures", e);
+    if (code)
+        return code;
+    list->paths[count] = text_copy(path, strlen(path), e);
+    if (!list->paths[count])
+        return ERR_SYSTEM;
+    list->count++;
+    return 0;
+}
+
+static bool is_picture_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && dot != name &&
+           (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0);
+}
+
+static int only_pictures(const struct dirent *d)
+{
+    return is_picture_name(d->d_name);
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int add_folder(picture_list *list, const char *path, error *e)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, only_pictures, by_bytes), code = 0;
+    if (count < 0)
+        return fail(e, ERR_INPUT, "%s: cannot read the folder: %s", path, strerror(errno));
+    size_t before = list->count;
+    for (int i = 0; i < count; i++) {
+        size_t room = strlen(path) + strlen(entries[i]->d_name) + 2;
+        char *file = code ? NULL : mem_zero(room, 1, "a file name", e);
+        struct stat st;
+        if (!code && !file)
+            code = ERR_SYSTEM;
+        if (!code) {
+            size_t n = strlen(path);
+            snprintf(file, room, "%s%s%s", path, n && path[n - 1] == '/' ? "" : "/", entries[i]->d_name);
+            if (stat(file, &st) == 0 && S_ISREG(st.st_mode))
+                code = add_file(list, file, e);
+        }
+        free(file);
+        free(entries[i]);
+    }
+    free(entries);
+    if (!code && list->count == before)
+        code = fail(e, ERR_INPUT, "%s: no .jpg, .jpeg or .png in this folder", path);
+    return code;
+}
+
+int picture_list_files(picture_list *list, char *const *operands, int count, error *e)
+{
+    int code = 0;
+    for (int i = 0; i < count && !code; i++) {
+        struct stat st;
+        if (stat(operands[i], &st) != 0)
+            code = fail(e, ERR_INPUT, "%s: cannot open: %s", operands[i], strerror(errno));
+        else if (S_ISDIR(st.st_mode))
+            code = add_folder(list, operands[i], e);
+        else
+            code = add_file(list, operands[i], e);
+    }
+    return code;
+}
+
+int picture_list_cache(picture_list *list, const cache *c, const char *only, error *e)
+{
+    list->cache = c;
+    names wanted = {0};
+    int code = only ? labels_read_names(&wanted, only, e) : 0;
+    size_t count = only ? wanted.count : cache_count(c);
+    if (!code && count == 0)
+        code = fail(e, ERR_INPUT, "%s: no pictures", only ? only : "the cache");
+    if (!code) {
+        list->rows = mem_zero(count, sizeof *list->rows, "rows", e);
+        code = list->rows ? 0 : ERR_SYSTEM;
+    }
+    if (!code && only) {
+        code = cache_rows(c, wanted.items, count, list->rows, e);
+        if (code)
+            fail_context(e, "%s", only);
+    }
+    for (size_t i = 0; i < count && !code; i++) {
+        size_t number;
+        if (!only)
+            list->rows[i] = i;
+        const char *name = cache_at(c, list->rows[i]).name;
+        code = names_add(&list->file_names, name, strlen(name), &number, e);
+        list->count++;
+    }
+    names_free(&wanted);
+    return code;
+}
+
+/* ---------------------------------------------------------------- making the pictures */
+
+/* Scratch of one background thread. */
+typedef struct reader {
+    sampler *sampler;
+    resize_scratch resize;
+} reader;
+
+typedef struct source {
+    const picture_list *list;
+    int size;
+    int64_t max_bad;
+    reader *readers;
+    int workers;
+    int (*sizes)[2]; /* height, width of each item */
+    char **messages; /* of unreadable ones */
+    int64_t bad;     /* changed atomically */
+} source;
+
+static void source_free(source *s)
+{
+    for (int i = 0; s->readers && i < s->workers; i++) {
+        sampler_free(s->readers[i].sampler);
+        resize_scratch_free(&s->readers[i].resize);
+    }
+    for (size_t i = 0; s->messages && i < s->list->count; i++)
+        free(s->messages[i]);
+    free(s->readers);
+    free(s->sizes);
+    free(s->messages);
+}
+
+static int source_open(source *s, error *e)
+{
+    s->readers = mem_zero((size_t)s->workers, sizeof *s->readers, "readers", e);
+    s->sizes = mem_zero(s->list->count, sizeof *s->sizes, "sizes", e);
+    s->messages = mem_zero(s->list->count, sizeof *s->messages, "messages", e);
+    if (!s->readers || !s->sizes || !s->messages)
+        return ERR_SYSTEM;
+    for (int i = 0; i < s->workers; i++) {
+        s->readers[i].sampler = sampler_create(s->size, e);
+        if (!s->readers[i].sampler)
+            return ERR_SYSTEM;
+    }
+    return 0;
+}
+
+static int read_file(source *s, size_t item, reader *r, float *pixels, error *e)
+{
+    picture whole = {0}, scaled = {0};
+    const char *path = s->list->paths[item];
+    int code = picture_load(&whole, path, NULL, e);
+    if (!code)
+        code = picture_scale(&whole, s->size, &scaled, path, &r->resize, e);
+    s->sizes[item][0] = whole.height;
+    s->sizes[item][1] = whole.width;
+    picture_free(&whole);
+    if (!code) {
+        scaled_picture p = {.name = path,
+                            .original_height = s->sizes[item][0],
+                            .original_width = s->sizes[item][1],
+                            .height = scaled.height,
+                            .width = scaled.width,
+                            .pixels = scaled.pixels};
+        code = sample_make(r->sampler, &p, NULL, NULL, NULL, pixels, NULL, e);
+    }
+    picture_free(&scaled);
+    return code;
+}
+
+static int make(void *context, uint32_t item, uint32_t epoch, int worker, float *pixels, int32_t *label,
+                float box[4], error *e)
+{
+    source *s = context;
+    reader *r = &s->readers[worker];
+    (void)epoch;
+    *label = 0;
+    memset(box, 0, 4 * sizeof *box);
+    if (s->list->cache) {
+        scaled_picture p = cache_at(s->list->cache, s->list->rows[item]);
+        s->sizes[item][0] = p.original_height;
+        s->sizes[item][1] = p.original_width;
+        return sample_make(r->sampler, &p, NULL, NULL, NULL, pixels, NULL, e);
+    }
+    error own = {0};
+    int code = read_file(s, item, r, pixels, &own);
+    if (!code)
+        return 0;
+    if (code == ERR_INPUT && __atomic_add_fetch(&s->bad, 1, __ATOMIC_RELAXED) <= s->max_bad) {
+        s->messages[item] = strdup(own.text);
+        memset(pixels, 0, (size_t)s->size * (size_t)s->size * 3 * sizeof *pixels);
+        if (s->messages[item])
+            return 0;
+        return fail_memory(e, strlen(own.text), "a message");
+    }
+    return fail(e, code, "%s", own.text);
+}
+
+/* ---------------------------------------------------------------- predicting */
+
+typedef struct run {
+    const checkpoint *c;
+    const picture_list *list;
+    const predict_options *o;
+    source source;
+    augment_list trained;
+    loader *loader;
+    model *model;
+    plan *plan; /* of the batch size used last */
+    int plan_batch;
+    float *output;
+    double *probability;
+} run;
+
+static void run_free(run *r)
+{
+    loader_close(r->loader);
+    plan_free(r->plan);
+    model_free(r->model);
+    source_free(&r->source);
+    free(r->output);
+    free(r->probability);
+}
+
+/* The augmentation that boxes went through in training is in the checkpoint's recipe. */
+static int trained_augments(run *r, error *e)
+{
+    const char *text = r->c->info.recipe;
+    recipe trained;
+    if (!text || !*text)
+        return 0;
+    int code = recipe_parse(&trained, "the checkpoint's recipe", text, strlen(text), e);
+    if (!code)
+        r->trained = trained.augments;
+    return code;
+}
+
+static int run_open(run *r, device *d, int batch, error *e)
+{
+    const checkpoint *c = r->c;
+    int code = trained_augments(r, e);
+    if (!code)
+        code = source_open(&r->source, e);
+    if (code)
+        return code;
+    r->output = mem_zero((size_t)batch * (size_t)c->graph.outputs, sizeof *r->output, "outputs", e);
+    r->probability = mem_zero((size_t)c->info.class_count, sizeof *r->probability, "probabilities", e);
+    if (!r->output || !r->probability)
+        return ERR_SYSTEM;
+    r->model = model_create(d, &c->graph, e);
+    if (!r->model)
+        return e->code;
+    code = model_upload(r->model, c->params, e);
+    if (code)
+        return code;
+    loader_options o = {.make = make,
+                        .context = &r->source,
+                        .samples = r->list->count,
+                        .picture_floats = (size_t)c->info.size * (size_t)c->info.size * 3,
+                        .batch = batch,
+                        .threads = r->o->threads,
+                        .ring = 3,
+                        .epochs = 1};
+    r->loader = loader_open(&o, e);
+    return r->loader ? 0 : e->code;
+}
+
+static int forward(run *r, const loader_batch *b, error *e)
+{
+    if (!r->plan || r->plan_batch != b->count) {
+        plan_free(r->plan);
+        plan_options o = {.batch = b->count};
+        r->plan = plan_create(r->model, &o, e);
+        r->plan_batch = b->count;
+        if (!r->plan)
+            return e->code;
+    }
+    return plan_forward(r->plan, b->pictures, 0, 0, r->output, e);
+}
+
+static int hand_out(run *r, size_t item, const float *output, error *e)
+{
+    const checkpoint_info *info = &r->c->info;
+    prediction p = {.item = item,
+                    .file_name = r->list->file_names.items[item],
+                    .height = r->source.sizes[item][0],
+                    .width = r->source.sizes[item][1],
+                    .best = -1};
+    for (int i = 0; i < r->c->graph.outputs; i++)
+        if (!isfinite(output[i]))
+            return fail(e, ERR_INPUT,
+                        "the network's output for %s is not a finite number; its training failed",
+                        p.file_name);
+    const float *scores = loss_scores(info->task, output);
+    if (scores) {
+        loss_softmax(scores, info->class_count, r->probability);
+        p.probability = r->probability;
+        p.best = 0;
+        for (int i = 1; i < info->class_count; i++)
+            if (scores[i] > scores[p.best])
+                p.best = i;
+    }
+    p.has_box = loss_box(info->task, info->size, output, p.frame);
+    if (p.has_box) {
+        float frame[4], own[4];
+        for (int i = 0; i < 4; i++)
+            frame[i] = (float)p.frame[i];
+        frame_to_own(frame, p.height, p.width, info->size, &r->trained, own);
+        for (int i = 0; i < 4; i++)
+            p.own[i] = (double)own[i];
+    }
+    return r->o->row(r->o->context, &p, e);
+}
+
+static int run_batches(run *r, error *e)
+{
+    for (size_t done = 0; done < r->list->count;) {
+        loader_batch b;
+        int code = loader_next(r->loader, &b, e);
+        if (!code)
+            code = forward(r, &b, e);
+        for (int i = 0; i < b.count && !code; i++) {
+            const char *message = r->source.messages[b.samples[i]];
+            if (!message)
+                code = hand_out(r, b.samples[i], r->output + (size_t)i * (size_t)r->c->graph.outputs, e);
+            else if (r->o->bad)
+                r->o->bad(r->o->context, message);
+        }
+        if (code)
+            return code;
+        done += (size_t)b.count;
+    }
+    return 0;
+}
+
+int predict_run(const checkpoint *c, device *d, const picture_list *list, const predict_options *o,
+                size_t *bad, error *e)
+{
+    run r = {.c = c, .list = list, .o = o};
+    int batch = list->count < (size_t)o->batch ? (int)list->count : o->batch;
+    r.source = (source){
+        .list = list, .size = c->info.size, .max_bad = o->max_bad, .workers = loader_workers(o->threads)};
+    int code = run_open(&r, d, batch, e);
+    if (!code)
+        code = run_batches(&r, e);
+    if (r.loader) {
+        loader_close(r.loader);
+        r.loader = NULL;
+    }
+    *bad = (size_t)r.source.bad;
+    run_free(&r);
+    return code;
+}
+
+/* ---------------------------------------------------------------- drawing */
+
+/* The picture to draw on. The one of a cache is copied, since drawing wants a picture of its own. */
+static int picture_of(const picture_list *list, size_t item, picture *p, error *e)
+{
+    if (!list->cache)
+        return picture_load(p, list->paths[item], NULL, e);
+    scaled_picture s = cache_at(list->cache, list->rows[item]);
+    int code = picture_new(p, s.width, s.height, e);
+    if (!code)
+        memcpy(p->pixels, s.pixels, (size_t)s.width * (size_t)s.height * 3);
+    return code;
+}
+
+static char *drawing_path(const char *dir, const char *name, error *e)
+{
+    const char *dot = strrchr(name, '.');
+    bool jpeg = dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
+    bool png = dot && strcasecmp(dot, ".png") == 0;
+    text_buffer b = {0};
+    if (text_append(&b, e, "%s/%s%s", dir, name, jpeg || png ? "" : ".png")) {
+        text_free(&b);
+        return NULL;
+    }
+    return b.data;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+int predict_draw(const picture_list *list, const prediction *p, const char *label, const char *dir, error *e)
+{
+    picture picture_drawn = {0};
+    int code = picture_of(list, p->item, &picture_drawn, e);
+    if (code)
+        return code;
+    double down = (double)picture_drawn.height / p->height, across = (double)picture_drawn.width / p->width;
+    draw_mark mark = {.has_box = p->has_box,
+                      .y1 = p->own[0] * down,
+                      .x1 = p->own[1] * across,
+                      .y2 = p->own[2] * down,
+                      .x2 = p->own[3] * across,
+                      .label = label,
+                      .colour = DRAW_WHITE};
+    char *path = drawing_path(dir, p->file_name, e);
+    if (!path)
+        code = ERR_SYSTEM;
+    else if (!list->cache && same_file(path, list->paths[p->item]))
+        code = fail(e, ERR_USAGE,
+                    "%s: is the picture itself and would be overwritten; save into another folder", path);
+    else
+        code = draw_save(&picture_drawn, &mark, 1, path, e);
+    free(path);
+    picture_free(&picture_drawn);
+    return code;
+}

@@ -1,0 +1,70 @@
+/* predictor.h - what a trained network says about pictures: rows of a cache, files or folders.
+ *
+ * Pictures are decoded and scaled on background threads exactly as resize-cache does it, so a file and its
+ * row in the cache give the same prediction. Predicted boxes are mapped back to the picture's own pixels
+ * (image/unframe.h) with the augmentation that the checkpoint was trained with.
+ */
+#ifndef ONEBOX_NN_PREDICTOR_H
+#define ONEBOX_NN_PREDICTOR_H
+
+#include "device/device.h"
+#include "image/cache.h"
+#include "image/picture.h"
+#include "nn/checkpoint.h"
+#include "voc/names.h"
+
+/* ---- what to predict */
+
+typedef struct picture_list {
+    const cache *cache; /* rows of it … */
+    size_t *rows;
+    char **paths; /* … or files; owned */
+    size_t count, capacity;
+    names file_names; /* without folders; number = item */
+} picture_list;       /* zero-initialise */
+
+/* Appends files, and for a folder its files ending in .jpg, .jpeg or .png (any case), in byte order, without
+ * those in folders of it. ERR_INPUT: a folder without pictures; two files of the same name, since predictions
+ * are told apart by it. picture_list_free also after a failure. */
+int picture_list_files(picture_list *list, char *const *operands, int count, error *e);
+
+/* All rows of a cache (which must outlive the list), or those that `only`, a file of names, lists, in its
+ * order. */
+int picture_list_cache(picture_list *list, const cache *c, const char *only, error *e);
+
+void picture_list_free(picture_list *list);
+
+/* ---- predicting */
+
+typedef struct prediction {
+    size_t item;
+    const char *file_name;
+    int height, width;         /* the picture's own */
+    const double *probability; /* one per class, sums to 1; NULL for a model without classes */
+    int best;                  /* the most probable class, the first of equals; -1 without */
+    bool has_box;
+    double frame[4]; /* y1, x1, y2, x2 in the size x size frame, as predicted: neither ordered nor clipped */
+    double own[4];   /* in the picture's own pixels: inclusive, ordered, inside the picture */
+} prediction;
+
+typedef struct predict_options {
+    int batch;       /* pictures at a time */
+    int threads;     /* for reading pictures */
+    int64_t max_bad; /* so many files may be unreadable; they get no prediction */
+    /* For each prediction, in the order of the list; a result other than 0 ends the run. */
+    int (*row)(void *context, const prediction *p, error *e);
+    /* For each unreadable file, in the order of the list among them; may be NULL. */
+    void (*bad)(void *context, const char *message);
+    void *context;
+} predict_options;
+
+/* Predicts all of the list, which is not empty. *bad: unreadable files. ERR_INPUT when more than max_bad are
+ * (with the first of them), or when the network gives a number that is not finite. */
+int predict_run(const checkpoint *c, device *d, const picture_list *list, const predict_options *o,
+                size_t *bad, error *e);
+
+/* Draws the prediction on the picture, in its own size, or for a row of a cache as scaled there, and writes
+ * it into folder `dir` under its own name (JPEG stays JPEG, all others become .png). `label` may be NULL. */
+int predict_draw(const picture_list *list, const prediction *p, const char *label, const char *dir, error *e);
+
+#endif
