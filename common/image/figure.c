@@ -1,18 +1,17 @@
 #include "image/figure.h"
 
-#include "base/file.h"
-#include "base/text.h"
+#include "image/picture.h"
 
 #include <math.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jpeglib.h>
-
-enum { SIDE_MAX = 32767 }; /* cairo's limit for an image surface */
+enum {
+    SIDE_MAX = 32767, /* cairo's limit for an image surface */
+    JPEG_QUALITY = 95,
+};
 
 /* ---------------------------------------------------------------- the sheet */
 
@@ -144,62 +143,6 @@ const char *__lsan_default_options(void)
 
 /* ---------------------------------------------------------------- saving */
 
-static cairo_status_t write_bytes(void *stream, const unsigned char *data, unsigned size)
-{
-    return fwrite(data, 1, size, stream) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
-}
-
-typedef struct jpeg_failure {
-    struct jpeg_error_mgr base;
-    jmp_buf back;
-    char text[JMSG_LENGTH_MAX];
-} jpeg_failure;
-
-static void jpeg_failed(j_common_ptr cinfo)
-{
-    jpeg_failure *failure = (jpeg_failure *)(void *)cinfo->err;
-    cinfo->err->format_message(cinfo, failure->text);
-    longjmp(failure->back, 1);
-}
-
-static int write_jpeg(const figure *f, FILE *stream, error *e)
-{
-    struct jpeg_compress_struct jpeg;
-    jpeg_failure failure;
-    unsigned char *line = mem_zero((size_t)f->width, 3, "a line of the picture", e);
-    if (!line)
-        return ERR_SYSTEM;
-    jpeg.err = jpeg_std_error(&failure.base);
-    failure.base.error_exit = jpeg_failed;
-    jpeg_create_compress(&jpeg);
-    if (setjmp(failure.back)) {
-        jpeg_destroy_compress(&jpeg);
-        free(line);
-        return fail(e, ERR_SYSTEM, "cannot write JPEG: %s", failure.text);
-    }
-    jpeg_stdio_dest(&jpeg, stream);
-    jpeg.image_width = (JDIMENSION)f->width;
-    jpeg.image_height = (JDIMENSION)f->height;
-    jpeg.input_components = 3;
-    jpeg.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&jpeg);
-    jpeg_set_quality(&jpeg, 95, TRUE);
-    jpeg_start_compress(&jpeg, TRUE);
-    while (jpeg.next_scanline < jpeg.image_height) {
-        const uint32_t *row = figure_row(f, (int)jpeg.next_scanline);
-        for (int x = 0; x < f->width; x++) {
-            line[3 * x] = (unsigned char)(row[x] >> 16);
-            line[3 * x + 1] = (unsigned char)(row[x] >> 8);
-            line[3 * x + 2] = (unsigned char)row[x];
-        }
-        jpeg_write_scanlines(&jpeg, &line, 1);
-    }
-    jpeg_finish_compress(&jpeg);
-    jpeg_destroy_compress(&jpeg);
-    free(line);
-    return 0;
-}
-
 static bool is_jpeg_name(const char *path)
 {
     const char *dot = strrchr(path, '.');
@@ -211,25 +154,22 @@ int figure_save(figure *f, const char *path, error *e)
     int code = cairo_failed(cairo_status(f->cr), e);
     if (code)
         return fail_context(e, "%s", path);
-    out_file out;
-    code = out_open(&out, path, e);
-    if (code)
-        return code;
-    if (is_jpeg_name(path)) {
-        code = write_jpeg(f, out.stream, e);
-    } else {
-        cairo_status_t status = cairo_surface_write_to_png_stream(f->surface, write_bytes, out.stream);
-        if (status == CAIRO_STATUS_WRITE_ERROR)
-            code = fail_system(e, "cannot write");
-        else
-            code = cairo_failed(status, e);
+    picture p = {0};
+    code = picture_new(&p, f->width, f->height, e);
+    uint8_t *at = p.pixels;
+    for (int y = 0; y < f->height && !code; y++) {
+        const uint32_t *row = figure_row(f, y);
+        for (int x = 0; x < f->width; x++) {
+            *at++ = (uint8_t)(row[x] >> 16);
+            *at++ = (uint8_t)(row[x] >> 8);
+            *at++ = (uint8_t)row[x];
+        }
     }
-    if (code) {
-        fail_context(e, "%s", path);
-        out_discard(&out);
-        return code;
-    }
-    return out_commit(&out, e);
+    if (!code)
+        code =
+            is_jpeg_name(path) ? picture_save_jpeg(&p, path, JPEG_QUALITY, e) : picture_save_png(&p, path, e);
+    picture_free(&p);
+    return code;
 }
 
 /* ---------------------------------------------------------------- text */

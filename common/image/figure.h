@@ -89,7 +89,7 @@ void figure_text_outlined(figure *f, double x, double y, const char *text, figur
  */
 char *figure_fit_text(figure *f, const char *text, double width, error *e);
 
-/* cairo's, libpng's and libjpeg's lines for --version, as program.h wants them. */
+/* cairo's line for --version, as program.h wants them. */
 void figure_libraries(char *text, size_t size);
 
 #endif
