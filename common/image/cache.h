@@ -1,17 +1,15 @@
 /* cache.h - the file of scaled pictures that trainings read (224.cache).
  *
  * Little-endian:
- *   header  128 bytes: magic "OBXCACHE", u32 version 1, u32 size, u64 pictures, u64 bytes of the file,
- *           u64 start of the index, u64 start of the names, u64 bytes of the names, u64 start of the pixels,
- *           zeros, and at 96 the SHA-256 of everything before the pixels (with these 32 bytes zero)
- *   index   48 bytes a picture, ascending by name (byte order): u64 name start within the names, u32 name
- *           bytes, u32 original height, u32 original width, u32 height, u32 width, u32 zero, u64 start of the
- *           pixels in the file, u64 XXH64 of the pixels
- *   names   without separators
- *   pixels  8-bit RGB, height x width x 3, in the order of the index, without gaps
- * The bytes depend on the names and the pictures' pixels alone: not on times, threads or the order of rows.
- * What a rebuild needs to know about the source files (bytes, time, SHA-256) is in a text file beside it,
- * PATH.sources, so touching a picture leaves the cache as it is.
+ *   header  128 bytes: magic "OBXCACHE", u32 version 1, u32 size, u64 pictures, u64 start of the index, u64
+ * bytes of the names, u64 bytes of the file, zeros, and from 96 on the SHA-256 of header (with these 32 bytes
+ * zero), index and names pixels  8-bit RGB, height x width x 3, picture after picture without gaps; zeros up
+ * to a multiple of 8 index   48 bytes a picture, ascending by name (byte order): u64 start of the name within
+ * the names, u32 its bytes, u32 original height, u32 original width, u32 height, u32 width, u32 zero, u64
+ * start of the pixels in the file, u64 XXH64 of the pixels names   each with a NUL behind it The bytes depend
+ * on the names and the pictures' pixels alone: not on times, threads or the order of rows. What a rebuild
+ * needs to know about the source files (bytes, time, SHA-256) is in a text file beside it, PATH.sources, so
+ * touching a picture leaves the cache as it is.
  *
  * Opening verifies header, index and names and that the file has its full length; cache_check also verifies
  * every pixel.

@@ -1,0 +1,218 @@
+#include "image/cache.h"
+
+#include "base/file.h"
+#include "image/cache_format.h"
+#include "image/resize.h"
+#include "image/xxh64.h"
+
+#include <nettle/sha2.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cache {
+    char *path;
+    file_view file;
+    cache_header header;
+    const cache_entry *index; /* inside the file */
+    const char *names;
+    char digest[65];
+};
+
+void cache_digest_of(const cache_header *header, const cache_entry *index, const char *names,
+                     uint8_t digest[32])
+{
+    cache_header blank = *header;
+    memset(blank.sha256, 0, sizeof blank.sha256);
+    struct sha256_ctx sha;
+    sha256_init(&sha);
+    sha256_update(&sha, sizeof blank, (const uint8_t *)&blank);
+    sha256_update(&sha, header->pictures * sizeof *index, (const uint8_t *)index);
+    sha256_update(&sha, header->names_bytes, (const uint8_t *)names);
+    sha256_digest(&sha, 32, digest);
+}
+
+const char *cache_bad_name(const char *name)
+{
+    size_t n = strlen(name);
+    if (n == 0)
+        return "is empty";
+    if (n > 4095)
+        return "is too long";
+    for (; *name; name++)
+        if ((unsigned char)*name < 32 || *name == 127)
+            return "contains control characters";
+    return NULL;
+}
+
+/* The header makes sense and the file has the length it says. */
+static int check_header(cache *c, error *e)
+{
+    const cache_header *h = &c->header;
+    const uint64_t size = c->file.size;
+    if (size < sizeof *h || memcmp(c->file.data, CACHE_MAGIC, 8) != 0)
+        return fail(e, ERR_INPUT, "%s: is not a picture cache", c->path);
+    memcpy(&c->header, c->file.data, sizeof *h);
+    if (h->version != CACHE_VERSION)
+        return fail(e, ERR_INPUT,
+                    "%s: is a picture cache of version %u, this program reads %d; make it again", c->path,
+                    h->version, CACHE_VERSION);
+    if (h->file_bytes != size)
+        return fail(e, ERR_INPUT,
+                    "%s: has %llu bytes instead of %llu: it is cut short or damaged; make it again", c->path,
+                    (unsigned long long)size, (unsigned long long)h->file_bytes);
+    if (h->size == 0 || h->size % 32 || h->size > 4096 || h->index_start < sizeof *h || h->index_start % 8 ||
+        h->index_start > size || h->pictures > (size - h->index_start) / sizeof(cache_entry) ||
+        h->names_bytes != size - h->index_start - h->pictures * sizeof(cache_entry))
+        return fail(e, ERR_INPUT, "%s: a damaged header; make it again", c->path);
+    return 0;
+}
+
+/* Row i agrees with itself and with the row before it. */
+static bool good_entry(const cache *c, size_t i, uint64_t name_start, uint64_t pixels_start)
+{
+    const cache_entry *t = &c->index[i];
+    if (t->name_start != name_start || t->name_bytes >= c->header.names_bytes - name_start ||
+        t->pixels_start != pixels_start || t->zero)
+        return false;
+    const char *name = c->names + name_start;
+    if (memchr(name, 0, t->name_bytes + 1) != name + t->name_bytes || cache_bad_name(name) ||
+        (i && strcmp(c->names + t[-1].name_start, name) >= 0))
+        return false;
+    if (!t->original_height || !t->original_width || t->original_height > PICTURE_MAX_SIDE ||
+        t->original_width > PICTURE_MAX_SIDE)
+        return false;
+    int h, w;
+    scaled_size((int)t->original_height, (int)t->original_width, (int)c->header.size, &h, &w);
+    return t->height == (uint32_t)h && t->width == (uint32_t)w;
+}
+
+static int check_index(cache *c, error *e)
+{
+    uint8_t digest[32];
+    cache_digest_of(&c->header, c->index, c->names, digest);
+    if (memcmp(digest, c->header.sha256, 32) != 0)
+        return fail(e, ERR_INPUT, "%s: a damaged index (its checksum differs); make it again", c->path);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(c->digest + 2 * i, 3, "%02x", digest[i]);
+    uint64_t names = 0, pixels = sizeof c->header;
+    for (size_t i = 0; i < c->header.pictures; i++) {
+        if (names >= c->header.names_bytes || !good_entry(c, i, names, pixels))
+            return fail(e, ERR_INPUT, "%s: a damaged index (picture %zu); make it again", c->path, i);
+        names += c->index[i].name_bytes + 1;
+        pixels += 3 * (uint64_t)c->index[i].height * c->index[i].width;
+    }
+    if (names != c->header.names_bytes || (pixels + 7) / 8 * 8 != c->header.index_start)
+        return fail(e, ERR_INPUT, "%s: a damaged index (its length); make it again", c->path);
+    return 0;
+}
+
+cache *cache_open(const char *path, error *e)
+{
+    cache *c = mem_zero(1, sizeof *c, "a picture cache", e);
+    if (!c)
+        return NULL;
+    c->path = strdup(path);
+    if (!c->path)
+        fail_memory(e, strlen(path), "a file name");
+    else if (!file_open(&c->file, path, e) && !check_header(c, e)) {
+        c->index = (const cache_entry *)(const void *)(c->file.data + c->header.index_start);
+        c->names = (const char *)(c->index + c->header.pictures);
+        if (!check_index(c, e))
+            return c;
+    }
+    cache_close(c);
+    return NULL;
+}
+
+void cache_close(cache *c)
+{
+    if (!c)
+        return;
+    file_close(&c->file);
+    free(c->path);
+    free(c);
+}
+
+size_t cache_count(const cache *c)
+{
+    return c->header.pictures;
+}
+
+int cache_size(const cache *c)
+{
+    return (int)c->header.size;
+}
+
+const char *cache_digest(const cache *c)
+{
+    return c->digest;
+}
+
+const cache_entry *cache_entry_at(const cache *c, size_t row)
+{
+    return &c->index[row];
+}
+
+scaled_picture cache_at(const cache *c, size_t row)
+{
+    const cache_entry *t = &c->index[row];
+    return (scaled_picture){.name = c->names + t->name_start,
+                            .original_height = (int)t->original_height,
+                            .original_width = (int)t->original_width,
+                            .height = (int)t->height,
+                            .width = (int)t->width,
+                            .pixels = (const uint8_t *)c->file.data + t->pixels_start};
+}
+
+int64_t cache_find(const cache *c, const char *name)
+{
+    size_t low = 0, high = c->header.pictures;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, c->names + c->index[middle].name_start);
+        if (order == 0)
+            return (int64_t)middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return -1;
+}
+
+int cache_rows(const cache *c, const char *const *names, size_t count, size_t *rows, error *e)
+{
+    const char *missing[3] = {"", "", ""};
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t row = cache_find(c, names[i]);
+        if (row < 0) {
+            if (n < 3)
+                missing[n] = names[i];
+            n++;
+        } else {
+            rows[i] = (size_t)row;
+        }
+    }
+    if (n)
+        return fail(e, ERR_INPUT,
+                    "%s: %zu of %zu pictures are not in it (%s%s%s%s%s%s); run resize-cache again", c->path,
+                    n, count, missing[0], n > 1 ? ", " : "", missing[1], n > 2 ? ", " : "", missing[2],
+                    n > 3 ? ", …" : "");
+    return 0;
+}
+
+int cache_check(const char *path, error *e)
+{
+    cache *c = cache_open(path, e);
+    if (!c)
+        return e && e->code ? e->code : ERR_INPUT;
+    int code = 0;
+    for (size_t i = 0; !code && i < c->header.pictures; i++) {
+        scaled_picture p = cache_at(c, i);
+        if (xxh64(p.pixels, 3 * (size_t)p.height * (size_t)p.width) != c->index[i].checksum)
+            code = fail(e, ERR_INPUT, "%s: the pixels of %s are damaged; make it again", path, p.name);
+    }
+    cache_close(c);
+    return code;
+}

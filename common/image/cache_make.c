@@ -1,0 +1,490 @@
+/* cache_make.c - builds a picture cache: which pictures need decoding, all cores at once, and a file whose
+ * bytes depend on the pictures alone. */
+#include "image/cache.h"
+
+#include "base/file.h"
+#include "base/threads.h"
+#include "image/cache_format.h"
+#include "image/picture.h"
+#include "image/resize.h"
+#include "image/xxh64.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One picture of the cache to be. */
+typedef struct job {
+    cache_source source; /* the name points to the caller's */
+    int64_t row;         /* in the old cache; -1 when it isn't there */
+    bool keep;           /* its pixels are taken from there */
+    char *bad;           /* why it is left out */
+    int warnings;
+    cache_entry entry; /* without the name's place */
+} job;
+
+typedef struct making {
+    const char *path;
+    const cache_options *options;
+    job *jobs;
+    size_t count;
+    cache *old; /* NULL: none that can be used */
+    cache_sources sources;
+    resize_scratch *scratch; /* one per thread */
+    int threads;
+    int64_t started; /* nanoseconds since 1970 */
+    /* the file being written */
+    int fd;
+    pthread_mutex_t lock;
+    pthread_cond_t advanced;
+    size_t turn;     /* the first picture without a place */
+    uint64_t placed; /* where its pixels will start */
+} making;
+
+static int by_string(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* ---------------------------------------------------------------- what is known already */
+
+static int picture_path(const making *m, const char *name, char **path, error *e)
+{
+    size_t n = strlen(m->options->images) + strlen(name) + 2;
+    *path = malloc(n);
+    if (!*path)
+        return fail_memory(e, n, "a file name");
+    snprintf(*path, n, "%s/%s", m->options->images, name);
+    return 0;
+}
+
+/* A fault of this picture alone: it is remembered, and the work goes on. Anything but bad input is returned.
+ */
+static int set_bad(job *j, error *found, error *e)
+{
+    if (found->code != ERR_INPUT) {
+        if (e)
+            *e = *found;
+        return found->code;
+    }
+    free(j->bad);
+    j->bad = strdup(found->text);
+    return j->bad ? 0 : fail_memory(e, sizeof found->text, "a message");
+}
+
+/* Decides whether the picture's pixels can be kept. */
+static int look_up(void *context, size_t item, int worker, error *e)
+{
+    (void)worker;
+    making *m = context;
+    job *j = &m->jobs[item];
+    char *path;
+    struct stat st;
+    error found = {0};
+    int code = picture_path(m, j->source.name, &path, e);
+    if (code)
+        return code;
+    if (stat(path, &st)) {
+        fail(&found, ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+        code = set_bad(j, &found, e);
+        free(path);
+        return code;
+    }
+    j->source.bytes = st.st_size;
+    j->source.time = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    const cache_source *known = cache_sources_find(&m->sources, j->source.name);
+    j->row = known && m->old ? cache_find(m->old, j->source.name) : -1;
+    if (j->row >= 0 && known->time && known->time == j->source.time && known->bytes == j->source.bytes) {
+        memcpy(j->source.sha256, known->sha256, sizeof known->sha256);
+        j->keep = true;
+    } else if (j->row >= 0 && known->bytes == j->source.bytes) {
+        if (sha256_file(path, j->source.sha256, &found))
+            code = set_bad(j, &found, e);
+        else
+            j->keep = strcmp(j->source.sha256, known->sha256) == 0;
+    }
+    /* A file that changed a moment ago may change again without its time showing it. */
+    if (j->source.time <= 0 || j->source.time > m->started - 2000000000)
+        j->source.time = 0;
+    free(path);
+    return code;
+}
+
+/* ---------------------------------------------------------------- pixels */
+
+static int write_at(const making *m, const void *data, size_t size, uint64_t at, error *e)
+{
+    const char *p = data;
+    while (size) {
+        ssize_t n = pwrite(m->fd, p, size, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return fail_system(e, "%s: cannot write", m->path);
+        p += n;
+        at += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Places are given in the order of names, so the file doesn't depend on who is faster. A picture needs one as
+ * soon as its size is known, so nobody waits for a decoder. */
+static uint64_t take_place(making *m, size_t item, size_t bytes)
+{
+    pthread_mutex_lock(&m->lock);
+    while (m->turn != item)
+        pthread_cond_wait(&m->advanced, &m->lock);
+    uint64_t at = m->placed;
+    m->placed += bytes;
+    m->turn++;
+    pthread_cond_broadcast(&m->advanced);
+    pthread_mutex_unlock(&m->lock);
+    return at;
+}
+
+static size_t entry_bytes(const cache_entry *t)
+{
+    return 3 * (size_t)t->height * (size_t)t->width;
+}
+
+/* Only the head of the file: how large the scaled picture will be. */
+static int measure(const making *m, job *j, const file_view *view, error *e)
+{
+    picture_info info;
+    int h, w;
+    if (picture_probe(view->data, view->size, view->path, &info, e))
+        return e->code;
+    scaled_size(info.height, info.width, m->options->size, &h, &w);
+    if (h > 64 * m->options->size || w > 64 * m->options->size)
+        return fail(e, ERR_INPUT, "%s: %d x %d is too elongated a picture (64 to 1 at most)", view->path,
+                    info.width, info.height);
+    j->entry = (cache_entry){.original_height = (uint32_t)info.height,
+                             .original_width = (uint32_t)info.width,
+                             .height = (uint32_t)h,
+                             .width = (uint32_t)w};
+    return 0;
+}
+
+static int decode(const making *m, job *j, const file_view *view, picture *scaled, resize_scratch *s,
+                  error *e)
+{
+    picture p;
+    picture_info info;
+    if (picture_decode(&p, view->data, view->size, view->path, &info, e))
+        return e->code;
+    int code = picture_scale(&p, m->options->size, scaled, view->path, s, e);
+    picture_free(&p);
+    if (!code && entry_bytes(&j->entry) != 3 * (size_t)scaled->height * (size_t)scaled->width)
+        code = fail(e, ERR_INPUT, "%s: its size is not what its head says", view->path);
+    j->warnings = info.warnings;
+    sha256_hex(view->data, view->size, j->source.sha256);
+    return code;
+}
+
+static int place_pixels(making *m, job *j, size_t item, const uint8_t *kept, const file_view *view,
+                        int worker, error *e)
+{
+    j->entry.pixels_start = take_place(m, item, entry_bytes(&j->entry));
+    if (kept)
+        return write_at(m, kept, entry_bytes(&j->entry), j->entry.pixels_start, e);
+    picture scaled = {0};
+    error found = {0};
+    int code = decode(m, j, view, &scaled, &m->scratch[worker], &found);
+    if (code) {
+        code = set_bad(j, &found, e);
+    } else {
+        j->entry.checksum = xxh64(scaled.pixels, entry_bytes(&j->entry));
+        code = write_at(m, scaled.pixels, entry_bytes(&j->entry), j->entry.pixels_start, e);
+    }
+    picture_free(&scaled);
+    return code;
+}
+
+static int make_picture(void *context, size_t item, int worker, error *e)
+{
+    making *m = context;
+    job *j = &m->jobs[item];
+    const uint8_t *kept = NULL;
+    file_view view = {0};
+    char *path = NULL;
+    error found = {0};
+    int code = 0;
+    if (j->keep) {
+        kept = cache_at(m->old, (size_t)j->row).pixels;
+        j->entry = *cache_entry_at(m->old, (size_t)j->row);
+        j->keep = xxh64(kept, entry_bytes(&j->entry)) == j->entry.checksum; /* else a damaged cache */
+        kept = j->keep ? kept : NULL;
+    }
+    if (!j->bad && !kept) {
+        code = picture_path(m, j->source.name, &path, e);
+        if (!code && (file_open(&view, path, &found) || measure(m, j, &view, &found)))
+            code = set_bad(j, &found, e);
+    }
+    if (j->bad || code) {
+        j->entry = (cache_entry){0};
+        take_place(m, item, 0);
+    } else {
+        code = place_pixels(m, j, item, kept, &view, worker, e);
+    }
+    if (view.path)
+        file_close(&view);
+    free(path);
+    return code;
+}
+
+/* Pictures whose decoding failed late have left holes: what follows moves down. */
+static int close_holes(making *m, error *e)
+{
+    uint64_t at = sizeof(cache_header);
+    char *buffer = NULL;
+    size_t capacity = 0;
+    int code = 0;
+    for (size_t i = 0; !code && i < m->count; i++) {
+        cache_entry *t = &m->jobs[i].entry;
+        if (m->jobs[i].bad)
+            continue;
+        size_t bytes = entry_bytes(t);
+        if (t->pixels_start != at) {
+            if (mem_grow(&buffer, &capacity, bytes, 1, "pixels", e))
+                code = ERR_SYSTEM;
+            else if (pread(m->fd, buffer, bytes, (off_t)t->pixels_start) != (ssize_t)bytes)
+                code = fail_system(e, "%s: cannot read back", m->path);
+            else
+                code = write_at(m, buffer, bytes, at, e);
+            t->pixels_start = at;
+        }
+        at += bytes;
+    }
+    free(buffer);
+    m->placed = at;
+    if (!code && ftruncate(m->fd, (off_t)at))
+        code = fail_system(e, "%s: cannot write", m->path);
+    return code;
+}
+
+/* ---------------------------------------------------------------- the file */
+
+/* Index and names behind the pixels, and the header before them. */
+static int write_index(making *m, cache_header *h, error *e)
+{
+    size_t names_bytes = 0, good = 0;
+    for (size_t i = 0; i < m->count; i++)
+        if (!m->jobs[i].bad) {
+            names_bytes += strlen(m->jobs[i].source.name) + 1;
+            good++;
+        }
+    cache_entry *index = mem_zero(good, sizeof *index, "the index", e);
+    char *names = mem_zero(names_bytes, 1, "the names", e), *name = names;
+    int code = index && names ? 0 : ERR_SYSTEM;
+    for (size_t i = 0, k = 0; !code && i < m->count; i++) {
+        if (m->jobs[i].bad)
+            continue;
+        size_t n = strlen(m->jobs[i].source.name);
+        index[k] = m->jobs[i].entry;
+        index[k].name_start = (uint64_t)(name - names);
+        index[k++].name_bytes = (uint32_t)n;
+        memcpy(name, m->jobs[i].source.name, n + 1);
+        name += n + 1;
+    }
+    if (!code) {
+        const uint64_t start = (m->placed + 7) / 8 * 8;
+        *h = (cache_header){.magic = CACHE_MAGIC,
+                            .version = CACHE_VERSION,
+                            .size = (uint32_t)m->options->size,
+                            .pictures = good,
+                            .index_start = start,
+                            .names_bytes = names_bytes,
+                            .file_bytes = start + good * sizeof *index + names_bytes};
+        cache_digest_of(h, index, names, h->sha256);
+        const char zeros[8] = {0};
+        code = write_at(m, zeros, start - m->placed, m->placed, e);
+        if (!code)
+            code = write_at(m, index, good * sizeof *index, start, e);
+        if (!code)
+            code = write_at(m, names, names_bytes, start + good * sizeof *index, e);
+        if (!code)
+            code = write_at(m, h, sizeof *h, 0, e);
+    }
+    free(index);
+    free(names);
+    return code;
+}
+
+static int too_many_bad(const making *m, cache_summary *summary, error *e)
+{
+    summary->bad = 0;
+    const char *first = NULL;
+    for (size_t i = 0; i < m->count; i++)
+        if (m->jobs[i].bad) {
+            summary->bad++;
+            first = first ? first : m->jobs[i].bad;
+            if (m->options->bad)
+                m->options->bad(m->options->context, m->jobs[i].bad);
+        }
+    if (summary->bad > (size_t)m->options->max_bad)
+        return fail(e, ERR_INPUT,
+                    "%zu of %zu pictures cannot be used, %lld may be (--max-bad); the first: %s",
+                    summary->bad, m->count, (long long)m->options->max_bad, first);
+    if (summary->bad == m->count)
+        return fail(e, ERR_INPUT, "none of %zu pictures can be used; the first: %s", m->count, first);
+    return 0;
+}
+
+static int build(making *m, char digest[65], cache_summary *summary, error *e)
+{
+    out_file out;
+    cache_header header;
+    int code = out_open(&out, m->path, e);
+    if (code)
+        return code;
+    m->fd = fileno(out.stream);
+    m->turn = 0;
+    m->placed = sizeof header;
+    code = parallel_for(m->threads, m->count, make_picture, m, e);
+    if (!code)
+        code = too_many_bad(m, summary, e);
+    if (!code)
+        code = close_holes(m, e);
+    if (!code)
+        code = write_index(m, &header, e);
+    if (code) {
+        out_discard(&out);
+        return code;
+    }
+    for (size_t i = 0; i < sizeof header.sha256; i++)
+        snprintf(digest + 2 * i, 3, "%02x", header.sha256[i]);
+    summary->changed = !m->old || strcmp(digest, cache_digest(m->old)) != 0;
+    if (summary->changed)
+        return out_commit(&out, e);
+    out_discard(&out);
+    return 0;
+}
+
+/* Nothing to decode, and exactly the pictures that are there. */
+static bool nothing_to_do(const making *m)
+{
+    if (!m->old || cache_count(m->old) != m->count)
+        return false;
+    for (size_t i = 0; i < m->count; i++)
+        if (!m->jobs[i].keep)
+            return false;
+    return true;
+}
+
+static int remember_sources(const making *m, const char *sources, const char *digest, error *e)
+{
+    const cache_source **list = mem_zero(m->count, sizeof *list, "the sources", e);
+    if (!list)
+        return ERR_SYSTEM;
+    size_t n = 0;
+    for (size_t i = 0; i < m->count; i++)
+        if (!m->jobs[i].bad)
+            list[n++] = &m->jobs[i].source;
+    int code = cache_sources_write(list, n, sources, digest, e);
+    free(list);
+    return code;
+}
+
+static void open_old(making *m, const char *sources, error *e)
+{
+    error unusable = {0};
+    if (access(m->path, R_OK) == 0)
+        m->old = cache_open(m->path, &unusable);
+    if (m->old && cache_size(m->old) != m->options->size) {
+        cache_close(m->old);
+        m->old = NULL;
+    }
+    if (m->old)
+        cache_sources_read(&m->sources, sources, cache_digest(m->old), e);
+}
+
+static int make(making *m, const char *sources, cache_summary *summary, error *e)
+{
+    char digest[65] = "";
+    int code = parallel_for(m->threads, m->count, look_up, m, e);
+    if (code)
+        return code;
+    if (nothing_to_do(m))
+        memcpy(digest, cache_digest(m->old), sizeof digest);
+    else
+        code = build(m, digest, summary, e);
+    for (size_t i = 0; i < m->count; i++) {
+        const job *j = &m->jobs[i];
+        summary->pictures += !j->bad;
+        summary->kept += !j->bad && j->keep;
+        summary->decoded += !j->bad && !j->keep;
+        summary->warnings += (size_t)j->warnings;
+    }
+    return code ? code : remember_sources(m, sources, digest, e);
+}
+
+/* The jobs in the order of names, each name once. */
+static int list_jobs(making *m, const char *const *names, size_t count, error *e)
+{
+    const char **sorted = mem_zero(count, sizeof *sorted, "the names", e);
+    m->jobs = mem_zero(count, sizeof *m->jobs, "the names", e);
+    int code = sorted && m->jobs ? 0 : ERR_SYSTEM;
+    if (!code) {
+        memcpy(sorted, names, count * sizeof *sorted);
+        qsort(sorted, count, sizeof *sorted, by_string);
+    }
+    for (size_t i = 0; !code && i < count; i++) {
+        const char *wrong = cache_bad_name(sorted[i]);
+        if (wrong)
+            code = fail(e, ERR_INPUT, "a picture's name %s: '%.80s'", wrong, sorted[i]);
+        else if (m->count == 0 || strcmp(m->jobs[m->count - 1].source.name, sorted[i]) != 0)
+            m->jobs[m->count++] = (job){.source.name = sorted[i], .row = -1};
+    }
+    free(sorted);
+    return code;
+}
+
+int cache_make(const char *path, const char *const *names, size_t count, const cache_options *options,
+               cache_summary *summary, error *e)
+{
+    *summary = (cache_summary){0};
+    if (options->size < 32 || options->size > 4096 || options->size % 32)
+        return fail(e, ERR_USAGE, "a cache size of %d; it must be a multiple of 32 from 32 to 4096",
+                    options->size);
+    if (strcmp(path, "-") == 0)
+        return fail(e, ERR_USAGE, "a picture cache cannot be written to standard output; name a file");
+    if (count == 0)
+        return fail(e, ERR_INPUT, "no pictures are named");
+    making m = {.path = path,
+                .options = options,
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .advanced = PTHREAD_COND_INITIALIZER};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    m.started = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    m.threads = options->threads > 0 ? options->threads : threads_available();
+    m.scratch = mem_zero((size_t)m.threads, sizeof *m.scratch, "threads", e);
+    size_t length = strlen(path) + sizeof ".sources";
+    char *sources = malloc(length);
+    int code = m.scratch ? 0 : ERR_SYSTEM;
+    if (!sources)
+        code = fail_memory(e, length, "a file name");
+    if (!code) {
+        snprintf(sources, length, "%s.sources", path);
+        code = list_jobs(&m, names, count, e);
+    }
+    if (!code) {
+        open_old(&m, sources, e);
+        code = make(&m, sources, summary, e);
+    }
+    for (size_t i = 0; i < m.count; i++)
+        free(m.jobs[i].bad);
+    for (int i = 0; m.scratch && i < m.threads; i++)
+        resize_scratch_free(&m.scratch[i]);
+    free(m.scratch);
+    free(m.jobs);
+    cache_sources_free(&m.sources);
+    cache_close(m.old);
+    free(sources);
+    return code;
+}
