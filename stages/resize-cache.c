@@ -1,0 +1,103 @@
+/* resize-cache - the pictures named in a CSV file, scaled once for all trainings. */
+#include "base/file.h"
+#include "base/program.h"
+#include "image/cache.h"
+#include "image/picture.h"
+#include "voc/csv.h"
+#include "voc/names.h"
+
+#include <time.h>
+
+/* The file names: first column of a CSV file whose header begins with fn. */
+static int read_names(names *list, const char *path, error *e)
+{
+    file_view view;
+    if (file_open(&view, path, e))
+        return e->code;
+    csv_reader r = csv_start(view.path, view.data, view.size);
+    if (csv_next(&r, e) && !text_is(r.fields[0], "fn"))
+        fail(e, ERR_INPUT, "%s:1: the header must begin with 'fn' (mkcsv writes 'fn,cat')", view.path);
+    while (!e->code && csv_next(&r, e)) {
+        size_t number;
+        const char *wrong = names_bad_file_name(r.fields[0].text, r.fields[0].size);
+        if (wrong)
+            fail(e, ERR_INPUT, "%s:%zu: the file name %s", view.path, r.line, wrong);
+        else
+            names_add(list, r.fields[0].text, r.fields[0].size, &number, e);
+    }
+    if (!e->code && list->count == 0)
+        fail(e, ERR_INPUT, "%s: names no pictures", view.path);
+    csv_end(&r);
+    file_close(&view);
+    return e->code;
+}
+
+typedef struct reports {
+    const program *program;
+    int count;
+} reports;
+
+static void report_bad(void *context, const char *message)
+{
+    reports *r = context;
+    if (r->count++ < 20)
+        program_note(r->program, "%s", message);
+    else if (r->count == 21)
+        program_note(r->program, "further unreadable pictures are only counted");
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+    const double start = seconds();
+    const char *images = NULL, *output = NULL;
+    int64_t threads = 0, size = 224, max_bad = 0;
+    const option options[] = {
+        {"images", 0, OPTION_TEXT, &images, "DIR", "the folder that the pictures are in", .required = true},
+        {"output", 'o', OPTION_TEXT, &output, "FILE", "the cache; FILE.sources is kept beside it",
+         .required = true},
+        {"size", 0, OPTION_INT, &size, "N", "the shorter side in pixels, a multiple of 32", .min = 32,
+         .max = 4096},
+        {"threads", 0, OPTION_INT, &threads, "N", "threads; 0: as many as there are processors", .min = 0,
+         .max = 1024},
+        {"max-bad", 0, OPTION_INT, &max_bad, "N",
+         "leave up to N unreadable pictures out; more are an error\nand nothing is written", .min = 0,
+         .max = 1e9},
+        {0}};
+    const program p = {
+        .name = "resize-cache",
+        .summary = "scale the pictures named in a CSV file into one file for training",
+        .usage = "[--size N] [--threads N] [--max-bad N] --images DIR -o 224.cache lrg.csv",
+        .details = "Reads the file names in the first column of lrg.csv ('-': standard input), decodes the\n"
+                   "JPEG and PNG pictures in DIR and stores them with their shorter side scaled to N as\n"
+                   "8-bit RGB. Only pictures that changed since the last run are decoded again; a cache\n"
+                   "that would not change is left alone, with its time.\n",
+        .examples = "  resize-cache --images VOC2007/JPEGImages -o out/224.cache out/lrg.csv\n"
+                    "  resize-cache --check out/224.cache && echo sound\n",
+        .options = options,
+        .min_operands = 1,
+        .max_operands = 1,
+        .check = cache_check,
+        .libraries = (void (*const[])(char *, size_t)){picture_versions, NULL}};
+    operands args;
+    error e = {0};
+    int code;
+    if (program_begin(&p, argc, argv, &args, &code))
+        return code;
+    names list = {0};
+    reports bad = {&p, 0};
+    cache_summary s = {0};
+    const cache_options o = {images, (int)size, (int)threads, max_bad, report_bad, &bad};
+    if (!read_names(&list, args.items[0], &e) && !cache_make(output, list.items, list.count, &o, &s, &e))
+        program_note(&p, "%zu pictures, %zu decoded, %zu kept, %zu left out, %zu decoder warnings, %.1f s%s",
+                     s.pictures, s.decoded, s.kept, s.bad, s.warnings, seconds() - start,
+                     s.changed ? "" : ", unchanged");
+    names_free(&list);
+    return program_end(&p, &e);
+}
