@@ -15,11 +15,14 @@ typedef struct words {
     size_t at;    /* the next one to be read */
 } words;
 
-static const char *const settings[] = {"arch", "size", "batch", "seed", "precision"};
+/* First words of lines and of --set keys; those before AUGMENT are settings with one value. */
 static const char *const lines[] = {"arch", "size", "batch", "seed", "precision", "augment", "phase"};
+enum { ARCH, SIZE, BATCH, SEED, PRECISION, AUGMENT, PHASE };
 static const char *const groups[GROUPS] = {"conv1", "layer3", "head"};
 static const char *const schedules[] = {"cosine", "triangular"};
 static const char *const precisions[] = {"fp32", "bf16", "auto"};
+/* Keys of --set phase.NAME.KEY; CYCLES to MULT belong to cosine, DIV and behind to triangular. */
+enum { LR, FROM, CYCLES, LEN, MULT, DIV, CUT, EPOCHS };
 static const char *const phase_keys[] = {"lr", "from", "cycles", "len", "mult", "div", "cut", "epochs"};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -119,7 +122,7 @@ static int set_setting(recipe *r, int key, text_field value, error *e)
     int64_t n;
     int code, k;
     switch (key) {
-    case 0: {
+    case ARCH: {
         const char *names[ARCHS];
         for (int i = 0; i < ARCHS; i++)
             names[i] = arch_name((arch)i);
@@ -128,16 +131,16 @@ static int set_setting(recipe *r, int key, text_field value, error *e)
         r->arch = (arch)k;
         return 0;
     }
-    case 1:
+    case SIZE:
         if ((code = whole_number("size", value, 32, 2048, &n, e)))
             return code;
         if (n % 32)
             return fail(e, ERR_INPUT, "size %lld is not a multiple of 32", (long long)n);
         r->size = (int)n;
         return 0;
-    case 2:
+    case BATCH:
         return small_number("batch", value, 65536, &r->batch, e);
-    case 3:
+    case SEED:
         if ((code = whole_number("seed", value, 0, INT64_MAX, &n, e)))
             return code;
         r->seed = (uint64_t)n;
@@ -317,9 +320,9 @@ static int read_line(recipe *r, words *s, size_t number, size_t *seen, error *e)
     int k = choose("setting", s->w[0], lines, COUNT(lines), e);
     if (k < 0)
         return ERR_INPUT;
-    if (k == 6)
+    if (k == PHASE)
         return add_phase(r, s, e);
-    if (k == 5) {
+    if (k == AUGMENT) {
         if (s->count < 2)
             return fail(e, ERR_INPUT, "augment needs a name: flip, rotate or lighting");
         return add_augment(&r->augments, s->w[1], s, 2, e);
@@ -337,7 +340,7 @@ int recipe_parse(recipe *r, const char *name, const char *text, size_t size, err
     *r = (recipe){.arch = ARCH_RESNET34, .size = 224, .batch = 64, .precision = PRECISION_FP32};
     text_lines at = text_lines_of(text, size);
     const char *line;
-    size_t length, seen[COUNT(settings)] = {0};
+    size_t length, seen[AUGMENT] = {0};
     while (text_line(&at, &line, &length)) {
         words s = split_line(line, length);
         error inner = {0};
@@ -402,18 +405,18 @@ static int set_phase_key(recipe_phase *p, text_field key, const words *values, e
     int k = choose("setting of a phase", key, phase_keys, COUNT(phase_keys), e);
     if (k < 0)
         return ERR_INPUT;
-    if (k == 0)
+    if (k == LR)
         return set_rates(p, values->w, values->count, e);
     if (values->count != 1)
         return fail(e, ERR_INPUT, "'%s' takes one value, not %zu", phase_keys[k], values->count);
-    if (k == 1)
+    if (k == FROM)
         return set_from(p, values->w[0], e);
-    if ((k < 5) != (p->schedule.kind == SCHEDULE_COSINE))
+    if ((k < DIV) != (p->schedule.kind == SCHEDULE_COSINE))
         return fail(e, ERR_INPUT, "phase '%s' has a %s schedule, it has no '%s'", p->name,
                     schedules[p->schedule.kind], phase_keys[k]);
     recipe_phase changed = *p;
-    int code = k == 5 ? set_div(&changed.schedule, values->w[0], e)
-                      : set_count(&changed.schedule, phase_keys[k], values->w[0], e);
+    int code = k == DIV ? set_div(&changed.schedule, values->w[0], e)
+                        : set_count(&changed.schedule, phase_keys[k], values->w[0], e);
     if (!code)
         code = check_schedule(&changed.schedule, e);
     if (!code)
@@ -454,16 +457,16 @@ static int set_one(recipe *r, const char *assignment, error *e)
     int k = choose("setting", parts[0], lines, COUNT(lines), e);
     if (k < 0)
         return ERR_INPUT;
-    if (k == 6 && (count == 2 || count == 3))
+    if (k == PHASE && (count == 2 || count == 3))
         return set_phase(r, parts, count, &values, e);
-    if (k == 5 && count == 2)
+    if (k == AUGMENT && count == 2)
         return set_augment(r, parts[1], &values, e);
-    if (k < 5 && count == 1 && values.count == 1)
+    if (k < AUGMENT && count == 1 && values.count == 1)
         return set_setting(r, k, values.w[0], e);
     return fail(e, ERR_INPUT, "%s",
-                k == 6   ? "phase.NAME.KEY=VALUE is needed"
-                : k == 5 ? "augment.NAME=NUMBERS is needed"
-                         : "one key and one value are needed");
+                k == PHASE     ? "phase.NAME.KEY=VALUE is needed"
+                : k == AUGMENT ? "augment.NAME=NUMBERS is needed"
+                               : "one key and one value are needed");
 }
 
 int recipe_set(recipe *r, const char *assignment, error *e)
