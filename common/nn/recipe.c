@@ -1,9 +1,9 @@
 #include "nn/recipe.h"
 
 #include "base/file.h"
+#include "nn/history.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Words of one line, and of one --set value. */
@@ -174,11 +174,13 @@ static int set_rates(recipe_phase *p, const text_field *f, size_t count, error *
 {
     if (count != 1 && count != GROUPS)
         return fail(e, ERR_INPUT, "lr takes one rate, or three (conv1 to layer2, layer3 and layer4, head)");
+    double lr[GROUPS];
     for (size_t i = 0; i < GROUPS; i++) {
         text_field one = f[count == 1 ? 0 : i];
-        if (!text_double(one.text, one.size, &p->lr[i]) || p->lr[i] < 0 || p->lr[i] > 1e6)
+        if (!text_double(one.text, one.size, &lr[i]) || lr[i] < 0 || lr[i] > 1e6)
             return fail(e, ERR_INPUT, "lr '%.*s' is not a number within 0..1e6", short_text(one), one.text);
     }
+    memcpy(p->lr, lr, sizeof lr);
     return 0;
 }
 
@@ -482,12 +484,11 @@ int recipe_set(recipe *r, const char *assignment, error *e)
 /* " x" in the shortest form that reads back the same. */
 static int put_number(text_buffer *b, double x, error *e)
 {
-    char text[40];
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, x);
-        if (strtod(text, NULL) == x)
-            break;
-    }
+    char text[HISTORY_NUMBER];
+    history_shortest(x, text);
+    size_t n = strlen(text);
+    if (n > 2 && strcmp(text + n - 2, ".0") == 0)
+        text[n - 2] = 0;
     return text_append(b, e, " %s", text);
 }
 
