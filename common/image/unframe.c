@@ -128,13 +128,15 @@ void frame_to_own(const float frame[4], int height, int width, int size, const a
 {
     /* The path is nearly a scaling by size/side, so stepping by the scaled difference settles at once. */
     const double side[4] = {height, width, height, width};
-    double at[4], seen[4];
-    for (int i = 0; i < 4; i++)
-        at[i] = clamp((double)frame[i] * side[i] / size, 0, side[i] - 1);
+    double wanted[4], at[4], seen[4];
+    for (int i = 0; i < 4; i++) {
+        wanted[i] = isnan(frame[i]) ? 0 : clamp((double)frame[i], 0, size - 1);
+        at[i] = clamp(wanted[i] * side[i] / size, 0, side[i] - 1);
+    }
     for (int round = 0; round < 12; round++) {
         frame_expected(at, height, width, size, trained, seen);
         for (int i = 0; i < 4; i++)
-            at[i] = clamp(at[i] + ((double)frame[i] - seen[i]) * side[i] / size, 0, side[i] - 1);
+            at[i] = clamp(at[i] + (wanted[i] - seen[i]) * side[i] / size, 0, side[i] - 1);
     }
     for (int i = 0; i < 2; i++) {
         own[i] = (float)fmin(at[i], at[i + 2]);
