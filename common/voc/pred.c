@@ -108,7 +108,7 @@ static int read_pair(pred_table *t, const text_field *f, const char **category, 
     *probability = 0;
     if (is_dash(f[0]) && is_dash(f[1]))
         return 0;
-    const char *wrong = names_bad_category(f[0].text, f[0].size);
+    const char *wrong = is_dash(f[0]) ? "has a probability" : names_bad_category(f[0].text, f[0].size);
     if (wrong)
         return fail(e, ERR_INPUT, "category '%.*s' %s", shown(f[0]), f[0].text, wrong);
     if (!text_double(f[1].text, f[1].size, probability) || *probability < 0 || *probability > 1)

@@ -1,0 +1,470 @@
+/* Unit tests of the tables and label files: voc/anno, voc/labels, voc/csv, voc/pred, voc/names. */
+#include "base/file.h"
+#include "voc/anno.h"
+#include "voc/csv.h"
+#include "voc/labels.h"
+#include "voc/pred.h"
+
+#include "test.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/test_voc_tables.XXXXXX";
+
+/* A file of the scratch folder with that text; the name stays valid for a few calls. */
+static const char *put(const char *name, const char *text)
+{
+    static char paths[8][128];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    if (f) {
+        fputs(text, f);
+        fclose(f);
+    }
+    return path;
+}
+
+static bool near(double a, double b)
+{
+    return a - b < 1e-9 && b - a < 1e-9;
+}
+
+/* ---------------------------------------------------------------- names */
+
+static void test_names(void)
+{
+    TEST("names keep their numbers and addresses while the table grows")
+    {
+        names n = {0};
+        error e = {0};
+        char text[32];
+        size_t number = 0;
+        names_add(&n, "first", 5, &number, &e);
+        const char *first = n.items[0];
+        for (int i = 0; i < 20000; i++) {
+            snprintf(text, sizeof text, "%06d.jpg", i);
+            CHECK(!names_add(&n, text, strlen(text), &number, &e) && number == (size_t)i + 1, "%zu", number);
+        }
+        CHECK(n.items[0] == first && names_find(&n, "012345.jpg", 10) == 12346, "moved");
+        CHECK(names_find(&n, "012345.jp", 9) == NAMES_NONE && names_find(&n, "x", 1) == NAMES_NONE, "prefix");
+        CHECK(!names_add(&n, "first", 5, &number, &e) && number == 0 && n.count == 20001, "twice");
+        names_free(&n);
+    }
+    TEST("names are sorted by bytes")
+    {
+        names n = {0};
+        error e = {0};
+        size_t number, order[4];
+        const char *given[] = {"b", "\xc3\xa9", "B", "a b"};
+        for (int i = 0; i < 4; i++)
+            names_add(&n, given[i], strlen(given[i]), &number, &e);
+        names_sort(&n, order);
+        CHECK(order[0] == 2 && order[1] == 3 && order[2] == 0 && order[3] == 1, "%zu %zu %zu %zu", order[0],
+              order[1], order[2], order[3]);
+        names_free(&n);
+    }
+    TEST("file names that leave their folder or break a table are refused")
+    {
+        CHECK(!names_bad_file_name("a b..jpg", 8) && !names_bad_file_name("...", 3), "good ones");
+        CHECK(names_bad_file_name("", 0) && names_bad_file_name(".", 1) && names_bad_file_name("..", 2) &&
+                  names_bad_file_name("a/b", 3) && names_bad_file_name("/a", 2) &&
+                  names_bad_file_name("a\tb", 3) && names_bad_file_name("a\nb", 3) &&
+                  names_bad_file_name("a\0b", 3),
+              "a bad one passed");
+        char long_name[300];
+        memset(long_name, 'x', sizeof long_name);
+        CHECK(!names_bad_file_name(long_name, 255) && names_bad_file_name(long_name, 256), "length");
+    }
+}
+
+/* ---------------------------------------------------------------- annotations */
+
+static void test_anno(void)
+{
+    TEST("an annotation table is read, grouped by picture, and gives the largest object")
+    {
+        anno_table t;
+        error e = {0};
+        const char *path = put("anno.tsv", ANNO_HEADER "\n"
+                                                       "17\tb.jpg\t480\t364\tperson\t61\t184\t198\t278\t0\n"
+                                                       "12\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n"
+                                                       "17\tb.jpg\t480\t364\thorse\t77\t89\t335\t402\t0\n"
+                                                       "17\tb.jpg\t480\t364\tsky\t0\t0\t363\t479\t1\n"
+                                                       "12\ta.jpg\t500\t333\tbus\t95\t155\t268\t350\t0\n"
+                                                       "9\tc.jpg\t5\t5\tcar\t0\t0\t0\t4\t0\n"
+                                                       "8\td.jpg\t5\t5\tcar\t0\t0\t4\t4\t1\n");
+        CHECK(!anno_read(&t, path, &e), "%s", e.text);
+        CHECK(t.count == 7 && t.image_count == 4, "%zu %zu", t.count, t.image_count);
+        const anno_image *b = anno_find(&t, "b.jpg"), *a = anno_find_id(&t, 12);
+        CHECK(b == &t.images[0] && b->count == 3 && b->rows[0] == 0 && b->rows[1] == 2 && b->rows[2] == 3,
+              "rows of b");
+        CHECK(a == &t.images[1] && strcmp(a->file_name, "a.jpg") == 0, "id 12");
+        CHECK(strcmp(anno_largest(&t, b)->category, "horse") == 0, "largest of b, the ignored one is larger");
+        CHECK(strcmp(anno_largest(&t, a)->category, "car") == 0, "the first of two equals");
+        CHECK(anno_largest(&t, anno_find(&t, "d.jpg")) == NULL, "only ignored");
+        CHECK(strcmp(anno_largest(&t, anno_find(&t, "c.jpg"))->category, "car") == 0, "score 0");
+        CHECK(!anno_find(&t, "x.jpg") && !anno_find_id(&t, 5), "unknown");
+        anno_free(&t);
+    }
+    TEST("broken annotation tables are refused with file and line")
+    {
+        static const struct {
+            const char *text, *line, *what;
+        } bad[] = {
+            {"", "", "empty"},
+            {"image_id\tfile_name\n", ":1", "header"},
+            {"12\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":1", "header"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\n", ":2", "columns"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\t\n", ":2", "columns"},
+            {ANNO_HEADER "\n\n", ":2", "columns"},
+            {ANNO_HEADER "\nx\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "image_id"},
+            {ANNO_HEADER "\n-1\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "image_id"},
+            {ANNO_HEADER "\n9007199254740993\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2",
+             "image_id"},
+            {ANNO_HEADER "\n12\t../a\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "'/'"},
+            {ANNO_HEADER "\n12\t\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "empty"},
+            {ANNO_HEADER "\n12\ta.jpg\t0\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "width"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t9999999\tcar\t96\t155\t269\t350\t0\n", ":2", "height"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\t\t96\t155\t269\t350\t0\n", ":2", "category"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96.5\t155\t269\t350\t0\n", ":2", "y1"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t-96\t155\t269\t350\t0\n", ":2", "y1"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t155\t333\t350\t0\n", ":2", "box"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t155\t269\t500\t0\n", ":2", "box"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t351\t269\t350\t0\n", ":2", "box"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t2\n", ":2", "ignore"},
+            {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0", ":2", "truncated"},
+            {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\tb\t9\t9\tc\t0\t0\t1\t1\t0\n", ":3",
+             "two pictures"},
+            {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n2\ta\t9\t9\tc\t0\t0\t1\t1\t0\n", ":3",
+             "two image ids"},
+            {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\ta\t9\t8\tc\t0\t0\t1\t1\t0\n", ":3", "two sizes"},
+        };
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+            anno_table t;
+            error e = {0};
+            const char *path = put("bad.tsv", bad[i].text);
+            CHECK(anno_read(&t, path, &e) == ERR_INPUT, "accepted: %s", bad[i].text);
+            CHECK(strncmp(e.text, path, strlen(path)) == 0 && strstr(e.text, bad[i].line) &&
+                      strstr(e.text, bad[i].what),
+                  "%zu: %s", i, e.text);
+            CHECK(anno_check(path, NULL), "check");
+            anno_free(&t);
+        }
+    }
+    TEST("a largest table has one row per picture and none ignored")
+    {
+        error e = {0};
+        CHECK(!anno_check_largest(put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n"), &e), "%s",
+              e.text);
+        CHECK(anno_check_largest(put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t1\n"), NULL),
+              "ignored");
+        CHECK(anno_check_largest(
+                  put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n"),
+                  NULL),
+              "two rows");
+    }
+}
+
+/* ---------------------------------------------------------------- CSV and labels */
+
+static void test_csv(void)
+{
+    TEST("CSV fields with commas, quotes and line breaks come back as they were")
+    {
+        static const char *const fields[] = {"plain", "a,b",     "say \"hi\"", "two\nlines",
+                                             "",      " blank ", "\"",         ","};
+        const char *path = put("q.csv", "");
+        FILE *f = fopen(path, "wb");
+        for (size_t i = 0; f && i < 8; i += 2) {
+            csv_print(f, fields[i]);
+            fputc(',', f);
+            csv_print(f, fields[i + 1]);
+            fputc('\n', f);
+        }
+        if (f)
+            fclose(f);
+        file_view view;
+        error e = {0};
+        size_t rows = 0;
+        CHECK(!file_open(&view, path, &e), "%s", e.text);
+        csv_reader r = csv_start(path, view.data, view.size);
+        while (csv_next(&r, &e)) {
+            for (size_t k = 0; k < 2; k++)
+                CHECK(r.count == 2 && text_is(r.fields[k], fields[2 * rows + k]), "row %zu field %zu: %.*s",
+                      rows, k, (int)r.fields[k].size, r.fields[k].text);
+            rows++;
+        }
+        CHECK(rows == 4 && !e.code && r.line == 5, "%zu rows, line %zu: %s", rows, r.line, e.text);
+        csv_end(&r);
+        file_close(&view);
+    }
+    TEST("names without need are written without quotes")
+    {
+        const char *path = put("p.csv", "");
+        FILE *f = fopen(path, "wb");
+        if (f) {
+            csv_print(f, "000012.jpg");
+            csv_print(f, " potted plant");
+            fclose(f);
+        }
+        file_view view;
+        error e = {0};
+        CHECK(!file_open(&view, path, &e) && view.size == 23 &&
+                  memcmp(view.data, "000012.jpg potted plant", 23) == 0,
+              "quoted");
+        file_close(&view);
+    }
+}
+
+static void test_labels(void)
+{
+    const char *lrg = put("lrg.csv", "fn,cat\nb.jpg,person\nc.jpg,car\na.jpg,potted plant\nd.jpg,Car\n");
+    const char *bb =
+        put("bb.csv", "fn,bbox\na.jpg,1 2 3 4\nd.jpg,0 0 9 9\nb.jpg,5 6 7 8\nc.jpg,10 20 30 40\n");
+    const char *val = put("val.txt", "d.jpg\nb.jpg\n");
+    TEST("labels are joined by file name, rows keep the CSV order, classes are ranks in byte order")
+    {
+        labels l;
+        error e = {0};
+        CHECK(!labels_read(&l, lrg, bb, val, &e), "%s", e.text);
+        CHECK(l.count == 4 && l.class_count == 4 && l.has_class && l.has_box, "%zu %zu", l.count,
+              l.class_count);
+        CHECK(strcmp(l.classes[0], "Car") == 0 && strcmp(l.classes[1], "car") == 0 &&
+                  strcmp(l.classes[2], "person") == 0 && strcmp(l.classes[3], "potted plant") == 0,
+              "classes");
+        CHECK(strcmp(l.rows[0].file_name, "b.jpg") == 0 && l.rows[0].class_index == 2 &&
+                  l.rows[0].box[0] == 5 && l.rows[0].box[3] == 8 && l.rows[0].is_val,
+              "row 0");
+        CHECK(strcmp(l.rows[2].file_name, "a.jpg") == 0 && l.rows[2].class_index == 3 &&
+                  l.rows[2].box[1] == 2 && !l.rows[2].is_val,
+              "row 2");
+        CHECK(l.val_count == 2 && l.val[0] == 0 && l.val[1] == 3 && l.train_count == 2 && l.train[0] == 1 &&
+                  l.train[1] == 2,
+              "the split is in row order, not in that of val.txt nor sorted by name");
+        char hex[65];
+        sha256_hex("b\nd\n", 4, hex);
+        CHECK(strcmp(hex, l.val_sha256) == 0, "%s", l.val_sha256);
+        sha256_hex("c\na\n", 4, hex);
+        CHECK(strcmp(hex, l.train_sha256) == 0, "%s", l.train_sha256);
+        CHECK(labels_find(&l, "c.jpg") == &l.rows[1] && !labels_find(&l, "c"), "find");
+        labels_free(&l);
+    }
+    TEST("one of the two files, and no list, are enough")
+    {
+        labels l;
+        error e = {0};
+        CHECK(!labels_read(&l, NULL, bb, NULL, &e) && !l.classes && l.rows[0].class_index == -1 &&
+                  l.val_count == 0 && l.train_count == 4 && strcmp(l.rows[0].file_name, "a.jpg") == 0,
+              "%s", e.text);
+        labels_free(&l);
+        CHECK(!labels_read(&l, lrg, NULL, val, &e) && !l.has_box && l.rows[0].box[0] == 0, "%s", e.text);
+        labels_free(&l);
+        CHECK(labels_read(&l, NULL, NULL, val, &e) == ERR_USAGE, "neither");
+        labels_free(&l);
+    }
+    TEST("the published digest of a list is that of six-digit ids, one a line")
+    {
+        const char *list[] = {"000012.jpg", "000017.jpg"};
+        char hex[65], want[65];
+        error e = {0};
+        sha256_hex("000012\n000017\n", 14, want);
+        CHECK(!labels_digest(list, 2, hex, &e) && strcmp(hex, want) == 0, "%s", hex);
+        const char *odd[] = {".hidden", "no_extension", "two.dots.png"};
+        sha256_hex(".hidden\nno_extension\ntwo.dots\n", 30, want);
+        CHECK(!labels_digest(odd, 3, hex, &e) && strcmp(hex, want) == 0, "%s", hex);
+    }
+    TEST("names missing on one side are counted, and the first three shown")
+    {
+        labels l;
+        error e = {0};
+        const char *few = put("few.csv", "fn,bbox\na.jpg,1 2 3 4\nx.jpg,1 2 3 4\n");
+        CHECK(labels_read(&l, lrg, few, val, &e) == ERR_INPUT, "accepted");
+        CHECK(strstr(e.text, "3 of its 4") && strstr(e.text, "b.jpg, c.jpg, d.jpg") && !strstr(e.text, "..."),
+              "%s", e.text);
+        labels_free(&l);
+        e = (error){0};
+        const char *unknown = put("u.txt", "q1\nb.jpg\nq2\nq3\nq4\n");
+        CHECK(labels_read(&l, lrg, bb, unknown, &e) == ERR_INPUT && strstr(e.text, "4 of its 5") &&
+                  strstr(e.text, "q1, q2, q3, ..."),
+              "%s", e.text);
+        labels_free(&l);
+    }
+    TEST("broken label files are refused with file and line")
+    {
+        static const struct {
+            const char *lrg, *bb, *val, *what;
+        } bad[] = {
+            {"", NULL, NULL, "empty"},
+            {"fn,cat\n", NULL, NULL, "no rows"},
+            {"cat,fn\na,b\n", NULL, NULL, ":1"},
+            {"fn,bbox\na,1 2 3 4\n", NULL, NULL, ":1"},
+            {"fn,cat\na,b,c\n", NULL, NULL, ":2"},
+            {"fn,cat\na\n", NULL, NULL, ":2"},
+            {"fn,cat\n\na,b\n", NULL, NULL, ":2"},
+            {"fn,cat\na,x\nb,\n", NULL, NULL, ":3"},
+            {"fn,cat\na,x\n,y\n", NULL, NULL, ":3"},
+            {"fn,cat\na,x\na,y\n", NULL, NULL, "twice"},
+            {"fn,cat\n../a,x\n", NULL, NULL, "'/'"},
+            {"fn,cat\n\"a,x\n", NULL, NULL, "not closed"},
+            {"fn,cat\n\"a\"b,x\n", NULL, NULL, "behind"},
+            {"fn,cat\na\"b,x\n", NULL, NULL, "quote"},
+            {"fn,cat\na,\"b\tc\"\n", NULL, NULL, "tab"},
+            {NULL, "fn,bbox\na,1 2 3\n", NULL, ":2"},
+            {NULL, "fn,bbox\na,1 2 3 4 5\n", NULL, ":2"},
+            {NULL, "fn,bbox\na,1  2 3 4\n", NULL, ":2"},
+            {NULL, "fn,bbox\na,1 2 3 4 \n", NULL, ":2"},
+            {NULL, "fn,bbox\na,1 2 3 x\n", NULL, ":2"},
+            {NULL, "fn,bbox\na,1 2 3 4.5\n", NULL, ":2"},
+            {NULL, "fn,bbox\na,-1 2 3 4\n", NULL, ":2"},
+            {NULL, "fn,bbox\na,5 2 3 4\n", NULL, "ends before"},
+            {NULL, "fn,bbox\na,nan 2 3 4\n", NULL, ":2"},
+            {NULL, "fn,bbox\na,1 2 3 99999999999\n", NULL, ":2"},
+            {"fn,cat\na,x\nb,y\n", NULL, "", "empty"},
+            {"fn,cat\na,x\nb,y\n", NULL, "a\nb\n", "none is left"},
+            {"fn,cat\na,x\nb,y\n", NULL, "a\na\n", ":2"},
+            {"fn,cat\na,x\nb,y\n", NULL, "a\n\n", ":2"},
+            {"fn,cat\na,x\nb,y\n", NULL, "../a\n", ":1"},
+            {"fn,cat\na,x\nb,y\n", "fn,bbox\na,1 2 3 4\nb,1 2 3 4\nc,1 2 3 4\n", NULL, "c"},
+        };
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+            labels l;
+            error e = {0};
+            const char *a = bad[i].lrg ? put("1.csv", bad[i].lrg) : NULL;
+            const char *b = bad[i].bb ? put("2.csv", bad[i].bb) : NULL;
+            const char *v = bad[i].val ? put("3.txt", bad[i].val) : NULL;
+            CHECK(labels_read(&l, a, b, v, &e) == ERR_INPUT, "accepted: %zu", i);
+            CHECK(strncmp(e.text, folder, strlen(folder)) == 0 && strstr(e.text, bad[i].what), "%zu: %s", i,
+                  e.text);
+            CHECK(!l.rows && !l.count, "left something");
+            labels_free(&l);
+        }
+    }
+    TEST("quotes, carriage returns, a byte order mark and a missing last line feed are read")
+    {
+        labels l;
+        error e = {0};
+        const char *odd = put("odd.csv", "\xef\xbb\xbf"
+                                         "fn,cat\r\n\"a,1.jpg\",\"say \"\"x\"\"\"\r\nb.jpg,two words");
+        CHECK(!labels_read(&l, odd, NULL, put("v.txt", "a,1.jpg"), &e), "%s", e.text);
+        CHECK(l.count == 2 && strcmp(l.rows[0].file_name, "a,1.jpg") == 0 &&
+                  strcmp(l.classes[0], "say \"x\"") == 0 && strcmp(l.classes[1], "two words") == 0 &&
+                  l.val_count == 1,
+              "values");
+        labels_free(&l);
+    }
+}
+
+/* ---------------------------------------------------------------- predictions */
+
+static void test_pred(void)
+{
+    TEST("predictions come back as they were written, with frame and top columns")
+    {
+        const pred_top top[] = {{"car", 0.75}, {"bus", 0.125}, {"cat", 0.0625}};
+        const pred_row rows[] = {
+            {.file_name = "a.jpg",
+             .category = "car",
+             .probability = 0.75,
+             .has_box = true,
+             .box = {1.25, 2.5, 300, 499},
+             .frame = {-0.001, 3, 100.128, 223},
+             .top = top},
+            {.file_name = "b.jpg", .category = "car", .probability = 1, .top = top},
+            {.file_name = "c.jpg", .has_box = true, .box = {0, 0, 1, 1}, .frame = {0, 0, 2, 2}}};
+        const char *path = put("pred.tsv", "");
+        for (int frame = 0; frame <= 224; frame += 224)
+            for (int k = 0; k <= 3; k += 3) {
+                FILE *f = fopen(path, "wb");
+                pred_print_header(f, frame, k);
+                for (int i = 0; i < 3; i++)
+                    pred_print_row(f, &rows[i], frame, k);
+                fclose(f);
+                pred_table t;
+                error e = {0};
+                CHECK(!pred_read(&t, path, &e), "%s", e.text);
+                CHECK(t.count == 3 && t.frame == frame && t.top == k, "%zu %d %d", t.count, t.frame, t.top);
+                const pred_row *a = pred_find(&t, "a.jpg"), *b = pred_find(&t, "b.jpg"),
+                               *c = pred_find(&t, "c.jpg");
+                CHECK(a && b && c && !pred_find(&t, "d.jpg"), "find");
+                if (a && b && c) {
+                    CHECK(strcmp(a->category, "car") == 0 && near(a->probability, 0.75) &&
+                              near(a->box.y1, 1.25) && near(a->box.x2, 499),
+                          "a");
+                    CHECK(!frame || (near(a->frame.y1, 0) && near(a->frame.y2, 100.13)), "frame of a");
+                    CHECK(!k ||
+                              (strcmp(a->top[2].category, "cat") == 0 && near(a->top[1].probability, 0.125)),
+                          "top");
+                    CHECK(!b->has_box && !c->category && c->has_box && !c->top, "absent values");
+                }
+                pred_free(&t);
+            }
+        file_view view;
+        error e = {0};
+        CHECK(!file_open(&view, path, &e) &&
+                  strstr(view.data,
+                         "file_name\tcategory\tprobability\ty1\tx1\ty2\tx2\ty1_224\tx1_224\ty2_224\tx2_224\t"
+                         "category_1\tprobability_1\tcategory_2\tprobability_2\tcategory_3\tprobability_3\n"
+                         "a.jpg\tcar\t0.750000\t1.25\t2.50\t300.00\t499.00\t0.00\t3.00\t100.13\t223.00\t") ==
+                      view.data,
+              "bytes");
+        file_close(&view);
+    }
+#define PRED "file_name\tcategory\tprobability\ty1\tx1\ty2\tx2"
+    TEST("broken prediction tables are refused with file and line")
+    {
+        static const struct {
+            const char *text, *what;
+        } bad[] = {
+            {"", "empty"},
+            {"file_name\tcategory\n", ":1"},
+            {PRED "\ty1_224\tx1_224\ty2_224\n", ":1"},
+            {PRED "\ty1_224\tx1_224\ty2_224\tx2_96\n", ":1"},
+            {PRED "\tcategory_1\n", ":1"},
+            {PRED "\tcategory_2\tprobability_2\n", ":1"},
+            {PRED "\tmore\n", ":1"},
+            {PRED "\na\tcar\t0.5\t1\t2\t3\n", ":2"},
+            {PRED "\na\tcar\t0.5\t1\t2\t3\t4\t5\n", ":2"},
+            {PRED "\na\tcar\t1.5\t1\t2\t3\t4\n", "probability"},
+            {PRED "\na\tcar\t-\t1\t2\t3\t4\n", "probability"},
+            {PRED "\na\tcar\tnan\t1\t2\t3\t4\n", "probability"},
+            {PRED "\na\t-\t0.5\t1\t2\t3\t4\n", "category '-'"},
+            {PRED "\na\tcar\t0.5\t1\t2\t3\t-\n", "part"},
+            {PRED "\na\tcar\t0.5\t-\t2\t3\t4\n", "part"},
+            {PRED "\na\tcar\t0.5\tx\t2\t3\t4\n", "y1"},
+            {PRED "\na\tcar\t0.5\t1\t2\t3\tinf\n", "x2"},
+            {PRED "\na\tcar\t0.5\t1\t2\t3\t1e99\n", "x2"},
+            {PRED "\na\tcar\t0.5\t1\t2\t3\t4\na\tcar\t0.5\t1\t2\t3\t4\n", "twice"},
+            {PRED "\na/b\tcar\t0.5\t1\t2\t3\t4\n", "'/'"},
+            {PRED "\na\tcar\t0.5\t1\t2\t3\t4", "truncated"},
+            {PRED "\ty1_9\tx1_9\ty2_9\tx2_9\na\tcar\t0.5\t1\t2\t3\t4\t-\t-\t-\t-\n", "only in one"},
+            {PRED "\tcategory_1\tprobability_1\na\tcar\t0.5\t1\t2\t3\t4\t-\t-\n", "category_1"},
+        };
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+            pred_table t;
+            error e = {0};
+            const char *path = put("bad.tsv", bad[i].text);
+            CHECK(pred_read(&t, path, &e) == ERR_INPUT, "accepted: %s", bad[i].text);
+            CHECK(strncmp(e.text, path, strlen(path)) == 0 && strstr(e.text, bad[i].what), "%zu: %s", i,
+                  e.text);
+            CHECK(pred_check(path, NULL) && !t.rows, "check");
+            pred_free(&t);
+        }
+    }
+}
+
+int main(void)
+{
+    if (!mkdtemp(folder))
+        return 1;
+    test_names();
+    test_anno();
+    test_csv();
+    test_labels();
+    test_pred();
+    char command[80];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command) ? 1 : test_end();
+}
