@@ -1,0 +1,322 @@
+#!/usr/bin/env bats
+# render: boxes, the largest object, grids of predictions, curves.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+
+shared=$BATS_TEST_DIRNAME/../../../shared/data/voc2007
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    mkdir images
+    printf 'phase\tepoch\tbatch\tlr\tloss\tsmoothed\twait\timages_per_second\n' >b.tsv
+    for k in 0 1 2 3 4 5 6 7; do
+        printf 'head\t%d\t%d\t1e-%d\t%d.5\t%d.25\t0.1\t20\n' $((k / 4)) $k $((9 - k)) $((9 - k)) $((9 - k)) >>b.tsv
+    done
+    {
+        printf 'phase\tepoch\ttrn_loss\tval_loss\taccuracy\tl1\tseconds\timages_per_second\n'
+        printf 'head\t0\t1.25\t0.75\t0.766\t-\t9.5\t20\n'
+        printf 'all\t0\t0.75\t0.65\t0.794\t-\t9.5\t20\n'
+    } >h.tsv
+    # a picture of 300 x 200 pixels and two more names for it
+    "$BIN/render" --kind schedule --batches b.tsv --figure 3x2 -o images/000012.png >/dev/null
+    cp images/000012.png images/000017.png
+    {
+        printf 'image_id\tfile_name\twidth\theight\tcategory\ty1\tx1\ty2\tx2\tignore\n'
+        printf '12\t000012.png\t300\t200\tcar\t96\t155\t169\t250\t0\n'
+        printf '17\t000017.png\t300\t200\tperson\t61\t184\t98\t278\t0\n'
+        printf '17\t000017.png\t300\t200\thorse\t7\t9\t180\t202\t0\n'
+        printf '17\t000017.png\t300\t200\tcow\t7\t9\t190\t290\t1\n'
+    } >anno.tsv
+    {
+        printf 'file_name\tcategory\tprobability\ty1\tx1\ty2\tx2\n'
+        printf '000017.png\thorse\t0.900000\t8.00\t9.50\t170.00\t200.00\n'
+        printf '000012.png\tbus\t0.500000\t90.00\t150.00\t170.00\t260.00\n'
+    } >pred.tsv
+}
+
+# "width height" of a PNG, from its header
+png_size() {
+    od -An -tu1 -j16 -N8 "$1" | awk '{print $1 * 16777216 + $2 * 65536 + $3 * 256 + $4, $5 * 16777216 + $6 * 65536 + $7 * 256 + $8}'
+}
+
+boxes() {
+    "$BIN/render" --kind boxes --anno anno.tsv --images images "$@"
+}
+
+@test "boxes draws every object that is not ignored and prints shape and boxes" {
+    run boxes --image 17 -o x.png
+    assert_success
+    assert_output "(200,300,3)
+(184,61,95,38) person
+(9,7,194,174) horse"
+    assert_equal "$(png_size x.png)" "750 450"
+    run "$BIN/render" --check x.png
+    assert_success
+}
+
+@test "an image is found by its id, its file name and its stem" {
+    for name in 12 000012.png 000012; do
+        run boxes --image "$name" -o "by-$name.png"
+        assert_success
+        assert_line "(155,96,96,74) car"
+    done
+    cmp by-12.png by-000012.png.png
+    cmp by-12.png by-000012.png
+}
+
+@test "largest draws the largest object on a figure of 5 x 10 inches" {
+    run "$BIN/render" --kind largest --anno anno.tsv --images images --image 17 -o x.png
+    assert_success
+    assert_output "(200,300,3)
+(9,7,194,174) horse"
+    assert_equal "$(png_size x.png)" "500 1000"
+}
+
+@test "grid draws predictions, with the truth on request, and names what it shows" {
+    run "$BIN/render" --kind grid --pred pred.tsv --images images --anno anno.tsv -o x.png
+    assert_success
+    assert_output "000017.png horse (9.50,8.00,191.50,163.00)
+000012.png bus (150.00,90.00,111.00,81.00)"
+    assert_equal "$(png_size x.png)" "1200 800"
+    run "$BIN/render" --kind grid --pred pred.tsv --images images --first 1 --rows 1 --columns 1 -o y.png
+    assert_output "000012.png bus (150.00,90.00,111.00,81.00)"
+}
+
+@test "a classifier's grid is 16 x 12 inches and has no boxes" {
+    printf 'file_name\tcategory\tprobability\ty1\tx1\ty2\tx2\n000017.png\thorse\t0.900000\t-\t-\t-\t-\n' >cls.tsv
+    run "$BIN/render" --kind grid --pred cls.tsv --images images -o x.png
+    assert_success
+    assert_output "000017.png horse"
+    assert_equal "$(png_size x.png)" "1600 1200"
+}
+
+@test "curves, schedule and lr-find draw a training's tables" {
+    run "$BIN/render" --kind curves --history h.tsv --batches b.tsv -o c.png
+    assert_success
+    assert_output "2 epochs, 8 batches"
+    assert_equal "$(png_size c.png)" "1800 450"
+    run "$BIN/render" --kind schedule --batches b.tsv -o s.png
+    assert_output "8 batches"
+    run "$BIN/render" --kind lr-find --lr b.tsv --skip 1 --skip-end 1 -o l.png
+    assert_output "5 of 8 points"
+    assert_equal "$(png_size l.png)" "750 450"
+}
+
+@test "the learning-rate curve of 25 points shows 9, or 18 with 5 and 1" {
+    { printf 'batch\tlr\tloss\tsmoothed\n'; for k in $(seq 25); do printf '%d\t%de-4\t2\t2\n' "$k" "$k"; done; } >lr.tsv
+    run "$BIN/render" --kind lr-find --lr lr.tsv -o l.png
+    assert_output "9 of 25 points"
+    run "$BIN/render" --kind lr-find --lr lr.tsv --skip 5 --skip-end 1 -o l.png
+    assert_output "18 of 25 points"
+}
+
+@test "the same picture has the same bytes" {
+    boxes --image 17 -o a.png
+    LC_ALL=de_DE.UTF-8 HOME=/nowhere boxes --image 17 -o b.png
+    cmp a.png b.png
+}
+
+@test "- writes the PNG to standard output and nothing else" {
+    boxes --image 17 -o a.png
+    boxes --image 17 -o - >b.png
+    cmp a.png b.png
+}
+
+@test "a name in .jpg gets a JPEG" {
+    boxes --image 17 -o a.jpg
+    run od -An -tx1 -N3 a.jpg
+    assert_output " ff d8 ff"
+    run "$BIN/render" --check a.jpg
+    assert_failure 1
+}
+
+@test "figure, label size and trim change the look" {
+    boxes --image 17 --figure 16x8 --label-size 20 -o a.png
+    assert_equal "$(png_size a.png)" "1600 800"
+    boxes --image 17 --trim -o b.png
+    run png_size b.png
+    refute_output "750 450"
+}
+
+@test "an unknown image is bad input and leaves no file" {
+    run boxes --image 13 -o x.png
+    assert_failure 3
+    assert_output "render: anno.tsv: holds no image '13'"
+    run ls
+    refute_output --partial x.png
+}
+
+@test "a missing picture is bad input and names the file" {
+    rm images/000012.png
+    run boxes --image 12 -o x.png
+    assert_failure 3
+    assert_output --partial "images/000012.png"
+    assert [ ! -e x.png ]
+}
+
+@test "a damaged picture is bad input" {
+    head -c 300 images/000017.png >images/000012.png
+    run boxes --image 12 -o x.png
+    assert_failure 3
+    assert_output --partial "images/000012.png"
+    assert [ ! -e x.png ]
+}
+
+@test "a picture of another size than annotated is bad input" {
+    sed 's/\t300\t200\tcar/\t400\t200\tcar/' anno.tsv >other.tsv
+    run "$BIN/render" --kind boxes --anno other.tsv --images images --image 12 -o x.png
+    assert_failure 3
+    assert_output --partial "is 300 x 200 pixels, but other.tsv says 400 x 200"
+}
+
+@test "an image whose objects are all ignored has no largest one" {
+    sed 's/0$/1/' anno.tsv >ignored.tsv
+    run "$BIN/render" --kind largest --anno ignored.tsv --images images --image 17 -o x.png
+    assert_failure 3
+    assert_output --partial "every object of image '17' is ignored"
+}
+
+@test "malformed tables are bad input with file and line" {
+    printf 'nonsense\n' >bad.tsv
+    run "$BIN/render" --kind boxes --anno bad.tsv --images images --image 12 -o x.png
+    assert_failure 3
+    assert_output --partial "bad.tsv:1"
+    run "$BIN/render" --kind grid --pred bad.tsv --images images -o x.png
+    assert_failure 3
+    assert_output --partial "bad.tsv:1"
+    sed '3s/0.65/high/' h.tsv >bad.tsv
+    run "$BIN/render" --kind curves --history bad.tsv -o x.png
+    assert_failure 3
+    assert_output "render: bad.tsv:3: val_loss 'high' is not a number"
+    sed '3s/\t20$//' h.tsv >bad.tsv
+    run "$BIN/render" --kind curves --history bad.tsv -o x.png
+    assert_failure 3
+    assert_output "render: bad.tsv:3: 7 fields, the header has 8"
+    assert [ ! -e x.png ]
+}
+
+@test "empty tables and tables without the column are bad input" {
+    : >empty.tsv
+    run "$BIN/render" --kind curves --history empty.tsv -o x.png
+    assert_failure 3
+    assert_output --partial "empty.tsv: is empty"
+    head -1 h.tsv >rows.tsv
+    run "$BIN/render" --kind curves --history rows.tsv -o x.png
+    assert_failure 3
+    assert_output --partial "rows.tsv: holds no rows"
+    run "$BIN/render" --kind lr-find --lr h.tsv -o x.png
+    assert_failure 3
+    assert_output --partial "h.tsv:1: has no column 'lr'"
+    head -1 pred.tsv >none.tsv
+    run "$BIN/render" --kind grid --pred none.tsv --images images -o x.png
+    assert_failure 3
+    assert_output --partial "none.tsv: holds 0 predictions"
+}
+
+@test "binary noise instead of a table is bad input" {
+    head -c 5000 /dev/urandom >noise.tsv
+    for kind in "curves --history" "lr-find --lr" "schedule --batches" "grid --images images --pred"; do
+        # shellcheck disable=SC2086
+        run "$BIN/render" --kind $kind noise.tsv -o x.png
+        assert_failure 3
+    done
+    assert [ ! -e x.png ]
+}
+
+@test "an output that cannot be written is a system error" {
+    run boxes --image 12 -o nowhere/x.png
+    assert_failure 4
+    assert_output --partial "nowhere/x.png"
+}
+
+@test "an older picture survives a failure" {
+    boxes --image 12 -o x.png
+    cp x.png before.png
+    run boxes --image 13 -o x.png
+    assert_failure 3
+    cmp x.png before.png
+}
+
+@test "what a kind needs and wrong values are usage errors" {
+    run "$BIN/render" --kind boxes --anno anno.tsv -o x.png
+    assert_failure 2
+    assert_output "render: --kind boxes needs --images; see --help"
+    run "$BIN/render" --kind pie -o x.png
+    assert_failure 2
+    run boxes --image 12 --figure 12 -o x.png
+    assert_failure 2
+    run boxes --image 12 --figure 0x5 -o x.png
+    assert_failure 2
+    run "$BIN/render" --kind grid --pred pred.tsv -o x.png
+    assert_failure 2
+    run "$BIN/render" --kind lr-find --lr b.tsv -o x.png
+    assert_failure 2
+    assert_output --partial "give a smaller --skip"
+    run "$BIN/render" --kind curves --history h.tsv --figure 0.2x0.2 -o x.png
+    assert_failure 2
+    assert [ ! -e x.png ]
+}
+
+@test "a grid from a cache needs boxes in its frame" {
+    printf 'fn,cat\n000012.png,car\n000017.png,horse\n' >lrg.csv
+    "$BIN/resize-cache" --images images -o 224.cache lrg.csv
+    run "$BIN/render" --kind grid --pred pred.tsv --cache 224.cache -o x.png
+    assert_failure 3
+    assert_output --partial "predict with --frame 224"
+    {
+        printf 'file_name\tcategory\tprobability\ty1\tx1\ty2\tx2\ty1_224\tx1_224\ty2_224\tx2_224\n'
+        printf '000017.png\thorse\t0.900000\t8.00\t9.50\t170.00\t200.00\t9.00\t7.00\t190.00\t149.00\n'
+    } >framed.tsv
+    run "$BIN/render" --kind grid --pred framed.tsv --cache 224.cache --anno anno.tsv -o x.png
+    assert_success
+    assert_output "000017.png horse (7.00,9.00,143.00,182.00)"
+    sed 's/000017/000099/' framed.tsv >absent.tsv
+    run "$BIN/render" --kind grid --pred absent.tsv --cache 224.cache -o y.png
+    assert_failure 3
+    assert_output --partial "000099.png"
+    assert [ ! -e y.png ]
+}
+
+@test "help names the kinds and version the libraries" {
+    run "$BIN/render" --help
+    assert_success
+    assert_output --partial "EXAMPLES"
+    run "$BIN/render" --version
+    assert_success
+    assert_output --partial "cairo 1."
+}
+
+@test "check tells PNG files from others" {
+    boxes --image 12 -o x.png
+    run "$BIN/render" --check x.png
+    assert_success
+    assert_output ""
+    head -c 400 x.png >cut.png
+    run "$BIN/render" --check cut.png
+    assert_failure 1
+    run "$BIN/render" --check anno.tsv
+    assert_failure 1
+    run "$BIN/render" --check none.png
+    assert_failure 1
+}
+
+@test "the reference run's shapes and boxes are printed for images 12, 17 and 9654" {
+    [ -d "$shared/JPEGImages" ] || skip "no ../shared/data/voc2007 here"
+    "$BIN/json2anno" -o voc.tsv "$shared/annotations/pascal_train2007.json" 2>/dev/null
+    voc() {
+        "$BIN/render" --kind "$1" --anno voc.tsv --images "$shared/JPEGImages" --image "$2" -o x.png
+    }
+    run voc boxes 12
+    assert_output "(333,500,3)
+(155,96,196,174) car"
+    run voc boxes 17
+    assert_output "(364,480,3)
+(184,61,95,138) person
+(89,77,314,259) horse"
+    run voc largest 17
+    assert_output "(364,480,3)
+(89,77,314,259) horse"
+    run voc boxes 9654
+    assert_line --index 0 "(500,333,3)"
+}
