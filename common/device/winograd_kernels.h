@@ -1,0 +1,69 @@
+/* winograd_kernels.h - what winograd_passes.c uses of the AVX-512 files: tile transforms, weight transforms
+ * and matrix products, each on data of one thread. Not for use outside winograd*.c.
+ *
+ * Layouts (floats; cb counts blocks of 16 channels):
+ *   V  transformed input    [c/16][tile][COEF_STEP][16]
+ *   Y  transformed gradient [k/16][tile][COEF_STEP][16]
+ *   U  transformed weights  [k block][36][c * width + 16]: rows of `width` output channels, where a k block
+ *      has 64 output channels and the last one the rest (16, 32 or 48)
+ *   M  products             [36][tiles * width + 16]: rows of `width` output channels
+ * The 37th coefficient (never touched) and the 16 floats behind each coefficient keep the addresses of
+ * different coefficients from falling into the same cache sets.
+ */
+#ifndef ONEBOX_DEVICE_WINOGRAD_KERNELS_H
+#define ONEBOX_DEVICE_WINOGRAD_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    COEFS = 36,            /* coefficients of a 6x6 tile */
+    TILE_FLOATS = 37 * 16, /* from tile to tile in V and Y */
+    K_BLOCK = 64,          /* output channels of one product */
+    C_BLOCK = 64,          /* input channels of one piece of the weight gradient */
+    PRODUCT_ROWS = 6,      /* most tiles of one product */
+};
+
+/* Transforms of the tile whose top left output pixel is (y, x) in one plane [h][w][16]. Sizes are outputs
+ * along a side: 4, 3 or 2. Pixels outside the plane count as zero and are not written. */
+typedef void winograd_input_tile(const float *plane, int h, int w, int y, int x, float *v);
+typedef void winograd_gradient_tile(const float *plane, int h, int w, int y, int x, float *v);
+
+/* What the output transform adds and where it stores. */
+typedef struct winograd_store {
+    const float *bias; /* of the 16 channels, or NULL */
+    const float *add;  /* plane like the output's, or NULL */
+    float *plane;
+    bool relu;
+    bool stream; /* past the caches */
+} winograd_store;
+typedef void winograd_output_tile(const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w,
+                                  int y, int x);
+
+winograd_input_tile *winograd_input_kernel(int size_y, int size_x);
+winograd_gradient_tile *winograd_gradient_kernel(int size_y, int size_x);
+winograd_output_tile *winograd_output_kernel(int size_y, int size_x);
+
+/* Weights [k][c][3][3]: the 16 x 16 block of input channels c.. and output channels k.. goes to u, the row of
+ * channel c in coefficient 0 of its k block: u[coef * coef_step + input channel * width + output channel].
+ * With `backward` c and k change places and the taps are turned by 180 degrees. */
+void winograd_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u,
+                           ptrdiff_t coef_step, int width);
+/* The reverse for gradients: sums `copies` of u (copy_step apart) and writes dw of a 16 x 16 block. */
+void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u,
+                                    ptrdiff_t coef_step, int width, int copies, ptrdiff_t copy_step);
+
+/* m[r][0..width) (+)= sum over channels of v[r][channel] * u[channel][0..width), r = 0..rows-1: rows 1 to 6,
+ * width 16 to 64, `blocks` blocks of 16 channels, v_step apart. m's rows are `width` apart. */
+typedef void winograd_product(const float *v, ptrdiff_t v_step, const float *u, int blocks, float *m,
+                              bool accumulate);
+winograd_product *winograd_product_kernel(int rows, int width);
+
+/* du[r][0..width) (+)= sum over tiles of v[tile][r] * y[tile][0..width), r = 0..15, where v points at one
+ * coefficient of tile 0 of one channel block and y at that of the first output channel block; blocks are
+ * y_step apart. */
+typedef void winograd_outer_product(const float *v, const float *y, ptrdiff_t y_step, int tiles, float *du,
+                                    bool accumulate);
+winograd_outer_product *winograd_outer_product_kernel(int width);
+
+#endif

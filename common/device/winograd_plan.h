@@ -1,0 +1,52 @@
+/* winograd_plan.h - how winograd_passes.c cuts the work: pictures into tiles, tiles into blocks. Not for use
+ * outside winograd*.c. */
+#ifndef ONEBOX_DEVICE_WINOGRAD_PLAN_H
+#define ONEBOX_DEVICE_WINOGRAD_PLAN_H
+
+#include "device/winograd.h"
+#include "device/winograd_kernels.h"
+
+enum { MAX_BLOCK_TILES = 256 };
+
+/* Tiles of one picture: 4x4 outputs, except that the last row and the last column of tiles may be smaller (56
+ * = 14 x 4, 14 = 3 x 4 + 2, 7 = 4 + 3). A last side of 1 uses a tile of 2. */
+typedef struct tiling {
+    int h, w;
+    int rows, columns;  /* of tiles */
+    int tail_y, tail_x; /* outputs along a side of the last row and column: 4, 3 or 2 */
+} tiling;
+
+/* A tile's class is 2 (in a smaller last row) + 1 (in a smaller last column). */
+enum { TILE_CLASSES = 4 };
+
+typedef struct tile {
+    int n;    /* picture */
+    int y, x; /* its top left output */
+    int kind; /* class */
+} tile;
+
+/* A run of tiles (counted over pictures, rows, columns), ordered by class: smaller column, full, smaller row,
+ * both. In this order the tiles that have a certain coefficient are neighbours, first[coef] to
+ * end[coef] - 1. */
+typedef struct tile_block {
+    int count;
+    short first[COEFS], end[COEFS];
+    tile tiles[MAX_BLOCK_TILES];
+} tile_block;
+
+/* How a pass is cut. */
+typedef struct blocking {
+    int tiles;   /* of a block, at most */
+    int blocks;  /* in all */
+    bool shared; /* all threads work on one block after another; else each thread has blocks of its own */
+    int ranges;  /* forward, shared: parts of a block's tiles that can be worked on apart */
+} blocking;
+
+tiling tiling_of(const winograd_shape *s);
+int tiling_count(const winograd_shape *s);
+void tile_block_fill(tile_block *b, const tiling *t, int start, int count);
+
+blocking blocking_forward(const winograd_shape *s, int threads);
+blocking blocking_weights(const winograd_shape *s, int threads);
+
+#endif

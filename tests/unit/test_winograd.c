@@ -1,0 +1,365 @@
+/* The Winograd kernels against plain sums in double precision. */
+#include "test.h"
+
+#include "device/winograd.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+static const double tolerance = 3e-6; /* relative L2 error */
+
+/* One shape's data. Tensors are nChw16c, weights OIHW. */
+typedef struct problem {
+    winograd_shape s;
+    float *src, *ddst, *weights, *dst, *dsrc, *dw, *u, *scratch;
+    size_t src_size, dst_size, weights_size;
+    double *expected_dst, *expected_dsrc, *expected_dw;
+} problem;
+
+static uint64_t state;
+
+static float noise(void)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (float)(int32_t)(state >> 32) / 2147483648.0f;
+}
+
+static void *aligned(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    if (!p)
+        abort();
+    memset(p, 0x7f, bytes); /* large numbers: nothing may depend on what was there */
+    return p;
+}
+
+static float *random_floats(size_t count)
+{
+    float *p = aligned(count * sizeof *p);
+    for (size_t i = 0; i < count; i++)
+        p[i] = noise();
+    return p;
+}
+
+static double *zero_doubles(size_t count)
+{
+    double *p = calloc(count, sizeof *p);
+    if (!p)
+        abort();
+    return p;
+}
+
+/* All three passes at once, as axpy loops over 16 channels. */
+static void reference(problem *p)
+{
+    const winograd_shape s = p->s;
+    for (int n = 0; n < s.n; n++)
+        for (int k = 0; k < s.k; k++)
+            for (int c = 0; c < s.c; c++)
+                for (int tap = 0; tap < 9; tap++) {
+                    const int dy = tap / 3 - 1, dx = tap % 3 - 1;
+                    const size_t at = ((size_t)k * (size_t)s.c + (size_t)c) * 9 + (size_t)tap;
+                    const double weight = p->weights[at];
+                    double sum = 0;
+                    for (int y = dy < 0 ? 1 : 0; y < s.h - (dy > 0); y++) {
+                        const size_t plane = (size_t)(s.h * s.w) * 16;
+                        const size_t in = ((size_t)n * (size_t)s.c / 16 + (size_t)c / 16) * plane +
+                                          (size_t)((y + dy) * s.w) * 16 + (size_t)c % 16;
+                        const size_t out = ((size_t)n * (size_t)s.k / 16 + (size_t)k / 16) * plane +
+                                           (size_t)(y * s.w) * 16 + (size_t)k % 16;
+                        for (int x = dx < 0 ? 1 : 0; x < s.w - (dx > 0); x++) {
+                            const size_t i = in + (size_t)(x + dx) * 16, o = out + (size_t)x * 16;
+                            p->expected_dst[o] += weight * p->src[i];
+                            p->expected_dsrc[i] += weight * p->ddst[o];
+                            sum += (double)p->src[i] * p->ddst[o];
+                        }
+                    }
+                    p->expected_dw[at] += sum;
+                }
+}
+
+static problem open_problem(winograd_shape s, int most_threads)
+{
+    problem p = {.s = s};
+    const size_t pixels = (size_t)s.n * (size_t)s.h * (size_t)s.w;
+    p.src_size = pixels * (size_t)s.c;
+    p.dst_size = pixels * (size_t)s.k;
+    p.weights_size = (size_t)s.c * (size_t)s.k * 9;
+    state = (uint64_t)(s.n + 7 * s.c + 31 * s.k + 1001 * s.h + 50021 * s.w);
+    p.src = random_floats(p.src_size);
+    p.ddst = random_floats(p.dst_size);
+    p.weights = random_floats(p.weights_size);
+    p.dst = aligned(p.dst_size * sizeof *p.dst);
+    p.dsrc = aligned(p.src_size * sizeof *p.dsrc);
+    p.dw = aligned(p.weights_size * sizeof *p.dw);
+    p.u = aligned(winograd_weight_floats(&s) * sizeof *p.u);
+    size_t scratch = 0;
+    for (int threads = 1; threads <= most_threads; threads++) {
+        const size_t need = winograd_scratch_floats(&s, threads);
+        scratch = need > scratch ? need : scratch;
+    }
+    p.scratch = aligned(scratch * sizeof *p.scratch);
+    p.expected_dst = zero_doubles(p.dst_size);
+    p.expected_dsrc = zero_doubles(p.src_size);
+    p.expected_dw = zero_doubles(p.weights_size);
+    reference(&p);
+    return p;
+}
+
+static void close_problem(problem *p)
+{
+    free(p->src);
+    free(p->ddst);
+    free(p->weights);
+    free(p->dst);
+    free(p->dsrc);
+    free(p->dw);
+    free(p->u);
+    free(p->scratch);
+    free(p->expected_dst);
+    free(p->expected_dsrc);
+    free(p->expected_dw);
+}
+
+static double relative_error(const float *a, const double *b, size_t count)
+{
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += (a[i] - b[i]) * (a[i] - b[i]);
+        size += b[i] * b[i];
+    }
+    return size > 0 ? sqrt(difference / size) : sqrt(difference);
+}
+
+static void check_passes(problem *p, int threads)
+{
+    const winograd_shape *s = &p->s;
+    winograd_weights_forward(s, p->weights, p->u, threads);
+    winograd_forward(s, p->src, p->u, p->dst, NULL, p->scratch, threads);
+    const double forward = relative_error(p->dst, p->expected_dst, p->dst_size);
+    winograd_weights_backward(s, p->weights, p->u, threads);
+    winograd_backward_data(s, p->ddst, p->u, p->dsrc, p->scratch, threads);
+    const double data = relative_error(p->dsrc, p->expected_dsrc, p->src_size);
+    winograd_backward_weights(s, p->src, p->ddst, p->dw, p->scratch, threads);
+    const double weights = relative_error(p->dw, p->expected_dw, p->weights_size);
+    CHECK(forward <= tolerance && data <= tolerance && weights <= tolerance,
+          "n %d c %d k %d h %d w %d, %d threads: forward %.2e, backward data %.2e, weights %.2e", s->n, s->c,
+          s->k, s->h, s->w, threads, forward, data, weights);
+}
+
+static void check_shape(int n, int c, int k, int h, int w)
+{
+    problem p = open_problem((winograd_shape){.n = n, .c = c, .k = k, .h = h, .w = w}, 3);
+    for (int threads = 1; threads <= 3; threads++)
+        check_passes(&p, threads);
+    close_problem(&p);
+}
+
+static bool supported(void)
+{
+    const winograd_shape s = {.n = 1, .c = 16, .k = 16, .h = 4, .w = 4};
+    return winograd_supported(&s);
+}
+
+static void test_support(void)
+{
+    TEST("channel counts that are no multiple of 16 are not served")
+    {
+        const winograd_shape odd[] = {
+            {1, 8, 16, 4, 4}, {1, 16, 40, 4, 4}, {1, 3, 64, 8, 8}, {1, 0, 16, 4, 4}};
+        for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+            CHECK(!winograd_supported(&odd[i]), "c %d k %d", odd[i].c, odd[i].k);
+    }
+}
+
+static void test_sizes(void)
+{
+    TEST("every height and width from 1 to 9, and larger ones up to 33, agree with double precision")
+    {
+        for (int h = 1; h <= 9; h++)
+            for (int w = 1; w <= 9; w++)
+                check_shape(2, 16, 16, h, w);
+        static const int sides[][2] = {{33, 33}, {32, 31}, {30, 29}, {13, 28}, {28, 14},
+                                       {14, 10}, {1, 33},  {33, 1},  {17, 23}, {19, 12}};
+        for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
+            check_shape(2, 16, 32, sides[i][0], sides[i][1]);
+    }
+}
+
+static void test_channels(void)
+{
+    TEST("every channel count from 16 to 272, and larger ones up to 512, agree with double precision")
+    {
+        for (int c = 16; c <= 272; c += 32)
+            check_shape(1, c, 288 - c, 6, 7);
+        static const int channels[][2] = {{16, 512}, {512, 16},  {336, 80}, {144, 400},
+                                          {64, 64},  {128, 128}, {512, 48}};
+        for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+            check_shape(3, channels[i][0], channels[i][1], 7, 5);
+    }
+}
+
+static void test_batches(void)
+{
+    TEST("batches of 1, 2, 3 and 17 agree with double precision")
+    {
+        static const int batches[] = {1, 2, 3, 17};
+        for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+            check_shape(batches[i], 32, 48, 14, 14);
+            check_shape(batches[i], 144, 64, 7, 7);
+            check_shape(batches[i], 64, 64, 9, 28);
+        }
+    }
+}
+
+static void test_network_shapes(void)
+{
+    TEST("the layers of ResNet-34 agree with double precision")
+    {
+        check_shape(1, 64, 64, 56, 56);
+        check_shape(1, 128, 128, 28, 28);
+        check_shape(3, 256, 256, 14, 14);
+        check_shape(2, 512, 512, 7, 7);
+    }
+}
+
+/* Many tiles with many channels: several blocks shared by the threads, in all passes. */
+static void test_several_blocks(void)
+{
+    TEST("shapes of several shared blocks agree with double precision")
+    {
+        check_shape(17, 144, 144, 14, 13);
+        check_shape(6, 272, 16, 33, 30);
+    }
+}
+
+static void test_epilogue(void)
+{
+    TEST("bias, addition (also in place) and ReLU come after the sums, in this order")
+    {
+        static const int shapes[][5] = {
+            {2, 32, 48, 14, 9}, {3, 144, 80, 7, 7}, {1, 16, 16, 1, 2}, {11, 16, 64, 57, 60}};
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            const int *q = shapes[i];
+            problem p =
+                open_problem((winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4]}, 2);
+            float *bias = random_floats((size_t)p.s.k);
+            double *expected = zero_doubles(p.dst_size);
+            winograd_weights_forward(&p.s, p.weights, p.u, 2);
+            for (int what = 0; what < 12;
+                 what++) { /* bit 0: ReLU; 1: bias; 0, 4, 8: nothing, a tensor, in place */
+                const bool relu = what & 1, with_bias = what & 2, in_place = what & 8, with_add = what & 12;
+                const winograd_epilogue e = {.bias = with_bias ? bias : NULL,
+                                             .add = in_place   ? p.dst
+                                                    : with_add ? p.ddst
+                                                               : NULL,
+                                             .relu = relu};
+                const size_t plane = (size_t)(p.s.h * p.s.w) * 16;
+                for (size_t j = 0; j < p.dst_size; j++) {
+                    const size_t channel = j / plane % ((size_t)p.s.k / 16) * 16 + j % 16;
+                    double value =
+                        p.expected_dst[j] + (with_bias ? bias[channel] : 0) + (with_add ? p.ddst[j] : 0);
+                    expected[j] = relu && value < 0 ? 0 : value;
+                }
+                if (in_place)
+                    memcpy(p.dst, p.ddst, p.dst_size * sizeof *p.dst);
+                winograd_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 2);
+                const double error = relative_error(p.dst, expected, p.dst_size);
+                CHECK(error <= tolerance, "shape %zu, epilogue %d: %.2e", i, what, error);
+            }
+            free(bias);
+            free(expected);
+            close_problem(&p);
+        }
+    }
+}
+
+static void test_not_a_number(void)
+{
+    TEST("a NaN in the source comes out as NaN, ReLU or not")
+    {
+        problem p = open_problem((winograd_shape){.n = 1, .c = 16, .k = 16, .h = 8, .w = 8}, 1);
+        p.src[(3 * 8 + 3) * 16 + 5] = NAN;
+        const winograd_epilogue e = {.relu = true};
+        winograd_weights_forward(&p.s, p.weights, p.u, 1);
+        winograd_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 1);
+        CHECK(isnan(p.dst[(3 * 8 + 3) * 16]), "%f", (double)p.dst[(3 * 8 + 3) * 16]);
+        close_problem(&p);
+    }
+}
+
+static void test_repeats(void)
+{
+    TEST("with the same number of threads results repeat bit for bit")
+    {
+        static const int shapes[][5] = {{5, 64, 64, 28, 28}, {9, 144, 144, 14, 14}, {17, 272, 64, 7, 7}};
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            for (int threads = 1; threads <= 3; threads++) {
+                const int *q = shapes[i];
+                problem p =
+                    open_problem((winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4]}, 3);
+                float *first_dst = aligned(p.dst_size * sizeof(float)),
+                      *first_dw = aligned(p.weights_size * sizeof(float));
+                float *first_dsrc = aligned(p.src_size * sizeof(float));
+                for (int run = 0; run < 3; run++) {
+                    winograd_weights_forward(&p.s, p.weights, p.u, threads);
+                    winograd_forward(&p.s, p.src, p.u, p.dst, NULL, p.scratch, threads);
+                    winograd_weights_backward(&p.s, p.weights, p.u, threads);
+                    winograd_backward_data(&p.s, p.ddst, p.u, p.dsrc, p.scratch, threads);
+                    winograd_backward_weights(&p.s, p.src, p.ddst, p.dw, p.scratch, threads);
+                    if (run == 0) {
+                        memcpy(first_dst, p.dst, p.dst_size * sizeof(float));
+                        memcpy(first_dsrc, p.dsrc, p.src_size * sizeof(float));
+                        memcpy(first_dw, p.dw, p.weights_size * sizeof(float));
+                    }
+                    CHECK(!memcmp(first_dst, p.dst, p.dst_size * sizeof(float)), "dst, shape %zu, %d threads",
+                          i, threads);
+                    CHECK(!memcmp(first_dsrc, p.dsrc, p.src_size * sizeof(float)),
+                          "dsrc, shape %zu, %d threads", i, threads);
+                    CHECK(!memcmp(first_dw, p.dw, p.weights_size * sizeof(float)),
+                          "dw, shape %zu, %d threads", i, threads);
+                }
+                free(first_dst);
+                free(first_dsrc);
+                free(first_dw);
+                close_problem(&p);
+            }
+    }
+}
+
+static void test_scratch(void)
+{
+    TEST("the work area for ResNet-34 at batch 64 and 2 threads is at most 64 MB")
+    {
+        static const int shapes[4][2] = {{64, 56}, {128, 28}, {256, 14}, {512, 7}};
+        for (int i = 0; i < 4; i++) {
+            const winograd_shape s = {
+                .n = 64, .c = shapes[i][0], .k = shapes[i][0], .h = shapes[i][1], .w = shapes[i][1]};
+            const size_t bytes = winograd_scratch_floats(&s, 2) * sizeof(float);
+            CHECK(bytes <= (size_t)64 << 20, "%d channels: %zu bytes", s.c, bytes);
+        }
+    }
+}
+
+int main(void)
+{
+    test_support();
+    if (!supported()) {
+        TEST("convolutions by Winograd agree with double precision")
+        {
+            SKIP("this processor has no AVX-512 F, BW, DQ and VL");
+        }
+        return test_end();
+    }
+    test_sizes();
+    test_channels();
+    test_batches();
+    test_network_shapes();
+    test_several_blocks();
+    test_epilogue();
+    test_not_a_number();
+    test_repeats();
+    test_scratch();
+    return test_end();
+}
