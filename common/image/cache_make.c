@@ -10,6 +10,7 @@
 #include "image/xxh64.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,7 +343,12 @@ static int build(making *m, char digest[65], cache_summary *summary, error *e)
     int code = out_open(&out, m->path, e);
     if (code)
         return code;
-    m->fd = fileno(out.stream);
+    m->fd = open(out.temporary, O_RDWR | O_CLOEXEC); /* written at places of its own, and read back */
+    if (m->fd < 0) {
+        fail_system(e, "%s: cannot write", m->path);
+        out_discard(&out);
+        return ERR_SYSTEM;
+    }
     m->turn = 0;
     m->placed = sizeof header;
     code = parallel_for(m->threads, m->count, make_picture, m, e);
@@ -352,6 +358,7 @@ static int build(making *m, char digest[65], cache_summary *summary, error *e)
         code = close_holes(m, e);
     if (!code)
         code = write_index(m, &header, e);
+    close(m->fd);
     if (code) {
         out_discard(&out);
         return code;
