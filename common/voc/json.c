@@ -467,8 +467,12 @@ bool json_whole(const json_reader *r, int token, int64_t min, int64_t max, int64
     if (t->type == JSMN_PRIMITIVE &&
         text_int(r->text + t->start, (size_t)(t->end - t->start), min, max, value))
         return true;
-    double real;
-    if (!json_number(r, token, &real) || real != floor(real) || fabs(real) > 0x1p53 || real < (double)min ||
+    double real; /* only for 12.0 and 1e3: digits alone that text_int refused are out of range */
+    if (!memchr(r->text + t->start, '.', (size_t)(t->end - t->start)) &&
+        !memchr(r->text + t->start, 'e', (size_t)(t->end - t->start)) &&
+        !memchr(r->text + t->start, 'E', (size_t)(t->end - t->start)))
+        return false;
+    if (!json_number(r, token, &real) || real != floor(real) || fabs(real) >= 0x1p53 || real < (double)min ||
         real > (double)max)
         return false;
     *value = (int64_t)real;

@@ -211,7 +211,8 @@ static void test_values(void)
     json_reader r;
     error e = {0};
     const char *text =
-        "{\"a\": {\"i\": 12, \"whole\": 12.0, \"f\": -1.5, \"big\": 1e400, \"t\": true, \"z\": 0, \"n\": "
+        "{\"a\": {\"i\": 12, \"whole\": 12.0, \"odd\": 9007199254740993, \"f\": -1.5, \"big\": 1e400, \"t\": "
+        "true, \"z\": 0, \"n\": "
         "null, \"s\": \"caf\\u00e9 \\ud83d\\ude00 \\\"\\\\\\/\\n\", \"lone\": \"\\ud83d\", \"nul\": "
         "\"\\u0000\", \"latin\": \"\xe9\", \"twice\": 1, \"twice\": 2, \"nest\": {\"i\": 99, \"q\": 5}, "
         "\"arr\": [1, [2, {\"i\": 3}], 4]}}";
@@ -226,6 +227,8 @@ static void test_values(void)
         CHECK(json_whole(&r, json_get(&r, 0, "i", &e), 0, 20, &v) && v == 12, "%d", (int)v);
         CHECK(json_whole(&r, json_get(&r, 0, "whole", &e), 0, 20, &v) && v == 12, "12.0");
         CHECK(!json_whole(&r, json_get(&r, 0, "i", &e), 0, 11, &v), "out of range");
+        CHECK(!json_whole(&r, json_get(&r, 0, "odd", &e), 0, INT64_C(1) << 53, &v),
+              "not as a rounded double");
         CHECK(!json_whole(&r, json_get(&r, 0, "f", &e), -10, 20, &v), "a fraction");
         CHECK(json_number(&r, json_get(&r, 0, "f", &e), &d) && d == -1.5, "%g", d);
         CHECK(!json_number(&r, json_get(&r, 0, "big", &e), &d), "infinite");
