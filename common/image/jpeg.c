@@ -54,6 +54,7 @@ static void on_progress(j_common_ptr c)
 
 static void handler_init(handler *h)
 {
+    *h = (handler){.truncated = false};
     jpeg_std_error(&h->base);
     h->base.error_exit = on_error;
     h->base.emit_message = on_message;

@@ -222,6 +222,7 @@ int resize_area_8bit(const uint8_t *source, int height, int width, uint8_t *targ
 int picture_scale(const picture *p, int size, picture *scaled, const char *name, resize_scratch *s, error *e)
 {
     int height, width;
+    *scaled = (picture){0};
     scaled_size(p->height, p->width, size, &height, &width);
     if (height > 64 * size || width > 64 * size)
         return fail(e, ERR_INPUT, "%s: %d x %d is too elongated a picture (64 to 1 at most)", name, p->width,

@@ -132,20 +132,20 @@ int main(void)
     TEST("a picture that claims to be huge is refused before memory is taken")
     {
         uint8_t png[] = {0x89, 'P',  'N',  'G',  13,   10, 26, 10,   0,    0,   0,   13,   'I',  'H',  'D',
-                         'R',  0,    0,    0xff, 0xff, 0,  0,  0xff, 0xff, 8,   2,   0,    0,    0,    0xf7,
-                         0x97, 0x49, 0x2f, 0,    0,    0,  0,  'I',  'D',  'A', 'T', 0x35, 0xaf, 0x06, 0x1e};
+                         'R',  0,    0,    0xff, 0xff, 0,  0,  0xff, 0xff, 8,   2,   0,    0,    0,    0x39,
+                         0x67, 0x4e, 0x07, 0,    0,    0,  0,  'I',  'D',  'A', 'T', 0x35, 0xaf, 0x06, 0x1e};
         decode_error(png, sizeof png, &e);
-        CHECK(e.code == ERR_INPUT, "%d %s", e.code, e.text);
+        CHECK(e.code == ERR_INPUT && strstr(e.text, "65535 x 65535 pixels are more than"), "%s", e.text);
         file_view file;
         CHECK(file_open(&file, GOLDEN "420.jpg", &e) == 0, "%s", e.text);
         uint8_t *copy = malloc(file.size);
         memcpy(copy, file.data, file.size);
         for (size_t i = 0; i + 9 < file.size; i++)
             if (copy[i] == 0xff && copy[i + 1] == 0xc0) {
-                memset(copy + i + 5, 0xff, 4);
+                memset(copy + i + 5, 0xfe, 4);
                 break;
             }
-        CHECK(strstr(decode_error(copy, file.size, &e), "JPEG") || strstr(e.text, "allowed"), "%s", e.text);
+        CHECK(strstr(decode_error(copy, file.size, &e), "65278 x 65278 pixels are more than"), "%s", e.text);
         CHECK(e.code == ERR_INPUT, "%d", e.code);
         free(copy);
         file_close(&file);

@@ -1,0 +1,200 @@
+#!/usr/bin/env bats
+# resize-cache: from pictures to the file that trainings read.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    mkdir pictures
+    for name in 444.jpg 420.jpg cmyk.jpg exif6.jpg palette.png deepgrey.png; do
+        cp "$BATS_TEST_DIRNAME/../golden/image/$name" pictures/
+        touch -d '2020-01-01' "pictures/$name"
+    done
+    printf '%s\n' fn,cat '444.jpg,car' '420.jpg,"a, b"' 'cmyk.jpg,cat' 'exif6.jpg,cat' '"palette.png",dog' \
+        'deepgrey.png,dog' >lrg.csv
+}
+
+# fails CODE WORDS…: the program exits with CODE, says one line that holds all WORDS, and writes nothing
+fails() {
+    local code=$1
+    shift
+    assert_equal "$status" "$code"
+    assert_equal "${#lines[@]}" 1
+    local word
+    for word in "$@"; do assert_output --partial "$word"; done
+    assert_equal "$(find . -name 'x.cache*')" ""
+}
+
+cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
+
+@test "resize-cache makes a cache that its own check accepts" {
+    cache lrg.csv
+    assert_success
+    assert_output --regexp '^resize-cache: 6 pictures, 6 decoded, 0 kept, 0 left out, 0 decoder warnings, [0-9.]+ s$'
+    run "$BIN/resize-cache" --check x.cache
+    assert_success
+    assert_output ""
+    [ -e x.cache.sources ]
+    assert_equal "$(find . -name '*.tmp.*')" ""
+}
+
+@test "the bytes of a cache are the same on any number of threads and in any row order" {
+    cache --threads 1 lrg.csv
+    assert_success
+    (head -n 1 lrg.csv; tail -n +2 lrg.csv | sort -r) >turned.csv
+    run "$BIN/resize-cache" --size 64 --threads 7 --images pictures -o y.cache - <turned.csv
+    assert_success
+    cmp x.cache y.cache
+}
+
+@test "a touched but equal picture leaves the cache alone, a changed one is the only one decoded" {
+    cache lrg.csv
+    touch -d '2001-01-01' x.cache
+    touch -d '2021-01-01' pictures/444.jpg
+    cache lrg.csv
+    assert_output --partial "0 decoded, 6 kept"
+    assert_output --partial "unchanged"
+    assert_equal "$(date -r x.cache +%Y)" 2001
+    cp pictures/420.jpg pictures/444.jpg
+    cache lrg.csv
+    assert_output --partial "1 decoded, 5 kept"
+    refute_output --partial "unchanged"
+    run "$BIN/resize-cache" --check x.cache
+    assert_success
+}
+
+@test "a truncated JPEG is named and nothing is written" {
+    head -c 700 pictures/444.jpg >t && mv t pictures/444.jpg
+    cache lrg.csv
+    assert_failure 3
+    assert_line --index 0 "resize-cache: pictures/444.jpg: a truncated JPEG: the file ends early"
+    assert_line --index 1 --partial "1 of 6 pictures cannot be used, 0 may be (--max-bad)"
+    assert_equal "$(find . -name 'x.cache*')" ""
+}
+
+@test "--max-bad leaves so many unreadable pictures out and says which" {
+    echo "no picture" >pictures/444.jpg
+    rm pictures/cmyk.jpg
+    cache --max-bad 1 lrg.csv
+    assert_failure 3
+    assert_output --partial "2 of 6"
+    cache --max-bad 2 lrg.csv
+    assert_success
+    assert_line --index 0 "resize-cache: pictures/444.jpg: is neither JPEG nor PNG"
+    assert_line --index 1 --partial "pictures/cmyk.jpg: cannot open"
+    assert_line --index 2 --partial "4 pictures, 4 decoded, 0 kept, 2 left out"
+}
+
+@test "a picture that claims huge dimensions is refused quickly" {
+    # a PNG head of 65535 x 65535, and a JPEG whose frame says the same
+    printf '\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x08\x02\0\0\0\x39\x67\x4e\x07\0\0\0\0IDAT\x35\xaf\x06\x1e' \
+        >pictures/444.jpg
+    printf '\xff\xd8\xff\xc0\0\x11\x08\xff\xdc\xff\xdc\x03\x01\x22\0\x02\x11\x01\x03\x11\x01\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0\xff\xd9' \
+        >pictures/420.jpg
+    cache lrg.csv
+    assert_failure 3
+    assert_line --partial "pictures/444.jpg: 65535 x 65535 pixels are more than"
+    assert_line --partial "pictures/420.jpg: 65500 x 65500 pixels are more than"
+    assert_output --partial "2 of 6"
+}
+
+@test "a PNG with damaged chunks, an empty file and a folder are bad pictures" {
+    head -c 60 pictures/palette.png >t && head -c 4000 /dev/zero >>t && mv t pictures/palette.png
+    : >pictures/444.jpg
+    rm pictures/420.jpg && mkdir pictures/420.jpg
+    cache --max-bad 2 lrg.csv
+    assert_failure 3
+    assert_output --partial "pictures/palette.png"
+    assert_output --partial "pictures/444.jpg: is empty"
+    assert_output --partial "pictures/420.jpg: is a directory"
+    assert_output --partial "3 of 6"
+}
+
+@test "CSV files that name no pictures are refused with file and line" {
+    : >x.csv
+    cache x.csv
+    fails 3 x.csv "names no pictures"
+    printf 'fn,cat\n' >x.csv
+    cache x.csv
+    fails 3 x.csv "names no pictures"
+    printf 'name,cat\na,b\n' >x.csv
+    cache x.csv
+    fails 3 x.csv:1 "'fn'"
+    printf 'fn,cat\n../../etc/passwd,b\n' >x.csv
+    cache x.csv
+    fails 3 x.csv:2 "'/'"
+    printf 'fn,cat\n"a,b\n' >x.csv
+    cache x.csv
+    fails 3 x.csv
+    cache missing.csv
+    fails 3 missing.csv "cannot open"
+}
+
+@test "a cut or damaged cache fails --check silently with 1" {
+    cache lrg.csv
+    size=$(stat -c %s x.cache)
+    for n in 0 5 127 128 5000 $((size - 1)); do
+        head -c "$n" x.cache >short
+        run "$BIN/resize-cache" --check short
+        assert_failure 1
+        assert_output ""
+    done
+    for at in 0 9 40 100 3000 $((size - 5)); do
+        cp x.cache hurt
+        printf '\x5a\xa5' | dd of=hurt bs=1 seek="$at" conv=notrunc status=none
+        run "$BIN/resize-cache" --check hurt
+        assert_failure 1
+        assert_output ""
+    done
+    run "$BIN/resize-cache" --check missing
+    assert_failure 1
+}
+
+@test "a damaged cache that is there is made anew" {
+    cache lrg.csv
+    cp x.cache good
+    head -c 5000 good >x.cache
+    cache lrg.csv
+    assert_success
+    assert_output --partial "6 decoded"
+    cmp x.cache good
+}
+
+@test "usage errors are one line and code 2, an unwritable place is code 4" {
+    run "$BIN/resize-cache" --size 100 --images pictures -o x.cache lrg.csv
+    fails 2 "multiple of 32"
+    run "$BIN/resize-cache" -o x.cache lrg.csv
+    fails 2 "--images"
+    run "$BIN/resize-cache" --images pictures -o x.cache
+    fails 2
+    run "$BIN/resize-cache" --images pictures -o - lrg.csv
+    fails 2 "standard output"
+    run "$BIN/resize-cache" --thread 2 --images pictures -o x.cache lrg.csv
+    fails 2 "--threads"
+    run "$BIN/resize-cache" --images pictures -o nowhere/x.cache lrg.csv
+    fails 4 nowhere/x.cache
+}
+
+@test "resize-cache tells its libraries and shows examples" {
+    run "$BIN/resize-cache" --version
+    assert_success
+    assert_output --partial libjpeg-turbo
+    assert_output --partial libpng
+    run "$BIN/resize-cache" --help
+    assert_success
+    assert_output --partial EXAMPLES
+    assert_output --partial "[224]"
+}
+
+@test "real photos make the same cache on one thread and on two" {
+    voc=$BATS_TEST_DIRNAME/../../../shared/data/voc2007
+    [ -d "$voc/JPEGImages" ] || skip "no ../shared/data/voc2007"
+    (echo fn,cat; head -n 60 "$voc/ImageSets/Main/train.txt" | sed 's/$/.jpg,x/') >real.csv
+    for n in 1 2; do
+        run "$BIN/resize-cache" --threads $n --images "$voc/JPEGImages" -o $n.cache real.csv
+        assert_success
+        assert_output --partial "60 pictures, 60 decoded"
+    done
+    cmp 1.cache 2.cache
+}
