@@ -1,13 +1,19 @@
 # onebox: builds bin/, runs the tests, installs; the way from data/ to out/ is in pipeline.mk.
 # `make` builds, `make help` lists everything.
 
+##@ Settings of the build
+#? CC CFLAGS   compiler and its options; objects are made anew when they change
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
+CFLAGS  ?= -O2 -g
+#? BUILD BIN   folders of objects and programs; another compiler: make CC=clang BUILD=build/clang BIN=build/clang/bin
 BUILD   ?= build
 BIN     ?= bin
+#? ASAN=1      build with the address and undefined-behaviour sanitizers (give BUILD and BIN as well)
+#? V=1         show whole commands
+#? PREFIX      where install puts things [/usr/local]; DESTDIR is put before it
 PREFIX  ?= /usr/local
-CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 comma   := ,
 SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
@@ -25,43 +31,105 @@ PROGRAMS := $(STAGES:%=$(BIN)/%)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
 .DELETE_ON_ERROR:
-.SECONDARY:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: all
-all: $(PROGRAMS)
+# Recipes print "CC file" in place of the command, unless V=1.
+Q   := $(if $(V),,@)
+say  = @mkdir -p $(@D)$(if $(V),, && printf '  %-5s %s\n' $1 '$@')
+# $(call quoted,TEXT): TEXT as one word of the shell.
+quoted = '$(subst ','\'',$1)'
 
-$(BUILD)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+##@ Build and test
+all: $(PROGRAMS) ## build all programs into bin/ (this is what bare `make` does)
+
+# Compiler, options and list of files are remembered as text; the file is written when they differ.
+compiler := $(firstword $(realpath $(CC) $(addsuffix /$(CC),$(subst :, ,$(PATH)))))
+flags    := $(CC) $(compiler) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
+ifneq ($(file <$(BUILD)/.flags),$(flags))
+$(BUILD)/.flags: force
+endif
+$(BUILD)/.flags:
+	@mkdir -p $(@D) && printf '%s\n' $(call quoted,$(flags)) >$@
+ifneq ($(file <$(BUILD)/.objects),$(LIB_O))
+$(BUILD)/.objects: force
+endif
+$(BUILD)/.objects:
+	@mkdir -p $(@D) && printf '%s\n' '$(LIB_O)' >$@
+
+# Once for each folder of objects: are compiler and libraries there, and is oneDNN one we know?
+$(BUILD)/.ready:
+	@mkdir -p $(@D) && CC='$(CC)' scripts/deps --ready build && touch $@
+
+$(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
 $(BUILD)/common/device/%_avx512.o: override CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
 $(BUILD)/common/device/%_avx2.o $(BUILD)/common/image/%_avx2.o: override CFLAGS += -O3 -mavx2 -mfma
 $(BUILD)/common/device/%_sse2.o: override CFLAGS += -O3
 
-$(LIB): $(LIB_O)
+$(LIB): $(LIB_O) $(BUILD)/.objects
+	$(call say,AR)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(LIB_O)
 
 $(PROGRAMS): $(BIN)/%: $(BUILD)/stages/%.o $(LIB)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
 $(UNITS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
-.PHONY: units
-units: $(UNITS)
+build_targets := all units check asan lint deps install uninstall clean distclean help
+.PHONY: $(build_targets) force
+units: $(UNITS) ## build the unit tests
 
-.PHONY: check
-check: all units
-	@BIN=$(abspath $(BIN)) UNITS="$(UNITS)" tests/run
+# All processors, unless make was told how many jobs to run.
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$$(nproc))
+#? TESTS       what check and asan run: names of files in tests/ [all]
+TESTS ?=
+check: ## install what is missing, build, run all tests
+	@scripts/deps check
+	@+$(MAKE) --no-print-directory $(jobs) all units
+	@BIN='$(BIN)' UNITS='$(UNITS)' tests/run $(TESTS)
 
-.PHONY: clean
-clean:
-	rm -rf build bin
+asan: ## run all tests with the address and undefined-behaviour sanitizers
+	@scripts/deps check
+	@+$(MAKE) --no-print-directory $(jobs) ASAN=1 BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin all units
+	@BIN='$(BUILD)/asan/bin' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 tests/run $(TESTS)
+
+sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch])
+shells  := $(wildcard .ci/run scripts/* tests/run tests/lib/*.bash tests/bats/*.bats)
+lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
+	@scripts/deps --ready lint
+	clang-format --dry-run -Werror $(sources)
+	shellcheck $(shells)
+	+$(MAKE) --no-print-directory $(jobs) CC=gcc CFLAGS='-O2 -Werror' BUILD=$(BUILD)/gcc BIN=$(BUILD)/gcc/bin all units
+	+$(MAKE) --no-print-directory $(jobs) CC=clang CFLAGS='-O2 -Werror' BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin all units
+
+deps: ## install the Debian packages that building and testing need (root or sudo)
+	@scripts/deps check
+
+##@ Install and clean
+recipes := $(wildcard recipes/*.recipe)
+share   := $(DESTDIR)$(PREFIX)/share/onebox
+install: all ## install programs, recipes and README below PREFIX
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(share)/recipes'
+	install -m 755 $(PROGRAMS) '$(DESTDIR)$(PREFIX)/bin'
+	install -m 644 $(recipes) '$(share)/recipes'
+	install -m 644 README.md LICENSE THIRD-PARTY.md '$(share)'
+uninstall: ## remove what install put there
+	rm -f $(STAGES:%='$(DESTDIR)$(PREFIX)/bin/%')
+	rm -rf '$(share)'
+clean: ## remove objects and programs; data and products stay
+	rm -rf $(sort build bin $(filter-out . /% ..%,$(BUILD) $(BIN)))
+distclean: clean ## remove the products too: trained models, predictions, pictures (data stays)
+	find '$(OUT)' -mindepth 1 ! -name .gitignore -delete
+help: ## this text
+	@awk -f scripts/help.awk Makefile pipeline.mk
 
 -include $(LIB_O:.o=.d) $(STAGES:%=$(BUILD)/stages/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
+include pipeline.mk
