@@ -1,0 +1,262 @@
+# pipeline.mk: the way from data/ to out/, one rule for each program. Included by Makefile; see `make help`.
+#
+# How it decides what to run again:
+# * out/.made/NAME records the settings a run had, as text; its time is the run's start. Make compares settings
+#   when it considers a rule, and repeats a run whose settings differ or whose output was deleted. Nothing is
+#   written for the comparison, so -n and -q change nothing.
+# * Between the data and the trainings the rule's target is the record, and a program leaves an output alone
+#   that would get the same bytes. The rules with the recipe `+` make make look at the output's own time
+#   afterwards, so equal content starts no training. (A dry run can't know whether content will be equal: it
+#   lists what is certain.)
+# * Programs that take seconds are repeated when the program itself is new. Trainings are not: raise
+#   MODEL_VERSION when a change of the code makes different models.
+
+MODEL_VERSION := 1
+MODELS        := cls bbox detn
+
+# Settings; put lines like "VOC = /data/VOC2007" into config.mk to keep them.
+-include config.mk
+##@ Settings of the pipeline (make VARIABLE=VALUE …, or lines in config.mk)
+#? VOC         folder with annotations/pascal_train2007.json or Annotations/*.xml, and JPEGImages/
+VOC        ?= data/VOC2007
+#? SPLIT       the list of VOC/ImageSets/Main to use
+SPLIT      ?= train
+#? JSON        COCO-like annotations instead of VOC's, together with IMAGES
+JSON       ?=
+#? IMAGES      folder of the pictures [VOC/JPEGImages]
+IMAGES     ?=
+#? WEIGHTS     ImageNet weights to start from (safetensors), or none
+WEIGHTS    ?= data/resnet34.safetensors
+#? ORDER       row order of the CSV files: set (that of the reference run) or id
+ORDER      ?= set
+#? VAL_PCT     share of validation pictures
+VAL_PCT    ?= 0.2
+#? SPLIT_SEED  seed of the split into training and validation
+SPLIT_SEED ?= 42
+#? OUT         folder of all products
+OUT        ?= out
+#? VAL         list of validation pictures; name one of your own to use it instead of OUT/val.txt
+VAL        ?= $(OUT)/val.txt
+#? SEED        seed of the trainings [the recipe's]
+SEED       ?=
+#? THREADS     threads of each program [all processors]
+THREADS    ?=
+#? RECIPES     folder of cls.recipe, bbox.recipe and detn.recipe
+RECIPES    ?= recipes
+#? TRAINFLAGS  more options for the trainings: TRAINFLAGS='--epochs 1 --set batch=32'
+TRAINFLAGS ?=
+
+# ---------------------------------------------------------------- names make can't work with
+
+define nl
+
+
+endef
+empty :=
+blank := $(empty) $(empty)
+hash  := \#
+tab   := $(empty)	$(empty)
+awkward := : ; % $(hash) ' " ` $$ * ? & | < > ( ) \$(blank)
+paths   := VOC JSON IMAGES WEIGHTS OUT VAL RECIPES BIN
+
+override VOC     := $(patsubst ~/%,$(HOME)/%,$(VOC))
+override JSON    := $(patsubst ~/%,$(HOME)/%,$(JSON))
+override IMAGES  := $(patsubst ~/%,$(HOME)/%,$(IMAGES))
+override WEIGHTS := $(patsubst ~/%,$(HOME)/%,$(WEIGHTS))
+
+refuse_path = $(error $1='$($1)': make cannot handle $2 in a file name; give it a plain name with `ln -s`)
+$(foreach p,$(paths),$(if $(word 2,$($p)),$(call refuse_path,$p,a blank)))
+$(foreach p,$(paths),$(foreach c,$(awkward),$(if $(findstring $c,$($p)),$(call refuse_path,$p,$c))))
+
+# ---------------------------------------------------------------- where the data is
+
+json_of_voc := $(VOC)/annotations/pascal_$(SPLIT)2007.json
+refusal     :=
+PICTURES    := $(or $(IMAGES),$(VOC)/JPEGImages)
+
+ifneq ($(JSON),)
+SOURCE  := $(JSON)
+refusal := $(if $(IMAGES),,JSON=$(JSON) needs IMAGES=DIR$(comma) the folder of its pictures)$(if \
+  $(wildcard $(JSON)),,there is no file JSON=$(JSON))
+else ifneq ($(wildcard $(json_of_voc)),)
+SOURCE  := $(json_of_voc)
+else ifneq ($(wildcard $(VOC)/Annotations/.),)
+SOURCE  := $(OUT)/voc.json
+else
+define refusal
+no annotations in $(VOC): `make data` downloads VOC 2007 there (450 MB);
+`VOC=DIR` names a folder with Annotations/*.xml or annotations/pascal_$(SPLIT)2007.json, and JPEGImages/;
+`make demo` draws a small set and trains on that
+endef
+endif
+ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
+refusal := there is no folder $(PICTURES): name the folder of the pictures with IMAGES=DIR
+endif
+
+ifeq ($(WEIGHTS),none)
+identity :=
+else
+identity := $(OUT)/weights.sha256
+endif
+define weights_refusal
+no weights at $(WEIGHTS): `make data` downloads ImageNet weights there (87 MB);
+`WEIGHTS=FILE` names a ResNet-34 in safetensors form with torchvision's tensor names;
+`WEIGHTS=none` starts from random weights
+endef
+
+.PHONY: no-data no-weights
+no-data:
+	$(error $(refusal))
+no-weights:
+	$(error $(weights_refusal))
+
+# ---------------------------------------------------------------- reasons to run again
+
+records := json anno largest csv cache weights $(MODELS)
+
+# The text of a recipe without comments and with single blanks, one setting a line. $(call canonical,FILE)
+canonical = $(subst \1, ,$(subst $(blank),$(nl),$(strip $(foreach l,$(subst $(nl), ,$(subst \
+  $(tab),\1,$(subst $(blank),\1,$(file <$1)))),$(call canonical_line,$l)))))
+canonical_line = $(subst $(blank),\1,$(strip $(subst \1, ,$(patsubst _%,%,$(firstword $(subst $(hash), ,_$1))))))
+
+# $(call changed,NAME,OUTPUTS): the reason, as the name of a phony prerequisite, or nothing.
+changed = $(if $(wildcard $(OUT)/.made/$1),$(if \
+  $(call differ,$(file <$(OUT)/.made/$1),$(parameters.$1)),parameters-of-$1)$(if \
+  $(filter-out $(wildcard $2),$2),a-deleted-file),no-finished-run)
+differ  = $(subst x$1,,x$2)$(subst x$2,,x$1)
+
+# $(call newer,NAME,FOLDERS): a reason when anything in the folders changed since run NAME. Building asks for no such thing.
+ifneq ($(filter-out $(build_targets) $(BUILD)/% $(BIN)/%,$(or $(MAKECMDGOALS),all)),)
+newer = $(if $(and $(wildcard $2),$(wildcard $(OUT)/.made/$1)),$(if $(shell \
+  find -L $(wildcard $2) -maxdepth 1 -cnewer $(OUT)/.made/$1 -print -quit),new-files-in-$(firstword $2)))
+endif
+
+reasons := no-finished-run a-deleted-file $(records:%=parameters-of-%) \
+  $(addprefix new-files-in-,$(PICTURES) $(VOC)/Annotations)
+.PHONY: $(reasons)
+.SECONDEXPANSION:
+
+# ---------------------------------------------------------------- data
+##@ Products
+#? out/anno.tsv out/largest.tsv out/lrg.csv out/bb.csv out/val.txt out/224.cache
+#? out/MODEL.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png}   MODEL: cls, bbox, detn
+
+stage := scripts/stage
+
+parameters.json    = voc $(VOC)$(nl)split $(SPLIT)
+parameters.anno    = json $(SOURCE)
+parameters.largest =
+parameters.csv     = order $(ORDER)$(nl)val_pct $(VAL_PCT)$(nl)split_seed $(SPLIT_SEED)
+parameters.cache   = images $(PICTURES)
+parameters.weights = file $(WEIGHTS)
+$(foreach r,$(records),$(eval $(OUT)/.made/$r: private export PARAMETERS = $$(parameters.$r)))
+
+voc_lists := $(wildcard $(VOC)/ImageSets/Main)
+$(OUT)/.made/json: $$(if $$(refusal),no-data) $(BIN)/voc2json \
+  $$(call changed,json,$(OUT)/voc.json) $$(call newer,json,$(VOC)/Annotations $(voc_lists))
+	@$(stage) $(OUT)/json $(BIN)/voc2json $(if $(voc_lists),--split $(SPLIT)) -o $(OUT)/voc.json $(VOC)
+$(OUT)/voc.json: $(OUT)/.made/json ; +
+
+$(OUT)/.made/anno: $$(if $$(refusal),no-data) $(SOURCE) $(BIN)/json2anno $$(call changed,anno,$(OUT)/anno.tsv)
+	@$(stage) $(OUT)/anno $(BIN)/json2anno -o $(OUT)/anno.tsv $(SOURCE)
+$(OUT)/anno.tsv: $(OUT)/.made/anno ; +
+
+$(OUT)/.made/largest: $(OUT)/anno.tsv $(BIN)/largest $$(call changed,largest,$(OUT)/largest.tsv)
+	@$(stage) $(OUT)/largest $(BIN)/largest -o $(OUT)/largest.tsv $(OUT)/anno.tsv
+$(OUT)/largest.tsv: $(OUT)/.made/largest ; +
+
+csv_files := $(OUT)/lrg.csv $(OUT)/bb.csv $(OUT)/val.txt
+$(OUT)/.made/csv: $(OUT)/largest.tsv $(BIN)/mkcsv $$(call changed,csv,$(csv_files))
+	@$(stage) $(OUT)/csv $(BIN)/mkcsv --order $(ORDER) --lrg $(OUT)/lrg.csv --bb $(OUT)/bb.csv \
+	  --val $(OUT)/val.txt --val-pct $(VAL_PCT) --seed $(SPLIT_SEED) $(OUT)/largest.tsv
+$(csv_files): $(OUT)/.made/csv ; +
+
+with_threads := $(if $(THREADS),--threads $(THREADS))
+$(OUT)/.made/cache: $(OUT)/lrg.csv $(BIN)/resize-cache \
+  $$(call changed,cache,$(OUT)/224.cache) $$(call newer,cache,$(PICTURES))
+	@$(stage) $(OUT)/cache $(BIN)/resize-cache $(with_threads) --images $(PICTURES) -o $(OUT)/224.cache $(OUT)/lrg.csv
+$(OUT)/224.cache: $(OUT)/.made/cache ; +
+
+# A training depends on what the weights are, not on where the file lies or how old it is.
+$(OUT)/.made/weights: $(or $(wildcard $(WEIGHTS)),no-weights) $$(call changed,weights,$(OUT)/weights.sha256)
+	@$(stage) $(OUT)/weights scripts/checksum -o $(OUT)/weights.sha256 $(WEIGHTS)
+$(OUT)/weights.sha256: $(OUT)/.made/weights ; +
+
+# ---------------------------------------------------------------- trainings, one at a time
+
+define training_parameters
+model_version $(MODEL_VERSION)
+weights $(if $(identity),given,none)
+split $(SPLIT) $(VAL_PCT) $(SPLIT_SEED) $(ORDER)
+seed $(or $(SEED),of the recipe)
+options $(TRAINFLAGS)
+$(call canonical,$(RECIPES)/$1.recipe)
+endef
+$(foreach m,$(MODELS),$(eval parameters.$m = $$(call training_parameters,$m)))
+
+labels.cls  := --lrg $(OUT)/lrg.csv
+labels.bbox := --bb $(OUT)/bb.csv
+labels.detn := --lrg $(OUT)/lrg.csv --bb $(OUT)/bb.csv
+
+# $(call training,MODEL). The files of a run are newer than its record, which has the time of its start. What a
+# failed training leaves stays: its history, and the checkpoints after its phases.
+define training
+made.$1 := $(addprefix $(OUT)/$1.,ckpt history.tsv batches.tsv)
+$(OUT)/.made/$1: $$$$(if $$$$(refusal),no-data) $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(OUT)/224.cache \
+  $$$$(call changed,$1,$$$$(made.$1)) | $(BIN)/train-$1 $(RECIPES)/$1.recipe
+	@$(stage) --alone $(OUT)/$1 $(BIN)/train-$1 --cache $(OUT)/224.cache $(labels.$1) --val $(VAL) \
+	  --weights $(WEIGHTS) --recipe $(RECIPES)/$1.recipe $(if $(SEED),--seed $(SEED)) $(with_threads) \
+	  $(TRAINFLAGS) -o $(OUT)/$1.ckpt
+$$(made.$1): $(OUT)/.made/$1 ;
+endef
+$(foreach m,$(MODELS),$(eval $(call training,$m)))
+
+# ---------------------------------------------------------------- predictions, figures, pictures
+
+$(MODELS:%=$(OUT)/%.pred.tsv): $(OUT)/%.pred.tsv: $(OUT)/%.ckpt $(OUT)/224.cache $(VAL) $(BIN)/predict
+	@$(stage) $(OUT)/$*.pred $(BIN)/predict $(with_threads) --ckpt $(OUT)/$*.ckpt \
+	  --cache $(OUT)/224.cache --only $(VAL) -o $@
+
+$(MODELS:%=$(OUT)/%.metrics.json): $(OUT)/%.metrics.json: $(OUT)/anno.tsv $(OUT)/%.pred.tsv $(BIN)/evaluate
+	@$(stage) $(OUT)/$*.metrics $(BIN)/evaluate --anno $(OUT)/anno.tsv --pred $(OUT)/$*.pred.tsv -o $@
+
+$(MODELS:%=$(OUT)/%.grid.png): $(OUT)/%.grid.png: $(OUT)/%.pred.tsv $(OUT)/largest.tsv $(BIN)/render
+	@$(stage) $(OUT)/$*.grid $(BIN)/render --kind grid --pred $(OUT)/$*.pred.tsv --anno $(OUT)/largest.tsv \
+	  --images $(PICTURES) -o $@
+
+$(MODELS:%=$(OUT)/%.curves.png): $(OUT)/%.curves.png: $(OUT)/%.history.tsv $(OUT)/%.batches.tsv $(BIN)/render
+	@$(stage) $(OUT)/$*.curves $(BIN)/render --kind curves --history $(OUT)/$*.history.tsv \
+	  --batches $(OUT)/$*.batches.tsv -o $@
+
+# ---------------------------------------------------------------- short names
+
+products := $(addprefix $(OUT)/,anno.tsv largest.tsv lrg.csv bb.csv val.txt 224.cache) \
+  $(foreach m,$(MODELS),$(addprefix $(OUT)/$m.,ckpt history.tsv batches.tsv pred.tsv metrics.json grid.png curves.png))
+
+##@ The pipeline, step by step
+.PHONY: anno csv cache $(MODELS)
+anno: $(OUT)/anno.tsv ## annotations as a table, out/anno.tsv
+csv: $(OUT)/lrg.csv $(OUT)/bb.csv $(OUT)/val.txt ## labels and split: out/lrg.csv, out/bb.csv, out/val.txt
+cache: $(OUT)/224.cache ## scaled pictures, out/224.cache
+cls: ## the classifier of the largest object, with its figures and pictures
+bbox: ## the regressor of its box
+detn: ## the detector of both
+$(foreach m,$(MODELS),$(eval $m: $(addprefix $(OUT)/$m.,ckpt metrics.json grid.png curves.png)))
+
+##@ Looking at the pipeline
+#? T           the files that why and status speak of [all products]
+.PHONY: why status params-diff accept
+T ?=
+why: ## what make would run now for T, and why
+	@$(MAKE) --no-print-directory -n --trace $(or $(T),$(products)) | awk -v out='$(OUT)' -f scripts/why.awk
+status: ## each product: size, age, up to date or not, seconds of its last run
+	@MAKE='$(MAKE)' scripts/status $(or $(T),$(products))
+params-diff: $(records:%=params-diff-of-%) ## settings that differ from those of the last runs
+accept: $(MODELS:%=accept-of-%) ## call the trained models up to date as they are, without training again
+
+.PHONY: $(records:%=params-diff-of-%) $(MODELS:%=accept-of-%)
+$(foreach r,$(records),$(eval params-diff-of-$r accept-of-$r: private export PARAMETERS = $$(parameters.$r)))
+$(records:%=params-diff-of-%): params-diff-of-%:
+	$(if $(wildcard $(OUT)/.made/$*),@scripts/params-diff $(OUT)/.made/$*)
+$(MODELS:%=accept-of-%): accept-of-%:
+	$(if $(wildcard $(OUT)/$*.ckpt),@scripts/stage --accept $(OUT)/$* $(addprefix $(OUT)/$*.,ckpt history.tsv batches.tsv))

@@ -1,0 +1,37 @@
+# Turns the output of make -n --trace into one line for each product and reason.
+/^[^ ]+:[0-9]+: (update )?target '/ {
+    split($0, part, "'")
+    target = part[2]
+    if (index(target, out "/") != 1)
+        next
+    if (index(target, out "/.made/") == 1)
+        target = substr(target, length(out) + 8)
+    else if ((getline line < target) < 0) {
+        print target ": not there"
+        next
+    }
+    else
+        close(target)
+    if ($0 ~ /does not exist$/)
+        next
+    reasons = $0
+    sub(/.*' due to: /, "", reasons)
+    count = split(reasons, reason, " ")
+    text = ""
+    for (i = 1; i <= count; i++) {
+        if (reason[i] == "no-finished-run")
+            text = "never finished before"
+        else if (text != "never finished before")
+            text = text (text == "" ? "" : ", ") words(reason[i])
+    }
+    print target ": " text
+}
+function words(reason) {
+    if (reason == "a-deleted-file")
+        return "an output was deleted"
+    if (reason ~ /^parameters-of-/)
+        return "other settings, see make params-diff"
+    if (sub(/^new-files-in-/, "new files in ", reason))
+        return reason
+    return reason " is newer"
+}
