@@ -77,11 +77,6 @@ bool conv_is_winograd(const conv *c)
     return c->winograd;
 }
 
-stem_layout conv_stem_layout(const conv *c)
-{
-    return onednn_conv_stem_layout(c->pass[CONV_FORWARD]);
-}
-
 size_t conv_scratch_floats(const conv *c)
 {
     size_t most = 0;

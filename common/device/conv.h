@@ -15,7 +15,7 @@ typedef struct conv conv;
 typedef struct conv_options {
     conv_algorithm algorithm;
     int threads;
-    bool plain_input; /* the network's input: see onednn.h */
+    bool plain_input; /* the network's input, plain NCHW */
     bool inference;   /* with bias; add and relu as below */
     bool add, relu;
     bool backward_weights; /* will be asked for */
@@ -26,7 +26,6 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
 void conv_free(conv *c);
 
 bool conv_is_winograd(const conv *c);
-stem_layout conv_stem_layout(const conv *c);
 
 /* Work area for any of the calls below, in floats (64-byte aligned). */
 size_t conv_scratch_floats(const conv *c);

@@ -32,9 +32,9 @@ typedef struct cpu_kernels {
     const char *name;
     int block;
 
-    /* NHWC [0,1] (3 channels) -> (x - mean) / std, as NHWC or NCHW. */
-    void (*normalize)(const float *input, int n, int hw, const float mean[3], const float std[3], bool nchw,
-                      float *out, int threads);
+    /* NHWC [0,1] (3 channels) -> (x - mean) / std, plain NCHW. */
+    void (*normalize)(const float *input, int n, int hw, const float mean[3], const float std[3], float *out,
+                      int threads);
 
     /* y = relu?(norm(x) * weight + bias + add?). y may be add, not x. */
     void (*batchnorm_forward)(const batchnorm *b, const float *x, const float *add, float *y);

@@ -32,31 +32,20 @@ static inline int thread_number(void)
 
 #define PARALLEL _Pragma("omp parallel num_threads(threads)")
 
-static void normalize(const float *input, int n, int hw, const float mean[3], const float std[3], bool nchw,
-                      float *out, int threads)
+static void normalize(const float *input, int n, int hw, const float mean[3], const float std[3], float *out,
+                      int threads)
 {
-    float scale[3], shift[3];
-    for (int c = 0; c < 3; c++) {
-        scale[c] = 1 / std[c];
-        shift[c] = mean[c];
-    }
     size_t pixels = (size_t)hw;
     PARALLEL
     {
-        size_t from = share((size_t)n, threads, thread_number()),
-               to = share((size_t)n, threads, thread_number() + 1);
-        for (size_t i = from; i < to; i++) {
-            const float *x = input + i * pixels * 3;
-            float *y = out + i * pixels * 3;
-            if (nchw)
-                for (int c = 0; c < 3; c++)
-                    for (size_t p = 0; p < pixels; p++)
-                        y[(size_t)c * pixels + p] = (x[3 * p + (size_t)c] - shift[c]) * scale[c];
-            else
+        int t = thread_number();
+        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+            for (size_t c = 0; c < 3; c++) {
+                const float *x = input + i * pixels * 3 + c;
+                float *y = out + (i * 3 + c) * pixels, shift = mean[c], scale = 1 / std[c];
                 for (size_t p = 0; p < pixels; p++)
-                    for (size_t c = 0; c < 3; c++)
-                        y[3 * p + c] = (x[3 * p + c] - shift[c]) * scale[c];
-        }
+                    y[p] = (x[3 * p] - shift) * scale;
+            }
     }
 }
 

@@ -51,7 +51,6 @@ typedef struct step {
     bool relu;
     bool stored; /* batch norm: running statistics instead of the batch's */
     bool flat;   /* batch norm: on [N][C] */
-    bool nchw;   /* normalize: the layout that the first convolution wants */
     int folded;  /* batch norm node folded into a convolution, or NONE */
     conv *conv;  /* forward steps own these; the backward step refers to the same */
     packed *packed_forward, *packed_backward;
@@ -214,7 +213,7 @@ static int absorb_tail(builder *b, int owner, int end, int *addend, int *adder, 
 
 /* ---------------------------------------------------------------- forward steps */
 
-static int make_normalize(builder *b, const conv *first)
+static int make_normalize(builder *b)
 {
     step *s = new_step(b, STEP_NORMALIZE, 0);
     size_t floats = (size_t)b->p->base.options.batch * (size_t)b->g->size * (size_t)b->g->size * 3;
@@ -222,7 +221,6 @@ static int make_normalize(builder *b, const conv *first)
     if (!s || out == NONE)
         return ERR_SYSTEM;
     s->out = b->info[0].buffer = out;
-    s->nchw = conv_stem_layout(first) == STEM_NCHW;
     use_all(b);
     return 0;
 }
@@ -266,7 +264,7 @@ static int make_conv(builder *b, int n, size_t *scratch)
         return ERR_SYSTEM;
     if (conv_scratch_floats(c) > *scratch)
         *scratch = conv_scratch_floats(c);
-    if (x->inputs[0] == 0 && b->info[0].buffer == NONE && make_normalize(b, c)) {
+    if (x->inputs[0] == 0 && b->info[0].buffer == NONE && make_normalize(b)) {
         conv_free(c);
         return ERR_SYSTEM;
     }
@@ -725,7 +723,7 @@ static int run_forward(const run *r, const step *s)
     int batch = r->p->base.options.batch, hw = x->h * x->w;
     switch (s->kind) {
     case STEP_NORMALIZE:
-        r->k->normalize(r->input, batch, hw, r->g->mean, r->g->std, s->nchw, at(r, s->out), r->threads);
+        r->k->normalize(r->input, batch, hw, r->g->mean, r->g->std, at(r, s->out), r->threads);
         return 0;
     case STEP_CONV: {
         int code = cpu_model_pack(r->m, s->packed_forward, s->conv, CONV_FORWARD, s->folded, r->e);

@@ -131,7 +131,7 @@ struct onednn_conv {
     dnnl_memory_t a, b, weights, bias, scratch; /* data handles are set at each call */
     dnnl_memory_t plain;                        /* OIHW */
     dnnl_primitive_t pack; /* OIHW -> packed, or packed -> OIHW for gradients; NULL: equal layouts */
-    dnnl_memory_desc_t src_md, weights_md;
+    dnnl_memory_desc_t weights_md;
     size_t scratch_bytes;
     int format;
     char implementation[64];
@@ -255,7 +255,6 @@ static bool finish_conv(onednn_conv *c, const onednn_conv_options *o, error *e)
     const dnnl_memory_desc_t *weights =
         query_md(c, gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
     const dnnl_memory_desc_t *scratch = query_md(c, dnnl_query_scratchpad_md);
-    c->src_md = *src;
     c->weights_md = *weights;
     c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
     c->format = format_number(c->device, weights);
@@ -283,14 +282,8 @@ onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
     c->device = d;
     c->pass = pass;
     c->shape = *s;
-    dnnl_status_t status;
-    if (options->plain_input) {
-        status = describe(c, options, dnnl_nhwc, &c->description, e);
-        if (status != dnnl_success)
-            status = describe(c, options, dnnl_nchw, &c->description, e);
-    } else {
-        status = describe(c, options, blocked_tag(d), &c->description, e);
-    }
+    dnnl_status_t status =
+        describe(c, options, options->plain_input ? dnnl_nchw : blocked_tag(d), &c->description, e);
     if (status != dnnl_success) {
         if (!(options->winograd && status == dnnl_unimplemented))
             failed(status, "convolution", e);
@@ -339,15 +332,6 @@ size_t onednn_conv_scratch_floats(const onednn_conv *c)
 int onednn_conv_weight_format(const onednn_conv *c)
 {
     return c->format;
-}
-
-stem_layout onednn_conv_stem_layout(const onednn_conv *c)
-{
-    dnnl_memory_desc_t nchw;
-    const conv_shape *s = &c->shape;
-    if (!tensor_desc(&nchw, s->n, s->c, s->h, s->w, dnnl_nchw, NULL))
-        return STEM_NHWC;
-    return dnnl_memory_desc_equal(&nchw, &c->src_md) ? STEM_NCHW : STEM_NHWC;
 }
 
 /* Points a memory object at data; oneDNN's handles are not const. */

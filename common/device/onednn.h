@@ -31,14 +31,11 @@ typedef struct conv_shape {
 
 typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS } conv_pass;
 
-/* How a plain (not blocked) input lies in memory. */
-typedef enum stem_layout { STEM_NHWC, STEM_NCHW } stem_layout;
-
 typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
 
 typedef struct onednn_conv_options {
     bool winograd;    /* ask for oneDNN's Winograd; NULL without an error is returned when it has none here */
-    bool plain_input; /* the input is plain, as onednn_conv_stem_layout says: for the network's 3 channels */
+    bool plain_input; /* the input is plain NCHW: for the network's 3 channels */
     bool inference;   /* forward only: bias, and the two below, are wanted */
     bool add;         /* forward: the result is added to what dst holds */
     bool relu;        /* forward: ReLU at the end */
@@ -59,9 +56,6 @@ size_t onednn_conv_scratch_floats(const onednn_conv *c);
 
 /* A number that is equal for passes whose packed weights have equal layouts (within one onednn). */
 int onednn_conv_weight_format(const onednn_conv *c);
-
-/* With options->plain_input: how the input must be laid out. */
-stem_layout onednn_conv_stem_layout(const onednn_conv *c);
 
 /* OIHW -> packed. */
 int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e);

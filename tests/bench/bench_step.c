@@ -1,0 +1,123 @@
+/* bench_step.c - the time of training steps and of evaluation on this machine: ResNet-34 with the detection head, random weights
+ * and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS]]]]. Prints one row per phase: medians. */
+#include "base/random.h"
+#include "device/device.h"
+#include "nn/resnet.h"
+#include "nn/weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    return *(const double *)a < *(const double *)b ? -1 : 1;
+}
+
+static double median(double *x, int n)
+{
+    qsort(x, (size_t)n, sizeof *x, ascending);
+    return x[n / 2];
+}
+
+typedef struct bench {
+    model *m;
+    int batch, steps, outputs;
+    float *input;
+} bench;
+
+static int phase(const bench *b, const char *name, bool training, int first_group, error *e)
+{
+    const plan_options options = {.batch = b->batch, .training = training, .first_group = first_group};
+    plan *p = plan_create(b->m, &options, e);
+    float *output = calloc((size_t)b->batch * (size_t)b->outputs, sizeof *output);
+    double times[3][64];
+    const float lr[GROUPS] = {1e-6f, 1e-6f, 1e-6f};
+    int code = p && output ? 0 : ERR_SYSTEM;
+    for (int i = -1; i < b->steps && !code; i++) {
+        double t0 = now();
+        code = plan_forward(p, b->input, 1, (uint64_t)(i + 1), output, e);
+        double t1 = now(), t2 = t1, t3 = t1;
+        if (training && !code) {
+            for (int k = 0; k < b->batch * b->outputs; k++)
+                output[k] = 1e-3f;
+            code = plan_backward(p, output, e);
+            t2 = now();
+            code = code ? code : model_adam_step(b->m, lr, first_group, i + 2, e);
+            t3 = now();
+        }
+        if (i >= 0) {
+            times[0][i] = t1 - t0;
+            times[1][i] = t2 - t1;
+            times[2][i] = t3 - t2;
+        }
+    }
+    if (!code) {
+        double f = median(times[0], b->steps), w = median(times[1], b->steps), a = median(times[2], b->steps);
+        printf("%-11s %8.1f %8.1f %8.1f %8.2f %9.1f\n", name, 1e3 * f, 1e3 * w, 1e3 * a, b->batch / (f + w + a),
+               (double)plan_bytes(p) / 1048576);
+        fflush(stdout);
+    }
+    plan_free(p);
+    free(output);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    error e = {0};
+    bench b = {.batch = argc > 1 ? atoi(argv[1]) : 64, .steps = argc > 2 ? atoi(argv[2]) : 5};
+    const char *conv = argc > 3 ? argv[3] : "auto";
+    const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
+                                    .conv = strcmp(conv, "direct") == 0     ? CONV_DIRECT
+                                            : strcmp(conv, "winograd") == 0 ? CONV_WINOGRAD
+                                                                            : CONV_AUTO};
+    graph g = {0};
+    device *d = device_open("cpu", &options, &e);
+    if (b.batch < 1 || b.steps < 1 || b.steps > 64 || !d ||
+        network_build(&g, TASK_DETN, ARCH_RESNET34, 224, 20, imagenet_mean, imagenet_std, &e)) {
+        fprintf(stderr, "bench_step: %s\n", e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS]]]]");
+        return 2;
+    }
+    b.m = model_create(d, &g, &e);
+    b.outputs = g.outputs;
+    float *params = calloc(g.param_floats, sizeof *params);
+    size_t pixels = (size_t)b.batch * 224 * 224 * 3;
+    b.input = malloc(pixels * sizeof *b.input);
+    philox random = philox_start(1, 1);
+    for (size_t i = 0; i < pixels; i++)
+        b.input[i] = (float)(philox_u32(&random) >> 8) * 0x1p-24f;
+    weights_init_backbone(&g, 1, params);
+    weights_init_head(&g, TASK_DETN, 1, params);
+    int code = b.m ? model_upload(b.m, params, &e) : ERR_SYSTEM;
+    printf("%s, batch %d\nphase        forward backward     adam    img/s  plan MiB   (ms a batch, medians of %d)\n",
+           device_describe(d), b.batch, b.steps);
+    if (!code)
+        code = phase(&b, "evaluate", false, GROUP_STEM, &e);
+    if (!code)
+        code = phase(&b, "train head", true, GROUP_HEAD, &e);
+    if (!code)
+        code = phase(&b, "train top", true, GROUP_TOP, &e);
+    if (!code)
+        code = phase(&b, "train all", true, GROUP_STEM, &e);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("peak resident memory: %.2f GiB\n", (double)usage.ru_maxrss / 1048576);
+    if (code)
+        fprintf(stderr, "bench_step: %s\n", e.text);
+    model_free(b.m);
+    device_close(d);
+    graph_free(&g);
+    free(params);
+    free(b.input);
+    return code;
+}
