@@ -1,15 +1,22 @@
 #include "device/conv.h"
 
+#include "device/winograd.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 struct conv {
     conv_shape shape;
     conv_options options;
-    bool winograd;
+    bool ours;     /* our Winograd kernels; the three below are NULL */
+    bool winograd; /* ours or the library's */
+    winograd_shape winograd_shape;
     onednn_conv *pass[3]; /* by conv_pass */
     size_t dst_floats;    /* blocked */
 };
+
+/* Layout numbers of our own packings; the library's are >= 0. */
+enum { FORMAT_OURS_FORWARD = -2, FORMAT_OURS_BACKWARD = -3 };
 
 static bool wants_winograd(const conv_shape *s, const conv_options *o)
 {
@@ -50,13 +57,17 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
         return NULL;
     c->shape = *s;
     c->options = *options;
+    c->winograd_shape = (winograd_shape){s->n, s->c, s->k, s->h, s->w};
     int block = onednn_block(d);
     c->dst_floats =
         (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh * (size_t)s->ow;
-    c->winograd = wants_winograd(s, options) && create_passes(c, d, true, e);
+    if (wants_winograd(s, options)) {
+        c->ours = block == 16 && winograd_supported(&c->winograd_shape);
+        c->winograd = c->ours || create_passes(c, d, true, e);
+    }
     if (!c->winograd && !(e && e->code))
         create_passes(c, d, false, e);
-    if (!c->pass[CONV_FORWARD]) {
+    if (!c->ours && !c->pass[CONV_FORWARD]) {
         free(c);
         return NULL;
     }
@@ -79,6 +90,8 @@ bool conv_is_winograd(const conv *c)
 
 size_t conv_scratch_floats(const conv *c)
 {
+    if (c->ours)
+        return winograd_scratch_floats(&c->winograd_shape, c->options.threads);
     size_t most = 0;
     for (int pass = 0; pass < 3; pass++) {
         if (!c->pass[pass])
@@ -93,22 +106,35 @@ size_t conv_scratch_floats(const conv *c)
 
 size_t conv_packed_floats(const conv *c, conv_pass pass)
 {
-    return onednn_conv_weight_floats(c->pass[pass]);
+    return c->ours ? winograd_weight_floats(&c->winograd_shape) : onednn_conv_weight_floats(c->pass[pass]);
 }
 
 int conv_packed_format(const conv *c, conv_pass pass)
 {
+    if (c->ours)
+        return pass == CONV_FORWARD ? FORMAT_OURS_FORWARD : FORMAT_OURS_BACKWARD;
     return onednn_conv_weight_format(c->pass[pass]);
 }
 
 int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *e)
 {
-    return onednn_conv_pack(c->pass[pass], oihw, packed, e);
+    if (!c->ours)
+        return onednn_conv_pack(c->pass[pass], oihw, packed, e);
+    if (pass == CONV_FORWARD)
+        winograd_weights_forward(&c->winograd_shape, oihw, packed, c->options.threads);
+    else
+        winograd_weights_backward(&c->winograd_shape, oihw, packed, c->options.threads);
+    return 0;
 }
 
 int conv_forward(conv *c, const float *src, const float *packed, const float *bias, const float *add,
                  float *dst, float *scratch, error *e)
 {
+    if (c->ours) {
+        const winograd_epilogue epilogue = {.bias = bias, .add = add, .relu = c->options.relu};
+        winograd_forward(&c->winograd_shape, src, packed, dst, &epilogue, scratch, c->options.threads);
+        return 0;
+    }
     if (add && add != dst) /* the library adds in place only */
         memcpy(dst, add, c->dst_floats * sizeof *dst);
     return onednn_conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
@@ -116,12 +142,20 @@ int conv_forward(conv *c, const float *src, const float *packed, const float *bi
 
 int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, float *scratch, error *e)
 {
+    if (c->ours) {
+        winograd_backward_data(&c->winograd_shape, ddst, packed, dsrc, scratch, c->options.threads);
+        return 0;
+    }
     return onednn_conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
 }
 
 int conv_backward_weights(conv *c, const float *src, const float *ddst, float *dw_oihw, float *scratch,
                           error *e)
 {
+    if (c->ours) {
+        winograd_backward_weights(&c->winograd_shape, src, ddst, dw_oihw, scratch, c->options.threads);
+        return 0;
+    }
     onednn_conv *gradient = c->pass[CONV_BACKWARD_WEIGHTS];
     float *packed = scratch + (onednn_conv_scratch_floats(gradient) + 15) / 16 * 16;
     return onednn_conv_weight_gradient(gradient, src, ddst, packed, dw_oihw, scratch, e);
