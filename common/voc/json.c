@@ -32,6 +32,18 @@ int json_fail(const json_reader *r, error *e, const char *format, ...)
                 (int)(r->key.size < 60 ? r->key.size : 60), r->key.size ? r->key.text : "", element, text);
 }
 
+/* What is wrong with the text between two quotes, or NULL. */
+static const char *bad_string(const char *text, size_t size)
+{
+    unsigned char high = 0;
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < 0x20)
+            return "a control character";
+        high |= (unsigned char)text[i];
+    }
+    return high < 0x80 || utf8_valid(text, size) ? NULL : "bytes that are not UTF-8";
+}
+
 /* A failure of the walk, at a place rather than in a record. */
 static bool fail_at(json_reader *r, const char *at, const char *what, error *e)
 {
@@ -180,9 +192,8 @@ static bool take_key(json_reader *r, error *e)
     const char *start = r->at + 1, *stop = string_end(start, r->end);
     if (stop == r->end)
         return fail_at(r, stop, "a quote is not closed", e);
-    for (const char *p = start; p < stop; p++)
-        if ((unsigned char)*p < 0x20)
-            return fail_at(r, p, "a control character in a string", e);
+    if (bad_string(start, (size_t)(stop - start)))
+        return fail_at(r, start, "a control character, or bytes that are not UTF-8, in a name", e);
     r->key = (text_field){start, (size_t)(stop - start)};
     r->at = stop + 1;
     skip_space(r);
@@ -374,10 +385,9 @@ static int check_grammar(json_reader *r, error *e)
         const char *start = r->text + t->start - (string ? 1 : 0);
         if (!walk_gap(&g, at, start) || !walk_token(&g, r->text, t))
             return json_fail(r, e, "no valid JSON near '%.*s'", near(r, start), start);
-        if (string)
-            for (int c = t->start; c < t->end; c++)
-                if ((unsigned char)r->text[c] < 0x20)
-                    return json_fail(r, e, "a control character in a string");
+        const char *wrong = string ? bad_string(r->text + t->start, (size_t)(t->end - t->start)) : NULL;
+        if (wrong)
+            return json_fail(r, e, "%s in a string", wrong);
         at = r->text + (opens ? t->start + 1 : string ? t->end + 1 : t->end);
     }
     if (!walk_gap(&g, at, r->text + r->size) || g.depth != 0 || g.expect != EXPECT_AFTER)
@@ -557,8 +567,7 @@ bool json_string(const json_reader *r, int token, text_buffer *out, error *e)
 {
     const jsmntok_t *t = &r->tokens[token];
     out->size = 0;
-    if (t->type != JSMN_STRING || !utf8_valid(r->text + t->start, (size_t)(t->end - t->start)) ||
-        text_append_bytes(out, "", 0, e))
+    if (t->type != JSMN_STRING || text_append_bytes(out, "", 0, e))
         return false;
     const char *p = r->text + t->start, *end = r->text + t->end;
     while (p < end) {

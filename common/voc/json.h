@@ -4,7 +4,7 @@
  * elements, any other is one piece. Each piece (a "record": one image, one annotation) is tokenised by jsmn
  * on its own, so memory stays bounded whatever the size of the file, and time is linear. jsmn is a tokeniser
  * and lets much pass that is not JSON; everything is checked again here against RFC 8259: commas and colons,
- * literals and numbers, control characters in strings, one root, nothing behind it.
+ * literals and numbers, control characters and UTF-8 in strings, one root, nothing behind it.
  */
 #ifndef ONEBOX_VOC_JSON_H
 #define ONEBOX_VOC_JSON_H
@@ -67,8 +67,7 @@ int json_after(const json_reader *r, int token);
 
 /* Values with full checks: a whole number (also written 12.0) in [min, max], a finite number, a truth value
  * (true, false, or a number: not 0), a decoded string. false when the token is of another kind. json_string
- * appends to `out` (emptied first) and is false as well for a lone surrogate, \u0000 or bytes that are not
- * UTF-8. */
+ * appends to `out` (emptied first) and is false as well for a lone surrogate or \u0000. */
 bool json_whole(const json_reader *r, int token, int64_t min, int64_t max, int64_t *value);
 bool json_number(const json_reader *r, int token, double *value);
 bool json_truth(const json_reader *r, int token, bool *value);

@@ -96,15 +96,21 @@ static int read_records(csv_labels *c, csv_reader *r, bool boxes, error *e)
     return e->code;
 }
 
+static int read_csv_view(csv_labels *c, const file_view *view, bool boxes, error *e)
+{
+    csv_reader r = csv_start(view->path, view->data, view->size);
+    int code = read_records(c, &r, boxes, e);
+    csv_end(&r);
+    return code;
+}
+
 static int read_csv(csv_labels *c, const char *path, bool boxes, error *e)
 {
     file_view view;
     int code = file_open(&view, path, e);
     if (code)
         return code;
-    csv_reader r = csv_start(view.path, view.data, view.size);
-    code = read_records(c, &r, boxes, e);
-    csv_end(&r);
+    code = read_csv_view(c, &view, boxes, e);
     file_close(&view);
     return code;
 }
@@ -305,7 +311,6 @@ int labels_digest(const char *const *file_names, size_t count, char hex[65], err
     return code;
 }
 
-/* Reads only as much as is needed to know which of the three files it is. */
 int labels_check(const char *path, error *e)
 {
     file_view view;
@@ -315,18 +320,17 @@ int labels_check(const char *path, error *e)
     text_lines lines = text_lines_of(view.data, view.size);
     text_field first = {0};
     text_line(&lines, &first.text, &first.size);
-    bool lrg = text_is(first, "fn,cat"), bb = text_is(first, "fn,bbox");
-    file_close(&view);
     names list = {0};
-    labels l = {0};
-    if (lrg || bb)
-        code = labels_read(&l, lrg ? path : NULL, bb ? path : NULL, NULL, e);
+    csv_labels c = {0};
+    if (text_is(first, "fn,cat") || text_is(first, "fn,bbox"))
+        code = read_csv_view(&c, &view, text_is(first, "fn,bbox"), e);
+    else if (view.size == 0)
+        code = fail(e, ERR_INPUT, "%s: is empty", view.path);
     else
-        code = labels_read_names(&list, path, e);
-    if (!code && !lrg && !bb && list.count == 0)
-        code = fail(e, ERR_INPUT, "%s: is empty", path);
+        code = read_name_lines(&list, &view, e);
     names_free(&list);
-    labels_free(&l);
+    csv_labels_free(&c);
+    file_close(&view);
     return code;
 }
 

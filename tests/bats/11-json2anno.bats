@@ -251,7 +251,7 @@ bad() {
     document "${image/000012/a\\nb}" | bad "*file_name 'a?b.jpg' contains a tab"
     document "${image/000012/a\\u0000b}" | bad "*file_name is not a valid string"
     document "${image/000012/a\\ud800b}" | bad "*file_name is not a valid string"
-    document "${image/000012/$'\xff'}" | bad "*file_name is not a valid string"
+    document "${image/000012/$'\xff'}" | bad "*bytes that are not UTF-8 in a string"
     document "$image" "$object" "${class/car/a\\tb}" | bad "*name 'a?b' contains a tab"
 }
 

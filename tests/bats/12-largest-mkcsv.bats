@@ -145,6 +145,8 @@ real() {
     assert_output ""
     run "$BIN/mkcsv" --check "$bb"
     assert_success
+    run "$BIN/mkcsv" --check - <"$bb"
+    assert_success
     run "$BIN/mkcsv" --check "$out"
     assert_failure 1
     assert_output ""
