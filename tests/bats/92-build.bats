@@ -1,0 +1,208 @@
+# The Makefile's own rules, in a small project of one library file and one program.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+bats_require_minimum_version 1.5.0
+
+setup() {
+    root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+    cd "$BATS_TEST_TMPDIR" || return 1
+    mkdir -p common/base stages tests/unit recipes out
+    cp "$root/Makefile" "$root/pipeline.mk" .
+    cp -r "$root/scripts" .
+    printf '#define ANSWER 42\n' >common/base/answer.h
+    printf '#include "base/answer.h"\nint answer(void);\nint answer(void)\n{\n    return ANSWER;\n}\n' >common/base/answer.c
+    printf 'int other(void);\nint other(void)\n{\n    return 1;\n}\n' >common/base/other.c
+    printf 'int answer(void);\nint main(void)\n{\n    return answer();\n}\n' >stages/hello.c
+    echo 'arch tiny' >recipes/cls.recipe
+    echo licence | tee LICENSE THIRD-PARTY.md >README.md
+}
+
+mk() {
+    env -i PATH="$PATH" HOME="$HOME" make --no-print-directory LDLIBS= "$@"
+}
+
+later() {
+    sleep 0.02
+}
+
+@test "make builds the programs with a short line for each file, then has nothing to do" {
+    run -0 mk
+    assert_line "  CC    build/common/base/answer.o"
+    assert_line "  LINK  bin/hello"
+    refute_output --partial "-Wall"
+    run -42 bin/hello
+    run -0 mk
+    assert_output "make: Nothing to be done for 'all'."
+    run -0 mk -q
+}
+
+@test "V=1 shows the commands" {
+    run -0 mk V=1
+    assert_output --partial "gcc -D_GNU_SOURCE -Icommon -O2 -g"
+    refute_line "  CC    build/common/base/answer.o"
+}
+
+@test "a changed header rebuilds what includes it and nothing else" {
+    mk
+    later
+    echo '#define ANSWER 43' >common/base/answer.h
+    run -0 mk
+    assert_line "  CC    build/common/base/answer.o"
+    refute_line "  CC    build/common/base/other.o"
+    run -43 bin/hello
+}
+
+@test "a header that was removed with its last use does not stop the build" {
+    mk
+    later
+    sed -i '/include/d; s/ANSWER/44/' common/base/answer.c
+    rm common/base/answer.h
+    run -0 mk
+    run -44 bin/hello
+}
+
+@test "a removed source leaves the library" {
+    mk
+    run -0 ar t build/libonebox.a
+    assert_line other.o
+    rm common/base/other.c
+    run -0 mk
+    run -0 ar t build/libonebox.a
+    refute_line other.o
+}
+
+@test "a new file in stages is a new program" {
+    mk
+    cp stages/hello.c stages/second.c
+    run -0 mk
+    run -42 bin/second
+}
+
+@test "other options rebuild the objects, and a dry run does not forget them" {
+    mk
+    run -1 mk -q CFLAGS=-O0
+    run -0 mk -n CFLAGS=-O0
+    run -0 mk -q
+    run -0 mk CFLAGS=-O0
+    assert_line "  CC    build/common/base/answer.o"
+    run -0 mk -q CFLAGS=-O0
+    run -1 mk -q
+}
+
+@test "another compiler works in folders of its own" {
+    command -v clang >/dev/null || skip "clang is not installed"
+    echo 'int main(void) { return 0; }' >probe.c
+    clang -fopenmp probe.c -o probe 2>/dev/null || skip "clang has no OpenMP library (libomp-dev)"
+    mk
+    run -0 mk CC=clang BUILD=build/clang BIN=build/clang/bin
+    assert_line "  CC    build/clang/common/base/answer.o"
+    run -42 build/clang/bin/hello
+    run -0 mk -q CC=clang BUILD=build/clang BIN=build/clang/bin
+    run -0 mk -q
+}
+
+@test "a missing library is named in one line, with the package" {
+    mkdir tools
+    for tool in sh bash env make mkdir printf sed; do ln -s "$(command -v $tool)" tools/; done
+    run -2 env -i PATH="$PWD/tools" make
+    assert_line --partial "missing: gcc libc6-dev libdnnl-dev"
+    assert_line --partial "make deps"
+    [ ! -e bin ]
+}
+
+@test "a oneDNN that is not version 2 is refused in one line" {
+    mkdir -p new/oneapi/dnnl
+    printf '#define DNNL_VERSION_MAJOR 3\n#define DNNL_VERSION_MINOR 5\n' | tee new/oneapi/dnnl/dnnl.h >new/oneapi/dnnl/dnnl_version.h
+    run -2 env -i PATH="$PATH" CPATH="$PWD/new" make
+    assert_line "oneDNN 3.5 is installed, but this program is written for version 2 (Debian 12: apt-get install libdnnl-dev)"
+    assert_equal "$(ls build)" ""
+}
+
+@test "make deps names the packages when it can't install them" {
+    mkdir tools
+    for tool in sh bash env make; do ln -s "$(command -v $tool)" tools/; done
+    run -2 env -i PATH="$PWD/tools" make deps
+    assert_line --partial "deps: no apt-get here; install the equivalents of: gcc libc6-dev"
+}
+
+# A machine without compiler: apt-get, sudo and id are scripts that write their arguments down.
+poor_machine() { # UID
+    mkdir tools
+    for tool in sh bash env make mktemp rm grep tail sleep; do ln -s "$(command -v $tool)" tools/; done
+    printf '#!/bin/sh\necho "apt-get $*" >>%s/calls\n[ ! -e %s/offline ] || { echo "E: Failed to fetch"; exit 100; }\n' "$PWD" "$PWD" >tools/apt-get
+    printf '#!/bin/sh\necho sudo >>%s/calls\nexec "$@"\n' "$PWD" >tools/sudo
+    printf '#!/bin/sh\necho %s\n' "$1" >tools/id
+    chmod +x tools/apt-get tools/sudo tools/id
+}
+
+@test "make deps updates and installs, as root without sudo, else with it" {
+    poor_machine 0
+    run -0 env -i PATH="$PWD/tools" make deps
+    run -0 cat calls
+    assert_line --index 0 --regexp '^apt-get .* update$'
+    assert_line --index 1 --regexp '^apt-get .*install --no-install-recommends gcc libc6-dev .*curl$'
+    printf '#!/bin/sh\necho 1000\n' >tools/id
+    rm calls
+    run -0 env -i PATH="$PWD/tools" make deps
+    run -0 cat calls
+    assert_line --index 0 sudo
+    rm tools/sudo
+    run -2 env -i PATH="$PWD/tools" make deps
+    assert_line --partial "deps: run as root: apt-get install gcc"
+}
+
+@test "make deps says in one line that the package servers can't be reached" {
+    poor_machine 0
+    touch offline
+    run -2 env -i PATH="$PWD/tools" make deps
+    assert_line "deps: the package lists can't be fetched (offline?): E: Failed to fetch"
+}
+
+@test "make check installs what is missing first" {
+    poor_machine 0
+    touch offline
+    run -2 env -i PATH="$PWD/tools" make check
+    assert_line --partial "deps: installing gcc"
+}
+
+@test "make help lists targets, settings, products and devices" {
+    run -0 mk help
+    for word in "  check " "  asan " "  deps " "  install " "  clean " "  VOC " "  WEIGHTS " "  ORDER " "  detn " "out/224.cache" "oneDNN" "make out/detn.ckpt"; do
+        assert_output --partial "$word"
+    done
+}
+
+@test "make help has a line for every target of the build" {
+    run -0 mk help
+    for target in all units check asan lint deps install uninstall clean distclean help anno csv cache cls bbox detn \
+        why status params-diff accept; do
+        assert_output --regexp "  $target +[a-z]"
+    done
+}
+
+@test "make install honours PREFIX and DESTDIR, uninstall takes it away" {
+    run -0 mk install PREFIX=/opt/onebox DESTDIR="$PWD/image root"
+    run -42 "image root/opt/onebox/bin/hello"
+    [ -f "image root/opt/onebox/share/onebox/recipes/cls.recipe" ]
+    run -0 mk uninstall PREFIX=/opt/onebox DESTDIR="$PWD/image root"
+    assert_equal "$(find "image root" -type f)" ""
+}
+
+@test "make clean keeps products and data; distclean keeps data only" {
+    mk
+    touch out/cls.ckpt out/.gitignore
+    mkdir -p data out/log
+    touch data/photo.jpg out/log/cls.log
+    run -0 mk clean
+    [ ! -e bin ] && [ ! -e build ] && [ -e out/cls.ckpt ]
+    run -0 mk distclean
+    [ ! -e out/cls.ckpt ] && [ ! -e out/log ] && [ -e out/.gitignore ] && [ -e data/photo.jpg ]
+}
+
+@test "make clean never removes folders outside the project" {
+    mkdir -p ../outside project
+    mk clean BUILD=../outside BIN=/nowhere
+    [ -d ../outside ]
+    rmdir ../outside
+}

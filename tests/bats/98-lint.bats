@@ -1,0 +1,66 @@
+# The sources' form, and both compilers without a warning, as far as the tools are installed; `make lint` asks for all.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.." || return 1
+}
+
+need() {
+    command -v "$1" >/dev/null || skip "$1 is not installed (make lint needs it)"
+}
+
+syntax() { # COMPILER: every C file, without writing objects
+    printf '%s\n' common/*/*.c stages/*.c tests/unit/*.c | grep -v '_avx512\|_avx2\|_amx\|_bf16' |
+        xargs -P 2 -n 8 "$1" -D_GNU_SOURCE -Icommon -std=gnu11 -O1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
+            -fopenmp -fsyntax-only
+}
+
+@test "sources are formatted" {
+    need clang-format
+    clang-format --dry-run -Werror common/*/*.[ch] stages/*.c tests/unit/*.[ch]
+}
+
+@test "shell scripts pass shellcheck" {
+    need shellcheck
+    shellcheck .ci/run scripts/checksum scripts/deps scripts/params-diff scripts/stage scripts/status tests/run \
+        tests/lib/standin tests/lib/*.bash tests/bats/*.bats
+}
+
+@test "gcc has nothing to warn of" {
+    need gcc
+    syntax gcc
+}
+
+@test "clang has nothing to warn of" {
+    need clang
+    syntax clang
+}
+
+@test "stages are short: options, calls, exit code" {
+    for file in stages/*.c; do
+        count=$(wc -l <"$file")
+        echo "$file: $count lines"
+        [ "$count" -le 120 ]
+    done
+}
+
+@test "only the programs' front prints, and only common/device knows vendors' libraries" {
+    # the front: common/base/program.c and what trainings show
+    for file in common/{voc,image,nn,device}/*.c; do
+        case $file in common/nn/train_report.c | common/nn/train_main.c) continue ;; esac
+        run -1 grep -nE '\b(printf|puts|putchar|perror)\(|fprintf\((stderr|stdout)' "$file"
+    done
+    for file in common/{base,voc,image,nn}/*.[ch] stages/*.c; do
+        run -1 grep -nE 'include *[<"](oneapi/dnnl|dnnl|omp|cudnn|cuda|cublas)' "$file"
+    done
+}
+
+@test "dependencies point one way: base, voc and image, nn and device, stages" {
+    run grep -nE '#include "(voc|image|nn|device)/' common/base/*.[ch]
+    assert_output ""
+    run grep -nE '#include "(nn)/' common/voc/*.[ch]
+    assert_output ""
+}
