@@ -179,8 +179,6 @@ static int read_recipe(run *r, error *e)
         s->cycles = 1;
         s->length = (int)o->epochs;
     }
-    if (r->recipe.phase_count == 0)
-        return fail(e, ERR_USAGE, "%s: no phase is left to train", o->recipe);
     snprintf(r->seed, sizeof r->seed, "%llu", (unsigned long long)r->recipe.seed);
     return recipe_text(&r->recipe, &r->recipe_text, e);
 }

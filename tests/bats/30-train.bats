@@ -1,0 +1,271 @@
+#!/usr/bin/env bats
+# The three trainings end to end, on the little set of shapes.
+# shellcheck disable=SC2154 # shapes and stderr are set by shapes.bash and bats
+
+bats_require_minimum_version 1.5.0
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+load shapes.bash
+
+setup_file() {
+    shapes_cache
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# refused CODE PATTERN OPTION...: train-detn fails with that code, one line of its own that matches, and no files.
+refused() {
+    local code=$1 pattern=$2
+    shift 2
+    run train detn --weights none -o x.ckpt "$@"
+    assert_failure "$code"
+    assert_equal "${#lines[@]}" 1
+    assert_line --regexp "^train-detn: .*$pattern"
+    assert_equal "$(files)" ""
+}
+
+@test "a detector trains from nothing: checkpoints, history, batches, and the loss falls" {
+    run --separate-stderr train detn --weights none --epochs 4 -o detn.ckpt
+    assert_success
+    assert_equal "$(files)" "detn.0.ckpt detn.batches.tsv detn.ckpt detn.history.tsv"
+    assert_line --index 0 "epoch      trn_loss   val_loss   detn_acc   detn_l1    "
+    assert_equal "${#lines[@]}" 10
+    "$BIN/train-detn" --check detn.ckpt
+    "$BIN/train-detn" --check detn.0.ckpt
+    assert_equal "$(column detn.history.tsv phase | xargs)" "head head head head all all all all"
+    assert_equal "$(column detn.history.tsv epoch | xargs)" "0 1 2 3 0 1 2 3"
+    assert_equal "$(column detn.batches.tsv batch | xargs)" "$(echo {0..11} {0..11})"
+    run awk -F '\t' 'NR == 2 { first = $4 } END { exit !($4 < 0.9 * first) }' detn.history.tsv
+    assert_success
+}
+
+@test "the table shows the rows of the history, and the validation loss of a detector is its L1 plus 20 times its cross-entropy" {
+    run --separate-stderr train detn --weights none --epochs 1 -o detn.ckpt
+    assert_success
+    awk -F '\t' 'NR == 3 { exit !($6 > 0 && $4 > $6) }' detn.history.tsv
+    val=$(column detn.history.tsv val_loss | tail -1)
+    assert_regex "${lines[3]}" "^ *0 +[0-9.]+ +${val%??} *"
+}
+
+@test "a classifier and a box regressor train too, each with its own columns" {
+    run --separate-stderr train cls --weights none --epochs 1 -o cls.ckpt
+    assert_success
+    assert_line --index 0 "epoch      trn_loss   val_loss   accuracy   "
+    assert_equal "$(column cls.history.tsv l1 | sort -u)" "-"
+    run --separate-stderr train bbox --weights none --epochs 1 -o bbox.ckpt
+    assert_success
+    assert_line --index 0 "epoch      trn_loss   val_loss   "
+    assert_equal "$(column bbox.history.tsv accuracy | sort -u)" "-"
+    "$BIN/train-cls" --check cls.ckpt
+    "$BIN/train-bbox" --check bbox.ckpt
+    run "$BIN/train-bbox" --check cls.ckpt
+    assert_failure 1
+    assert_output ""
+}
+
+@test "the same seed gives the same bytes, another seed gives others" {
+    train detn --weights none --epochs 1 --threads 2 -o a.ckpt
+    train detn --weights none --epochs 1 --threads 2 -o b.ckpt
+    cmp a.ckpt b.ckpt
+    cmp a.0.ckpt b.0.ckpt
+    cmp <(cut -f 1-6 a.history.tsv) <(cut -f 1-6 b.history.tsv)
+    cmp <(cut -f 1-6 a.batches.tsv) <(cut -f 1-6 b.batches.tsv)
+    train detn --weights none --epochs 1 --threads 2 --seed 1 -o c.ckpt
+    run cmp -s a.ckpt c.ckpt
+    assert_failure 1
+}
+
+@test "one thread and three threads train as well" {
+    for threads in 1 3; do
+        train cls --weights none --epochs 1 --threads $threads -o t$threads.ckpt
+        "$BIN/train-cls" --check t$threads.ckpt
+    done
+    # the pictures are the same; only the order of additions may differ
+    paste <(column t1.history.tsv val_loss) <(column t3.history.tsv val_loss) |
+        awk '{ d = ($1 - $2) / $1; if (d * d > 1e-4) exit 1 }'
+}
+
+@test "--init takes the backbone of a classifier into a detector, and the head too for the same task" {
+    train cls --weights none --epochs 1 -o cls.ckpt
+    run train detn --init cls.ckpt --epochs 1 -o detn.ckpt
+    assert_success
+    assert_line --partial "starting from the backbone of cls.ckpt, with a new head"
+    run train detn --init detn.ckpt --set phase.head=none --epochs 1 -o more.ckpt
+    assert_success
+    assert_line --partial "starting from detn.ckpt, backbone and head"
+    assert [ ! -e more.0.ckpt ]
+}
+
+@test "--weights takes a checkpoint's backbone as well" {
+    train cls --weights none --epochs 1 -o cls.ckpt
+    train detn --weights cls.ckpt --epochs 1 -o detn.ckpt
+    "$BIN/train-detn" --check detn.ckpt
+}
+
+@test "values of the recipe can be changed from the command line" {
+    train cls --weights none --set phase.head.epochs=2 --set phase.all=none --set batch=8 --set augment.rotate=none \
+        --seed 7 -o x.ckpt
+    assert_equal "$(column x.batches.tsv batch | xargs)" "$(echo {0..11})"
+    assert_equal "$(files)" "x.batches.tsv x.ckpt x.history.tsv"
+    grep -aq 'batch 8' x.ckpt
+    run grep -aq 'rotate' x.ckpt
+    assert_failure
+}
+
+@test "--history and --batches say where the tables go" {
+    train cls --weights none --epochs 1 --history h.tsv --batches b.tsv -o x.ckpt
+    assert_equal "$(files)" "b.tsv h.tsv x.0.ckpt x.ckpt"
+}
+
+@test "--bn-freeze trains" {
+    train cls --weights none --epochs 1 --bn-freeze -o x.ckpt
+    "$BIN/train-cls" --check x.ckpt
+}
+
+@test "away from a terminal there is no bar, on one there is" {
+    run --separate-stderr train cls --weights none --epochs 1 -o x.ckpt
+    assert_success
+    # shellcheck disable=SC2154  # bats sets it
+    refute [ "$(printf '%s' "$stderr" | tr -dc '\r' | wc -c)" -gt 0 ]
+    command -v script >/dev/null || skip "no script(1) to make a terminal"
+    run script -qec "$(printf '%q ' "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --val "$shapes/val.txt" \
+        --lrg "$shapes/lrg.csv" --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none --epochs 1 -o y.ckpt)" /dev/null
+    assert_success
+    assert_output --regexp '\[#+\.*\] [0-9]+/3 +loss [0-9.]+ +lr [0-9.e-]+ +[0-9.]+ img/s +eta [0-9:]+'
+}
+
+# ---------------------------------------------------------------- a rate that explodes
+
+@test "a loss that is no number ends the training with one line that names the place" {
+    train detn --weights none --epochs 1 -o in.detn
+    rm in.detn.*
+    poison in.detn head.7.bias
+    run train detn --init in.detn -o x.ckpt
+    assert_failure 3
+    assert_line --regexp "^train-detn: the training loss is not a finite number any more in phase head, epoch 0, batch 0"
+    assert_equal "$(files)" ""
+}
+
+@test "--lr-find writes the curve and nothing else" {
+    run train cls --weights none --set batch=2 --lr-find lr.tsv
+    assert_success
+    assert_output --regexp "stopped at|ran the whole epoch"
+    assert_equal "$(files)" lr.tsv
+    assert_equal "$(head -1 lr.tsv)" "$(printf 'batch\tlr\tloss\tsmoothed')"
+    # 22 batches (one picture is left over) from 1e-5 on, each 10^(6/22) times the one before
+    awk 'NR == 2 && ($2 < 0.99e-5 || $2 > 1.01e-5) { exit 1 }
+         NR > 2 { r = $2 / last; if (r < 1.87 || r > 1.88) exit 1 } { last = $2 }' lr.tsv
+    run train cls --weights none --set batch=2 --lr-find - --phase all --lr-start 1e-8,1e-7,1e-6 --lr-end 1
+    assert_success
+    assert_line --index 2 --regexp "^batch"
+    run train cls --weights none --lr-find lr.tsv --phase alll
+    assert_failure 2
+    assert_line --partial "has no phase 'alll'"
+}
+
+# ---------------------------------------------------------------- wrong input
+
+@test "a missing option is named" {
+    run "$BIN/train-cls"
+    assert_failure 2
+    assert_equal "${#lines[@]}" 1
+    run train cls -o x.ckpt
+    assert_failure 2
+    assert_output "train-cls: --weights FILE (or 'none') or --init CKPT is needed; see --help"
+    run train cls --weights none
+    assert_failure 2
+    assert_output "train-cls: --output FILE is needed; see --help"
+    run train cls --weights none --init x.ckpt -o x.ckpt
+    assert_failure 2
+    run train cls --weights none -o -
+    assert_failure 2
+}
+
+@test "missing, empty, truncated and foreign files are refused one by one" {
+    printf '' >in.empty
+    head -c 100 "$BATS_FILE_TMPDIR/shapes.cache" >in.short
+    refused 3 "in.none: cannot open" --cache in.none
+    refused 3 "in.empty" --cache in.empty
+    refused 3 "in.short" --cache in.short
+    refused 3 "lrg.csv" --cache "$shapes/lrg.csv"
+    refused 3 "in.empty" --lrg in.empty
+    refused 3 "in.none" --bb in.none
+    refused 3 "in.empty" --recipe in.empty
+    refused 3 "in.none" --recipe in.none
+    refused 3 "in.empty" --weights in.empty
+    refused 3 "in.short" --weights in.short
+    refused 3 "in.none" --weights in.none
+    refused 3 "in.none" --val in.none
+}
+
+@test "labels, validation list and cache must name the same pictures" {
+    printf 'fn,cat\n000001.png,disc\n000002.png,disc\nghost.png,disc\n' >in.lrg
+    printf 'fn,bbox\n000001.png,1 2 3 4\n000002.png,1 2 3 4\nghost.png,1 2 3 4\n' >in.bb
+    printf 'ghost.png\n' >in.val
+    refused 3 "ghost.png" --lrg in.lrg --bb in.bb --val in.val
+    refused 3 "ghost.png" --val in.val
+    refused 3 "000002.png" --lrg in.lrg
+}
+
+@test "a box outside its picture is noticed" {
+    sed 's/^000002.png,.*/000002.png,500 500 600 600/' "$shapes/bb.csv" >in.bb
+    refused 3 "000002.png: its box 500 500 600 600 lies outside the picture of 80 x 96" --bb in.bb
+}
+
+@test "a cache of another size, an unknown arch and a bad setting are refused" {
+    refused 3 "scaled to 64, the network takes 96; make one with resize-cache --size 96" --size 96
+    refused 2 "arch" --arch resnet99
+    refused 2 "size" --size 65
+    refused 2 "phase.hed.lr" --set phase.hed.lr=1
+    refused 2 "batch" --set batch=none
+    refused 2 "the only phase" --set phase.head=none --set phase.all=none
+    refused 3 "batch of 1 cannot train" --set batch=1
+}
+
+@test "weights of another architecture and a checkpoint of another one are refused" {
+    train cls --weights none --epochs 1 -o in.cls
+    rm in.cls.*
+    run train detn --init in.cls --arch resnet18 -o x.ckpt
+    assert_failure 3
+    assert_output "train-detn: in.cls: is a tiny, the recipe wants a resnet18; --arch tiny takes it"
+    refused 3 "in.cls" --weights in.cls --arch resnet18
+}
+
+@test "one training picture is too few" {
+    printf 'fn,cat\n000001.png,disc\n000002.png,disc\n' >in.lrg
+    printf '000001.png\n' >in.val
+    run "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --lrg in.lrg --val in.val \
+        --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none -o x.ckpt
+    assert_failure 3
+    assert_output "train-cls: 1 training pictures are too few: at least two are needed"
+}
+
+@test "an output folder that is not there is noticed before the training" {
+    refused 4 "nowhere/x.ckpt: cannot create" -o nowhere/x.ckpt
+    refused 4 "nowhere/h.tsv: cannot create" --history nowhere/h.tsv
+}
+
+@test "an unknown device is refused" {
+    run train detn --weights none --device quantum -o x.ckpt
+    assert_failure
+    assert_line --partial "quantum"
+    assert_equal "$(files)" ""
+}
+
+@test "--help shows the options and examples, --version the libraries" {
+    for task in cls bbox detn; do
+        run "$BIN/train-$task" --help
+        assert_success
+        assert_output --partial "EXAMPLES"
+        assert_output --partial "--recipe FILE"
+        run "$BIN/train-$task" --version
+        assert_success
+        assert_output --partial "oneDNN"
+    done
+    run "$BIN/train-cls" --help
+    refute_output --partial "--bb FILE"
+    run "$BIN/train-bbox" --help
+    refute_output --partial "--lrg FILE"
+}

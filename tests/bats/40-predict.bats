@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# predict, on the little set of shapes.
+# shellcheck disable=SC2154 # shapes and stderr are set by shapes.bash and bats
+
+bats_require_minimum_version 1.5.0
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+load shapes.bash
+
+setup_file() {
+    shapes_cache
+    cd "$BATS_FILE_TMPDIR" || return 1
+    train detn --weights none --epochs 2 -o detn.ckpt
+    train cls --weights none --epochs 1 -o cls.ckpt
+    train bbox --weights none --epochs 1 -o bbox.ckpt
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    in=$BATS_FILE_TMPDIR
+}
+
+# refused CODE PATTERN OPTION...
+refused() {
+    local code=$1 pattern=$2
+    shift 2
+    run "$BIN/predict" -o x.tsv "$@"
+    assert_failure "$code"
+    assert_equal "${#lines[@]}" 1
+    assert_line --regexp "^predict: .*$pattern"
+    assert [ ! -e x.tsv ]
+    assert_equal "$(compgen -G '*.tmp.*')" ""
+}
+
+@test "all pictures of a cache, or those of a list, in order" {
+    run "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" -o all.tsv
+    assert_success
+    assert_equal "$(head -1 all.tsv)" "$(printf 'file_name\tcategory\tprobability\ty1\tx1\ty2\tx2')"
+    assert_equal "$(column all.tsv file_name | wc -l)" 60
+    "$BIN/predict" --check all.tsv
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only "$shapes/val.txt" -o val.tsv
+    cmp <(column val.tsv file_name) "$shapes/val.txt"
+    cmp val.tsv <(head -1 all.tsv; grep -Ff "$shapes/val.txt" all.tsv)
+}
+
+@test "boxes are inside the picture, ordered, with two decimals; probabilities have six" {
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" -o all.tsv
+    awk -F '\t' 'NR > 1 && !($4 >= 0 && $4 <= $6 && $6 <= 95 && $5 >= 0 && $5 <= $7 && $7 <= 95 &&
+        $4 ~ /\.[0-9][0-9]$/ && $3 ~ /^[01]\.[0-9]{6}$/ && $2 ~ /^(disc|square|triangle)$/) { exit 1 }' all.tsv
+}
+
+@test "a picture file gives what its row in the cache gives, in any number of threads" {
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" -o cache.tsv
+    "$BIN/predict" --ckpt "$in/detn.ckpt" -o folder.tsv "$shapes"
+    cmp cache.tsv folder.tsv
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --threads 1 -o one.tsv "$shapes"
+    cmp <(cut -f 1-2 cache.tsv) <(cut -f 1-2 one.tsv)
+    "$BIN/predict" --ckpt "$in/detn.ckpt" "$shapes/000007.png" "$shapes/000010.jpg" >two.tsv
+    assert_equal "$(column two.tsv file_name | xargs)" "000007.png 000010.jpg"
+    paste <(grep -e 000007 -e 000010 cache.tsv) <(tail -2 two.tsv) |
+        awk -F '\t' '{ for (i = 3; i <= 7; i++) if (($i - $(i + 7))^2 > 1e-3) exit 1 }'
+}
+
+@test "no label file is needed, and batches of any size give the same rows" {
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --batch 64 -o a.tsv "$shapes"
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --batch 7 -o b.tsv "$shapes"
+    paste a.tsv b.tsv | awk -F '\t' 'NR > 1 { if ($1 != $8 || $2 != $9) exit 1
+        for (i = 3; i <= 7; i++) if (($i - $(i + 7))^2 > 1e-3) exit 1 }'
+}
+
+@test "what a model does not predict is shown as '-'" {
+    "$BIN/predict" --ckpt "$in/cls.ckpt" "$shapes/000001.png" -o c.tsv
+    assert_equal "$(tail -1 c.tsv | cut -f 4-)" "$(printf -- '-\t-\t-\t-')"
+    "$BIN/predict" --ckpt "$in/bbox.ckpt" "$shapes/000001.png" -o b.tsv
+    assert_equal "$(tail -1 b.tsv | cut -f 2,3)" "$(printf -- '-\t-')"
+    "$BIN/predict" --check b.tsv
+    "$BIN/predict" --check c.tsv
+}
+
+@test "--top adds the most probable classes, best first; they sum to one" {
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --top 3 "$shapes/000001.png" "$shapes/000002.png" -o t.tsv
+    assert_equal "$(head -1 t.tsv | cut -f 8-)" \
+        "$(printf 'category_1\tprobability_1\tcategory_2\tprobability_2\tcategory_3\tprobability_3')"
+    awk -F '\t' 'NR > 1 && !($2 == $8 && $3 == $9 && $9 >= $11 && $11 >= $13 && ($9 + $11 + $13 - 1)^2 < 1e-9) { exit 1 }' t.tsv
+    "$BIN/predict" --check t.tsv
+}
+
+@test "--frame adds the box in the network's frame" {
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --frame 64 "$shapes/000001.png" -o f.tsv
+    assert_equal "$(head -1 f.tsv | cut -f 8-)" "$(printf 'y1_64\tx1_64\ty2_64\tx2_64')"
+    # 80 x 96 is squashed to 64 x 64: a row is 1.25 frame rows, a column 1.5 frame columns, but for a pixel or two
+    awk -F '\t' 'NR == 2 && !(($4 - 1.25 * $8)^2 < 9 && ($7 - 1.5 * $11)^2 < 9) { exit 1 }' f.tsv
+    "$BIN/predict" --check f.tsv
+}
+
+@test "--save-pictures draws each prediction under the picture's name" {
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --save-pictures seen "$shapes/000009.png" "$shapes/000010.jpg" -o p.tsv
+    assert_equal "$(cd seen && echo *)" "000009.png 000010.jpg"
+    assert_equal "$(head -c 4 seen/000009.png | tail -c 3)" "PNG"
+    run cmp -s seen/000009.png "$shapes/000009.png"
+    assert_failure 1
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only <(echo 000009.png) --save-pictures c -o c.tsv
+    assert [ -s c/000009.png ]
+}
+
+@test "a picture is never overwritten by its own drawing" {
+    cp "$shapes/000009.png" .
+    run "$BIN/predict" --ckpt "$in/detn.ckpt" --save-pictures . 000009.png -o p.tsv
+    assert_failure 2
+    cmp 000009.png "$shapes/000009.png"
+    assert [ ! -e p.tsv ]
+}
+
+@test "an unreadable picture stops the run, unless --max-bad lets it pass by name" {
+    cp "$shapes/000001.png" "$shapes/000002.png" .
+    head -c 120 "$shapes/000003.png" >000003.png
+    refused 3 "000003.png" --ckpt "$in/detn.ckpt" .
+    run "$BIN/predict" --ckpt "$in/detn.ckpt" --max-bad 1 -o p.tsv .
+    assert_success
+    assert_line --regexp "000003.png.*left out"
+    assert_equal "$(column p.tsv file_name | xargs)" "000001.png 000002.png"
+}
+
+@test "a file that is no picture is refused" {
+    printf 'x' >no.png
+    refused 3 "no.png" --ckpt "$in/detn.ckpt" no.png
+}
+
+@test "a network that gives no numbers is noticed" {
+    cp "$in/detn.ckpt" bad.ckpt
+    poison bad.ckpt head.7.bias
+    refused 3 "output for 000001.png is not a finite number" --ckpt bad.ckpt "$shapes"
+}
+
+@test "wrong combinations and missing things are refused with one line" {
+    printf '' >empty
+    head -c 1000 "$in/detn.ckpt" >short
+    mkdir folder
+    printf 'ghost.png\n' >ghosts
+    refused 2 "no pictures" --ckpt "$in/detn.ckpt"
+    refused 2 "not from both" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" a.png
+    refused 2 "--only" --ckpt "$in/detn.ckpt" --only ghosts a.png
+    refused 2 "--frame 224" --ckpt "$in/detn.ckpt" --frame 224 "$shapes"
+    refused 2 "--top 4" --ckpt "$in/detn.ckpt" --top 4 "$shapes"
+    refused 2 "--top 1" --ckpt "$in/bbox.ckpt" --top 1 "$shapes"
+    refused 3 "none.ckpt" --ckpt none.ckpt "$shapes"
+    refused 3 "empty" --ckpt empty "$shapes"
+    refused 3 "short" --ckpt short "$shapes"
+    refused 3 "none.png: cannot open" --ckpt "$in/detn.ckpt" none.png
+    refused 3 "folder: no .jpg" --ckpt "$in/detn.ckpt" folder
+    refused 3 "ghost.png" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only ghosts
+    refused 3 "empty" --ckpt "$in/detn.ckpt" --cache empty
+    refused 3 "same name" --ckpt "$in/detn.ckpt" "$shapes/000001.png" "$shapes/../shapes/000001.png"
+}
+
+@test "the table goes to standard output when nothing else is said, and --check tells good from bad" {
+    run --separate-stderr "$BIN/predict" --ckpt "$in/detn.ckpt" "$shapes/000001.png"
+    assert_success
+    assert_equal "${#lines[@]}" 2
+    printf 'nonsense\n' >bad.tsv
+    run "$BIN/predict" --check bad.tsv
+    assert_failure 1
+    assert_output ""
+}
+
+@test "predict has --help and --version" {
+    run "$BIN/predict" --help
+    assert_success
+    assert_output --partial "EXAMPLES"
+    run "$BIN/predict" --version
+    assert_success
+    assert_output --partial "oneDNN"
+    assert_output --partial "libjpeg"
+}

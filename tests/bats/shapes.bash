@@ -1,0 +1,52 @@
+# The little training set of the end-to-end tests (tests/golden/shapes): 60 pictures, 15 of them validate.
+# shellcheck shell=bash
+# Sourced by the train and predict tests.
+
+shapes=$BATS_TEST_DIRNAME/../golden/shapes
+
+# files: the files here, but for inputs of a test (in.*) and bats' own.
+files() {
+    local f list=()
+    for f in *; do
+        case $f in in.* | separate-stderr-* | '*') ;; *) list+=("$f") ;; esac
+    done
+    echo "${list[*]}"
+}
+
+# poison CHECKPOINT TENSOR: makes the first number of that tensor NaN.
+poison() {
+    local header offset
+    header=$(od -An -tu8 -N8 "$1")
+    offset=$(head -c $((8 + header)) "$1" | grep -aoP "\"${2//./\\.}\":\{[^}]*\"data_offsets\":\[\K[0-9]+")
+    printf '\0\0\300\177' | dd of="$1" bs=1 seek=$((8 + header + offset)) conv=notrunc status=none
+}
+
+# shapes_cache: makes $BATS_FILE_TMPDIR/shapes.cache, once a file.
+shapes_cache() {
+    "$BIN/resize-cache" --images "$shapes" --size 64 -o "$BATS_FILE_TMPDIR/shapes.cache" "$shapes/lrg.csv"
+    cat >"$BATS_FILE_TMPDIR/tiny.recipe" <<END
+arch tiny
+size 64
+batch 16
+augment flip 0.5
+augment rotate 3 0.5
+augment lighting 0.05 0.05
+phase head from head lr 1e-2 triangular 32 5 epochs 1
+phase all from conv1 lr 2e-3 triangular 32 5 epochs 3
+END
+}
+
+# train TASK OPTION...: trains on the shapes; give -o and --weights or --init.
+train() {
+    local task=$1
+    shift
+    local inputs=(--cache "$BATS_FILE_TMPDIR/shapes.cache" --val "$shapes/val.txt")
+    [ "$task" = bbox ] || inputs+=(--lrg "$shapes/lrg.csv")
+    [ "$task" = cls ] || inputs+=(--bb "$shapes/bb.csv")
+    "$BIN/train-$task" "${inputs[@]}" --recipe "$BATS_FILE_TMPDIR/tiny.recipe" "$@"
+}
+
+# column FILE NAME: that column of a TSV without its header.
+column() {
+    awk -F '\t' -v want="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) c = i; next } { print $c }' "$1"
+}
