@@ -141,11 +141,15 @@ refused() {
 @test "a loss that is no number ends the training with one line that names the place" {
     train detn --weights none --epochs 1 -o in.detn
     rm in.detn.*
-    poison in.detn head.7.bias
+    poison in.detn bn1.weight '\377\377\177\177' # the largest float
     run train detn --init in.detn -o x.ckpt
     assert_failure 3
-    assert_line --regexp "^train-detn: the training loss is not a finite number any more in phase head, epoch 0, batch 0"
+    assert_line --regexp "^train-detn: the training loss is not a finite number any more in phase head, epoch 0, batch [0-2] "
     assert_equal "$(files)" ""
+    poison in.detn bn1.weight '\0\0\300\177' # NaN
+    run train detn --init in.detn -o x.ckpt
+    assert_failure 3
+    assert_output --regexp "^train-detn: in.detn: tensor 'bn1.weight', element 0 is not a finite number$"
 }
 
 @test "--lr-find writes the curve and nothing else" {
@@ -206,7 +210,7 @@ refused() {
     printf 'ghost.png\n' >in.val
     refused 3 "ghost.png" --lrg in.lrg --bb in.bb --val in.val
     refused 3 "ghost.png" --val in.val
-    refused 3 "000002.png" --lrg in.lrg
+    refused 3 "in.lrg: 1 of its 3 file names" --lrg in.lrg
 }
 
 @test "a box outside its picture is noticed" {

@@ -13,12 +13,12 @@ files() {
     echo "${list[*]}"
 }
 
-# poison CHECKPOINT TENSOR: makes the first number of that tensor NaN.
+# poison CHECKPOINT TENSOR BYTES: replaces the first number of that tensor; BYTES as printf takes them.
 poison() {
     local header offset
     header=$(od -An -tu8 -N8 "$1")
     offset=$(head -c $((8 + header)) "$1" | grep -aoP "\"${2//./\\.}\":\{[^}]*\"data_offsets\":\[\K[0-9]+")
-    printf '\0\0\300\177' | dd of="$1" bs=1 seek=$((8 + header + offset)) conv=notrunc status=none
+    printf '%b' "$3" | dd of="$1" bs=1 seek=$((8 + header + offset)) conv=notrunc status=none
 }
 
 # shapes_cache: makes $BATS_FILE_TMPDIR/shapes.cache, once a file.
