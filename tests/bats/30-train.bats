@@ -5,7 +5,7 @@
 bats_require_minimum_version 1.5.0
 load /usr/lib/bats/bats-support/load
 load /usr/lib/bats/bats-assert/load
-load shapes.bash
+load ../lib/shapes.bash
 
 setup_file() {
     shapes_cache

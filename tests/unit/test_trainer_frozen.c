@@ -1,0 +1,205 @@
+/* What a phase may change and what it must leave alone, on the processor's own device. */
+#include "test.h"
+
+#include "nn/trainer.h"
+#include "nn/weights.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { SIDE = 32, BATCH = 8 };
+
+/* A bright square on grey, somewhere; the box is its corners, the class its colour. */
+static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
+                float box[4], error *e)
+{
+    (void)context;
+    (void)epoch;
+    (void)worker;
+    (void)e;
+    int y = (int)(sample * 7 % 20), x = (int)(sample * 11 % 20);
+    *label = (int32_t)(sample % 3);
+    for (int i = 0; i < SIDE * SIDE * 3; i++)
+        picture[i] = 0.4f;
+    for (int i = y; i < y + 12; i++)
+        for (int j = x; j < x + 12; j++)
+            picture[(i * SIDE + j) * 3 + *label] = 0.9f;
+    const float corners[4] = {(float)y, (float)x, (float)y + 11, (float)x + 11};
+    memcpy(box, corners, sizeof corners);
+    return 0;
+}
+
+typedef struct record {
+    double first, last; /* batch loss */
+    int batches;
+} record;
+
+static int on_batch(void *context, const trainer_batch *b, error *e)
+{
+    (void)e;
+    record *r = context;
+    if (r->batches++ == 0)
+        r->first = b->loss;
+    r->last = b->loss;
+    return 0;
+}
+
+/* Trains `net` (task t) for `epochs` from a group on; `params` are changed. */
+static record train(device *d, const graph *net, task t, float *params, double lr, int from, int epochs,
+                    size_t count, bool freeze_bn)
+{
+    recipe r = {.size = SIDE, .batch = BATCH, .seed = 3, .phase_count = 1};
+    r.phases[0] = (recipe_phase){
+        .name = "phase",
+        .from = from,
+        .lr = {lr, lr, lr},
+        .schedule = {.kind = SCHEDULE_TRIANGULAR, .cycles = 1, .length = epochs, .div = 2, .cut = 2}};
+    record seen = {0};
+    trainer all = {.device = d,
+                   .graph = net,
+                   .params = params,
+                   .task = t,
+                   .classes = t == TASK_BBOX ? 0 : 3,
+                   .recipe = &r,
+                   .train = {make, NULL, count},
+                   .val = {make, NULL, count},
+                   .threads = 1,
+                   .freeze_bn = freeze_bn,
+                   .report = {.context = &seen, .batch = on_batch}};
+    error e = {0};
+    CHECK(trainer_run(&all, &e) == 0, "%s", e.text);
+    return seen;
+}
+
+/* Number of tensors of the groups first .. last, trainable or statistics, that differ / are the same. */
+static int count_tensors(const graph *g, const float *a, const float *b, int first, int last, bool trainable,
+                         bool differ)
+{
+    int n = 0;
+    for (int i = 0; i < g->param_count; i++) {
+        const param *p = &g->params[i];
+        if (p->group >= first && p->group <= last && p->trainable == trainable)
+            n += (memcmp(a + p->offset, b + p->offset, p->count * sizeof *a) != 0) == differ;
+    }
+    return n;
+}
+
+static int changed(const graph *g, const float *a, const float *b, int first, int last, bool trainable)
+{
+    return count_tensors(g, a, b, first, last, trainable, true);
+}
+
+static int kept(const graph *g, const float *a, const float *b, int first, int last, bool trainable)
+{
+    return count_tensors(g, a, b, first, last, trainable, false);
+}
+
+int main(void)
+{
+    error e = {0};
+    device_options options = {.threads = 1};
+    device *d = device_open("cpu", &options, &e);
+    graph net = {0}, boxes = {0};
+    if (!d || network_build(&net, TASK_DETN, ARCH_TINY, SIDE, 3, imagenet_mean, imagenet_std, &e) ||
+        network_build(&boxes, TASK_BBOX, ARCH_TINY, SIDE, 0, imagenet_mean, imagenet_std, &e)) {
+        printf("not ok 1 - a device and two networks: %s\n1..1\n", e.text);
+        return 1;
+    }
+    size_t bytes = net.param_floats * sizeof(float);
+    float *start = weights_alloc(&net, &e), *a = weights_alloc(&net, &e), *b = weights_alloc(&net, &e);
+    float *box_start = weights_alloc(&boxes, &e), *box_params = weights_alloc(&boxes, &e);
+    weights_init_backbone(&net, 1, start);
+    weights_init_head(&net, TASK_DETN, 1, start);
+    weights_init_backbone(&boxes, 1, box_start);
+    weights_init_head(&boxes, TASK_BBOX, 1, box_start);
+    for (int i = 0; i < boxes.param_count; i++) { /* stored statistics that no batch of these pictures has */
+        const param *p = &boxes.params[i];
+        for (size_t k = 0; k < p->count && !p->trainable; k++)
+            box_start[p->offset + k] += 0.25f;
+    }
+
+    TEST("a head phase leaves every tensor and every statistic of the backbone bit for bit")
+    {
+        memcpy(a, start, bytes);
+        train(d, &net, TASK_DETN, a, 1e-3, GROUP_HEAD, 3, 21, false);
+        CHECK(changed(&net, start, a, GROUP_STEM, GROUP_TOP, true) == 0, "%d weights changed",
+              changed(&net, start, a, GROUP_STEM, GROUP_TOP, true));
+        CHECK(changed(&net, start, a, GROUP_STEM, GROUP_TOP, false) == 0, "%d statistics changed",
+              changed(&net, start, a, GROUP_STEM, GROUP_TOP, false));
+        CHECK(kept(&net, start, a, GROUP_HEAD, GROUP_HEAD, true) == 0 &&
+                  kept(&net, start, a, GROUP_HEAD, GROUP_HEAD, false) == 0,
+              "a part of the head did not train");
+    }
+    TEST(
+        "a phase from layer3 on trains layer3, layer4 and the head with their statistics, and nothing before")
+    {
+        memcpy(a, start, bytes);
+        train(d, &net, TASK_DETN, a, 1e-3, GROUP_TOP, 2, 21, false);
+        CHECK(changed(&net, start, a, GROUP_STEM, GROUP_STEM, true) == 0 &&
+                  changed(&net, start, a, GROUP_STEM, GROUP_STEM, false) == 0,
+              "conv1 to layer2 changed");
+        CHECK(kept(&net, start, a, GROUP_TOP, GROUP_HEAD, true) == 0, "%d weights did not train",
+              kept(&net, start, a, GROUP_TOP, GROUP_HEAD, true));
+        CHECK(kept(&net, start, a, GROUP_TOP, GROUP_HEAD, false) == 0, "%d statistics did not move",
+              kept(&net, start, a, GROUP_TOP, GROUP_HEAD, false));
+    }
+    TEST("a phase from conv1 on trains everything, the loss falls, and a second run gives the same bytes")
+    {
+        memcpy(a, start, bytes);
+        record seen = train(d, &net, TASK_DETN, a, 2e-3, GROUP_STEM, 12, 21, false);
+        CHECK(kept(&net, start, a, GROUP_STEM, GROUP_HEAD, true) == 0 &&
+                  kept(&net, start, a, GROUP_STEM, GROUP_HEAD, false) == 0,
+              "something did not train");
+        CHECK(seen.last < 0.8 * seen.first, "loss %g, then %g", seen.first, seen.last);
+        memcpy(b, start, bytes);
+        train(d, &net, TASK_DETN, b, 2e-3, GROUP_STEM, 12, 21, false);
+        CHECK(memcmp(a, b, bytes) == 0, "two runs differ");
+    }
+    TEST("with frozen batch norms the backbone's weights train and its statistics stay")
+    {
+        memcpy(a, start, bytes);
+        train(d, &net, TASK_DETN, a, 1e-3, GROUP_STEM, 2, 21, true);
+        CHECK(kept(&net, start, a, GROUP_STEM, GROUP_HEAD, true) == 0, "%d weights did not train",
+              kept(&net, start, a, GROUP_STEM, GROUP_HEAD, true));
+        CHECK(changed(&net, start, a, GROUP_STEM, GROUP_TOP, false) == 0,
+              "statistics of the backbone changed");
+        CHECK(kept(&net, start, a, GROUP_HEAD, GROUP_HEAD, false) == 0,
+              "statistics of the head did not move");
+    }
+    TEST(
+        "frozen batch norms work with stored statistics while the head trains, trained ones with the batch's")
+    {
+        /* This head has neither dropout nor batch norm, so the first training loss is the evaluation loss. */
+        size_t n = boxes.param_floats * sizeof(float);
+        recipe r = {.size = SIDE, .batch = BATCH};
+        trainer judge = {.device = d,
+                         .graph = &boxes,
+                         .params = box_start,
+                         .task = TASK_BBOX,
+                         .recipe = &r,
+                         .val = {make, NULL, BATCH}};
+        loss_value value = {0};
+        CHECK(trainer_evaluate(&judge, &value, &e) == 0, "%s", e.text);
+        memcpy(box_params, box_start, n);
+        record frozen = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_HEAD, 1, BATCH, false);
+        CHECK(fabs(frozen.first - value.loss) < 1e-4 * value.loss, "%.6f in training, %.6f in evaluation",
+              frozen.first, value.loss);
+        memcpy(box_params, box_start, n);
+        record still = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_STEM, 1, BATCH, true);
+        CHECK(fabs(still.first - value.loss) < 1e-4 * value.loss, "%.6f with --bn-freeze, %.6f in evaluation",
+              still.first, value.loss);
+        memcpy(box_params, box_start, n);
+        record moving = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_STEM, 1, BATCH, false);
+        CHECK(fabs(moving.first - value.loss) > 1e-3 * value.loss, "%.6f with the batch's statistics too",
+              moving.first);
+    }
+    free(start);
+    free(a);
+    free(b);
+    free(box_start);
+    free(box_params);
+    graph_free(&net);
+    graph_free(&boxes);
+    device_close(d);
+    return test_end();
+}
