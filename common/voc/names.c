@@ -1,5 +1,7 @@
 #include "voc/names.h"
 
+#include "voc/json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +122,7 @@ void names_free(names *n)
 
 /* ---------------------------------------------------------------- what a name may be */
 
-const char *names_bad_category(const char *text, size_t size)
+static const char *bad_cell(const char *text, size_t size)
 {
     if (size == 0)
         return "is empty";
@@ -132,9 +134,15 @@ const char *names_bad_category(const char *text, size_t size)
     return NULL;
 }
 
+const char *names_bad_category(const char *text, size_t size)
+{
+    const char *wrong = bad_cell(text, size);
+    return wrong || utf8_valid(text, size) ? wrong : "is not UTF-8";
+}
+
 const char *names_bad_file_name(const char *text, size_t size)
 {
-    const char *wrong = names_bad_category(text, size);
+    const char *wrong = bad_cell(text, size);
     if (wrong)
         return wrong;
     if (memchr(text, '/', size))

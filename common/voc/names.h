@@ -38,7 +38,7 @@ void names_free(names *n);
  * wrong with it, as a phrase ("contains '/'"). */
 const char *names_bad_file_name(const char *text, size_t size);
 
-/* The same for a category: not empty, at most 255 bytes, no control characters. */
+/* The same for a category: not empty, at most 255 bytes, UTF-8 (it goes into JSON), no control characters. */
 const char *names_bad_category(const char *text, size_t size);
 
 /* Text of at most three names for an error line: "a.jpg, b.jpg, c.jpg" with ", ..." behind it when `count`

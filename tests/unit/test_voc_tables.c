@@ -74,6 +74,9 @@ static void test_names(void)
                   names_bad_file_name("a\tb", 3) && names_bad_file_name("a\nb", 3) &&
                   names_bad_file_name("a\0b", 3),
               "a bad one passed");
+        CHECK(!names_bad_file_name("\xe9.jpg", 5) && names_bad_category("\xe9", 1) &&
+                  !names_bad_category("\xc3\xa9", 2),
+              "file names may be any bytes, categories are UTF-8");
         char long_name[300];
         memset(long_name, 'x', sizeof long_name);
         CHECK(!names_bad_file_name(long_name, 255) && names_bad_file_name(long_name, 256), "length");
