@@ -59,11 +59,12 @@ typedef void winograd_product(const float *v, ptrdiff_t v_step, const float *u, 
                               bool accumulate);
 winograd_product *winograd_product_kernel(int rows, int width);
 
-/* du[r][0..width) (+)= sum over tiles of v[tile][r] * y[tile][0..width), r = 0..15, where v points at one
- * coefficient of tile 0 of one channel block and y at that of the first output channel block; blocks are
- * y_step apart. */
+/* du[r][0..width) (+)= sum over tiles of v[tile][r] * y[tile][0..width), r = 0..15: v points at one
+ * coefficient of tile 0 of one input channel block, y at that of the first output channel block; these are
+ * y_step apart. On the way it fetches the next coefficient of v and one line for each tile from `ahead` on.
+ */
 typedef void winograd_outer_product(const float *v, const float *y, ptrdiff_t y_step, int tiles, float *du,
-                                    bool accumulate);
+                                    bool accumulate, const float *ahead);
 winograd_outer_product *winograd_outer_product_kernel(int width);
 
 #endif

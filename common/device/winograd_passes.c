@@ -21,6 +21,11 @@ static int min_int(int a, int b)
     return a < b ? a : b;
 }
 
+static int pieces_along(int channels, int block)
+{
+    return (channels + block - 1) / block;
+}
+
 static size_t round_up(size_t floats)
 {
     return (floats + 15) / 16 * 16 + 16 * 8;
@@ -78,13 +83,14 @@ void winograd_weights_backward(const winograd_shape *s, const float *oihw, float
 
 /* ---- source rows fetched ahead */
 
-/* Walks the pixels of a block's tiles, plane by plane, while another block is computed. */
+/* Walks the rows of pixels of a block's tiles, plane by plane, while another block is computed. */
 typedef struct fetcher {
     const float *tensor;
-    const tile_block *block;
+    const tile_block *block; /* NULL: nothing to fetch */
     const tiling *t;
     int channel_blocks;
-    int steps, done; /* (channel block, tile) pairs */
+    int lines;                    /* rows of pixels to fetch in a step */
+    int channel_block, tile, row; /* the next one */
 } fetcher;
 
 static const float *plane_of(const float *tensor, const tiling *t, int channel_blocks, int n,
@@ -93,18 +99,38 @@ static const float *plane_of(const float *tensor, const tiling *t, int channel_b
     return tensor + ((ptrdiff_t)n * channel_blocks + channel_block) * t->h * t->w * 16;
 }
 
-/* Fetches until `part` of `parts` is done. */
-static void fetch_until(fetcher *f, int part, int parts)
+/* `calls` calls of fetch_some will go through the whole block. */
+static fetcher fetch_block(const float *tensor, const tile_block *b, const tiling *t, int channels, int calls)
 {
-    const int target = (int)((int64_t)f->steps * part / parts);
-    for (; f->done < target; f->done++) {
-        const tile *q = &f->block->tiles[f->done % f->block->count];
-        const float *plane = plane_of(f->tensor, f->t, f->channel_blocks, q->n, f->done / f->block->count);
-        const int rows = min_int(4, f->t->h - q->y), columns = min_int(4, f->t->w - q->x);
-        for (int i = 0; i < rows; i++) {
-            const float *line = plane + ((ptrdiff_t)(q->y + i) * f->t->w + q->x) * 16;
+    return (fetcher){.tensor = tensor,
+                     .block = b,
+                     .t = t,
+                     .channel_blocks = channels / 16,
+                     .lines = (channels / 16 * b->count * 4 + calls - 1) / calls};
+}
+
+static void fetch_some(fetcher *f)
+{
+    if (!f->block)
+        return;
+    for (int i = 0; i < f->lines; i++) {
+        const tile *q = &f->block->tiles[f->tile];
+        if (q->y + f->row < f->t->h) {
+            const float *line = plane_of(f->tensor, f->t, f->channel_blocks, q->n, f->channel_block) +
+                                ((ptrdiff_t)(q->y + f->row) * f->t->w + q->x) * 16;
+            const int columns = min_int(4, f->t->w - q->x);
             for (int j = 0; j < columns; j++)
                 _mm_prefetch(line + j * 16, _MM_HINT_T0);
+        }
+        if (++f->row < 4)
+            continue;
+        f->row = 0;
+        if (++f->tile < f->block->count)
+            continue;
+        f->tile = 0;
+        if (++f->channel_block == f->channel_blocks) {
+            f->block = NULL;
+            return;
         }
     }
 }
@@ -167,9 +193,9 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
                     v + c * v_step(&p->cut) + (ptrdiff_t)lo * TILE_FLOATS + coef * 16, v_step(&p->cut),
                     u + coef * u_step + (ptrdiff_t)c * 16 * width, min_int(at_once, c_blocks - c),
                     m + coef * m_step + (ptrdiff_t)(lo - first) * width, c > 0);
+                if (fetch)
+                    fetch_some(fetch);
             }
-        if (fetch)
-            fetch_until(fetch, k / K_BLOCK * COEFS + coef + 1, (p->s.k + K_BLOCK - 1) / K_BLOCK * COEFS);
     }
     for (int o = 0; o < width; o += 16)
         for (int i = first; i < end; i++) {
@@ -200,25 +226,29 @@ static void forward_private(const forward_pass *p, float *scratch, int threads)
 #pragma omp parallel num_threads(threads)
     {
         float *v = scratch + (size_t)omp_get_thread_num() * (v_size + m_size), *m = v + v_size;
-        tile_block two[2];
-        int index, now = 0;
+        tile_block two[2], *now = &two[0], *next = &two[1];
+        int index;
 #pragma omp atomic capture
         index = next_block++;
         if (index < p->cut.blocks)
-            fill_block(&two[now], &p->t, &p->cut, index, total);
+            fill_block(now, &p->t, &p->cut, index, total);
         while (index < p->cut.blocks) {
-            fetcher f = {.tensor = p->src, .block = &two[!now], .t = &p->t, .channel_blocks = c_blocks};
+            fetcher fetch = {0};
 #pragma omp atomic capture
             index = next_block++;
             if (index < p->cut.blocks) {
-                fill_block(&two[!now], &p->t, &p->cut, index, total);
-                f.steps = c_blocks * two[!now].count;
+                fill_block(next, &p->t, &p->cut, index, total);
+                const int groups = (next->count + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
+                fetch =
+                    fetch_block(p->src, next, &p->t, p->s.c, pieces_along(p->s.k, K_BLOCK) * COEFS * groups);
             }
             for (int c = 0; c < c_blocks; c++)
-                transform_input(p, &two[now], c, v);
+                transform_input(p, now, c, v);
             for (int k = 0; k < p->s.k; k += K_BLOCK)
-                multiply(p, &two[now], k, 0, two[now].count, v, m, &f);
-            now = !now;
+                multiply(p, now, k, 0, now->count, v, m, &fetch);
+            tile_block *done = now;
+            now = next;
+            next = done;
         }
         _mm_sfence();
     }
@@ -302,9 +332,21 @@ typedef struct weights_pass {
 /* dU is kept in pieces of C_BLOCK input by K_BLOCK output channels: [36][channels * width + 16]. */
 static const size_t piece_floats = (size_t)COEFS * (C_BLOCK * K_BLOCK + 16);
 
-static int pieces_along(int channels, int block)
+static int piece_count(const winograd_shape *s)
 {
-    return (channels + block - 1) / block;
+    return pieces_along(s->c, C_BLOCK) * pieces_along(s->k, K_BLOCK);
+}
+
+/* Piece `index`: the channels it holds. Pieces of the same output channels follow each other. */
+typedef struct piece_place {
+    int c, channels, k, width;
+} piece_place;
+
+static piece_place place_of(const winograd_shape *s, int index)
+{
+    const int along = pieces_along(s->c, C_BLOCK), c = index % along * C_BLOCK, k = index / along * K_BLOCK;
+    return (piece_place){
+        .c = c, .channels = min_int(C_BLOCK, s->c - c), .k = k, .width = k_block_width(k, s->k)};
 }
 
 static void transform_gradient(const weights_pass *p, const tile_block *b, int channel_block, float *y)
@@ -327,107 +369,113 @@ static void transform_source(const weights_pass *p, const tile_block *b, int cha
     }
 }
 
-/* Adds (or, first, writes) the block's part of one piece. */
-static void multiply_piece(const weights_pass *p, const tile_block *b, int c, int k, const float *v,
-                           const float *y, float *piece, bool accumulate)
+/* Adds (or, first, writes) the block's part of one coefficient of one piece. */
+static void multiply_piece(const weights_pass *p, const tile_block *b, int index, int coef, const float *v,
+                           const float *y, float *piece, bool accumulate, fetcher fetch[2])
 {
-    const int width = k_block_width(k, p->s.k), channels = min_int(C_BLOCK, p->s.c - c), at_once = 64;
-    const ptrdiff_t coef_step = u_coef_step(channels, width), step = v_step(&p->cut);
-    winograd_outer_product *kernel = winograd_outer_product_kernel(width);
-    for (int coef = 0; coef < COEFS; coef++) {
-        bool add = accumulate;
-        for (int i = b->first[coef]; i < b->end[coef] || !add; i += at_once) {
-            const int count = min_int(at_once, b->end[coef] - i);
-            for (int q = 0; q < channels; q += 16)
-                kernel(v + (c + q) / 16 * step + (ptrdiff_t)i * TILE_FLOATS + coef * 16,
-                       y + k / 16 * step + (ptrdiff_t)i * TILE_FLOATS + coef * 16, step, count,
-                       piece + coef * coef_step + (ptrdiff_t)q * width, add);
-            add = true;
+    const piece_place q = place_of(&p->s, index);
+    const ptrdiff_t step = v_step(&p->cut);
+    const int at_once = 64;
+    float *du = piece + coef * u_coef_step(q.channels, q.width);
+    const int count = b->end[coef] - b->first[coef],
+              parts = count > at_once ? (count + at_once - 1) / at_once : 1;
+    for (int i = 0; i < parts; i++) {
+        const int from = i * count / parts, tiles = (i + 1) * count / parts - from;
+        const ptrdiff_t at = (ptrdiff_t)(b->first[coef] + from) * TILE_FLOATS + coef * 16;
+        for (int c = 0; c < q.channels; c += 16) {
+            winograd_outer_product_kernel(q.width)(v + (q.c + c) / 16 * step + at, y + q.k / 16 * step + at,
+                                                   step, tiles, du + c * q.width, accumulate,
+                                                   y + (q.k + c % q.width) / 16 * step + at + 16);
+            if (fetch) {
+                fetch_some(&fetch[0]);
+                fetch_some(&fetch[1]);
+            }
         }
+        accumulate = true;
     }
 }
 
-/* dw of 16 input channels of one piece, whose copies are summed in order. */
-static void finish_channels(const weights_pass *p, int c, int k, const float *piece, int copies,
+/* dw of the piece's 16 input channels from c + `channel` on; the sum of its copies, in order. */
+static void finish_channels(const weights_pass *p, int index, int channel, const float *piece, int copies,
                             size_t copy_step)
 {
-    const int start = c / C_BLOCK * C_BLOCK, width = k_block_width(k, p->s.k);
-    const int channels = min_int(C_BLOCK, p->s.c - start);
-    for (int o = 0; o < width; o += 16)
-        winograd_filter_gradient_block(p->dw, p->s.c, k + o, c, piece + (ptrdiff_t)(c - start) * width + o,
-                                       u_coef_step(channels, width), width, copies, (ptrdiff_t)copy_step);
+    const piece_place q = place_of(&p->s, index);
+    for (int o = 0; o < q.width; o += 16)
+        winograd_filter_gradient_block(
+            p->dw, p->s.c, q.k + o, q.c + channel, piece + (ptrdiff_t)channel * q.width + o,
+            u_coef_step(q.channels, q.width), q.width, copies, (ptrdiff_t)copy_step);
 }
 
 static size_t weights_private_floats(const winograd_shape *s, const blocking *cut)
 {
-    const size_t pieces = (size_t)pieces_along(s->c, C_BLOCK) * (size_t)pieces_along(s->k, K_BLOCK);
-    return v_floats(s->c, cut) + v_floats(s->k, cut) + pieces * piece_floats;
+    return v_floats(s->c, cut) + v_floats(s->k, cut) + (size_t)piece_count(s) * piece_floats;
 }
 
+/* Each thread sums a fixed run of blocks into pieces of its own. */
 static void weights_private(const weights_pass *p, float *scratch, int threads)
 {
-    const int total = tiling_count(&p->s), c_pieces = pieces_along(p->s.c, C_BLOCK),
-              k_pieces = pieces_along(p->s.k, K_BLOCK);
-    const size_t v_size = v_floats(p->s.c, &p->cut), y_size = v_floats(p->s.k, &p->cut),
-                 share = weights_private_floats(&p->s, &p->cut);
-    float *gradients = scratch + v_size + y_size;
+    const int total = tiling_count(&p->s), pieces = piece_count(&p->s);
+    const size_t v_size = v_floats(p->s.c, &p->cut), y_size = v_floats(p->s.k, &p->cut);
+    const size_t share = weights_private_floats(&p->s, &p->cut);
 #pragma omp parallel num_threads(threads)
     {
         const int thread = omp_get_thread_num(), workers = min_int(omp_get_num_threads(), p->cut.blocks);
-        float *v = scratch + (size_t)thread * share, *y = v + v_size, *pieces = y + y_size;
-        tile_block two[2];
-        int now = 0;
+        float *v = scratch + (size_t)thread * share, *y = v + v_size, *du = y + y_size;
+        tile_block two[2], *now = &two[0], *next = &two[1];
         const int first = thread < workers ? (int)((int64_t)p->cut.blocks * thread / workers) : 0;
         const int end = thread < workers ? (int)((int64_t)p->cut.blocks * (thread + 1) / workers) : 0;
         if (first < end)
-            fill_block(&two[now], &p->t, &p->cut, first, total);
+            fill_block(now, &p->t, &p->cut, first, total);
         for (int index = first; index < end; index++) {
-            fetcher fx = {.tensor = p->src, .block = &two[!now], .t = &p->t, .channel_blocks = p->s.c / 16};
-            fetcher fy = {.tensor = p->ddst, .block = &two[!now], .t = &p->t, .channel_blocks = p->s.k / 16};
+            fetcher fetch[2] = {
+                {.tensor = p->src, .block = next, .t = &p->t, .channel_blocks = p->s.c / 16},
+                {.tensor = p->ddst, .block = next, .t = &p->t, .channel_blocks = p->s.k / 16}};
             if (index + 1 < end) {
-                fill_block(&two[!now], &p->t, &p->cut, index + 1, total);
-                fx.steps = fx.channel_blocks * two[!now].count;
-                fy.steps = fy.channel_blocks * two[!now].count;
+                fill_block(next, &p->t, &p->cut, index + 1, total);
+                const int calls = COEFS * p->s.c / 16 * pieces_along(p->s.k, K_BLOCK);
+                fetch[0] = fetch_block(p->src, next, &p->t, p->s.c, calls);
+                fetch[1] = fetch_block(p->ddst, next, &p->t, p->s.k, calls);
             }
             for (int c = 0; c < p->s.c / 16; c++)
-                transform_source(p, &two[now], c, v);
+                transform_source(p, now, c, v);
             for (int k = 0; k < p->s.k / 16; k++)
-                transform_gradient(p, &two[now], k, y);
-            for (int i = 0; i < k_pieces; i++)
-                for (int j = 0; j < c_pieces; j++) {
-                    multiply_piece(p, &two[now], j * C_BLOCK, i * K_BLOCK, v, y,
-                                   pieces + (size_t)(i * c_pieces + j) * piece_floats, index > first);
-                    fetch_until(&fx, i * c_pieces + j + 1, k_pieces * c_pieces);
-                    fetch_until(&fy, i * c_pieces + j + 1, k_pieces * c_pieces);
-                }
-            now = !now;
+                transform_gradient(p, now, k, y);
+            for (int coef = 0; coef < COEFS; coef++) {
+                for (int i = 0; i < pieces; i++)
+                    multiply_piece(p, now, i, coef, v, y, du + (size_t)i * piece_floats, index > first,
+                                   fetch);
+            }
+            tile_block *done = now;
+            now = next;
+            next = done;
         }
 #pragma omp barrier
+        const float *gradients = scratch + v_size + y_size;
 #pragma omp for schedule(static) collapse(2)
-        for (int k = 0; k < p->s.k; k += K_BLOCK)
-            for (int c = 0; c < p->s.c; c += 16)
-                finish_channels(p, c, k,
-                                gradients + (size_t)(k / K_BLOCK * c_pieces + c / C_BLOCK) * piece_floats,
-                                workers, share);
+        for (int i = 0; i < pieces; i++)
+            for (int channel = 0; channel < C_BLOCK; channel += 16)
+                if (channel < place_of(&p->s, i).channels)
+                    finish_channels(p, i, channel, gradients + (size_t)i * piece_floats, workers, share);
     }
 }
 
 static size_t weights_shared_floats(const winograd_shape *s, const blocking *cut, int threads)
 {
-    const size_t pieces = (size_t)pieces_along(s->c, C_BLOCK) * (size_t)pieces_along(s->k, K_BLOCK);
-    return v_floats(s->c, cut) + v_floats(s->k, cut) +
-           (cut->blocks == 1 ? (size_t)threads : pieces) * piece_floats;
+    const size_t pieces = cut->blocks == 1 ? (size_t)threads : (size_t)piece_count(s);
+    return v_floats(s->c, cut) + v_floats(s->k, cut) + pieces * piece_floats;
 }
 
+/* One block after another by all threads, each summing other pieces. With one block in all a piece is done
+ * with at once, and one for each thread is enough. */
 static void weights_shared(const weights_pass *p, float *scratch, int threads)
 {
-    const int total = tiling_count(&p->s), c_pieces = pieces_along(p->s.c, C_BLOCK),
-              k_pieces = pieces_along(p->s.k, K_BLOCK);
-    float *v = scratch, *y = v + v_floats(p->s.c, &p->cut), *pieces = y + v_floats(p->s.k, &p->cut);
+    const int total = tiling_count(&p->s), pieces = piece_count(&p->s);
+    float *v = scratch, *y = v + v_floats(p->s.c, &p->cut), *du = y + v_floats(p->s.k, &p->cut);
 #pragma omp parallel num_threads(threads)
     {
         tile_block b;
         for (int index = 0; index < p->cut.blocks; index++) {
+            const bool last = index == p->cut.blocks - 1;
             fill_block(&b, &p->t, &p->cut, index, total);
 #pragma omp for schedule(dynamic, 1) nowait
             for (int c = 0; c < p->s.c / 16; c++)
@@ -435,16 +483,14 @@ static void weights_shared(const weights_pass *p, float *scratch, int threads)
 #pragma omp for schedule(dynamic, 1)
             for (int k = 0; k < p->s.k / 16; k++)
                 transform_gradient(p, &b, k, y);
-#pragma omp for schedule(dynamic, 1) collapse(2)
-            for (int i = 0; i < k_pieces; i++)
-                for (int j = 0; j < c_pieces; j++) {
-                    const int slot = p->cut.blocks == 1 ? omp_get_thread_num() : i * c_pieces + j;
-                    float *piece = pieces + (size_t)slot * piece_floats;
-                    multiply_piece(p, &b, j * C_BLOCK, i * K_BLOCK, v, y, piece, index > 0);
-                    const int end = min_int((j + 1) * C_BLOCK, p->s.c);
-                    for (int c = j * C_BLOCK; c < end && index == p->cut.blocks - 1; c += 16)
-                        finish_channels(p, c, i * K_BLOCK, piece, 1, 0);
-                }
+#pragma omp for schedule(dynamic, 1)
+            for (int i = 0; i < pieces; i++) {
+                float *piece = du + (size_t)(p->cut.blocks == 1 ? omp_get_thread_num() : i) * piece_floats;
+                for (int coef = 0; coef < COEFS; coef++)
+                    multiply_piece(p, &b, i, coef, v, y, piece, index > 0, NULL);
+                for (int channel = 0; last && channel < place_of(&p->s, i).channels; channel += 16)
+                    finish_channels(p, i, channel, piece, 1, 0);
+            }
         }
     }
 }

@@ -94,7 +94,7 @@ blocking blocking_forward(const winograd_shape *s, int threads)
     const int total = tiling_count(s);
     blocking b;
     if (s->c <= 128) {
-        b = even_blocks(total, s->c <= 64 ? 28 : 49, threads);
+        b = even_blocks(total, s->c <= 64 ? 24 : 36, threads);
         b.ranges = 1;
         return b;
     }
@@ -111,7 +111,7 @@ blocking blocking_weights(const winograd_shape *s, int threads)
     const size_t gradient_bytes = (size_t)s->c * (size_t)s->k * COEFS * sizeof(float);
     blocking b;
     if (s->c <= 128 && gradient_bytes * (size_t)threads <= (size_t)32 << 20)
-        return even_blocks(total, s->c <= 64 ? 56 : 49, threads);
+        return even_blocks(total, 42, threads);
     b = even_blocks(total, s->c <= 256 ? 128 : 256, 1);
     b.shared = true;
     return b;

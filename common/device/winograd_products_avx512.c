@@ -63,9 +63,10 @@ winograd_product *winograd_product_kernel(int rows, int width)
     return kernels[width / 16 - 1][rows - 1];
 }
 
-/* `rows` of the 16 input channels by `vecs` vectors of output channels, summed over tiles. */
+/* `rows` of the 16 input channels by `vecs` vectors of output channels, summed over tiles. `ahead` (or NULL):
+ * fetched on the way, a line for each tile. */
 ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v, const float *y,
-                                 ptrdiff_t y_step, int tiles, float *du, bool accumulate)
+                                 ptrdiff_t y_step, int tiles, float *du, bool accumulate, const float *ahead)
 {
     vec sum[PRODUCT_ROWS][4];
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int b = 0; b < vecs; b++)
@@ -76,6 +77,10 @@ ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v,
     for (int tile = 0; tile < tiles; tile++) {
         vec gradient[4];
         UNROLL for (int b = 0; b < vecs; b++) gradient[b] = _mm512_load_ps(y + b * y_step);
+        if (ahead) {
+            _mm_prefetch(ahead, _MM_HINT_T0);
+            ahead += TILE_FLOATS;
+        }
         UNROLL for (int r = 0; r < rows; r++)
         {
             const vec x = set1(v[r]);
@@ -93,11 +98,12 @@ ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v,
 
 #define OUTER_PRODUCT(VECS)                                                                                  \
     static void outer_product_##VECS(const float *v, const float *y, ptrdiff_t y_step, int tiles, float *du, \
-                                     bool accumulate)                                                        \
+                                     bool accumulate, const float *ahead)                                    \
     {                                                                                                        \
-        outer_product(6, VECS, v, y, y_step, tiles, du, accumulate);                                         \
-        outer_product(5, VECS, v + 6, y, y_step, tiles, du + 6 * VECS * 16, accumulate);                     \
-        outer_product(5, VECS, v + 11, y, y_step, tiles, du + 11 * VECS * 16, accumulate);                   \
+        const int row = VECS * 16;                                                                           \
+        outer_product(6, VECS, v, y, y_step, tiles, du, accumulate, v + 16);                                 \
+        outer_product(5, VECS, v + 6, y, y_step, tiles, du + 6 * row, accumulate, ahead);                    \
+        outer_product(5, VECS, v + 11, y, y_step, tiles, du + 11 * row, accumulate, NULL);                   \
     }
 OUTER_PRODUCT(1)
 OUTER_PRODUCT(2)
