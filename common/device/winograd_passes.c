@@ -222,20 +222,19 @@ static void forward_private(const forward_pass *p, float *scratch, int threads)
 {
     const size_t v_size = v_floats(p->s.c, &p->cut), m_size = m_floats(&p->cut);
     const int total = tiling_count(&p->s), c_blocks = p->s.c / 16;
-    int next_block = 0;
+    int next_block = 0; /* counted from the first blocks, one for each thread */
 #pragma omp parallel num_threads(threads)
     {
         float *v = scratch + (size_t)omp_get_thread_num() * (v_size + m_size), *m = v + v_size;
         tile_block two[2], *now = &two[0], *next = &two[1];
-        int index;
-#pragma omp atomic capture
-        index = next_block++;
+        int index = omp_get_thread_num();
         if (index < p->cut.blocks)
             fill_block(now, &p->t, &p->cut, index, total);
         while (index < p->cut.blocks) {
             fetcher fetch = {0};
 #pragma omp atomic capture
             index = next_block++;
+            index += omp_get_num_threads();
             if (index < p->cut.blocks) {
                 fill_block(next, &p->t, &p->cut, index, total);
                 const int groups = (next->count + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
