@@ -22,7 +22,7 @@ bool winograd_supported(const winograd_shape *s);
 
 /* Transformed weights: how many floats, and the transform from OIHW [k][c][3][3]. winograd_weights_forward
  * serves winograd_forward; winograd_weights_backward (flipped, channels exchanged) serves
- * winograd_backward_data. */
+ * winograd_backward_data. u must be 64-byte aligned. */
 size_t winograd_weight_floats(const winograd_shape *s);
 void winograd_weights_forward(const winograd_shape *s, const float *oihw, float *u, int threads);
 void winograd_weights_backward(const winograd_shape *s, const float *oihw, float *u, int threads);
