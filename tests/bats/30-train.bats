@@ -141,15 +141,15 @@ refused() {
 @test "a loss that is no number ends the training with one line that names the place" {
     train detn --weights none --epochs 1 -o in.detn
     rm in.detn.*
-    poison in.detn bn1.weight '\377\377\177\177' # the largest float
+    poison in.detn head.5.weight '\377\377\177\177' # the largest float
     run train detn --init in.detn -o x.ckpt
     assert_failure 3
     assert_line --regexp "^train-detn: the training loss is not a finite number any more in phase head, epoch 0, batch [0-2] "
     assert_equal "$(files)" ""
-    poison in.detn bn1.weight '\0\0\300\177' # NaN
+    poison in.detn head.5.weight '\0\0\300\177' # NaN
     run train detn --init in.detn -o x.ckpt
     assert_failure 3
-    assert_output --regexp "^train-detn: in.detn: tensor 'bn1.weight', element 0 is not a finite number$"
+    assert_output --regexp "^train-detn: in.detn: tensor 'head.5.weight', element 0 is not a finite number$"
 }
 
 @test "--lr-find writes the curve and nothing else" {
