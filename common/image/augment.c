@@ -1,6 +1,7 @@
 #include "image/augment.h"
 
 #include "base/text.h"
+#include "image/lanes.h"
 
 #include <string.h>
 
@@ -117,9 +118,6 @@ philox augment_random(uint64_t seed, uint32_t epoch, uint64_t row)
 
 /* ---------------------------------------------------------------- on pixels */
 
-typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int int4 __attribute__((vector_size(16), aligned(4), may_alias));
-
 void augment_flip(float *pixels, int height, int width)
 {
     for (int y = 0; y < height; y++, pixels += 3 * (size_t)width)
@@ -140,7 +138,7 @@ static double mean(const float *p, size_t n)
         float4 sums[4] = {{0}};
         for (; i + 16 <= block; i += 16)
             for (size_t k = 0; k < 4; k++)
-                sums[k] += *(const float4 *)(p + done + i + 4 * k);
+                sums[k] += load4(p + done + i + 4 * k);
         for (int k = 0; k < 4; k++)
             for (int c = 0; c < 4; c++)
                 total += (double)sums[k][c];
@@ -160,10 +158,10 @@ void augment_lighting(float *pixels, int height, int width, double brightness, d
     const float4 one = {1, 1, 1, 1}, zero = {0};
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
-        float4 *p = (float4 *)(pixels + i);
-        float4 v = (*p - mu) * factor + mu + add;
-        v = (float4)((int4)v & (v > zero));                              /* below 0: 0 */
-        *p = (float4)(((int4)v & (v <= one)) | ((int4)one & (v > one))); /* above 1: 1 */
+        float4 v = (load4(pixels + i) - mu) * factor + mu + add;
+        v = (float4)((int4)v & (v > zero));                             /* below 0: 0 */
+        v = (float4)(((int4)v & (v <= one)) | ((int4)one & (v > one))); /* above 1: 1 */
+        store4(pixels + i, v);
     }
     for (; i < n; i++) {
         float v = (pixels[i] - mu) * factor + mu + add;

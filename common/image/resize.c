@@ -1,22 +1,10 @@
 #include "image/resize.h"
 
+#include "image/lanes.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Four floats: one pixel of three channels and a passenger. Unaligned loads and stores. */
-typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int int4 __attribute__((vector_size(16), aligned(4), may_alias));
-
-static float4 load4(const float *p)
-{
-    return *(const float4 *)p;
-}
-
-static void store4(float *p, float4 v)
-{
-    *(float4 *)p = v;
-}
 
 void scaled_size(int height, int width, int size, int *scaled_height, int *scaled_width)
 {
@@ -151,13 +139,6 @@ static void row_down(float *restrict sum, const float *restrict line, float weig
             store4(sum + i, load4(line + i) * weight);
 }
 
-/* value/255 of every byte, correctly rounded. */
-static void row_from_bytes(const uint8_t *restrict bytes, float *restrict row, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        row[i] = (float)bytes[i] / 255.0f;
-}
-
 /* value*255 rounded to nearest even. Adding 1.5 * 2^23 leaves the rounded number in the low bits. */
 static void row_to_bytes(const float *restrict row, uint8_t *restrict bytes, size_t n)
 {
@@ -186,7 +167,7 @@ static void resample(const float *source, const uint8_t *bytes, int height, int 
             if (held[y & 1] != y) {
                 const float *row = source ? source + (size_t)y * in : s->row;
                 if (bytes)
-                    row_from_bytes(bytes + (size_t)y * in, s->row, in);
+                    floats_from_bytes(bytes + (size_t)y * in, s->row, in);
                 else if (y == height - 1) /* nothing to read behind the last pixel */
                     row = memcpy(s->row, row, in * sizeof *row);
                 row_across(row, &s->across, target_width, line);

@@ -1,5 +1,6 @@
 #include "image/sample.h"
 
+#include "image/lanes.h"
 #include "image/resize.h"
 #include "image/warp.h"
 
@@ -83,9 +84,7 @@ int sample_make(sampler *s, const scaled_picture *from, const augment_list *list
         return ERR_SYSTEM;
     s->height = h;
     s->width = w;
-    const size_t n = 3 * (size_t)h * (size_t)w;
-    for (size_t i = 0; i < n; i++)
-        s->now[i] = (float)from->pixels[i] / 255.0f;
+    floats_from_bytes(from->pixels, s->now, 3 * (size_t)h * (size_t)w);
 
     pixel_box b = {0};
     if (raw)

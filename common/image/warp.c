@@ -1,10 +1,10 @@
 #include "image/warp.h"
 
+#include "image/lanes.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
 
 void warp_rotation(double degrees, int height, int width, double m[6])
 {
@@ -79,9 +79,7 @@ void warp_linear(const float *source, int height, int width, const double m[6], 
                 p10 = below + left;
                 p11 = below + right;
             }
-            float4 v = *(const float4 *)p00 * w00 + *(const float4 *)p01 * w01 + *(const float4 *)p10 * w10 +
-                       *(const float4 *)p11 * w11;
-            *(float4 *)target = v;
+            store4(target, load4(p00) * w00 + load4(p01) * w01 + load4(p10) * w10 + load4(p11) * w11);
         }
     }
 }
