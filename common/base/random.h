@@ -1,7 +1,7 @@
 /* random.h - the two generators of the project.
  *
  * mt19937 is numpy's legacy generator, seeded as np.random.seed(n) does (init_genrand): it decides the
- * validation split and must agree with numpy bit for bit (semantics.md 1.8 in the sources of this rule:
+ * validation split and must agree with numpy bit for bit (sources:
  * Matsumoto and Nishimura 1998; numpy/random/_mt19937). philox is counter based (Salmon et al., "Parallel
  * random numbers: as easy as 1, 2, 3", SC 2011, Philox4x32-10): a draw is a pure function of (seed, stream,
  * index), so results do not depend on threads or on the device.
@@ -37,7 +37,7 @@ typedef struct philox {
 enum {
     PURPOSE_INIT = 1,    /* weights of new layers; number = parameter index */
     PURPOSE_SHUFFLE = 2, /* order of an epoch; number = epoch since the start of the training */
-    PURPOSE_AUGMENT = 3, /* one sample's augmentation; see philox_sample */
+    PURPOSE_AUGMENT = 3, /* one sample's augmentation; see augment_random in image/augment.h */
     PURPOSE_DROPOUT = 4, /* one dropout node in one batch; see device.h */
     PURPOSE_DEMO = 5,    /* drawings of the demo set */
 };
