@@ -1,0 +1,514 @@
+/* Whole networks on every algorithm of the CPU device against PyTorch (tests/golden/net.txt, made by net.py):
+ * outputs, loss, every gradient, running statistics, ten Adam steps; and the naive interpreter's gradients
+ * against finite differences, so that test_device.c's comparison with it stands on solid ground. */
+#include "device/device.h"
+#include "image/resize.h"
+#include "image/sample.h"
+#include "nn/checkpoint.h"
+#include "nn/loss.h"
+#include "nn/weights.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "reference.h"
+#include "test.h"
+
+#include <unistd.h>
+
+enum { SEED = 51, SIGNS = 21, CLASSES = 7, STEPS = 10, BATCH = 11, SIDE = 96 };
+static const float rates[GROUPS] = {3e-6f, 1e-5f, 3e-5f};
+static const double TOLERANCE = 1e-4;
+
+/* ---------------------------------------------------------------- goldens */
+
+static file_view golden;
+
+/* The values of the line "CASE KIND NAME …"; how many there are, at most `max`. 0: no such line. */
+static size_t wanted(const char *which, const char *kind, const char *name, double *values, size_t max)
+{
+    text_lines at = text_lines_of(golden.data, golden.size);
+    const char *line;
+    char begin[160];
+    size_t size, length = (size_t)snprintf(begin, sizeof begin, "%s %s %s ", which, kind, name);
+    text_field f[200];
+    while (text_line(&at, &line, &size)) {
+        if (size <= length || memcmp(line, begin, length) != 0)
+            continue;
+        size_t n = text_split(line, size, ' ', f, 200);
+        size_t count = n - 3 < max ? n - 3 : max;
+        for (size_t i = 0; i < count; i++)
+            if (!text_double(f[i + 3].text, f[i + 3].size, &values[i]))
+                return 0;
+        return count;
+    }
+    return 0;
+}
+
+/* `count` numbers against a golden line: the largest difference relative to the largest number. */
+static void check_numbers(const char *which, const char *kind, const char *name, const float *is,
+                          size_t count)
+{
+    double golden_values[200], largest = 0, off = 0;
+    size_t n = wanted(which, kind, name, golden_values, 200);
+    CHECK(n == count, "%s %s %s: %zu numbers in the golden file, not %zu", which, kind, name, n, count);
+    for (size_t i = 0; i < n && i < count; i++) {
+        largest = fmax(largest, fabs(golden_values[i]));
+        off = fmax(off, fabs(golden_values[i] - (double)is[i]));
+    }
+    CHECK(off <= TOLERANCE * largest, "%s %s %s: relative error %.2g", which, kind, name, off / largest);
+}
+
+/* A tensor against its golden norm, signed sum and four elements, all relative to the norm. */
+static void check_tensor(const char *which, const char *kind, const param *p, int number, const float *x,
+                         double tolerance)
+{
+    double g[6], norm = 0, sum = 0;
+    size_t n = p->count;
+    if (wanted(which, kind, p->name, g, 6) != 6) {
+        CHECK(false, "%s %s %s is not in the golden file", which, kind, p->name);
+        return;
+    }
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t word[4];
+        philox_block(SIGNS, PHILOX_STREAM(PURPOSE_INIT, number), i / 4, word);
+        for (size_t k = 0; k < 4 && i + k < n; k++) {
+            double v = (double)x[i + k];
+            norm += v * v;
+            sum += word[k] & 1 ? -v : v;
+        }
+    }
+    norm = sqrt(norm);
+    double off = fmax(fabs(norm - g[0]), fabs(sum - g[1]));
+    for (size_t k = 0; k < 4; k++)
+        off = fmax(off, fabs((double)x[k * (n - 1) / 3] - g[2 + k]));
+    CHECK(off <= tolerance * g[0] + 1e-12, "%s %s %s: relative error %.2g", which, kind, p->name, off / g[0]);
+}
+
+/* ---------------------------------------------------------------- the same numbers as in net.py */
+
+static void fill(const graph *g, int first_group, float *params)
+{
+    for (int i = 0; i < g->param_count; i++) {
+        const param *p = &g->params[i];
+        const node *n = &g->nodes[p->node];
+        if (p->group < first_group)
+            continue;
+        double low, high;
+        if (n->kind == NODE_BATCHNORM) {
+            bool around_one = n->params[0] == i || n->params[3] == i;
+            low = around_one ? 0.5 : -0.2;
+            high = around_one ? 1.5 : 0.2;
+        } else {
+            const param *w = &g->params[n->params[0]];
+            double fan_in = (double)(w->count / (size_t)w->shape[0]);
+            high = sqrt((w->dims == 4 ? 6.0 : 1.0) / fan_in);
+            low = -high;
+        }
+        philox random = philox_start(SEED, PHILOX_STREAM(PURPOSE_INIT, i));
+        for (size_t k = 0; k < p->count; k++)
+            params[p->offset + k] = (float)(low + (high - low) * philox_uniform(&random));
+    }
+}
+
+static float *pictures(size_t n, size_t size)
+{
+    size_t side = size / 8;
+    double *block = calloc(n * side * side * 3, sizeof *block);
+    float *x = calloc(n * size * size * 3, sizeof *x);
+    philox random = philox_start(SEED, PHILOX_STREAM(PURPOSE_DEMO, 0));
+    for (size_t i = 0; i < n * side * side * 3; i++)
+        block[i] = philox_uniform(&random);
+    random = philox_start(SEED, PHILOX_STREAM(PURPOSE_DEMO, 1));
+    for (size_t i = 0; i < n; i++)
+        for (size_t y = 0; y < size; y++)
+            for (size_t at = 0; at < size * 3; at++)
+                x[(i * size + y) * size * 3 + at] =
+                    (float)(0.8 * block[((i * side + y / 8) * side + at / 3 / 8) * 3 + at % 3] +
+                            0.2 * philox_uniform(&random));
+    free(block);
+    return x;
+}
+
+static void targets(int32_t *label, float *box)
+{
+    for (int i = 0; i < BATCH; i++) {
+        label[i] = (3 * i + 1) % CLASSES;
+        const int b[4] = {4 + 3 * i, 8 + 5 * i, SIDE / 2 + 7 * i, SIDE - 20 + 4 * i};
+        for (int k = 0; k < 4; k++)
+            box[4 * i + k] = (float)b[k];
+    }
+}
+
+/* ---------------------------------------------------------------- one case */
+
+typedef struct golden_case {
+    const char *name;
+    task task;
+    int first_group;
+    bool freeze_bn;
+} golden_case;
+
+static const golden_case cases[] = {
+    {"cls", TASK_CLS, GROUP_STEM, false},        {"bbox", TASK_BBOX, GROUP_STEM, false},
+    {"detn", TASK_DETN, GROUP_STEM, false},      {"cls-top", TASK_CLS, GROUP_TOP, false},
+    {"detn-head", TASK_DETN, GROUP_HEAD, false}, {"cls-stored", TASK_CLS, GROUP_STEM, true},
+};
+
+static void check_params(const char *which, const char *kind, const graph *g, const float *x, bool statistics)
+{
+    for (int i = 0; i < g->param_count; i++)
+        if (g->params[i].trainable != statistics)
+            check_tensor(which, kind, &g->params[i], i, x + g->params[i].offset, TOLERANCE);
+}
+
+static void train_steps(const golden_case *c, const graph *g, model *m, plan *p, const float *input, error *e)
+{
+    const loss_shape shape = {c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
+    size_t outputs = (size_t)BATCH * (size_t)g->outputs;
+    float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope), box[4 * BATCH];
+    float *x = calloc(g->param_floats, sizeof *x), curve[STEPS];
+    int32_t label[BATCH];
+    loss_value value;
+    targets(label, box);
+    for (int step = 0; step < STEPS; step++) {
+        CHECK(!plan_forward(p, input, SEED, (uint64_t)step, out, e), "%s", e->text);
+        CHECK(!loss_compute(&shape, out, label, box, slope, &value, e), "%s", e->text);
+        CHECK(!plan_backward(p, slope, e), "%s", e->text);
+        curve[step] = (float)value.loss;
+        if (step == 0) {
+            check_numbers(c->name, "train", "out", out, outputs);
+            CHECK(!model_download_gradients(m, x, e), "%s", e->text);
+            for (int i = 0; i < g->param_count; i++)
+                if (g->params[i].trainable && g->params[i].group >= c->first_group)
+                    check_tensor(c->name, "grad", &g->params[i], i, x + g->params[i].offset, TOLERANCE);
+            CHECK(!model_download(m, x, e), "%s", e->text);
+            check_params(c->name, "stat", g, x, true);
+        }
+        CHECK(!model_adam_step(m, rates, c->first_group, step + 1, e), "%s", e->text);
+    }
+    double losses[STEPS];
+    CHECK(wanted(c->name, "curve", "loss", losses, STEPS) == STEPS, "no loss curve");
+    for (int step = 0; step < STEPS; step++)
+        CHECK(fabs((double)curve[step] - losses[step]) <= TOLERANCE * losses[step],
+              "%s: loss %d is %.7g, not %.7g", c->name, step, (double)curve[step], losses[step]);
+    CHECK(!model_download(m, x, e), "%s", e->text);
+    check_params(c->name, "final", g, x, false);
+    check_params(c->name, "final", g, x, true);
+    free(out);
+    free(slope);
+    free(x);
+}
+
+static void evaluate(const char *which, const char *kind, const char *name, model *m, const graph *g,
+                     int batch, const float *input, error *e)
+{
+    const plan_options options = {.batch = batch};
+    size_t outputs = (size_t)batch * (size_t)g->outputs;
+    float *out = calloc(outputs, sizeof *out);
+    plan *p = plan_create(m, &options, e);
+    CHECK(p && !plan_forward(p, input, 0, 0, out, e), "%s", e->text);
+    check_numbers(which, kind, name, out, outputs);
+    plan_free(p);
+    free(out);
+}
+
+static void run_case(const golden_case *c, conv_algorithm conv)
+{
+    error e = {0};
+    graph g;
+    const device_options options = {.conv = conv, .precision = PRECISION_FP32};
+    device *d = device_open("cpu", &options, &e);
+    if (!d && conv == CONV_WINOGRAD) {
+        SKIP("%s", e.text);
+        return;
+    }
+    CHECK(d, "%s", e.text);
+    CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s",
+          e.text);
+    float *params = weights_alloc(&g, &e), *input = pictures(BATCH, SIDE);
+    fill(&g, GROUP_STEM, params);
+    model *m = model_create(d, &g, &e);
+    CHECK(m && !model_upload(m, params, &e), "%s", e.text);
+    evaluate(c->name, "eval", "out", m, &g, BATCH, input, &e);
+    const plan_options training = {
+        .batch = BATCH, .training = true, .first_group = c->first_group, .freeze_bn = c->freeze_bn};
+    plan *p = plan_create(m, &training, &e);
+    CHECK(p, "%s", e.text);
+    if (p)
+        train_steps(c, &g, m, p, input, &e);
+    plan_free(p);
+    evaluate(c->name, "after", "out", m, &g, BATCH, input, &e);
+    model_free(m);
+    device_close(d);
+    graph_free(&g);
+    free(params);
+    free(input);
+}
+
+static void test_cases(void)
+{
+    static const conv_algorithm algorithms[] = {CONV_DIRECT, CONV_WINOGRAD};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int a = 0; a < 2; a++) {
+            char sentence[120];
+            snprintf(sentence, sizeof sentence, "%s with %s convolutions computes and trains as PyTorch does",
+                     cases[i].name, a ? "winograd" : "direct");
+            TEST(sentence)
+            run_case(&cases[i], algorithms[a]);
+        }
+}
+
+static void test_concatpool(void)
+{
+    TEST("the concat-pool gives the maxima first, then the averages")
+    {
+        const float zero[3] = {0, 0, 0}, one[3] = {1, 1, 1};
+        const device_options options = {.precision = PRECISION_FP32};
+        float input[4 * 4 * 3], out[4] = {0};
+        error e = {0};
+        graph g;
+        for (int i = 0; i < 48; i++)
+            input[i] = i % 3 ? 0 : (float)(i / 3) / 16; /* red: 0 to 15/16, mean 7.5/16 */
+        float weight[2 * 3] = {1, 0, 0, -1, 0, 0};      /* two channels: red and its negative */
+        CHECK(!graph_begin(&g, 4, zero, one, &e), "%s", e.text);
+        int at = graph_conv(&g, 0, "conv1", GROUP_STEM, 2, 1, 1, 0, &e);
+        CHECK(graph_concatpool(&g, at, "pool", GROUP_TOP, &e) > 0, "%s", e.text);
+        device *d = device_open("cpu", &options, &e);
+        CHECK(d, "%s", e.text);
+        model *m = model_create(d, &g, &e);
+        CHECK(m && !model_upload(m, weight, &e), "%s", e.text);
+        plan *p = plan_create(m, &(plan_options){.batch = 1}, &e);
+        CHECK(p && !plan_forward(p, input, 0, 0, out, &e), "%s", e.text);
+        const float pooled[4] = {15.0f / 16, 0, 7.5f / 16, -7.5f / 16};
+        for (int i = 0; i < 4; i++)
+            CHECK(fabsf(out[i] - pooled[i]) < 1e-6f, "output %d is %g, not %g", i, (double)out[i],
+                  (double)pooled[i]);
+        plan_free(p);
+        model_free(m);
+        device_close(d);
+        graph_free(&g);
+    }
+}
+
+/* ---------------------------------------------------------------- whole backbones */
+
+/* A model of a classifier with weights, ready on the CPU device. */
+typedef struct ready {
+    device *d;
+    graph g;
+    model *m;
+    float *params;
+} ready;
+
+static void make_ready(ready *r, arch a, int size, const char *weights, error *e)
+{
+    const device_options options = {.precision = PRECISION_FP32};
+    char sha[65];
+    r->d = device_open("cpu", &options, e);
+    CHECK(r->d, "%s", e->text);
+    CHECK(!network_build(&r->g, TASK_CLS, a, size, CLASSES, imagenet_mean, imagenet_std, e), "%s", e->text);
+    r->params = weights_alloc(&r->g, e);
+    fill(&r->g, weights ? GROUP_HEAD : GROUP_STEM, r->params);
+    if (weights)
+        CHECK(!backbone_load(&r->g, a, weights, r->params, sha, e), "%s", e->text);
+    r->m = model_create(r->d, &r->g, e);
+    CHECK(r->m && !model_upload(r->m, r->params, e), "%s", e->text);
+}
+
+static void drop_ready(ready *r)
+{
+    model_free(r->m);
+    device_close(r->d);
+    graph_free(&r->g);
+    free(r->params);
+}
+
+/* The picture as a network sees it in evaluation. */
+static float *real_picture(const char *name, error *e)
+{
+    char path[200];
+    picture p = {0}, small = {0};
+    picture_info info;
+    resize_scratch scratch = {0};
+    float *pixels = calloc(224 * 224 * 3, sizeof *pixels);
+    snprintf(path, sizeof path, "../shared/data/voc2007/JPEGImages/%s", name);
+    CHECK(!picture_load(&p, path, &info, e) && !picture_scale(&p, 224, &small, name, &scratch, e), "%s",
+          e->text);
+    sampler *s = sampler_create(224, e);
+    const scaled_picture from = {name, p.height, p.width, small.height, small.width, small.pixels};
+    CHECK(s && !sample_make(s, &from, NULL, NULL, NULL, pixels, NULL, e), "%s", e->text);
+    sampler_free(s);
+    resize_scratch_free(&scratch);
+    picture_free(&p);
+    picture_free(&small);
+    return pixels;
+}
+
+static void test_backbones(void)
+{
+    static const char weights[] = "../shared/weights/resnet34-init.safetensors";
+    static const char *const names[] = {"000012.jpg", "000017.jpg"};
+    error e = {0};
+    ready r;
+    TEST("a ResNet-50 with its bottlenecks computes as PyTorch does")
+    {
+        float *input = pictures(2, 64);
+        make_ready(&r, ARCH_RESNET50, 64, NULL, &e);
+        evaluate("resnet50", "eval", "out", r.m, &r.g, 2, input, &e);
+        drop_ready(&r);
+        free(input);
+    }
+    TEST("ResNet-34 with ImageNet's weights computes as PyTorch does, on drawn and on real pictures")
+    {
+        if (access(weights, R_OK) != 0 || access("../shared/data/voc2007/JPEGImages", R_OK) != 0)
+            SKIP("../shared is not there");
+        else {
+            float *input = pictures(2, 224);
+            make_ready(&r, ARCH_RESNET34, 224, weights, &e);
+            evaluate("synthetic", "eval", "out", r.m, &r.g, 2, input, &e);
+            free(input);
+            for (int i = 0; i < 2; i++) {
+                double sum = 0;
+                input = real_picture(names[i], &e);
+                for (size_t k = 0; k < 224 * 224 * 3; k++)
+                    sum += (double)input[k];
+                const float look[] = {(float)sum, input[0], input[(111 * 224 + 57) * 3 + 1],
+                                      input[(223 * 224 + 223) * 3 + 2]};
+                check_numbers("real", "pixels", names[i], look, 4);
+                evaluate("real", "eval", names[i], r.m, &r.g, 1, input, &e);
+                free(input);
+            }
+            drop_ready(&r);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- finite differences */
+
+/* conv, one node of the kind, then a linear layer: every gradient in front of it passes through the node. */
+static void make_probe(graph *g, node_kind kind, error *e)
+{
+    const float zero[3] = {0.5f, 0.5f, 0.5f}, one[3] = {1, 1, 1};
+    CHECK(!graph_begin(g, 8, zero, one, e), "%s", e->text);
+    int first = graph_conv(g, 0, "conv", GROUP_STEM, 5, 3, 1, 1, e), at = first;
+    switch (kind) {
+    case NODE_CONV:
+        at = graph_conv(g, at, "x", GROUP_STEM, 4, 3, 2, 1, e);
+        break;
+    case NODE_BATCHNORM:
+        at = graph_batchnorm(g, at, "x", GROUP_STEM, e);
+        break;
+    case NODE_RELU:
+        at = graph_relu(g, at, "x", GROUP_STEM, e);
+        break;
+    case NODE_ADD: /* one operand is used twice more, so its gradient is a sum */
+        at = graph_conv(g, at, "y", GROUP_STEM, 5, 1, 1, 0, e);
+        at = graph_add(g, at, first, "x", GROUP_STEM, e);
+        at = graph_add(g, at, first, "z", GROUP_STEM, e);
+        break;
+    case NODE_MAXPOOL:
+        at = graph_maxpool(g, at, "x", GROUP_STEM, 3, 2, 1, e);
+        break;
+    case NODE_CONCATPOOL:
+        at = graph_concatpool(g, at, "x", GROUP_STEM, e);
+        break;
+    default:
+        break;
+    }
+    if (kind != NODE_CONCATPOOL)
+        at = graph_flatten(g, at, "flatten", GROUP_HEAD, e);
+    if (kind == NODE_LINEAR) {
+        at = graph_linear(g, at, "x", GROUP_HEAD, 6, e);
+        at = graph_batchnorm(g, at, "bn", GROUP_HEAD, e);
+    }
+    if (kind == NODE_DROPOUT)
+        at = graph_dropout(g, at, "x", GROUP_HEAD, 0.4f, e);
+    at = graph_linear(g, at, "out", GROUP_HEAD, 3, e);
+    CHECK(at > 0, "%s", e->text);
+}
+
+static double weighted_output(reference *r, const float *input, const float *weight)
+{
+    int last = r->g->node_count - 1;
+    double sum = 0;
+    reference_forward(r, input, SEED, 3);
+    for (size_t i = 0; i < reference_count(r, last); i++)
+        sum += (double)weight[i] * r->value[last][i];
+    return sum;
+}
+
+static void check_differences(node_kind kind)
+{
+    enum { N = 4 };
+    const double h = 1e-5;
+    error e = {0};
+    graph g;
+    float weight[3 * N], input[N * 8 * 8 * 3];
+    make_probe(&g, kind, &e);
+    float *params = weights_alloc(&g, &e);
+    fill(&g, GROUP_STEM, params);
+    philox random = philox_start(SEED, 77);
+    for (int i = 0; i < 3 * N; i++)
+        weight[i] = (float)philox_normal(&random);
+    for (int i = 0; i < N * 8 * 8 * 3; i++)
+        input[i] = (float)philox_uniform(&random);
+    reference r = reference_begin(&g, params, N, true, GROUP_STEM, false);
+    weighted_output(&r, input, weight);
+    reference_backward(&r, weight, SEED, 3);
+    for (int i = 0; i < g.param_count; i++) {
+        const param *p = &g.params[i];
+        if (!p->trainable)
+            continue;
+        for (size_t k = 0; k < p->count; k += 1 + p->count / 7) { /* some elements of each */
+            double *x = &r.params[p->offset + k], old = *x, slope = r.gradients[p->offset + k];
+            *x = old + h;
+            double up = weighted_output(&r, input, weight);
+            *x = old - h;
+            double down = weighted_output(&r, input, weight);
+            *x = old;
+            double difference = (up - down) / (2 * h);
+            CHECK(fabs(difference - slope) <= 1e-6 * (1 + fabs(slope)),
+                  "%s[%zu]: slope %.9g, differences %.9g", p->name, k, slope, difference);
+        }
+    }
+    reference_end(&r);
+    graph_free(&g);
+    free(params);
+}
+
+static void test_differences(void)
+{
+    static const struct {
+        node_kind kind;
+        const char *sentence;
+    } kinds[] = {
+        {NODE_CONV, "the gradient through a strided convolution is that of finite differences"},
+        {NODE_BATCHNORM, "the gradient through a batch norm is that of finite differences"},
+        {NODE_RELU, "the gradient through a relu is that of finite differences"},
+        {NODE_ADD, "the gradient through additions with a shared operand is that of finite differences"},
+        {NODE_MAXPOOL, "the gradient through a max-pool is that of finite differences"},
+        {NODE_CONCATPOOL, "the gradient through the concat-pool is that of finite differences"},
+        {NODE_FLATTEN, "the gradient through a flatten is that of finite differences"},
+        {NODE_LINEAR,
+         "the gradient through linear layers and a flat batch norm is that of finite differences"},
+        {NODE_DROPOUT, "the gradient through dropout is that of finite differences"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        TEST(kinds[i].sentence)
+    check_differences(kinds[i].kind);
+}
+
+int main(void)
+{
+    error e = {0};
+    if (file_open(&golden, "tests/golden/net.txt", &e)) {
+        printf("Bail out! %s\n", e.text);
+        return 1;
+    }
+    test_differences();
+    test_concatpool();
+    test_cases();
+    test_backbones();
+    file_close(&golden);
+    return test_end();
+}
