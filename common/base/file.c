@@ -143,6 +143,18 @@ int out_open(out_file *out, const char *path, error *e)
         out->stream = stdout;
         return 0;
     }
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* /dev/null, a pipe: never renamed over */
+        out->stream = S_ISDIR(st.st_mode) ? NULL : fopen(path, "wb");
+        if (!out->stream) {
+            if (S_ISDIR(st.st_mode))
+                errno = EISDIR;
+            fail_system(e, "%s: cannot write", path);
+            out_free(out);
+            return ERR_SYSTEM;
+        }
+        return 0;
+    }
     size_t room = strlen(path) + 32;
     out->temporary = malloc(room);
     if (!out->temporary) {
@@ -162,10 +174,10 @@ int out_open(out_file *out, const char *path, error *e)
 
 void out_discard(out_file *out)
 {
-    if (out->stream && out->temporary) {
+    if (out->stream && out->stream != stdout)
         fclose(out->stream);
+    if (out->stream && out->temporary)
         unlink(out->temporary);
-    }
     out_free(out);
 }
 
@@ -183,6 +195,8 @@ static int finish(out_file *out, error *e)
         out->stream = NULL;
         if (code)
             unlink(out->temporary);
+    } else if (out->stream != stdout && fclose(out->stream) && !code) {
+        code = fail_system(e, "%s: cannot write", out->path);
     }
     return code;
 }

@@ -3,6 +3,8 @@
  * Writing: out_open makes a temporary sibling (PATH.tmp.<pid>), the caller prints into out.stream, and
  * out_commit flushes, syncs and renames it over PATH. Until then PATH is untouched; after a failure,
  * out_discard or a signal the sibling is gone. "-" writes to standard output.
+ * A PATH that is there and no regular file (/dev/null, a named pipe) is written directly: renaming over it
+ * would put a plain file in its place.
  */
 #ifndef ONEBOX_BASE_FILE_H
 #define ONEBOX_BASE_FILE_H
@@ -29,7 +31,7 @@ void file_close(file_view *view);
 typedef struct out_file {
     FILE *stream;    /* print here */
     char *path;      /* the final name */
-    char *temporary; /* the sibling, NULL for standard output */
+    char *temporary; /* the sibling; NULL for standard output, devices and pipes */
 } out_file;
 
 /* Ownership of `out` stays with the caller; every successful out_open is followed by out_commit or

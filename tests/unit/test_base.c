@@ -8,7 +8,9 @@
 #include "test.h"
 
 #include <stdatomic.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void test_errors(void)
@@ -169,6 +171,38 @@ static void test_files(void)
     }
 }
 
+static void test_pipes(void)
+{
+    TEST("a named pipe (as a device) is written through and stays what it is, a folder is refused")
+    {
+        char folder[] = "/tmp/test_base_pipe.XXXXXX", path[64], got[8] = "";
+        error e = {0};
+        out_file out;
+        struct stat st = {0};
+        CHECK(mkdtemp(folder) != NULL, "no scratch folder");
+        snprintf(path, sizeof path, "%s/pipe", folder);
+        CHECK(mkfifo(path, 0600) == 0, "no pipe");
+        int fd = open(path, O_RDWR | O_NONBLOCK);
+        for (int way = 0; way < 3; way++) {
+            bool changed = false;
+            CHECK(fd >= 0 && out_open(&out, path, &e) == 0, "%s", e.text);
+            if (way == 2) {
+                out_discard(&out);
+                continue;
+            }
+            fputs("text", out.stream);
+            CHECK((way ? out_commit_if_changed(&out, &changed, &e) : out_commit(&out, &e)) == 0, "%s",
+                  e.text);
+            CHECK(read(fd, got, sizeof got) == 4 && memcmp(got, "text", 4) == 0, "%s", got);
+        }
+        CHECK(lstat(path, &st) == 0 && S_ISFIFO(st.st_mode), "the pipe was replaced");
+        CHECK(out_open(&out, folder, &e) == ERR_SYSTEM && strstr(e.text, "directory"), "%s", e.text);
+        close(fd);
+        unlink(path);
+        CHECK(rmdir(folder) == 0, "something was left");
+    }
+}
+
 int main(void)
 {
     test_errors();
@@ -177,5 +211,6 @@ int main(void)
     test_text();
     test_threads();
     test_files();
+    test_pipes();
     return test_end();
 }
