@@ -74,7 +74,7 @@ static loader_options set_options(const trainer *t, const trainer_set *set, bool
                             .batch = t->recipe->batch,
                             .least = shuffle ? 2 : 1,
                             .threads = t->threads,
-                            .ring = 3,
+                            .ring = shuffle ? 3 : 2,
                             .shuffle = shuffle,
                             .seed = t->recipe->seed,
                             .epochs = epochs};

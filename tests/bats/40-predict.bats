@@ -32,6 +32,13 @@ refused() {
     assert_equal "$(compgen -G '*.tmp.*')" ""
 }
 
+# same_rows A B: the same pictures and classes; numbers may differ in their last digit, since a batch of another size
+# may add in another order.
+same_rows() {
+    paste "$1" "$2" | awk -F '\t' 'NR > 1 { if ($1 != $8 || $2 != $9) exit 1
+        for (i = 3; i <= 7; i++) if (($i - $(i + 7))^2 > 1e-3) exit 1 } END { if (NR < 2) exit 1 }'
+}
+
 @test "all pictures of a cache, or those of a list, in order" {
     run "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" -o all.tsv
     assert_success
@@ -40,7 +47,7 @@ refused() {
     "$BIN/predict" --check all.tsv
     "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only "$shapes/val.txt" -o val.tsv
     cmp <(column val.tsv file_name) "$shapes/val.txt"
-    cmp val.tsv <(head -1 all.tsv; grep -Ff "$shapes/val.txt" all.tsv)
+    same_rows val.tsv <(head -1 all.tsv; grep -Ff "$shapes/val.txt" all.tsv)
 }
 
 @test "boxes are inside the picture, ordered, with two decimals; probabilities have six" {
@@ -57,15 +64,13 @@ refused() {
     cmp <(cut -f 1-2 cache.tsv) <(cut -f 1-2 one.tsv)
     "$BIN/predict" --ckpt "$in/detn.ckpt" "$shapes/000007.png" "$shapes/000010.jpg" >two.tsv
     assert_equal "$(column two.tsv file_name | xargs)" "000007.png 000010.jpg"
-    paste <(grep -e 000007 -e 000010 cache.tsv) <(tail -2 two.tsv) |
-        awk -F '\t' '{ for (i = 3; i <= 7; i++) if (($i - $(i + 7))^2 > 1e-3) exit 1 }'
+    same_rows <(grep -e file_name -e 000007 -e 000010 cache.tsv) two.tsv
 }
 
 @test "no label file is needed, and batches of any size give the same rows" {
     "$BIN/predict" --ckpt "$in/detn.ckpt" --batch 64 -o a.tsv "$shapes"
     "$BIN/predict" --ckpt "$in/detn.ckpt" --batch 7 -o b.tsv "$shapes"
-    paste a.tsv b.tsv | awk -F '\t' 'NR > 1 { if ($1 != $8 || $2 != $9) exit 1
-        for (i = 3; i <= 7; i++) if (($i - $(i + 7))^2 > 1e-3) exit 1 }'
+    same_rows a.tsv b.tsv
 }
 
 @test "what a model does not predict is shown as '-'" {
