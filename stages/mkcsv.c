@@ -43,9 +43,11 @@ int main(int argc, char **argv)
                        .summary = "label files for the trainings",
                        .usage = "[--order set|id] --lrg lrg.csv --bb bb.csv [--val val.txt [--val-pct 0.2] "
                                 "[--seed 42]] largest.tsv",
-                       .details = "The order of the rows decides, with the seed, which pictures validate. "
-                                  "The SHA-256 printed is that\n"
-                                  "of the file names without extension, one a line.\n",
+                       .details =
+                           "The order of the rows decides, with the seed, which pictures validate. "
+                           "The SHA-256 printed is that\n"
+                           "of the file names without extension, one a line. A file that would stay the same "
+                           "keeps its time.\n",
                        .examples = "  mkcsv --lrg lrg.csv --bb bb.csv --val val.txt largest.tsv\n"
                                    "  mkcsv --order id --lrg - largest.tsv | head\n",
                        .options = options,

@@ -77,6 +77,7 @@ static int write_all(const plan *p, const mkcsv_options *o, error *e)
     const char *const paths[3] = {o->lrg, o->bb, o->val};
     void (*const print[3])(FILE *, const plan *) = {print_lrg, print_bb, print_val};
     out_file out[3] = {0};
+    bool changed;
     int code = 0;
     for (int i = 0; i < 3 && !code; i++)
         if (paths[i])
@@ -86,7 +87,7 @@ static int write_all(const plan *p, const mkcsv_options *o, error *e)
             print[i](out[i].stream, p);
     for (int i = 0; i < 3; i++) {
         if (paths[i] && !code)
-            code = out_commit(&out[i], e);
+            code = out_commit_if_changed(&out[i], &changed, e);
         else
             out_discard(&out[i]);
     }

@@ -20,7 +20,8 @@ typedef struct mkcsv_result {
     char train_sha256[65], val_sha256[65]; /* see labels_digest */
 } mkcsv_result;
 
-/* `t` has one row per picture (anno_check_one_each). Nothing is put in place unless all files are complete.
+/* `t` has one row per picture (anno_check_one_each). Nothing is put in place unless all files are complete,
+ * and a file that has the same bytes already keeps its time, so that nothing that depends on it is made anew.
  * ERR_INPUT when there are no rows, or when val is wanted and would be empty or everything. */
 int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result *result, error *e);
 

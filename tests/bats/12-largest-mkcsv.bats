@@ -294,3 +294,12 @@ real() {
     bad 'a.jpg\n\nb.jpg\n'
     bad 'a.jpg\na.jpg\n'
 }
+
+@test "mkcsv leaves files alone that would stay the same" {
+    ids 1 2 3 4 5 6 >"$out"
+    "$BIN/mkcsv" --lrg "$lrg" --bb "$bb" --val "$val" "$out"
+    touch -d 2001-01-01 "$lrg" "$bb" "$val"
+    "$BIN/mkcsv" --lrg "$lrg" --bb "$bb" --val "$val" --seed 1 "$out"
+    [ "$(date -r "$lrg" +%Y) $(date -r "$bb" +%Y)" = "2001 2001" ]
+    [ "$(date -r "$val" +%Y)" -gt 2001 ]
+}
