@@ -43,15 +43,24 @@ quoted = '$(subst ','\'',$1)'
 ##@ Build and test
 all: $(PROGRAMS) ## build all programs into bin/ (this is what bare `make` does)
 
+# $(call recorded,TEXT OF A FILE,WANTED): something when they are equal. Make 4.3 doesn't always take the last newline off
+# what it reads with $(file <…), so the text may have one.
+recorded = $(or $(call equal,$1,$2),$(call equal,$1,$2$(nl)))
+equal    = $(if $(subst x$1,,x$2)$(subst x$2,,x$1),,equal)
+define nl
+
+
+endef
+
 # Compiler, options and list of files are remembered as text; the file is written when they differ.
 compiler := $(firstword $(realpath $(CC) $(addsuffix /$(CC),$(subst :, ,$(PATH)))))
 flags    := $(CC) $(compiler) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
-ifneq ($(file <$(BUILD)/.flags),$(flags))
+ifeq ($(call recorded,$(file <$(BUILD)/.flags),$(flags)),)
 $(BUILD)/.flags: force
 endif
 $(BUILD)/.flags:
 	@mkdir -p $(@D) && printf '%s\n' $(call quoted,$(flags)) >$@
-ifneq ($(file <$(BUILD)/.objects),$(LIB_O))
+ifeq ($(call recorded,$(file <$(BUILD)/.objects),$(LIB_O)),)
 $(BUILD)/.objects: force
 endif
 $(BUILD)/.objects:

@@ -37,6 +37,8 @@ SPLIT_SEED ?= 42
 OUT        ?= out
 #? VAL         list of validation pictures; name one of your own to use it instead of OUT/val.txt
 VAL        ?= $(OUT)/val.txt
+#? SIZE        side of the network's input, a multiple of 32; gives OUT/SIZE.cache its name
+SIZE       ?= 224
 #? SEED        seed of the trainings [the recipe's]
 SEED       ?=
 #? THREADS     threads of each program [all processors]
@@ -48,10 +50,6 @@ TRAINFLAGS ?=
 
 # ---------------------------------------------------------------- names make can't work with
 
-define nl
-
-
-endef
 empty :=
 blank := $(empty) $(empty)
 hash  := \#
@@ -121,9 +119,8 @@ canonical_line = $(subst $(blank),\1,$(strip $(subst \1, ,$(patsubst _%,%,$(firs
 
 # $(call changed,NAME,OUTPUTS): the reason, as the name of a phony prerequisite, or nothing.
 changed = $(if $(wildcard $(OUT)/.made/$1),$(if \
-  $(call differ,$(file <$(OUT)/.made/$1),$(parameters.$1)),parameters-of-$1)$(if \
+  $(call recorded,$(file <$(OUT)/.made/$1),$(parameters.$1)),,parameters-of-$1)$(if \
   $(filter-out $(wildcard $2),$2),a-deleted-file),no-finished-run)
-differ  = $(subst x$1,,x$2)$(subst x$2,,x$1)
 
 # $(call newer,NAME,FOLDERS): a reason when anything in the folders changed since run NAME. Building asks for no such thing.
 ifneq ($(filter-out $(build_targets) $(BUILD)/% $(BIN)/%,$(or $(MAKECMDGOALS),all)),)
@@ -147,7 +144,7 @@ parameters.json    = voc $(VOC)$(nl)split $(SPLIT)
 parameters.anno    = json $(SOURCE)
 parameters.largest =
 parameters.csv     = order $(ORDER)$(nl)val_pct $(VAL_PCT)$(nl)split_seed $(SPLIT_SEED)
-parameters.cache   = images $(PICTURES)
+parameters.cache   = images $(PICTURES)$(nl)size $(SIZE)
 parameters.weights = file $(WEIGHTS)
 $(foreach r,$(records),$(eval $(OUT)/.made/$r: private export PARAMETERS = $$(parameters.$r)))
 
@@ -171,11 +168,13 @@ $(OUT)/.made/csv: $(OUT)/largest.tsv $(BIN)/mkcsv $$(call changed,csv,$(csv_file
 	  --val $(OUT)/val.txt --val-pct $(VAL_PCT) --seed $(SPLIT_SEED) $(OUT)/largest.tsv
 $(csv_files): $(OUT)/.made/csv ; +
 
+cache        := $(OUT)/$(SIZE).cache
+with_size    := $(if $(filter-out 224,$(SIZE)),--size $(SIZE))
 with_threads := $(if $(THREADS),--threads $(THREADS))
 $(OUT)/.made/cache: $(OUT)/lrg.csv $(BIN)/resize-cache \
-  $$(call changed,cache,$(OUT)/224.cache) $$(call newer,cache,$(PICTURES))
-	@$(stage) $(OUT)/cache $(BIN)/resize-cache $(with_threads) --images $(PICTURES) -o $(OUT)/224.cache $(OUT)/lrg.csv
-$(OUT)/224.cache: $(OUT)/.made/cache ; +
+  $$(call changed,cache,$(cache)) $$(call newer,cache,$(PICTURES))
+	@$(stage) $(OUT)/cache $(BIN)/resize-cache $(with_size) $(with_threads) --images $(PICTURES) -o $(cache) $(OUT)/lrg.csv
+$(cache): $(OUT)/.made/cache ; +
 
 # A training depends on what the weights are, not on where the file lies or how old it is.
 $(OUT)/.made/weights: $(or $(wildcard $(WEIGHTS)),no-weights) $$(call changed,weights,$(OUT)/weights.sha256)
@@ -187,7 +186,8 @@ $(OUT)/weights.sha256: $(OUT)/.made/weights ; +
 define training_parameters
 model_version $(MODEL_VERSION)
 weights $(if $(identity),given,none)
-split $(SPLIT) $(VAL_PCT) $(SPLIT_SEED) $(ORDER)
+split $(if $(filter $(OUT)/val.txt,$(VAL)),$(SPLIT) $(VAL_PCT) $(SPLIT_SEED) $(ORDER),$(VAL))
+size $(SIZE)
 seed $(or $(SEED),of the recipe)
 options $(TRAINFLAGS)
 $(call canonical,$(RECIPES)/$1.recipe)
@@ -202,10 +202,10 @@ labels.detn := --lrg $(OUT)/lrg.csv --bb $(OUT)/bb.csv
 # failed training leaves stays: its history, and the checkpoints after its phases.
 define training
 made.$1 := $(addprefix $(OUT)/$1.,ckpt history.tsv batches.tsv)
-$(OUT)/.made/$1: $$$$(if $$$$(refusal),no-data) $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(OUT)/224.cache \
+$(OUT)/.made/$1: $$$$(if $$$$(refusal),no-data) $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(cache) \
   $$$$(call changed,$1,$$$$(made.$1)) | $(BIN)/train-$1 $(RECIPES)/$1.recipe
-	@$(stage) --alone $(OUT)/$1 $(BIN)/train-$1 --cache $(OUT)/224.cache $(labels.$1) --val $(VAL) \
-	  --weights $(WEIGHTS) --recipe $(RECIPES)/$1.recipe $(if $(SEED),--seed $(SEED)) $(with_threads) \
+	@$(stage) --alone $(OUT)/$1 $(BIN)/train-$1 --cache $(cache) $(labels.$1) --val $(VAL) \
+	  --weights $(WEIGHTS) --recipe $(RECIPES)/$1.recipe $(if $(SEED),--seed $(SEED)) $(with_size) $(with_threads) \
 	  $(TRAINFLAGS) -o $(OUT)/$1.ckpt
 $$(made.$1): $(OUT)/.made/$1 ;
 endef
@@ -213,12 +213,12 @@ $(foreach m,$(MODELS),$(eval $(call training,$m)))
 
 # ---------------------------------------------------------------- predictions, figures, pictures
 
-$(MODELS:%=$(OUT)/%.pred.tsv): $(OUT)/%.pred.tsv: $(OUT)/%.ckpt $(OUT)/224.cache $(VAL) $(BIN)/predict
+$(MODELS:%=$(OUT)/%.pred.tsv): $(OUT)/%.pred.tsv: $(OUT)/%.ckpt $(cache) $(VAL) $(BIN)/predict
 	@$(stage) $(OUT)/$*.pred $(BIN)/predict $(with_threads) --ckpt $(OUT)/$*.ckpt \
-	  --cache $(OUT)/224.cache --only $(VAL) -o $@
+	  --cache $(cache) --only $(VAL) --frame $(SIZE) -o $@
 
 $(MODELS:%=$(OUT)/%.metrics.json): $(OUT)/%.metrics.json: $(OUT)/anno.tsv $(OUT)/%.pred.tsv $(BIN)/evaluate
-	@$(stage) $(OUT)/$*.metrics $(BIN)/evaluate --anno $(OUT)/anno.tsv --pred $(OUT)/$*.pred.tsv -o $@
+	@$(stage) $(OUT)/$*.metrics $(BIN)/evaluate $(if $(with_size),--frame $(SIZE)) --anno $(OUT)/anno.tsv --pred $(OUT)/$*.pred.tsv -o $@
 
 $(MODELS:%=$(OUT)/%.grid.png): $(OUT)/%.grid.png: $(OUT)/%.pred.tsv $(OUT)/largest.tsv $(BIN)/render
 	@$(stage) $(OUT)/$*.grid $(BIN)/render --kind grid --pred $(OUT)/$*.pred.tsv --anno $(OUT)/largest.tsv \
@@ -230,14 +230,14 @@ $(MODELS:%=$(OUT)/%.curves.png): $(OUT)/%.curves.png: $(OUT)/%.history.tsv $(OUT
 
 # ---------------------------------------------------------------- short names
 
-products := $(addprefix $(OUT)/,anno.tsv largest.tsv lrg.csv bb.csv val.txt 224.cache) \
+products := $(addprefix $(OUT)/,anno.tsv largest.tsv lrg.csv bb.csv val.txt $(SIZE).cache) \
   $(foreach m,$(MODELS),$(addprefix $(OUT)/$m.,ckpt history.tsv batches.tsv pred.tsv metrics.json grid.png curves.png))
 
 ##@ The pipeline, step by step
 .PHONY: anno csv cache $(MODELS)
 anno: $(OUT)/anno.tsv ## annotations as a table, out/anno.tsv
 csv: $(OUT)/lrg.csv $(OUT)/bb.csv $(OUT)/val.txt ## labels and split: out/lrg.csv, out/bb.csv, out/val.txt
-cache: $(OUT)/224.cache ## scaled pictures, out/224.cache
+cache: $(cache) ## scaled pictures, out/224.cache
 cls: ## the classifier of the largest object, with its figures and pictures
 bbox: ## the regressor of its box
 detn: ## the detector of both

@@ -1,0 +1,138 @@
+# The pipeline with the real programs, from annotations to figures and pictures, on the little set of shapes.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+bats_require_minimum_version 1.5.0
+
+root=$BATS_TEST_DIRNAME/../..
+shapes=$root/tests/golden/shapes
+
+# Prints name width height class y1 x1 y2 x2 of the shapes that are PNG files
+shapes_rows() {
+    paste -d ' ' <(tail -n +2 "$shapes/lrg.csv" | tr , ' ') <(tail -n +2 "$shapes/bb.csv" | cut -d , -f 2) | grep png |
+        while read -r name class box; do
+            # width and height stand at byte 16, big-endian
+            read -r a b c d e f g h < <(od -An -tu1 -j16 -N8 "$shapes/$name")
+            echo "$name $((((a * 256 + b) * 256 + c) * 256 + d)) $((((e * 256 + f) * 256 + g) * 256 + h)) $class $box"
+        done
+}
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return 1
+    mkdir -p voc/annotations voc/JPEGImages devkit/Annotations recipes
+    cp "$root/Makefile" "$root/pipeline.mk" .
+    cp -r "$root/scripts" .
+    shapes_rows >rows
+    while read -r name _; do cp "$shapes/$name" voc/JPEGImages; done <rows
+    cp -r voc/JPEGImages devkit
+    awk '
+        NR == FNR { if (!($4 in id)) { id[$4] = 0; name[++n] = $4 } next }
+        FNR == 1 {
+            for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++) if (name[j] < name[i]) { t = name[i]; name[i] = name[j]; name[j] = t }
+            for (i = 1; i <= n; i++) id[name[i]] = i
+        }
+        {
+            k = $1 + 0; w = $8 - $6 + 1; h = $7 - $5 + 1
+            images = images (FNR > 1 ? "," : "") sprintf("{\"file_name\":\"%s\",\"height\":%d,\"width\":%d,\"id\":%d}", $1, $3, $2, k)
+            boxes = boxes (FNR > 1 ? "," : "") sprintf("{\"area\":%d,\"iscrowd\":0,\"image_id\":%d,\"bbox\":[%d,%d,%d,%d],\"category_id\":%d,\"id\":%d,\"ignore\":0}",
+                w * h, k, $6, $5, w, h, id[$4], FNR)
+        }
+        END {
+            for (i = 1; i <= n; i++) categories = categories (i > 1 ? "," : "") sprintf("{\"id\":%d,\"name\":\"%s\"}", i, name[i])
+            printf "{\"images\":[%s],\"type\":\"instances\",\"annotations\":[%s],\"categories\":[%s]}\n", images, boxes, categories
+        }' rows rows >voc/annotations/pascal_train2007.json
+    while read -r name width height class y1 x1 y2 x2; do
+        printf '<annotation><filename>%s</filename><size><width>%d</width><height>%d</height><depth>3</depth></size><object><name>%s</name><difficult>0</difficult><bndbox><xmin>%d</xmin><ymin>%d</ymin><xmax>%d</xmax><ymax>%d</ymax></bndbox></object></annotation>\n' \
+            "$name" "$width" "$height" "$class" $((x1 + 1)) $((y1 + 1)) $((x2 + 1)) $((y2 + 1)) >"devkit/Annotations/${name%.png}.xml"
+    done <rows
+    for model in cls bbox detn; do
+        printf 'arch tiny\nsize 64\nbatch 16\naugment flip 0.5\nphase head from head lr 1e-2 triangular 32 5 epochs 1\nphase all from conv1 lr 2e-3 triangular 32 5 epochs 2\n' >recipes/$model.recipe
+    done
+}
+
+setup() {
+    cd "$BATS_FILE_TMPDIR" || return 1
+}
+
+mk() {
+    env -i PATH="$PATH" HOME="$HOME" ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" make --no-print-directory \
+        BIN="$BIN" VOC=voc SIZE=64 WEIGHTS=none "$@"
+}
+
+@test "one command makes all products of the three models" {
+    run -0 mk -j2 cls bbox detn
+    for model in cls bbox detn; do
+        [ -s out/$model.0.ckpt ]
+        for product in ckpt history.tsv batches.tsv pred.tsv metrics.json grid.png curves.png; do
+            [ -s out/$model.$product ]
+        done
+        "$BIN/train-$model" --check out/$model.ckpt
+        "$BIN/predict" --check out/$model.pred.tsv
+        "$BIN/render" --check out/$model.grid.png
+        "$BIN/evaluate" --check out/$model.metrics.json
+    done
+    run -0 mk -q cls bbox detn
+    run -0 mk cls bbox detn
+    refute_output --partial "$BIN/"
+}
+
+@test "the recorded L1 is that of the training's last epoch" {
+    mk detn >/dev/null
+    trained=$(tail -n 1 out/detn.history.tsv | cut -f 6)
+    judged=$(grep -o '"l1": {[^}]*' out/detn.metrics.json | head -n 1 | grep -o '[0-9][0-9.]*' | sed -n 2p)
+    echo "trained $trained, judged $judged"
+    awk -v a="$trained" -v b="$judged" 'BEGIN { exit !(a > 0 && (a - b) ^ 2 < 0.01) }'
+}
+
+@test "touched pictures, annotations and text programs retrain nothing" {
+    mk detn >/dev/null
+    sleep 0.02
+    touch voc/JPEGImages/*.png voc/annotations/*.json
+    run -1 mk -q detn
+    run -0 mk detn
+    assert_output --partial "$BIN/resize-cache"
+    assert_output --partial "$BIN/mkcsv"
+    refute_output --partial "$BIN/train-detn"
+    run -0 mk -q detn
+}
+
+@test "a touched picture is looked at, a changed one is decoded and retrains" {
+    mk out/cls.ckpt >/dev/null
+    sleep 0.02
+    cp voc/JPEGImages/000001.png keep.png
+    cp voc/JPEGImages/000002.png voc/JPEGImages/000001.png
+    run -0 mk -n out/cls.ckpt
+    run -0 mk cache
+    assert_output --partial "1 decoded"
+    run -0 mk -n out/cls.ckpt
+    assert_output --partial "$BIN/train-cls"
+    mv keep.png voc/JPEGImages/000001.png
+    run -0 mk cache
+}
+
+@test "XML annotations give the same tables as JSON" {
+    mk csv >/dev/null
+    run -0 mk csv VOC=devkit OUT=from-xml
+    assert_output --partial "$BIN/voc2json"
+    for file in anno.tsv largest.tsv lrg.csv bb.csv val.txt; do
+        cmp out/$file from-xml/$file
+    done
+}
+
+@test "a training with the same seed repeats bit for bit, another seed gives another model" {
+    mk OUT=first SEED=3 THREADS=1 first/cls.ckpt >/dev/null
+    mk OUT=second SEED=3 THREADS=1 second/cls.ckpt >/dev/null
+    cmp first/cls.ckpt second/cls.ckpt
+    run -0 mk OUT=second SEED=4 THREADS=1 second/cls.ckpt
+    run -1 cmp first/cls.ckpt second/cls.ckpt
+}
+
+@test "a damaged picture stops the pipeline with its name, and nothing is half made" {
+    cp -r voc damaged
+    head -c 100 voc/JPEGImages/000002.png >damaged/JPEGImages/000002.png
+    run -2 mk VOC=damaged OUT=failed failed/detn.ckpt
+    assert_output --partial 000002.png
+    [ ! -e failed/64.cache ]
+    [ ! -e failed/detn.ckpt ]
+    run -1 mk -q VOC=damaged OUT=failed cache
+}
