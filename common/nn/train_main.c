@@ -130,6 +130,7 @@ typedef struct run {
     float *params;
     char parent[65]; /* SHA-256 of the file the weights came from */
     char seed[24];
+    uint64_t draws; /* seed of shuffling, augmentation and dropout */
     char *history_path, *batches_path;
     device *device;
 } run;
@@ -238,6 +239,19 @@ static int make_network(run *r, error *e)
     return 0;
 }
 
+/* The seed of all draws but the first weights. With --init the checkpoint's digest is mixed in: the same seed
+ * as that of the training before would repeat its pictures and dropout masks, which the head remembers. */
+static uint64_t random_seed(const run *r)
+{
+    uint64_t seed = r->recipe.seed;
+    if (r->o->init)
+        for (int i = 0; i < 16; i++) {
+            unsigned digit = (unsigned)(r->parent[i] <= '9' ? r->parent[i] - '0' : r->parent[i] - 'a' + 10);
+            seed ^= (uint64_t)digit << 4 * i;
+        }
+    return seed;
+}
+
 /* ---------------------------------------------------------------- checks before step 0 */
 
 static int read_inputs(run *r, error *e)
@@ -257,9 +271,12 @@ static int read_inputs(run *r, error *e)
     r->cache = cache_open(o->cache, e);
     if (!r->cache)
         return e->code;
-    code = dataset_open(&r->data, r->cache, o->cache, &r->labels, r->recipe.size, &r->recipe.augments,
-                        r->recipe.seed, loader_workers(r->threads), e);
-    return code ? code : make_network(r, e);
+    code = make_network(r, e);
+    if (code)
+        return code;
+    r->draws = random_seed(r);
+    return dataset_open(&r->data, r->cache, o->cache, &r->labels, r->recipe.size, &r->recipe.augments,
+                        r->draws, loader_workers(r->threads), e);
 }
 
 /* Finds out now, not after half an hour, that a file can't be written. */
@@ -306,6 +323,7 @@ static trainer trainer_of(run *r)
                      .task = r->task,
                      .classes = (int)r->labels.class_count,
                      .recipe = &r->recipe,
+                     .seed = r->draws,
                      .train = {dataset_make, &r->data.train, r->data.train.count},
                      .val = {dataset_make, &r->data.val, r->data.val.count},
                      .threads = r->threads,

@@ -76,7 +76,7 @@ static loader_options set_options(const trainer *t, const trainer_set *set, bool
                             .threads = t->threads,
                             .ring = shuffle ? 3 : 2,
                             .shuffle = shuffle,
-                            .seed = t->recipe->seed,
+                            .seed = t->seed,
                             .epochs = epochs};
 }
 
@@ -159,7 +159,7 @@ static int train_step(session *s, const loader_batch *b, const float lr[GROUPS],
                       int64_t number, loss_value *value, error *e)
 {
     plan *p = plan_of(&s->train, b->count);
-    int code = plan_forward(p, b->pictures, s->t->recipe->seed, s->step, s->output, e);
+    int code = plan_forward(p, b->pictures, s->t->seed, s->step, s->output, e);
     if (!code)
         code = batch_loss(s, b, s->gradient, value, e);
     if (!code)

@@ -5,7 +5,8 @@
  * unchanged). Each epoch goes once through the shuffled training set, a smaller last batch counting like any
  * other (a single left-over picture is left out, since batch norm needs two), then through the validation set
  * in evaluation mode. Epochs are numbered over the whole training for everything random, so phases differ in
- * order and augmentation.
+ * order and augmentation. A training that goes on from another one's weights needs another seed: a head that
+ * meets the same pictures under the same dropout masks again remembers them, and gets worse.
  *
  * The library prints nothing: what happens is told through callbacks, in the caller's thread.
  */
@@ -65,8 +66,9 @@ typedef struct trainer {
     const graph *graph;
     float *params; /* in: the first values; out: the trained ones */
     task task;
-    int classes;            /* 0 for bbox */
-    const recipe *recipe;   /* its seed drives shuffling and dropout */
+    int classes; /* 0 for bbox */
+    const recipe *recipe;
+    uint64_t seed;          /* of shuffling and dropout */
     trainer_set train, val; /* make gets worker numbers below loader_workers(threads) */
     int threads;            /* background threads for making batches */
     bool freeze_bn;         /* batch norms keep their statistics in trainable layers of the backbone too */

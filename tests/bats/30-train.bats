@@ -98,6 +98,18 @@ refused() {
     assert [ ! -e more.0.ckpt ]
 }
 
+@test "a training that goes on from a checkpoint draws other pictures and dropout masks than the one before" {
+    train detn --weights none --set phase.all=none --epochs 1 -o one.ckpt
+    train detn --init one.ckpt --set phase.all=none --epochs 1 --set phase.head.lr=1e-9 -o two.ckpt
+    train detn --init one.ckpt --set phase.all=none --epochs 1 --set phase.head.lr=1e-9 -o again.ckpt
+    # at a rate of nearly 0 the losses show the draws: the same ones from the same checkpoint, others from another
+    cmp <(cut -f 1-6 two.batches.tsv) <(cut -f 1-6 again.batches.tsv)
+    train detn --init one.ckpt --set phase.all=none --epochs 1 --set phase.head.lr=2e-9 -o x.ckpt
+    train detn --init x.ckpt --set phase.all=none --epochs 1 --set phase.head.lr=1e-9 -o y.ckpt
+    run cmp -s <(column two.batches.tsv loss | cut -c 1-4) <(column y.batches.tsv loss | cut -c 1-4)
+    assert_failure 1
+}
+
 @test "--weights takes a checkpoint's backbone as well" {
     train cls --weights none --epochs 1 -o cls.ckpt
     train detn --weights cls.ckpt --epochs 1 -o detn.ckpt

@@ -258,6 +258,7 @@ static trainer trainer_for(world *w, float *params, int threads)
                      .task = TASK_CLS,
                      .classes = 2,
                      .recipe = &plans,
+                     .seed = 5,
                      .train = {make, w, TRAIN},
                      .val = {make_val, w, VAL},
                      .threads = threads,

@@ -61,6 +61,7 @@ static record train(device *d, const graph *net, task t, float *params, double l
                    .task = t,
                    .classes = t == TASK_BBOX ? 0 : 3,
                    .recipe = &r,
+                   .seed = 3,
                    .train = {make, NULL, count},
                    .val = {make, NULL, count},
                    .threads = 1,
