@@ -343,6 +343,12 @@ static int build(making *m, char digest[65], cache_summary *summary, error *e)
     int code = out_open(&out, m->path, e);
     if (code)
         return code;
+    if (!out.temporary) {
+        out_discard(&out);
+        return fail(e, ERR_INPUT,
+                    "%s: is not a regular file; a cache is read back while it is made and needs one",
+                    m->path);
+    }
     m->fd = open(out.temporary, O_RDWR | O_CLOEXEC); /* written at places of its own, and read back */
     if (m->fd < 0) {
         fail_system(e, "%s: cannot write", m->path);

@@ -198,3 +198,10 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
     done
     cmp 1.cache 2.cache
 }
+
+@test "a cache needs a regular file to go to" {
+    ln -s /dev/null x.sink # were it renamed over, only the link would be lost
+    run "$BIN/resize-cache" --size 64 --images pictures -o x.sink lrg.csv
+    fails 3 x.sink "regular file"
+    [ -c x.sink ]
+}
