@@ -1,5 +1,5 @@
-/* cpu.h - the CPU device's own structures, shared by cpu.c (device and model) and cpu_plan.c. Private to
- * common/device. */
+/* cpu.h - the CPU device's own structures, shared by cpu.c (device and model), cpu_plan.c and cpu_run.c.
+ * Private to common/device. */
 #ifndef ONEBOX_DEVICE_CPU_H
 #define ONEBOX_DEVICE_CPU_H
 

@@ -1,0 +1,63 @@
+/* cpu_plan.h - a plan of the CPU device: steps and the buffers they use. Made by cpu_plan.c, run by
+ * cpu_run.c. Private to common/device. */
+#ifndef ONEBOX_DEVICE_CPU_PLAN_H
+#define ONEBOX_DEVICE_CPU_PLAN_H
+
+#include "device/cpu.h"
+
+enum { NONE = -1 };
+
+typedef enum step_kind {
+    STEP_NORMALIZE,
+    STEP_CONV,
+    STEP_BATCHNORM,
+    STEP_RELU,
+    STEP_ADD,
+    STEP_SUM, /* backward only: two gradients of one value */
+    STEP_MAXPOOL,
+    STEP_CONCATPOOL,
+    STEP_FLATTEN,
+    STEP_LINEAR,
+    STEP_DROPOUT,
+} step_kind;
+
+typedef struct buffer {
+    size_t floats, offset;
+    int first, last; /* steps between which it is in use */
+} buffer;
+
+typedef struct step {
+    step_kind kind;
+    bool backward;
+    int node;                      /* the graph's node: parameters and shapes */
+    int value;                     /* forward: the node whose value is made (the end of the chain) */
+    int source;                    /* forward: the node whose value is read */
+    int addend;                    /* forward: the node whose value is added, or NONE */
+    int in, add, out;              /* buffers of those values */
+    int gradient[2];               /* backward: buffers with the gradient of `out`; the second may be NONE */
+    int in_gradient, add_gradient; /* backward: buffers that receive gradients, or NONE */
+    int extra; /* buffer for what forward tells backward: pooling's workspace, positions of maxima */
+    bool relu;
+    bool stored; /* batch norm: running statistics instead of the batch's */
+    bool flat;   /* batch norm: on [N][C] */
+    int folded;  /* batch norm node folded into a convolution, or NONE */
+    conv *conv;  /* forward steps own these; the backward step refers to the same */
+    packed *packed_forward, *packed_backward;
+    onednn_pool *pool;
+    float *mean, *inverse_std; /* batch norm: statistics of this pass */
+} step;
+
+typedef struct cpu_plan {
+    plan base;
+    step *steps;
+    size_t step_count, step_capacity;
+    int forward_steps;
+    buffer *buffers;
+    size_t buffer_count, buffer_capacity;
+    int output_buffer, output_gradient;
+    uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
+    int bn_channels;     /* the widest batch norm */
+    size_t arena_floats, scratch_floats;
+} cpu_plan;
+
+#endif

@@ -1,0 +1,238 @@
+/* cpu_run.c - runs the steps of a plan: one case for each kind of step, forward and backward. */
+#include "device/cpu_plan.h"
+
+#include "base/random.h"
+
+#include <string.h>
+
+typedef struct run {
+    cpu_plan *p;
+    cpu_model *m;
+    const graph *g;
+    const cpu_kernels *k;
+    int threads;
+    const float *input;
+    error *e;
+} run;
+
+static float *at(const run *r, int which)
+{
+    return which == NONE ? NULL : r->m->arena + r->p->buffers[which].offset;
+}
+
+static float *param_of(const run *r, const node *x, int which)
+{
+    return r->m->params + r->g->params[x->params[which]].offset;
+}
+
+static float *gradient_of(const run *r, const node *x, int which)
+{
+    return r->m->gradients + r->g->params[x->params[which]].offset;
+}
+
+static batchnorm batchnorm_of(const run *r, const step *s)
+{
+    const node *x = &r->g->nodes[s->node];
+    return (batchnorm){.n = r->p->base.options.batch,
+                       .c = x->c,
+                       .hw = x->h * x->w,
+                       .flat = s->flat,
+                       .stored = s->stored,
+                       .relu = s->relu,
+                       .eps = 1e-5f,
+                       .momentum = 0.1f,
+                       .weight = param_of(r, x, 0),
+                       .bias = param_of(r, x, 1),
+                       .running_mean = param_of(r, x, 2),
+                       .running_var = param_of(r, x, 3),
+                       .mean = s->mean,
+                       .inverse_std = s->inverse_std,
+                       .partial = r->m->scratch,
+                       .threads = r->threads};
+}
+
+static size_t elements(const run *r, int which)
+{
+    return r->p->buffers[which].floats;
+}
+
+static int run_forward(const run *r, const step *s)
+{
+    const node *x = &r->g->nodes[s->node];
+    int batch = r->p->base.options.batch, hw = x->h * x->w;
+    switch (s->kind) {
+    case STEP_NORMALIZE:
+        r->k->normalize(r->input, batch, hw, r->g->mean, r->g->std, at(r, s->out), r->threads);
+        return 0;
+    case STEP_CONV: {
+        int code = cpu_model_pack(r->m, s->packed_forward, s->conv, CONV_FORWARD, s->folded, r->e);
+        const float *bias = s->folded == NONE ? NULL : s->packed_forward->bias;
+        return code ? code
+                    : conv_forward(s->conv, at(r, s->in), s->packed_forward->data, bias, at(r, s->add),
+                                   at(r, s->out), r->m->scratch, r->e);
+    }
+    case STEP_BATCHNORM: {
+        batchnorm b = batchnorm_of(r, s);
+        r->k->batchnorm_forward(&b, at(r, s->in), at(r, s->add), at(r, s->out));
+        return 0;
+    }
+    case STEP_RELU:
+        r->k->relu_forward(at(r, s->in), at(r, s->out), elements(r, s->out), r->threads);
+        return 0;
+    case STEP_ADD:
+        r->k->add(at(r, s->in), at(r, s->add), at(r, s->out), elements(r, s->out), r->threads);
+        return 0;
+    case STEP_SUM: /* backward only */
+        return 0;
+    case STEP_MAXPOOL:
+        return onednn_pool_forward(s->pool, at(r, s->in), at(r, s->out), at(r, s->extra), r->e);
+    case STEP_CONCATPOOL: {
+        const node *source = &r->g->nodes[x->inputs[0]];
+        r->k->concatpool_forward(at(r, s->in), batch, source->c, source->h * source->w, at(r, s->out),
+                                 (int32_t *)(void *)at(r, s->extra), r->threads);
+        return 0;
+    }
+    case STEP_FLATTEN: {
+        const node *source = &r->g->nodes[x->inputs[0]];
+        r->k->flatten(at(r, s->in), batch, source->c, source->h * source->w, at(r, s->out), r->threads);
+        return 0;
+    }
+    case STEP_LINEAR: {
+        int inputs = r->g->nodes[x->inputs[0]].c;
+        int code = onednn_matmul(false, true, batch, x->c, inputs, at(r, s->in), param_of(r, x, 0), false,
+                                 at(r, s->out), r->e);
+        if (!code)
+            r->k->add_bias(at(r, s->out), param_of(r, x, 1), batch, x->c, r->threads);
+        return code;
+    }
+    case STEP_DROPOUT:
+        r->k->dropout(at(r, s->in), at(r, s->out), (size_t)batch * (size_t)x->c * (size_t)hw, x->p,
+                      r->p->seed, PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step, r->threads);
+        return 0;
+    }
+    return 0;
+}
+
+static int run_backward(const run *r, const step *s)
+{
+    if (s->kind == STEP_SUM) {
+        r->k->add(at(r, s->in), at(r, s->add), at(r, s->out), elements(r, s->out), r->threads);
+        return 0;
+    }
+    const node *x = &r->g->nodes[s->node];
+    int batch = r->p->base.options.batch;
+    float *gradient = at(r, s->gradient[0]);
+    switch (s->kind) {
+    case STEP_CONV: {
+        int code = 0;
+        if (s->in_gradient != NONE) {
+            code = cpu_model_pack(r->m, s->packed_backward, s->conv, CONV_BACKWARD_DATA, NONE, r->e);
+            if (!code)
+                code = conv_backward_data(s->conv, gradient, s->packed_backward->data, at(r, s->in_gradient),
+                                          r->m->scratch, r->e);
+        }
+        return code ? code
+                    : conv_backward_weights(s->conv, at(r, s->in), gradient, gradient_of(r, x, 0),
+                                            r->m->scratch, r->e);
+    }
+    case STEP_BATCHNORM: {
+        batchnorm b = batchnorm_of(r, s);
+        r->k->batchnorm_backward(&b, gradient, at(r, s->gradient[1]), at(r, s->in), at(r, s->out),
+                                 gradient_of(r, x, 0), gradient_of(r, x, 1), at(r, s->in_gradient),
+                                 at(r, s->add_gradient));
+        return 0;
+    }
+    case STEP_RELU:
+        r->k->relu_backward(gradient, at(r, s->out), at(r, s->in_gradient), elements(r, s->in_gradient),
+                            r->threads);
+        return 0;
+    case STEP_MAXPOOL:
+        return onednn_pool_backward(s->pool, gradient, at(r, s->extra), at(r, s->in_gradient), r->e);
+    case STEP_CONCATPOOL: {
+        const node *source = &r->g->nodes[x->inputs[0]];
+        r->k->concatpool_backward(gradient, batch, source->c, source->h * source->w,
+                                  (const int32_t *)(const void *)at(r, s->extra), at(r, s->in_gradient),
+                                  r->threads);
+        return 0;
+    }
+    case STEP_FLATTEN: {
+        const node *source = &r->g->nodes[x->inputs[0]];
+        r->k->unflatten(gradient, batch, source->c, source->h * source->w, at(r, s->in_gradient), r->threads);
+        return 0;
+    }
+    case STEP_LINEAR: {
+        int inputs = r->g->nodes[x->inputs[0]].c;
+        int code = onednn_matmul(true, false, x->c, inputs, batch, gradient, at(r, s->in), false,
+                                 gradient_of(r, x, 0), r->e);
+        r->k->bias_gradient(gradient, gradient_of(r, x, 1), batch, x->c);
+        if (!code && s->in_gradient != NONE)
+            code = onednn_matmul(false, false, batch, inputs, x->c, gradient, param_of(r, x, 0), false,
+                                 at(r, s->in_gradient), r->e);
+        return code;
+    }
+    case STEP_DROPOUT:
+        r->k->dropout(gradient, at(r, s->in_gradient), (size_t)batch * (size_t)x->c * (size_t)(x->h * x->w),
+                      x->p, r->p->seed, PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step, r->threads);
+        return 0;
+    case STEP_ADD:
+        if (s->in_gradient != NONE)
+            memcpy(at(r, s->in_gradient), gradient, elements(r, s->in_gradient) * sizeof(float));
+        if (s->add_gradient != NONE)
+            memcpy(at(r, s->add_gradient), gradient, elements(r, s->add_gradient) * sizeof(float));
+        return 0;
+    case STEP_NORMALIZE:
+    case STEP_SUM:
+        return 0;
+    }
+    return 0;
+}
+
+static run run_of(cpu_plan *p, const float *input, error *e)
+{
+    const cpu_device *d = cpu_of(p->base.model);
+    return (run){.p = p,
+                 .m = (cpu_model *)p->base.model,
+                 .g = p->base.model->graph,
+                 .k = d->kernels,
+                 .threads = d->threads,
+                 .input = input,
+                 .e = e};
+}
+
+int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output,
+                     error *e)
+{
+    cpu_plan *p = (cpu_plan *)base;
+    p->seed = seed;
+    p->step = step_number;
+    const run r = run_of(p, input, e);
+    r.m->active = base;
+    for (int i = 0; i < p->forward_steps; i++) {
+        int code = run_forward(&r, &p->steps[i]);
+        if (code)
+            return code;
+    }
+    if (base->options.training) /* running statistics moved */
+        for (int i = base->options.first_group; i < GROUPS; i++)
+            r.m->version[i]++;
+    memcpy(output, at(&r, p->output_buffer),
+           (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output);
+    return 0;
+}
+
+int cpu_plan_backward(plan *base, const float *output_gradient, error *e)
+{
+    cpu_plan *p = (cpu_plan *)base;
+    const run r = run_of(p, NULL, e);
+    if (!base->options.training || r.m->active != base)
+        return fail(e, ERR_SYSTEM, "cpu device: a backward pass needs its own forward pass just before it");
+    r.m->gradient_group = base->options.first_group;
+    memcpy(at(&r, p->output_gradient), output_gradient,
+           (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output_gradient);
+    for (size_t i = (size_t)p->forward_steps; i < p->step_count; i++) {
+        int code = run_backward(&r, &p->steps[i]);
+        if (code)
+            return code;
+    }
+    return 0;
+}
