@@ -168,11 +168,27 @@ static int make_normalize(builder *b)
     return 0;
 }
 
+/* Sizes of a convolution or pooling node. */
+static conv_shape shape_of(const builder *b, int n)
+{
+    const node *x = &b->g->nodes[n], *source = &b->g->nodes[x->inputs[0]];
+    return (conv_shape){.n = b->p->base.options.batch,
+                        .c = source->c,
+                        .h = source->h,
+                        .w = source->w,
+                        .k = x->c,
+                        .oh = x->h,
+                        .ow = x->w,
+                        .kernel = x->kernel,
+                        .stride = x->stride,
+                        .padding = x->padding};
+}
+
 /* Convolution node n: with its batch norm folded in when that is in evaluation mode. */
 static int make_conv(builder *b, int n, size_t *scratch)
 {
     const graph *g = b->g;
-    const node *x = &g->nodes[n], *source = &g->nodes[x->inputs[0]];
+    const node *x = &g->nodes[n];
     bool train = b->training && !frozen(b, n);
     int bn = train ? NONE : only_consumer(b, n, NODE_BATCHNORM), addend = NONE, adder = NONE, end = n;
     bool relu = false;
@@ -183,16 +199,7 @@ static int make_conv(builder *b, int n, size_t *scratch)
         end = absorb_tail(b, n, bn, &addend, &adder, &relu);
     }
     const cpu_device *d = cpu_of(&b->m->base);
-    const conv_shape shape = {.n = b->p->base.options.batch,
-                              .c = source->c,
-                              .h = source->h,
-                              .w = source->w,
-                              .k = x->c,
-                              .oh = x->h,
-                              .ow = x->w,
-                              .kernel = x->kernel,
-                              .stride = x->stride,
-                              .padding = x->padding};
+    const conv_shape shape = shape_of(b, n);
     const conv_options options = {.algorithm = d->algorithm,
                                   .threads = d->threads,
                                   .plain_input = x->inputs[0] == 0,
@@ -275,23 +282,14 @@ static int make_batchnorm(builder *b, int n)
 
 static int make_maxpool(builder *b, int n)
 {
-    const node *x = &b->g->nodes[n], *source = &b->g->nodes[x->inputs[0]];
+    const node *x = &b->g->nodes[n];
     step *s = new_step(b, STEP_MAXPOOL, n);
     if (!s)
         return ERR_SYSTEM;
     s->source = x->inputs[0];
     s->in = buffer_of(b, s->source);
     bool train = b->info[n].needs_gradient;
-    const conv_shape shape = {.n = b->p->base.options.batch,
-                              .c = source->c,
-                              .h = source->h,
-                              .w = source->w,
-                              .k = x->c,
-                              .oh = x->h,
-                              .ow = x->w,
-                              .kernel = x->kernel,
-                              .stride = x->stride,
-                              .padding = x->padding};
+    const conv_shape shape = shape_of(b, n);
     s->pool = onednn_pool_create(cpu_of(&b->m->base)->library, &shape, train, b->e);
     if (!s->pool)
         return ERR_SYSTEM;
