@@ -106,15 +106,15 @@ document() {
     run --separate-stderr "$BIN/json2anno" -o "$out" "$SHARED/voc2007/annotations/pascal_train2007.json"
     assert_success
     said "json2anno: 2501 images, 7844 objects, 1543 ignored, 20 classes; 6301 rows"
-    best=1000000
-    for _ in 1 2 3 4 5; do # the best of five: the machine may be busy
-        start=${EPOCHREALTIME/./}
-        "$BIN/json2anno" -o "$out" "$SHARED/voc2007/annotations/pascal_train2007.json" 2>/dev/null
-        took=$((${EPOCHREALTIME/./} - start))
+    best=9999
+    TIMEFORMAT='%U %S'
+    for _ in 1 2 3 4 5; do # processor time, best of five: the machine may be busy
+        read -r user system < <({ time "$BIN/json2anno" -o "$out" "$SHARED/voc2007/annotations/pascal_train2007.json" 2>/dev/null; } 2>&1)
+        took=$((10#${user/./} + 10#${system/./}))
         [ "$took" -ge "$best" ] || best=$took
     done
-    echo "best of five: $best microseconds"
-    [ "$best" -lt 100000 ]
+    echo "best of five: $best ms"
+    [ "$best" -lt 100 ]
 }
 
 @test "areas of VOC 2007 are width times height of the boxes read" {

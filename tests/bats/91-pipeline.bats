@@ -479,13 +479,14 @@ trained() { # everything for the named models is there and the list of calls is 
 @test "asking whether anything is to be done takes less than 0.1 s with 2501 pictures" {
     (cd voc/JPEGImages && touch {000001..002501}.jpg)
     trained detn.ckpt
-    best=999
-    for _ in 1 2 3 4 5; do
-        start=$(date +%s%N)
-        mk -q out/detn.ckpt
-        took=$((($(date +%s%N) - start) / 1000000))
+    mk -q out/detn.ckpt
+    best=9999
+    TIMEFORMAT='%U %S'
+    for _ in 1 2 3 4 5; do # processor time, best of five: the machine may be busy
+        read -r user system < <({ time mk -q out/detn.ckpt >&2; } 2>&1)
+        took=$((10#${user/./} + 10#${system/./}))
         [ "$took" -ge "$best" ] || best=$took
     done
     echo "$best ms"
-    [ "$best" -lt 100 ]
+    [ "$best" -gt 0 ] && [ "$best" -lt 100 ]
 }
