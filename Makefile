@@ -88,11 +88,17 @@ $(PROGRAMS): $(BIN)/%: $(BUILD)/stages/%.o $(LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+
 $(UNITS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
-build_targets := all units check asan lint deps install uninstall clean distclean help
+build_targets := all units check asan bench lint deps install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) ## build the unit tests
 
@@ -110,8 +116,16 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 	@+$(MAKE) --no-print-directory $(jobs) ASAN=1 BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin all units
 	@BIN='$(BUILD)/asan/bin' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 tests/run $(TESTS)
 
-sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch])
-shells  := $(wildcard .ci/run scripts/* tests/run tests/lib/*.bash tests/bats/*.bats)
+# The same steps in PyTorch, when python3 has it: python3 of the PATH, or PYTHON=…
+PYTHON ?= python3
+bench: $(BENCHES) ## time training steps and kernels on this (idle) machine, beside PyTorch where PYTHON has it
+	$(BUILD)/bench/bench_winograd
+	$(BUILD)/bench/bench_step
+	@if $(PYTHON) -c 'import torch, torchvision' 2>/dev/null; then $(PYTHON) tests/bench/torch_step.py; \
+	else echo 'bench: $(PYTHON) has no torch and torchvision: our figures alone'; fi
+
+sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c)
+shells  := $(filter-out %.awk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/lib/*.bash tests/bats/*.bats)
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)
@@ -140,5 +154,5 @@ distclean: clean ## remove the products too: trained models, predictions, pictur
 help: ## this text
 	@awk -f scripts/help.awk Makefile pipeline.mk
 
--include $(LIB_O:.o=.d) $(STAGES:%=$(BUILD)/stages/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
+-include $(LIB_O:.o=.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(STAGES:%=$(BUILD)/stages/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk

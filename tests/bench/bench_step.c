@@ -1,5 +1,6 @@
-/* bench_step.c - the time of training steps and of evaluation on this machine: ResNet-34 with the detection head, random weights
- * and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS]]]]. Prints one row per phase: medians. */
+/* bench_step.c - the time of training steps and of evaluation on this machine: ResNet-34 with the detection
+ * head, random weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS]]]].
+ * Prints one row per phase: medians. */
 #include "base/random.h"
 #include "device/device.h"
 #include "nn/resnet.h"
@@ -63,8 +64,8 @@ static int phase(const bench *b, const char *name, bool training, int first_grou
     }
     if (!code) {
         double f = median(times[0], b->steps), w = median(times[1], b->steps), a = median(times[2], b->steps);
-        printf("%-11s %8.1f %8.1f %8.1f %8.2f %9.1f\n", name, 1e3 * f, 1e3 * w, 1e3 * a, b->batch / (f + w + a),
-               (double)plan_bytes(p) / 1048576);
+        printf("%-11s %8.1f %8.1f %8.1f %8.2f %9.1f\n", name, 1e3 * f, 1e3 * w, 1e3 * a,
+               b->batch / (f + w + a), (double)plan_bytes(p) / 1048576);
         fflush(stdout);
     }
     plan_free(p);
@@ -85,7 +86,8 @@ int main(int argc, char **argv)
     device *d = device_open("cpu", &options, &e);
     if (b.batch < 1 || b.steps < 1 || b.steps > 64 || !d ||
         network_build(&g, TASK_DETN, ARCH_RESNET34, 224, 20, imagenet_mean, imagenet_std, &e)) {
-        fprintf(stderr, "bench_step: %s\n", e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS]]]]");
+        fprintf(stderr, "bench_step: %s\n",
+                e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS]]]]");
         return 2;
     }
     b.m = model_create(d, &g, &e);
@@ -99,7 +101,8 @@ int main(int argc, char **argv)
     weights_init_backbone(&g, 1, params);
     weights_init_head(&g, TASK_DETN, 1, params);
     int code = b.m ? model_upload(b.m, params, &e) : ERR_SYSTEM;
-    printf("%s, batch %d\nphase        forward backward     adam    img/s  plan MiB   (ms a batch, medians of %d)\n",
+    printf("%s, batch %d\nphase        forward backward     adam    img/s  plan MiB   (ms a batch, medians "
+           "of %d)\n",
            device_describe(d), b.batch, b.steps);
     if (!code)
         code = phase(&b, "evaluate", false, GROUP_STEM, &e);
