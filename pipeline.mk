@@ -82,9 +82,9 @@ else ifneq ($(wildcard $(VOC)/Annotations/.),)
 SOURCE  := $(OUT)/voc.json
 else
 define refusal
-no annotations in $(VOC): `make data` downloads VOC 2007 there (450 MB);
+no annotations in $(VOC): unpack VOCtrainval_06-Nov-2007.tar (http://host.robots.ox.ac.uk/pascal/VOC/voc2007/, 450 MB) and name its folder;
 `VOC=DIR` names a folder with Annotations/*.xml or annotations/pascal_$(SPLIT)2007.json, and JPEGImages/;
-`make demo` draws a small set and trains on that
+`JSON=FILE IMAGES=DIR` name COCO-like annotations and their pictures
 endef
 endif
 ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
@@ -97,7 +97,7 @@ else
 identity := $(OUT)/weights.sha256
 endif
 define weights_refusal
-no weights at $(WEIGHTS): `make data` downloads ImageNet weights there (87 MB);
+no weights at $(WEIGHTS): https://huggingface.co/timm/resnet34.tv_in1k has ImageNet weights, model.safetensors (87 MB);
 `WEIGHTS=FILE` names a ResNet-34 in safetensors form with torchvision's tensor names;
 `WEIGHTS=none` starts from random weights
 endef
