@@ -17,13 +17,14 @@ MODELS        := cls bbox detn
 # Settings; put lines like "VOC = /data/VOC2007" into config.mk to keep them.
 -include config.mk
 ##@ Settings of the pipeline (make VARIABLE=VALUE …, or lines in config.mk)
-#? VOC         folder with annotations/pascal_train2007.json or Annotations/*.xml, and JPEGImages/
+#? VOC         folder with annotations/pascal_train2007.json or Annotations/*.xml, and JPEGImages/;
+#?             or with one COCO JSON (annotations/*.json, result.json, _annotations.coco.json), and images/
 VOC        ?= data/VOC2007
 #? SPLIT       the list of VOC/ImageSets/Main to use
 SPLIT      ?= train
 #? JSON        COCO-like annotations instead of VOC's, together with IMAGES
 JSON       ?=
-#? IMAGES      folder of the pictures [VOC/JPEGImages]
+#? IMAGES      folder of the pictures [VOC/JPEGImages, VOC/images, or beside the JSON]
 IMAGES     ?=
 #? WEIGHTS     ImageNet weights to start from (safetensors), or none
 WEIGHTS    ?= data/resnet34.safetensors
@@ -70,7 +71,10 @@ $(foreach p,$(paths),$(foreach c,$(awkward),$(if $(findstring $c,$($p)),$(call r
 
 json_of_voc := $(VOC)/annotations/pascal_$(SPLIT)2007.json
 refusal     :=
-PICTURES    := $(or $(IMAGES),$(VOC)/JPEGImages)
+# The forms in which annotation tools export COCO.
+coco_of_voc := $(wildcard $(VOC)/annotations/*.json $(VOC)/annotations.json $(VOC)/result.json $(VOC)/_annotations.coco.json)
+PICTURES    := $(or $(IMAGES),$(patsubst %/.,%,$(firstword $(wildcard $(VOC)/JPEGImages/. $(VOC)/images/.) \
+  $(if $(wildcard $(VOC)/_annotations.coco.json),$(VOC)/.))),$(VOC)/JPEGImages)
 
 ifneq ($(JSON),)
 SOURCE  := $(JSON)
@@ -80,6 +84,9 @@ else ifneq ($(wildcard $(json_of_voc)),)
 SOURCE  := $(json_of_voc)
 else ifneq ($(wildcard $(VOC)/Annotations/.),)
 SOURCE  := $(OUT)/voc.json
+else ifneq ($(coco_of_voc),)
+SOURCE  := $(firstword $(coco_of_voc))
+refusal := $(if $(word 2,$(coco_of_voc)),there are $(words $(coco_of_voc)) JSON files in $(VOC); name one: JSON=$(SOURCE) IMAGES=$(PICTURES))
 else
 define refusal
 no annotations in $(VOC): unpack VOCtrainval_06-Nov-2007.tar (http://host.robots.ox.ac.uk/pascal/VOC/voc2007/, 450 MB) and name its folder;

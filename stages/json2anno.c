@@ -66,6 +66,10 @@ int main(int argc, char **argv)
             program_note(
                 &p, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row",
                 n.clamped, n.dropped, n.unused);
+        if (!e.code && n.folders)
+            program_note(
+                &p, "%zu file names without the folders before them: the pictures must lie in one folder",
+                n.folders);
     }
     anno_free(&t);
     return program_end(&p, &e);

@@ -27,7 +27,8 @@ typedef struct coco {
     names file_names, category_names;
     idmap image_ids, category_ids; /* to indices into images, category_names */
     size_t category_count;
-    bool seen[3]; /* images, annotations, categories */
+    size_t folders; /* file names that had folders before them */
+    bool seen[3];   /* images, annotations, categories */
     text_buffer text;
 } coco;
 
@@ -70,14 +71,14 @@ static int whole(const json_reader *r, const char *name, int64_t min, int64_t ma
     return code;
 }
 
-/* Into c->text. */
+/* Into c->text. `bad` says what is wrong with it, if anything; NULL: anything will do. */
 static int string(coco *c, const json_reader *r, const char *name, const char *(*bad)(const char *, size_t),
                   error *e)
 {
     int token, code = need(r, name, &token, e);
     if (!code && !json_string(r, token, &c->text, e))
         code = e->code ? e->code : json_fail(r, e, "%s is not a valid string", name);
-    const char *wrong = code ? NULL : bad(c->text.data, c->text.size);
+    const char *wrong = code || !bad ? NULL : bad(c->text.data, c->text.size);
     if (wrong)
         code = json_fail(r, e, "%s '%.80s' %s", name, c->text.data, wrong);
     return code;
@@ -111,6 +112,22 @@ static int bbox(const json_reader *r, box_xywh *b, error *e)
 
 /* ---------------------------------------------------------------- the three kinds of record */
 
+/* The file name of an image into c->text. Annotation tools put folders before it ("images/7.jpg",
+ * "train/7.jpg"): a picture is known by its last part. */
+static int file_name(coco *c, const json_reader *r, error *e)
+{
+    int code = string(c, r, "file_name", NULL, e);
+    const char *slash = code ? NULL : memrchr(c->text.data, '/', c->text.size);
+    if (slash) {
+        size_t folder = (size_t)(slash + 1 - c->text.data);
+        memmove(c->text.data, slash + 1, c->text.size - folder + 1);
+        c->text.size -= folder;
+        c->folders++;
+    }
+    const char *wrong = code ? NULL : names_bad_file_name(c->text.data, c->text.size);
+    return wrong ? json_fail(r, e, "file_name '%.80s' %s", c->text.data, wrong) : code;
+}
+
 static int take_image(coco *c, const json_reader *r, error *e)
 {
     int64_t id, width, height;
@@ -122,7 +139,7 @@ static int take_image(coco *c, const json_reader *r, error *e)
     if (!code)
         code = whole(r, "height", 1, ANNO_SIDE_MAX, &height, e);
     if (!code)
-        code = string(c, r, "file_name", names_bad_file_name, e);
+        code = file_name(c, r, e);
     if (!code && c->image_count >= IDMAP_NONE - 1)
         code = json_fail(r, e, "too many pictures");
     if (!code)
@@ -292,6 +309,7 @@ int coco_read(anno_table *t, const char *path, bool keep_ignored, coco_counts *c
     counts->images = c.image_count;
     counts->objects = c.object_count;
     counts->categories = c.category_names.count;
+    counts->folders = c.folders;
     if (!code)
         code = join(t, &c, strcmp(path, "-") == 0 ? "standard input" : path, keep_ignored, counts, e);
     coco_free(&c);

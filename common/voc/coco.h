@@ -2,7 +2,7 @@
  * order, and anything else beside them. The fast.ai form of PASCAL VOC (with "ignore") and COCO's own
  * instances_*.json.
  *
- *   image       file_name, height, width, id
+ *   image       file_name, height, width, id; of "train/7.jpg" only "7.jpg" is kept
  *   annotation  image_id, category_id, bbox [x, y, width, height]; optional iscrowd, ignore
  *   category    id, name
  */
@@ -21,6 +21,7 @@ typedef struct coco_counts {
     size_t clamped; /* boxes that reached out of their picture and were cut */
     size_t dropped; /* boxes with nothing left inside, left out */
     size_t unused;  /* pictures without a row */
+    size_t folders; /* file names that had folders before them, which were left out */
 } coco_counts;
 
 /* Reads path ("-": standard input) into `t`: pictures in file order, their objects in file order. Ignored

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const voc_classes[20] = {"aeroplane",   "bicycle", "bird",  "boat",      "bottle",
                                             "bus",         "car",     "cat",   "chair",     "cow",
@@ -18,9 +19,55 @@ static const char *const voc_classes[20] = {"aeroplane",   "bicycle", "bird",  "
 
 /* ---------------------------------------------------------------- which annotations */
 
-static int read_split(names *stems, const char *path, error *e)
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int text_only(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name);
+    return n > 4 && n < 64 && strcmp(entry->d_name + n - 4, ".txt") == 0 && entry->d_name[0] != '.';
+}
+
+/* ERR_INPUT for a list that isn't there, with the names of those that are. */
+static int no_such_list(const char *dir, const char *path, error *e)
+{
+    text_buffer folder = {0}, found = {0};
+    struct dirent **entries = NULL;
+    int code = text_append(&folder, e, "%s/ImageSets/Main", dir);
+    int n = code ? -1 : scandir(folder.data, &entries, text_only, by_bytes);
+    for (int i = 0; i < n; i++) {
+        if (i < 5 && !code)
+            code = text_append(&found, e, "%s%.*s", i ? ", " : "", (int)strlen(entries[i]->d_name) - 4,
+                               entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    if (!code && n > 0)
+        code = fail(e, ERR_INPUT, "%s: there is no such list; there are: %s%s", path, found.data,
+                    n > 5 ? ", ..." : "");
+    else if (!code)
+        code = fail(e, ERR_INPUT, "%s: there is no such list, nor any other beside it", path);
+    text_free(&folder);
+    text_free(&found);
+    return code;
+}
+
+static bool has_annotation(const char *dir, const char *stem, size_t size)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/Annotations/%.*s.xml", dir, (int)size, stem);
+    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
+}
+
+/* The list DIR/ImageSets/Main/SPLIT.txt at `path`. VOC has other lists beside it, of one class each, with a
+ * mark behind the name ("000012 -1"): a line with a blank is a name only if there is such an annotation. */
+static int read_split(names *stems, const char *dir, const char *path, error *e)
 {
     file_view view;
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return no_such_list(dir, path, e);
     int code = file_open(&view, path, e);
     if (code)
         return code;
@@ -31,9 +78,9 @@ static int read_split(names *stems, const char *path, error *e)
         while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
             size--;
         size_t before = stems->count;
-        const char *wrong = memchr(line, ' ', size)
-                                ? "contains a blank: one name a line is needed, as in train.txt"
-                                : names_bad_file_name(line, size);
+        const char *wrong = names_bad_file_name(line, size);
+        if (!wrong && memchr(line, ' ', size) && !has_annotation(dir, line, size))
+            wrong = "contains a blank: one name a line is needed, as in train.txt";
         if (wrong)
             code = fail(e, ERR_INPUT, "%s:%zu: '%.*s' %s", path, lines.number, (int)(size < 80 ? size : 80),
                         line, wrong);
@@ -52,11 +99,6 @@ static int xml_only(const struct dirent *entry)
 {
     size_t n = strlen(entry->d_name);
     return n > 4 && strcmp(entry->d_name + n - 4, ".xml") == 0 && entry->d_name[0] != '.';
-}
-
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
 }
 
 static int list_folder(names *stems, const char *path, error *e)
@@ -204,7 +246,7 @@ int devkit_read(devkit *d, const char *dir, const char *split, error *e)
         code = split ? text_append(&path, e, "%s/ImageSets/Main/%s.txt", dir, split)
                      : text_append(&path, e, "%s/Annotations", dir);
     if (!code)
-        code = split ? read_split(&stems, path.data, e) : list_folder(&stems, path.data, e);
+        code = split ? read_split(&stems, dir, path.data, e) : list_folder(&stems, path.data, e);
     if (!code)
         code = read_pictures(d, dir, &stems, e);
     if (!code)

@@ -103,6 +103,14 @@ XML
     [ "$(grep -o '[123].jpg' <<<"$output" | tr '\n' ' ')" = "1.jpg 2.jpg 3.jpg " ]
 }
 
+@test "names in a list may hold blanks" {
+    voc_xml "a photo 1.jpg" 10 10 "dog 0 1 1 5 5" | one "a photo 1"
+    echo "a photo 1" >"$dir/ImageSets/Main/s.txt"
+    run --separate-stderr "$BIN/voc2json" --split s -o - "$dir"
+    assert_success
+    assert_output --partial '"file_name": "a photo 1.jpg"'
+}
+
 @test "names without numbers, or with equal ones, give ids 1 2 3 and a line that says so" {
     voc_xml b.jpg 10 10 "dog 0 1 1 5 5" | one b
     voc_xml a7.jpg 10 10 "dog 0 1 1 5 5" | one a7
@@ -238,7 +246,10 @@ XML
 @test "a missing folder, split or annotation is named" {
     refused 3 "kit/Annotations: holds no .xml file" "$out" "$BIN/voc2json" -o "$out" "$dir"
     refused 3 "none/Annotations: cannot read the folder" "$out" "$BIN/voc2json" -o "$out" "$dir/none"
-    refused 3 "ImageSets/Main/train.txt: cannot open" "$out" "$BIN/voc2json" --split train -o "$out" "$dir"
+    refused 3 "ImageSets/Main/train.txt: there is no such list, nor any other beside it" "$out" "$BIN/voc2json" --split train -o "$out" "$dir"
+    echo 000099 >"$dir/ImageSets/Main/mine.txt"
+    echo 000099 >"$dir/ImageSets/Main/default.txt"
+    refused 3 "Main/train.txt: there is no such list; there are: default, mine" "$out" "$BIN/voc2json" --split train -o "$out" "$dir"
     echo 000099 >"$dir/ImageSets/Main/train.txt"
     refused 3 "Annotations/000099.xml: cannot open" "$out" "$BIN/voc2json" --split train -o "$out" "$dir"
 }

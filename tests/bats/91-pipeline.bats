@@ -342,6 +342,24 @@ trained() { # everything for the named models is there and the list of calls is 
     assert_equal "$(calls)" "json2anno largest mkcsv voc2json"
 }
 
+@test "VOC may name a folder with one COCO export; with several make asks which" {
+    mkdir -p coco/annotations coco/images export
+    echo '{}' >coco/annotations/instances_default.json
+    echo picture >coco/images/1.jpg
+    run -0 mk cache VOC=coco
+    assert_equal "$(calls)" "json2anno largest mkcsv resize-cache"
+    assert_equal "$(cat last.json2anno)" "-o out/anno.tsv coco/annotations/instances_default.json"
+    assert_equal "$(cat last.resize-cache)" "--images coco/images -o out/224.cache out/lrg.csv"
+    echo '{}' >coco/result.json
+    run -2 mk cache VOC=coco
+    assert_output --partial "there are 2 JSON files in coco; name one: JSON=coco/annotations/instances_default.json IMAGES=coco/images"
+    # pictures beside the JSON
+    echo '{}' >export/_annotations.coco.json
+    echo picture >export/1.jpg
+    run -0 mk cache VOC=export OUT=out2
+    assert_equal "$(cat last.resize-cache)" "--images export -o out2/224.cache out2/lrg.csv"
+}
+
 @test "without ImageSets all XML files are taken" {
     mkdir -p devkit/Annotations devkit/JPEGImages
     echo '<annotation/>' >devkit/Annotations/1.xml
