@@ -258,8 +258,7 @@ bad() {
 
 @test "file names that leave their folder or break the table are refused" {
     document "${image/000012.jpg/..}" | bad "*file_name '..' is a folder"
-    document "${image/000012/\\u002e\\u002e\\u002fx}" | bad "*file_name '../x.jpg' contains '/'"
-    document "${image/000012.jpg/..}" | bad "*file_name '..' is a folder"
+    document "${image/000012.jpg/\\u002e\\u002e\\u002f..}" | bad "*file_name '..' is a folder"
     document "${image/000012.jpg/}" | bad "*file_name '' is empty"
     document "${image/000012/a\\tb}" | bad "*file_name 'a?b.jpg' contains a tab"
     document "${image/000012/a\\nb}" | bad "*file_name 'a?b.jpg' contains a tab"
