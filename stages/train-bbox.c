@@ -22,6 +22,8 @@ int main(int argc, char **argv)
                     "phase.head.lr=1e-3 -o try.ckpt\n"
                     "  # the curve that helps to choose the first rate\n"
                     "  train-bbox --cache out/224.cache --bb out/bb.csv --val out/val.txt \\\n"
-                    "      --weights resnet34.safetensors --recipe recipes/bbox.recipe --lr-find lr.tsv\n"};
+                    "      --weights resnet34.safetensors --recipe recipes/bbox.recipe --lr-find lr.tsv\n"
+                    "  # the network's modules\n"
+                    "  train-bbox --summary\n"};
     return train_main(&p, argc, argv);
 }

@@ -24,6 +24,8 @@ int main(int argc, char **argv)
             "phase.head.lr=1e-3 -o try.ckpt\n"
             "  # the curve that helps to choose the first rate\n"
             "  train-detn --cache out/224.cache --lrg out/lrg.csv --bb out/bb.csv --val out/val.txt \\\n"
-            "      --weights resnet34.safetensors --recipe recipes/detn.recipe --lr-find lr.tsv\n"};
+            "      --weights resnet34.safetensors --recipe recipes/detn.recipe --lr-find lr.tsv\n"
+            "  # the network's modules\n"
+            "  train-detn --summary --classes 20\n"};
     return train_main(&p, argc, argv);
 }

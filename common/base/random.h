@@ -40,6 +40,7 @@ enum {
     PURPOSE_AUGMENT = 3, /* one sample's augmentation; see augment_random in image/augment.h */
     PURPOSE_DROPOUT = 4, /* one dropout node in one batch; see device.h */
     PURPOSE_DEMO = 5,    /* drawings of the demo set */
+    PURPOSE_NOISE = 6,   /* pictures of noise; see nn/summary.h */
 };
 
 /* One block: four words from a 128-bit counter (index, stream) and a 64-bit key. */

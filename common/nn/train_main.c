@@ -5,6 +5,7 @@
 #include "nn/dataset.h"
 #include "nn/device_choice.h"
 #include "nn/history.h"
+#include "nn/summary.h"
 #include "nn/train_report.h"
 #include "nn/weights.h"
 
@@ -20,11 +21,14 @@ struct options {
     const char *recipe, *arch, *size, *seed, *precision;
     option_list set;
     int64_t epochs, threads;
-    bool bn_freeze;
+    bool bn_freeze, summary_noise;
     const char *device, *conv;
     const char *output, *history, *batches;
     const char *lr_find, *phase, *lr_start;
     double lr_end;
+    const char *until;
+    bool summary;
+    int64_t classes;
 };
 
 enum { OPTIONS_MAX = 32 };
@@ -34,11 +38,10 @@ static void options_table(struct options *o, task t, option *table)
 {
     const option inputs[] = {
         {"cache", 0, OPTION_TEXT, &o->cache, "FILE", "scaled pictures, as resize-cache makes them",
-         .required = true, .group = "Input"},
-        {"lrg", 0, OPTION_TEXT, &o->lrg, "FILE", "classes: fn,cat", .required = true},
-        {"bb", 0, OPTION_TEXT, &o->bb, "FILE", "boxes: fn,bbox", .required = true},
-        {"val", 0, OPTION_TEXT, &o->val, "FILE", "file names of the validation pictures, one a line",
-         .required = true},
+         .group = "Input"},
+        {"lrg", 0, OPTION_TEXT, &o->lrg, "FILE", .help = "classes: fn,cat"},
+        {"bb", 0, OPTION_TEXT, &o->bb, "FILE", .help = "boxes: fn,bbox"},
+        {"val", 0, OPTION_TEXT, &o->val, "FILE", .help = "file names of the validation pictures, one a line"},
         {"weights", 0, OPTION_TEXT, &o->weights, "FILE",
          .help = "safetensors of the backbone with torchvision's names, or\nany of our checkpoints; 'none': "
                  "random "
@@ -49,7 +52,7 @@ static void options_table(struct options *o, task t, option *table)
                  "same"},
     };
     const option others[] = {
-        {"recipe", 0, OPTION_TEXT, &o->recipe, "FILE", "phases, rates, augmentation", .required = true,
+        {"recipe", 0, OPTION_TEXT, &o->recipe, "FILE", "phases, rates, augmentation",
          .group = "How to train"},
         {"set", 0, OPTION_LIST, &o->set, "KEY=VALUE",
          .help = "change one value of the recipe, such as phase.all.lr=1e-5,1e-4,1e-3,\nbatch=32 or "
@@ -59,9 +62,14 @@ static void options_table(struct options *o, task t, option *table)
         {"size", 0, OPTION_TEXT, &o->size, "N", .help = "side of the input, instead of the recipe's"},
         {"epochs", 0, OPTION_INT, &o->epochs, "N", "epochs of every phase; 0: as the recipe says", .min = 0,
          .max = 100000},
+        {"until", 0, OPTION_TEXT, &o->until, "NAME", .help = "the last phase to run [all]"},
         {"seed", 0, OPTION_TEXT, &o->seed, "N", .help = "instead of the recipe's"},
         {"bn-freeze", 0, OPTION_FLAG, &o->bn_freeze, NULL,
          .help = "keep the batch-norm statistics of the backbone in trained layers too"},
+        {"summary-noise", 0, OPTION_FLAG, &o->summary_noise, NULL,
+         .help =
+             "before the first phase, three pictures of noise move all running statistics\nby a tenth, as "
+             "summary() of the published run did"},
         {"threads", 0, OPTION_INT, &o->threads, "N", "0: as many as there are", .min = 0, .max = 1024},
         {"device", 0, OPTION_TEXT, &o->device, "NAME", .help = "auto, cpu or cuda[:N]"},
         {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of the 3x3 convolutions",
@@ -85,17 +93,42 @@ static void options_table(struct options *o, task t, option *table)
          .help = "rates of the first batch: one, or conv1 to layer2, layer3 and\nlayer4, head"},
         {"lr-end", 0, OPTION_NUMBER, &o->lr_end, "X", "rate of the head after a whole epoch", .min = 1e-30,
          .max = 1e30},
+        {"summary", 0, OPTION_FLAG, &o->summary, NULL,
+         "print the network's modules and nothing else: no data, weights or recipe\nare needed, only a "
+         "number "
+         "of classes (--lrg, --classes or --init);\n--phase says whose layers train",
+         .group = "Looking at the network"},
+        {"classes", 0, OPTION_INT, &o->classes, "N", .help = "so many, without --lrg", .min = 0,
+         .max = 65536},
     };
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
         if (!(inputs[i].value == &o->lrg && t == TASK_BBOX) && !(inputs[i].value == &o->bb && t == TASK_CLS))
             *table++ = inputs[i];
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        *table++ = others[i];
+        if (!(others[i].value == &o->classes && t == TASK_BBOX))
+            *table++ = others[i];
     *table = (option){0};
 }
 
-static int check_options(const struct options *o, error *e)
+static int check_options(const struct options *o, task t, error *e)
 {
+    if (o->summary)
+        return !o->lr_find && !o->summary_noise
+                   ? 0
+                   : fail(e, ERR_USAGE, "--summary changes nothing: leave out --lr-find and --summary-noise");
+    const struct {
+        const char *name, *value;
+        bool used;
+    } needed[] = {{"cache", o->cache, true},
+                  {"lrg", o->lrg, t != TASK_BBOX},
+                  {"bb", o->bb, t != TASK_CLS},
+                  {"val", o->val, true},
+                  {"recipe", o->recipe, true}};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (needed[i].used && !needed[i].value)
+            return fail(e, ERR_USAGE, "--%s FILE is needed; see --help", needed[i].name);
+    if (o->classes)
+        return fail(e, ERR_USAGE, "--classes belongs to --summary: a training takes them from --lrg");
     if (!o->weights && !o->init)
         return fail(e, ERR_USAGE, "--weights FILE (or 'none') or --init CKPT is needed; see --help");
     if (o->weights && o->init)
@@ -111,6 +144,8 @@ static int check_options(const struct options *o, error *e)
                     "--batches");
     if (!o->lr_find && (o->phase || o->lr_start))
         return fail(e, ERR_USAGE, "--phase and --lr-start belong to --lr-find");
+    if (o->lr_find && o->until)
+        return fail(e, ERR_USAGE, "--until belongs to a training, --lr-find takes --phase");
     return 0;
 }
 
@@ -159,10 +194,13 @@ static int set_word(recipe *r, const char *key, const char *value, error *e)
     return recipe_set(r, text, e);
 }
 
+/* Without a recipe (a summary needs none): its defaults, and a phase that trains the head. */
 static int read_recipe(run *r, error *e)
 {
+    static const char *const defaults = "phase head from head lr 1e-3 cosine cycles 1 len 1";
     const struct options *o = r->o;
-    int code = recipe_load(&r->recipe, o->recipe, e);
+    int code = o->recipe ? recipe_load(&r->recipe, o->recipe, e)
+                         : recipe_parse(&r->recipe, "no recipe", defaults, strlen(defaults), e);
     for (size_t i = 0; i < o->set.count && !code; i++)
         code = recipe_set(&r->recipe, o->set.items[i], e);
     if (!code)
@@ -182,6 +220,16 @@ static int read_recipe(run *r, error *e)
     }
     snprintf(r->seed, sizeof r->seed, "%llu", (unsigned long long)r->recipe.seed);
     return recipe_text(&r->recipe, &r->recipe_text, e);
+}
+
+/* Number of the phase that an option names; the first when it isn't given. */
+static int find_phase(const run *r, const char *what, const char *name, int *number, error *e)
+{
+    int found = name ? recipe_find_phase(&r->recipe, name) : 0;
+    *number = found < 0 ? 0 : found;
+    return found < 0 ? fail(e, ERR_USAGE, "--%s: %s has no phase '%s'", what,
+                            r->o->recipe ? r->o->recipe : "the default recipe", name)
+                     : 0;
 }
 
 /* ---------------------------------------------------------------- weights */
@@ -330,6 +378,27 @@ static trainer trainer_of(run *r)
                      .freeze_bn = r->o->bn_freeze};
 }
 
+/* Phases behind the one of --until are not run; the recipe's text keeps them. */
+static int cut_phases(run *r, error *e)
+{
+    int last;
+    if (!r->o->until)
+        return 0;
+    int code = find_phase(r, "until", r->o->until, &last, e);
+    if (!code)
+        r->recipe.phase_count = last + 1;
+    return code;
+}
+
+static int push_noise(run *r, error *e)
+{
+    int code = summary_noise(r->device, &r->graph, r->recipe.seed, r->params, e);
+    if (!code)
+        program_note(r->program, "--summary-noise: three pictures of noise have moved the running statistics "
+                                 "of all batch norms by a tenth");
+    return code;
+}
+
 static int train(run *r, error *e)
 {
     train_report report = {.program = r->program,
@@ -386,6 +455,21 @@ static int start_rates(const char *text, double lr[GROUPS], error *e)
                        text);
 }
 
+/* After a whole epoch: the row of any epoch, with whatever the last rate made of the network. */
+static int print_row(const run *r, const trainer_lr_found *found, error *e)
+{
+    text_buffer table = {0};
+    int code = history_table_header(r->task, &table, e);
+    if (!code)
+        code = text_append(&table, e, "\n");
+    if (!code)
+        code = history_table_row(r->task, 0, found->smoothed, found->val, &table, e);
+    if (!code)
+        puts(table.data);
+    text_free(&table);
+    return code;
+}
+
 static int find_rate(run *r, error *e)
 {
     const struct options *o = r->o;
@@ -393,12 +477,10 @@ static int find_rate(run *r, error *e)
     trainer_lr_find find = {.end = o->lr_end, .record = record_rate, .context = &rows};
     trainer_lr_found found;
     int code = start_rates(o->lr_start ? o->lr_start : "1e-5", find.start, e);
+    if (!code)
+        code = find_phase(r, "phase", o->phase, &find.phase, e);
     if (code)
         return code;
-    if (o->phase)
-        find.phase = recipe_find_phase(&r->recipe, o->phase);
-    if (find.phase < 0)
-        return fail(e, ERR_USAGE, "--phase: %s has no phase '%s'", o->recipe, o->phase);
     trainer t = trainer_of(r);
     code = trainer_find_lr(&t, &find, &found, e);
     out_file out = {0};
@@ -417,16 +499,74 @@ static int find_rate(run *r, error *e)
         program_note(r->program, "stopped at %d/%d, loss=%.3g", found.recorded, found.batches,
                      found.smoothed);
     else
-        program_note(r->program, "ran the whole epoch: %d/%d, training loss %g, validation loss %.15g",
-                     found.recorded, found.batches, found.smoothed, found.val.loss);
-    return 0;
+        program_note(r->program, "ran the whole epoch: %d/%d, loss=%.3g", found.recorded, found.batches,
+                     found.smoothed);
+    return found.stopped || strcmp(o->lr_find, "-") == 0 ? 0 : print_row(r, &found, e);
+}
+
+/* ---------------------------------------------------------------- the network's modules */
+
+/* What a checkpoint says about the network: its classes and, without a recipe, its form. */
+static int form_from_checkpoint(run *r, int *classes, error *e)
+{
+    const char *path = r->o->init;
+    checkpoint c;
+    int code = checkpoint_open(&c, path, e);
+    if (code)
+        return code;
+    code = checkpoint_expect(&c, path, r->task, NULL, 0, e);
+    if (!code && !*classes)
+        *classes = c.info.class_count;
+    if (!code && !r->o->recipe && !r->o->arch)
+        r->recipe.arch = c.info.arch;
+    if (!code && !r->o->recipe && !r->o->size)
+        r->recipe.size = c.info.size;
+    checkpoint_close(&c);
+    return code;
+}
+
+static int print_summary(run *r, error *e)
+{
+    const struct options *o = r->o;
+    int classes = (int)o->classes, phase = 0, modules = 0;
+    text_buffer table = {0};
+    int code = read_recipe(r, e);
+    if (!code)
+        code = find_phase(r, "phase", o->phase, &phase, e);
+    if (!code && o->lrg && !classes) {
+        code = labels_read(&r->labels, o->lrg, NULL, NULL, e);
+        classes = (int)r->labels.class_count;
+    }
+    if (!code && o->init)
+        code = form_from_checkpoint(r, &classes, e);
+    if (!code && !classes && r->task != TASK_BBOX)
+        code =
+            fail(e, ERR_USAGE, "--summary needs a number of classes: --lrg FILE, --classes N or --init CKPT");
+    if (!code)
+        code = network_build(&r->graph, r->task, r->recipe.arch, r->recipe.size, classes, imagenet_mean,
+                             imagenet_std, e);
+    const int from = r->recipe.phases[phase].from;
+    if (!code)
+        code = summary_table(&r->graph, r->task, from, &table, &modules, e);
+    if (!code) {
+        fputs(table.data, stdout);
+        program_note(r->program, "%s, %d modules, %zu parameters, %zu of them trainable (from %s on)",
+                     arch_name(r->recipe.arch), modules, graph_learnable(&r->graph, GROUP_STEM, GROUP_HEAD),
+                     graph_learnable(&r->graph, from, GROUP_HEAD), group_name(from));
+    }
+    text_free(&table);
+    return code;
 }
 
 static int do_run(run *r, error *e)
 {
-    int code = check_options(r->o, e);
+    int code = check_options(r->o, r->task, e);
+    if (!code && r->o->summary)
+        return print_summary(r, e);
     if (!code)
         code = read_inputs(r, e);
+    if (!code)
+        code = cut_phases(r, e);
     if (!code)
         code = choose_outputs(r, e);
     if (!code)
@@ -438,6 +578,9 @@ static int do_run(run *r, error *e)
                  r->labels.train_count, r->labels.train_sha256, r->labels.val_count, r->labels.val_sha256,
                  r->labels.train_count % (size_t)r->recipe.batch == 1 ? "; one is left over in each epoch"
                                                                       : "");
+    code = r->o->summary_noise ? push_noise(r, e) : 0;
+    if (code)
+        return code;
     return r->o->lr_find ? find_rate(r, e) : train(r, e);
 }
 
