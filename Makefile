@@ -121,6 +121,7 @@ PYTHON ?= python3
 bench: $(BENCHES) ## time training steps and kernels on this (idle) machine, beside PyTorch where PYTHON has it
 	$(BUILD)/bench/bench_winograd
 	$(BUILD)/bench/bench_step
+	$(BUILD)/bench/bench_roofline
 	@if $(PYTHON) -c 'import torch, torchvision' 2>/dev/null; then $(PYTHON) tests/bench/torch_step.py; \
 	else echo 'bench: $(PYTHON) has no torch and torchvision: our figures alone'; fi
 

@@ -596,6 +596,7 @@ void cpu_plan_free(plan *base)
     }
     free(p->steps);
     free(p->buffers);
+    free(p->seconds);
     free(p);
 }
 

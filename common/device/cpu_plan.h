@@ -4,6 +4,7 @@
 #define ONEBOX_DEVICE_CPU_PLAN_H
 
 #include "device/cpu.h"
+#include "device/cpu_profile.h"
 
 enum { NONE = -1 };
 
@@ -58,6 +59,8 @@ typedef struct cpu_plan {
     uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
     int bn_channels;     /* the widest batch norm */
     size_t arena_floats, scratch_floats;
+    double (*seconds)[SPENT_PARTS]; /* of each step, or NULL: not timed */
+    bool processor_time;
 } cpu_plan;
 
 #endif

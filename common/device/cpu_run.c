@@ -3,6 +3,8 @@
 
 #include "base/random.h"
 
+#include "device/winograd.h"
+
 #include <string.h>
 
 typedef struct run {
@@ -12,8 +14,23 @@ typedef struct run {
     const cpu_kernels *k;
     int threads;
     const float *input;
+    double *seconds; /* of the present step, by spent_part; NULL: not timed */
     error *e;
 } run;
+
+static double now(const run *r)
+{
+    if (!r->seconds)
+        return 0;
+    return cpu_profile_clock(r->p->processor_time, r->threads);
+}
+
+/* Adds the time since `start` to a part of the present step. */
+static void spend(const run *r, spent_part part, double start)
+{
+    if (r->seconds)
+        r->seconds[part] += now(r) - start;
+}
 
 static float *at(const run *r, int which)
 {
@@ -56,6 +73,14 @@ static size_t elements(const run *r, int which)
     return r->p->buffers[which].floats;
 }
 
+static int pack(const run *r, const step *s, packed *slot, conv_pass pass, int folded)
+{
+    const double start = now(r);
+    int code = cpu_model_pack(r->m, slot, s->conv, pass, folded, r->e);
+    spend(r, SPENT_PACK, start);
+    return code;
+}
+
 static int run_forward(const run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
@@ -65,7 +90,7 @@ static int run_forward(const run *r, const step *s)
         r->k->normalize(r->input, batch, hw, r->g->mean, r->g->std, at(r, s->out), r->threads);
         return 0;
     case STEP_CONV: {
-        int code = cpu_model_pack(r->m, s->packed_forward, s->conv, CONV_FORWARD, s->folded, r->e);
+        int code = pack(r, s, s->packed_forward, CONV_FORWARD, s->folded);
         const float *bias = s->folded == NONE ? NULL : s->packed_forward->bias;
         return code ? code
                     : conv_forward(s->conv, at(r, s->in), s->packed_forward->data, bias, at(r, s->add),
@@ -126,14 +151,19 @@ static int run_backward(const run *r, const step *s)
     case STEP_CONV: {
         int code = 0;
         if (s->in_gradient != NONE) {
-            code = cpu_model_pack(r->m, s->packed_backward, s->conv, CONV_BACKWARD_DATA, NONE, r->e);
+            code = pack(r, s, s->packed_backward, CONV_BACKWARD_DATA, NONE);
             if (!code)
                 code = conv_backward_data(s->conv, gradient, s->packed_backward->data, at(r, s->in_gradient),
                                           r->m->scratch, r->e);
         }
-        return code ? code
-                    : conv_backward_weights(s->conv, at(r, s->in), gradient, gradient_of(r, x, 0),
-                                            r->m->scratch, r->e);
+        if (r->seconds)
+            winograd_product_seconds = &r->seconds[SPENT_WEIGHT_PRODUCTS];
+        const double start = now(r);
+        if (!code)
+            code = conv_backward_weights(s->conv, at(r, s->in), gradient, gradient_of(r, x, 0), r->m->scratch,
+                                         r->e);
+        spend(r, SPENT_WEIGHTS, start);
+        return code;
     }
     case STEP_BATCHNORM: {
         batchnorm b = batchnorm_of(r, s);
@@ -199,16 +229,29 @@ static run run_of(cpu_plan *p, const float *input, error *e)
                  .e = e};
 }
 
+static int run_step(run *r, size_t index)
+{
+    const step *s = &r->p->steps[index];
+    r->seconds = r->p->seconds ? r->p->seconds[index] : NULL;
+    if (r->seconds)
+        winograd_product_seconds = &r->seconds[SPENT_PRODUCTS];
+    const double start = now(r);
+    int code = s->backward ? run_backward(r, s) : run_forward(r, s);
+    spend(r, SPENT_STEP, start);
+    winograd_product_seconds = NULL;
+    return code;
+}
+
 int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output,
                      error *e)
 {
     cpu_plan *p = (cpu_plan *)base;
     p->seed = seed;
     p->step = step_number;
-    const run r = run_of(p, input, e);
+    run r = run_of(p, input, e);
     r.m->active = base;
     for (int i = 0; i < p->forward_steps; i++) {
-        int code = run_forward(&r, &p->steps[i]);
+        int code = run_step(&r, (size_t)i);
         if (code)
             return code;
     }
@@ -223,14 +266,14 @@ int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t ste
 int cpu_plan_backward(plan *base, const float *output_gradient, error *e)
 {
     cpu_plan *p = (cpu_plan *)base;
-    const run r = run_of(p, NULL, e);
+    run r = run_of(p, NULL, e);
     if (!base->options.training || r.m->active != base)
         return fail(e, ERR_SYSTEM, "cpu device: a backward pass needs its own forward pass just before it");
     r.m->gradient_group = base->options.first_group;
     memcpy(at(&r, p->output_gradient), output_gradient,
            (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output_gradient);
     for (size_t i = (size_t)p->forward_steps; i < p->step_count; i++) {
-        int code = run_backward(&r, &p->steps[i]);
+        int code = run_step(&r, i);
         if (code)
             return code;
     }

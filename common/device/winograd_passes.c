@@ -11,10 +11,32 @@
 
 #include <omp.h>
 #include <stdint.h>
+#include <time.h>
 #include <xmmintrin.h>
 
 /* Outputs larger than this are stored past the caches. */
 static const size_t stream_from_bytes = (size_t)8 << 20;
+
+double *winograd_product_seconds;
+
+/* Time for profiles, 0 without one. */
+static double clock_now(void)
+{
+    if (!winograd_product_seconds)
+        return 0;
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void clock_add(double start, int threads)
+{
+    if (!winograd_product_seconds)
+        return;
+    const double share = (clock_now() - start) / threads;
+#pragma omp atomic
+    *winograd_product_seconds += share;
+}
 
 static int min_int(int a, int b)
 {
@@ -145,6 +167,7 @@ typedef struct forward_pass {
     float *dst;
     winograd_epilogue epilogue;
     bool stream;
+    int threads;
     winograd_input_tile *input[TILE_CLASSES];
     winograd_output_tile *output[TILE_CLASSES];
 } forward_pass;
@@ -182,6 +205,7 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
     const int width = k_block_width(k, p->s.k), c_blocks = p->s.c / 16, at_once = 8;
     const ptrdiff_t u_step = u_coef_step(p->s.c, width), m_step = (ptrdiff_t)(end - first) * width + 16;
     const float *u = p->u + u_offset(p->s.c, k);
+    const double start = clock_now();
     for (int coef = 0; coef < COEFS; coef++) {
         const int from = b->first[coef] > first ? b->first[coef] : first,
                   count = min_int(b->end[coef], end) - from;
@@ -197,6 +221,7 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
                     fetch_some(fetch);
             }
     }
+    clock_add(start, p->threads);
     for (int o = 0; o < width; o += 16)
         for (int i = first; i < end; i++) {
             const tile *q = &b->tiles[i];
@@ -280,8 +305,13 @@ static void forward_shared(const forward_pass *p, float *scratch, int threads)
 static void run_forward(const winograd_shape *s, const float *src, const float *u, float *dst,
                         const winograd_epilogue *epilogue, float *scratch, int threads)
 {
-    forward_pass p = {
-        .s = *s, .t = tiling_of(s), .cut = blocking_forward(s, threads), .src = src, .u = u, .dst = dst};
+    forward_pass p = {.s = *s,
+                      .t = tiling_of(s),
+                      .cut = blocking_forward(s, threads),
+                      .src = src,
+                      .u = u,
+                      .dst = dst,
+                      .threads = threads};
     if (epilogue)
         p.epilogue = *epilogue;
     p.stream =
@@ -439,11 +469,13 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
                 transform_source(p, now, c, v);
             for (int k = 0; k < p->s.k / 16; k++)
                 transform_gradient(p, now, k, y);
+            const double start = clock_now();
             for (int coef = 0; coef < COEFS; coef++) {
                 for (int i = 0; i < pieces; i++)
                     multiply_piece(p, now, i, coef, v, y, du + (size_t)i * piece_floats, index > first,
                                    fetch);
             }
+            clock_add(start, threads);
             tile_block *done = now;
             now = next;
             next = done;
@@ -485,8 +517,10 @@ static void weights_shared(const weights_pass *p, float *scratch, int threads)
 #pragma omp for schedule(dynamic, 1)
             for (int i = 0; i < pieces; i++) {
                 float *piece = du + (size_t)(p->cut.blocks == 1 ? omp_get_thread_num() : i) * piece_floats;
+                const double start = clock_now();
                 for (int coef = 0; coef < COEFS; coef++)
                     multiply_piece(p, &b, i, coef, v, y, piece, index > 0, NULL);
+                clock_add(start, threads);
                 for (int channel = 0; last && channel < place_of(&p->s, i).channels; channel += 16)
                     finish_channels(p, i, channel, piece, 1, 0);
             }

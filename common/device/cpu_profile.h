@@ -1,0 +1,36 @@
+/* cpu_profile.h - where the time of a CPU plan's steps goes. Off unless asked for; for benches only. */
+#ifndef ONEBOX_DEVICE_CPU_PROFILE_H
+#define ONEBOX_DEVICE_CPU_PROFILE_H
+
+#include "device/device.h"
+
+/* Parts of a step's time. */
+typedef enum spent_part {
+    SPENT_STEP,     /* all of it */
+    SPENT_PACK,     /* convolutions: weights into the kernels' layouts */
+    SPENT_WEIGHTS,  /* convolutions: gradients of the weights */
+    SPENT_PRODUCTS, /* convolutions: matrix products, where the kernels are ours, in SPENT_STEP without ... */
+    SPENT_WEIGHT_PRODUCTS, /* ... SPENT_WEIGHTS and in SPENT_WEIGHTS */
+    SPENT_PARTS
+} spent_part;
+
+typedef struct profile_row {
+    const char *kind; /* "conv", "batchnorm", ... */
+    const node *node; /* NULL: none (sums of gradients) */
+    bool backward;
+    const char *algorithm;       /* convolutions: "winograd", "direct"; else "" */
+    double flops, weights_flops; /* of a direct convolution: forward or backward data; backward weights */
+    double seconds[SPENT_PARTS]; /* since the profile was started */
+} profile_row;
+
+/* Starts timing p's steps (again from zero): wall time, or the processor time of all threads divided by their
+ * number, which means more on a busy machine (with OMP_WAIT_POLICY=passive, so that waiting takes none). */
+int cpu_profile_start(plan *p, bool processor_time, error *e);
+
+/* The clock used: seconds of the process, or of the calling thread alone. */
+double cpu_profile_clock(bool processor_time, int threads);
+
+/* Row `index` of p's steps; false past the last. */
+bool cpu_profile_row(const plan *p, int index, profile_row *row);
+
+#endif
