@@ -1,0 +1,100 @@
+/* bench_sample.c - the time of one training picture on one core: cached picture to float32 network input with
+ * its box, without and with the augmentations of the detection recipe. usage: bench_sample FILE.cache
+ * [PICTURES [ROUNDS]]. Prints medians over rounds, in processor milliseconds a picture. */
+#include "image/cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { ROUNDS_MAX = 64 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    return *(const double *)a < *(const double *)b ? -1 : 1;
+}
+
+typedef struct bench {
+    const cache *cache;
+    sampler *sampler;
+    float *pixels;
+    size_t pictures;
+    int rounds;
+} bench;
+
+/* list NULL: the validation form. */
+static int row(const bench *b, const char *name, const augment_list *list, error *e)
+{
+    double times[ROUNDS_MAX];
+    int code = 0;
+    for (int r = 0; r < b->rounds && !code; r++) {
+        const double start = now();
+        for (size_t i = 0; i < b->pictures && !code; i++) {
+            const scaled_picture p = cache_at(b->cache, i);
+            const pixel_box box = {10, 20, p.original_height / 2, p.original_width / 2};
+            augment_state states[AUGMENT_MAX];
+            float target[4];
+            if (list) {
+                philox random = augment_random(1, (uint32_t)r, i);
+                augment_draw(list, &random, states);
+            }
+            code = sample_make(b->sampler, &p, list, list ? states : NULL, &box, b->pixels, target, e);
+        }
+        times[r] = (now() - start) / (double)b->pictures;
+    }
+    if (code)
+        return code;
+    qsort(times, (size_t)b->rounds, sizeof *times, ascending);
+    printf("%-32s %7.3f\n", name, times[b->rounds / 2]);
+    fflush(stdout);
+    return 0;
+}
+
+static int rows(const bench *b, error *e)
+{
+    const double half = 0.5, always = 1, rotate[2] = {3, 0.5}, turned[2] = {3, 1}, lighting[2] = {0.05, 0.05};
+    augment_list all = {0}, flip = {0}, turn = {0}, light = {0};
+    int code = augment_add(&all, "flip", &half, 1, e);
+    code = code ? code : augment_add(&all, "rotate", rotate, 2, e);
+    code = code ? code : augment_add(&all, "lighting", lighting, 2, e);
+    code = code ? code : augment_add(&flip, "flip", &always, 1, e);
+    code = code ? code : augment_add(&turn, "rotate", turned, 2, e);
+    code = code ? code : augment_add(&light, "lighting", lighting, 2, e);
+    code = code ? code : row(b, "squashed (validation)", NULL, e);
+    code = code ? code : row(b, "flip, rotate, lighting (training)", &all, e);
+    code = code ? code : row(b, "  flipped, always", &flip, e);
+    code = code ? code : row(b, "  rotated, always", &turn, e);
+    return code ? code : row(b, "  lighting", &light, e);
+}
+
+int main(int argc, char **argv)
+{
+    error e = {0};
+    cache *c = argc > 1 ? cache_open(argv[1], &e) : NULL;
+    bench b = {.cache = c, .rounds = argc > 3 ? atoi(argv[3]) : 5};
+    if (!c || b.rounds < 1 || b.rounds > ROUNDS_MAX) {
+        fprintf(stderr, "bench_sample: %s\n",
+                e.code ? e.text : "usage: bench_sample FILE.cache [PICTURES [ROUNDS]]");
+        return 2;
+    }
+    const size_t wanted = argc > 2 ? strtoul(argv[2], NULL, 10) : 200, size = (size_t)cache_size(c);
+    b.pictures = wanted && wanted < cache_count(c) ? wanted : cache_count(c);
+    b.sampler = sampler_create((int)size, &e);
+    b.pixels = malloc(size * size * 3 * sizeof *b.pixels);
+    printf("%zu pictures, %zu x %zu, one core; ms a picture, median of %d rounds\n", b.pictures, size, size,
+           b.rounds);
+    int code = b.sampler && b.pixels ? rows(&b, &e) : ERR_SYSTEM;
+    if (code)
+        fprintf(stderr, "bench_sample: %s\n", e.text);
+    free(b.pixels);
+    sampler_free(b.sampler);
+    cache_close(c);
+    return code;
+}
