@@ -99,7 +99,7 @@ int mem_grow(void *block, size_t *capacity, size_t need, size_t size, const char
     return 0;
 }
 
-void *mem_aligned(size_t bytes, const char *what, error *e)
+void *mem_room(size_t bytes, const char *what, error *e)
 {
     const size_t huge = (size_t)1 << 21;
     size_t align = bytes >= 2 * huge ? huge : 64;
@@ -119,6 +119,11 @@ void *mem_aligned(size_t bytes, const char *what, error *e)
     if (align == huge)
         madvise(p, rounded, MADV_HUGEPAGE); /* a wish: the result does not depend on it */
 #endif
-    memset(p, 0, rounded);
     return p;
+}
+
+void *mem_aligned(size_t bytes, const char *what, error *e)
+{
+    void *p = mem_room(bytes, what, e);
+    return p ? memset(p, 0, bytes) : NULL;
 }

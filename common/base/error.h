@@ -52,4 +52,7 @@ int mem_grow(void *block, size_t *capacity, size_t need, size_t size, const char
 /* memory aligned for vector loads (64 bytes; huge pages asked for from 4 MiB on), zero-filled. free() it. */
 void *mem_aligned(size_t bytes, const char *what, error *e);
 
+/* The same without the zeros, for memory that will be written in full. */
+void *mem_room(size_t bytes, const char *what, error *e);
+
 #endif

@@ -18,8 +18,12 @@ struct conv {
 /* Layout numbers of our own packings; the library's are >= 0. */
 enum { FORMAT_OURS_FORWARD = -2, FORMAT_OURS_BACKWARD = -3 };
 
+enum { DIRECT_PICTURES = 4 };
+
 static bool wants_winograd(const conv_shape *s, const conv_options *o)
 {
+    if (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES)
+        return false;
     return o->algorithm != CONV_DIRECT && !o->plain_input && s->kernel == 3 && s->stride == 1 &&
            s->padding == 1 && s->h >= 4 && s->w >= 4;
 }

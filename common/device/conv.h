@@ -2,7 +2,8 @@
  *
  * The choice is by rule, from shape and processor alone, so that runs repeat bit for bit:
  *   3x3 stride 1 pad 1 on at least 4x4 pixels, algorithm auto or winograd: Winograd's F(4x4, 3x3) where there
- * is a kernel; everything else: direct.
+ * is a kernel; everything else: direct. But auto is direct for the inference of at most 4 pictures: there the
+ * transform of the weights (four times their size) would take longer than it saves.
  */
 #ifndef ONEBOX_DEVICE_CONV_H
 #define ONEBOX_DEVICE_CONV_H

@@ -41,25 +41,37 @@ static model *cpu_model_create(device *d, const graph *g, error *e)
     for (int i = 0; i < g->param_count; i++)
         if (g->nodes[g->params[i].node].kind == NODE_CONV && g->params[i].count > largest)
             largest = g->params[i].count;
-    m->params = mem_aligned(bytes, "parameters", e);
-    m->gradients = mem_aligned(bytes, "gradients", e);
-    m->first = mem_aligned(bytes, "moments", e);
-    m->second = mem_aligned(bytes, "moments", e);
-    m->fold = mem_aligned(largest * sizeof(float), "folded weights", e);
+    m->params = mem_room(bytes, "parameters", e);
+    m->fold = mem_room(largest * sizeof(float), "folded weights", e);
     for (int i = 0; i < GROUPS; i++)
         m->version[i] = 1;
-    if (m->params && m->gradients && m->first && m->second && m->fold)
+    if (m->params && m->fold)
         return &m->base;
     cpu_model_free(&m->base);
     return NULL;
+}
+
+int cpu_model_train(cpu_model *m, error *e)
+{
+    const size_t bytes = m->base.graph->param_floats * sizeof(float);
+    if (!m->gradients)
+        m->gradients = mem_aligned(bytes, "gradients", e);
+    if (!m->first)
+        m->first = mem_aligned(bytes, "moments", e);
+    if (!m->second)
+        m->second = mem_aligned(bytes, "moments", e);
+    return m->gradients && m->first && m->second ? 0 : ERR_SYSTEM;
 }
 
 static int cpu_reset_moments(model *base, error *e)
 {
     (void)e;
     cpu_model *m = (cpu_model *)base;
-    memset(m->first, 0, base->graph->param_floats * sizeof(float));
-    memset(m->second, 0, base->graph->param_floats * sizeof(float));
+    const size_t bytes = base->graph->param_floats * sizeof(float);
+    if (m->first)
+        memset(m->first, 0, bytes);
+    if (m->second)
+        memset(m->second, 0, bytes);
     return 0;
 }
 
@@ -81,27 +93,32 @@ static int cpu_download(model *base, float *params, error *e)
 
 static int cpu_download_moments(model *base, float *first, float *second, error *e)
 {
-    (void)e;
     cpu_model *m = (cpu_model *)base;
-    memcpy(first, m->first, base->graph->param_floats * sizeof(float));
-    memcpy(second, m->second, base->graph->param_floats * sizeof(float));
+    const size_t bytes = base->graph->param_floats * sizeof(float);
+    if (cpu_model_train(m, e))
+        return ERR_SYSTEM;
+    memcpy(first, m->first, bytes);
+    memcpy(second, m->second, bytes);
     return 0;
 }
 
 static int cpu_upload_moments(model *base, const float *first, const float *second, error *e)
 {
-    (void)e;
     cpu_model *m = (cpu_model *)base;
-    memcpy(m->first, first, base->graph->param_floats * sizeof(float));
-    memcpy(m->second, second, base->graph->param_floats * sizeof(float));
+    const size_t bytes = base->graph->param_floats * sizeof(float);
+    if (cpu_model_train(m, e))
+        return ERR_SYSTEM;
+    memcpy(m->first, first, bytes);
+    memcpy(m->second, second, bytes);
     return 0;
 }
 
 static int cpu_download_gradients(model *base, float *gradients, error *e)
 {
-    (void)e;
     cpu_model *m = (cpu_model *)base;
     const graph *g = base->graph;
+    if (cpu_model_train(m, e))
+        return ERR_SYSTEM;
     memcpy(gradients, m->gradients, g->param_floats * sizeof(float));
     for (int i = 0; i < g->param_count; i++)
         if (g->params[i].group < m->gradient_group)
@@ -111,10 +128,11 @@ static int cpu_download_gradients(model *base, float *gradients, error *e)
 
 static int cpu_adam_step(model *base, const float lr[GROUPS], int first_group, int64_t t, error *e)
 {
-    (void)e;
     cpu_model *m = (cpu_model *)base;
     const graph *g = base->graph;
     const cpu_device *d = cpu_of(base);
+    if (cpu_model_train(m, e))
+        return ERR_SYSTEM;
     double correction = sqrt(1 - pow(0.999, (double)t)) / (1 - pow(0.9, (double)t));
     /* Neighbouring parameters of one group are one range. Running statistics among them have gradient 0 and
      * stay as they are. */
@@ -150,7 +168,7 @@ packed *cpu_model_slot(cpu_model *m, int number, int format, size_t floats, int 
     if (!slot)
         return NULL;
     *slot = (packed){.param = number, .format = format, .users = 1, .folded = -1};
-    slot->data = mem_aligned(floats * sizeof(float), "packed weights", e);
+    slot->data = mem_room(floats * sizeof(float), "packed weights", e);
     slot->bias = mem_aligned(((size_t)channels + 16) * sizeof(float), "packed weights", e);
     if (!slot->data || !slot->bias) {
         free(slot->data);

@@ -27,7 +27,7 @@ typedef struct packed {
 
 typedef struct cpu_model {
     model base;
-    float *params, *gradients, *first, *second; /* flat, as in graph.h */
+    float *params, *gradients, *first, *second; /* flat, as in graph.h; but for params NULL until needed */
     uint64_t version[GROUPS]; /* grows whenever a parameter of the group changes; starts at 1 */
     int gradient_group;       /* first_group of the last backward pass */
     float *fold;              /* room for one convolution's folded weights, OIHW */
@@ -54,6 +54,9 @@ void cpu_model_release_slot(cpu_model *m, packed *slot);
 /* Makes the slot hold the present weights for `pass` of c, with batch norm node `folded` multiplied in (-1:
  * none). */
 int cpu_model_pack(cpu_model *m, packed *slot, conv *c, conv_pass pass, int folded, error *e);
+
+/* Makes sure that gradients and moments are there, zero at first. */
+int cpu_model_train(cpu_model *m, error *e);
 
 /* Enlarges arena and scratch to at least these sizes. */
 int cpu_model_reserve(cpu_model *m, size_t arena_floats, size_t scratch_floats, error *e);

@@ -560,6 +560,11 @@ plan *cpu_plan_create(model *m, const plan_options *options, error *e)
         return NULL;
     }
     p->base = (plan){m, *options};
+    if (options->training && cpu_model_train((cpu_model *)m, e)) {
+        free(p);
+        free(info);
+        return NULL;
+    }
     builder b = {.p = p,
                  .m = (cpu_model *)m,
                  .g = m->graph,

@@ -29,9 +29,10 @@ typedef enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_AUTO } precis
 typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD } conv_algorithm;
 
 typedef struct device_options {
-    int threads;         /* 0: as many as threads_available() */
-    conv_algorithm conv; /* CONV_AUTO: Winograd for 3x3 stride 1 in fp32 where there is a kernel (by shape and
-                            processor, never by timing), else direct */
+    int threads; /* 0: as many as threads_available() */
+    conv_algorithm
+        conv; /* CONV_AUTO: Winograd for 3x3 stride 1 in fp32 where there is a kernel (by shape and
+                 processor, never by timing; not for the inference of at most 4 pictures), else direct */
     precision precision;
 } device_options;
 
