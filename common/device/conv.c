@@ -147,7 +147,7 @@ int conv_forward(conv *c, const float *src, const float *packed, const float *bi
 int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, float *scratch, error *e)
 {
     if (c->ours) {
-        winograd_backward_data(&c->winograd_shape, ddst, packed, dsrc, scratch, c->options.threads);
+        winograd_backward_data(&c->winograd_shape, ddst, packed, dsrc, NULL, scratch, c->options.threads);
         return 0;
     }
     return onednn_conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);

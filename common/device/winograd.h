@@ -31,20 +31,28 @@ void winograd_weights_backward(const winograd_shape *s, const float *oihw, float
  * free). */
 size_t winograd_scratch_floats(const winograd_shape *s, int threads);
 
-/* What winograd_forward does to the sums before it stores them, in this order; all may be absent. */
+/* What happens to the results before they are stored, in this order; all may be absent. */
 typedef struct winograd_epilogue {
-    const float *bias; /* [k] or NULL */
+    const float *bias; /* [k], added, or NULL */
     const float *add;  /* a tensor like dst, added, or NULL; may be dst itself (in place) */
     bool relu;
+    /* For a batch norm behind a forward pass (without the above): sums over pixels and pictures of r - center
+     * and of its square go to sums[0..k) and sums[k..2k). */
+    double *sums;        /* [2][k] or NULL */
+    const float *center; /* [k] */
+    /* For a batch norm (and ReLU) in front, in a backward pass (`bias` and `relu` absent): results are set to
+     * zero where mask <= 0, and the sums are those of r and of r * (x - center). */
+    const float *mask; /* a tensor like dst: the values behind the ReLU; NULL: no ReLU */
+    const float *x;    /* a tensor like dst, or NULL: the sums are those of the forward pass */
 } winograd_epilogue;
 
 /* dst[n,k,h,w] = epilogue(conv(src[n,c,h,w], weights)). */
 void winograd_forward(const winograd_shape *s, const float *src, const float *u, float *dst,
                       const winograd_epilogue *epilogue, float *scratch, int threads);
 
-/* dsrc[n,c,h,w] from ddst[n,k,h,w]. */
+/* dsrc[n,c,h,w] = epilogue(gradient from ddst[n,k,h,w]); the epilogue's k is c here. */
 void winograd_backward_data(const winograd_shape *s, const float *ddst, const float *u_backward, float *dsrc,
-                            float *scratch, int threads);
+                            const winograd_epilogue *epilogue, float *scratch, int threads);
 
 /* dw OIHW [k][c][3][3] (overwritten) from src and ddst. */
 void winograd_backward_weights(const winograd_shape *s, const float *src, const float *ddst, float *dw,

@@ -17,11 +17,12 @@
 #include <stddef.h>
 
 enum {
-    COEFS = 36,            /* coefficients of a 6x6 tile */
-    TILE_FLOATS = 37 * 16, /* from tile to tile in V and Y */
-    K_BLOCK = 64,          /* output channels of one product */
-    C_BLOCK = 64,          /* input channels of one piece of the weight gradient */
-    PRODUCT_ROWS = 6,      /* most tiles of one product */
+    COEFS = 36,              /* coefficients of a 6x6 tile */
+    TILE_FLOATS = 37 * 16,   /* from tile to tile in V and Y */
+    K_BLOCK = 64,            /* output channels of one product */
+    C_BLOCK = 64,            /* input channels of one piece of the weight gradient */
+    PRODUCT_ROWS = 6,        /* most tiles of one product */
+    PRODUCT_AHEAD_LINES = 6, /* cache lines fetched for each block of 16 channels */
 };
 
 /* Transforms of the tile whose top left output pixel is (y, x) in one plane [h][w][16]. Sizes are outputs
@@ -29,11 +30,13 @@ enum {
 typedef void winograd_input_tile(const float *plane, int h, int w, int y, int x, float *v);
 typedef void winograd_gradient_tile(const float *plane, int h, int w, int y, int x, float *v);
 
-/* What the output transform adds and where it stores. */
+/* What the output transform does with the results: winograd_epilogue for 16 channels and one picture. */
 typedef struct winograd_store {
-    const float *bias; /* of the 16 channels, or NULL */
-    const float *add;  /* plane like the output's, or NULL */
+    const float *bias;           /* of the 16 channels, or NULL */
+    const float *add, *mask, *x; /* planes like the output's, or NULL */
+    const float *center;         /* with sums */
     float *plane;
+    float *sums; /* 2 x 16, added to, or NULL */
     bool relu;
     bool stream; /* past the caches */
 } winograd_store;
@@ -54,9 +57,11 @@ void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, con
                                     ptrdiff_t coef_step, int width, int copies, ptrdiff_t copy_step);
 
 /* m[r][0..width) (+)= sum over channels of v[r][channel] * u[channel][0..width), r = 0..rows-1: rows 1 to 6,
- * width 16 to 64, `blocks` blocks of 16 channels, v_step apart. m's rows are `width` apart. */
+ * width 16 to 64, `blocks` blocks of 16 channels, v_step apart. m's rows are `width` apart. On the way it
+ * fetches the next coefficient of v, and PRODUCT_AHEAD_LINES lines from `ahead` on for each block (which may
+ * lie outside of any memory: fetching never fails). */
 typedef void winograd_product(const float *v, ptrdiff_t v_step, const float *u, int blocks, float *m,
-                              bool accumulate);
+                              bool accumulate, const float *ahead);
 winograd_product *winograd_product_kernel(int rows, int width);
 
 /* du[r][0..width) (+)= sum over tiles of v[tile][r] * y[tile][0..width), r = 0..15: v points at one

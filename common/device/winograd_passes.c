@@ -1,7 +1,8 @@
 /* winograd_passes.c - the three passes over blocks of tiles.
  *
- * Few channels: each thread takes blocks of its own, whose V and M stay in its second-level cache. Many
- * channels: the threads share one block's V, each takes other output channels. Which thread takes which block
+ * Each thread takes blocks of its own; with few channels their V and M stay in its second-level cache. Where
+ * there are few tiles, and for the weight gradient of many channels, the threads share one block's V, and
+ * each takes other output channels. Which thread takes which block
  * is left open where a block's results do not meet those of others (forward), and fixed where they are summed
  * (weight gradients).
  */
@@ -166,6 +167,7 @@ typedef struct forward_pass {
     const float *src, *u;
     float *dst;
     winograd_epilogue epilogue;
+    float *rows; /* epilogue's sums: [blocks][ranges][2][k], added up in this order at the end */
     bool stream;
     int threads;
     winograd_input_tile *input[TILE_CLASSES];
@@ -198,11 +200,12 @@ static void transform_input(const forward_pass *p, const tile_block *b, int chan
     }
 }
 
-/* The outputs of tiles first .. end-1 in the k block that starts at k, by way of M. */
+/* The outputs of tiles first .. end-1 in the k block that starts at k, by way of M. `row` is where this part
+ * of block and range puts its sums. */
 static void multiply(const forward_pass *p, const tile_block *b, int k, int first, int end, const float *v,
-                     float *m, fetcher *fetch)
+                     float *m, float *row, fetcher *fetch)
 {
-    const int width = k_block_width(k, p->s.k), c_blocks = p->s.c / 16, at_once = 8;
+    const int width = k_block_width(k, p->s.k), c_blocks = p->s.c / 16, at_once = 16;
     const ptrdiff_t u_step = u_coef_step(p->s.c, width), m_step = (ptrdiff_t)(end - first) * width + 16;
     const float *u = p->u + u_offset(p->s.c, k);
     const double start = clock_now();
@@ -210,30 +213,62 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
         const int from = b->first[coef] > first ? b->first[coef] : first,
                   count = min_int(b->end[coef], end) - from;
         const int groups = count > 0 ? (count + PRODUCT_ROWS - 1) / PRODUCT_ROWS : 0;
-        for (int c = 0; c < c_blocks; c += at_once)
+        for (int c = 0; c < c_blocks; c += at_once) {
+            const float *now = u + coef * u_step + (ptrdiff_t)c * 16 * width;
+            const float *next =
+                c + at_once < c_blocks ? now + (ptrdiff_t)at_once * 16 * width : u + (coef + 1) * u_step;
             for (int g = 0; g < groups; g++) {
                 const int lo = from + g * count / groups, hi = from + (g + 1) * count / groups;
                 winograd_product_kernel(hi - lo, width)(
-                    v + c * v_step(&p->cut) + (ptrdiff_t)lo * TILE_FLOATS + coef * 16, v_step(&p->cut),
-                    u + coef * u_step + (ptrdiff_t)c * 16 * width, min_int(at_once, c_blocks - c),
-                    m + coef * m_step + (ptrdiff_t)(lo - first) * width, c > 0);
+                    v + c * v_step(&p->cut) + (ptrdiff_t)lo * TILE_FLOATS + coef * 16, v_step(&p->cut), now,
+                    min_int(at_once, c_blocks - c), m + coef * m_step + (ptrdiff_t)(lo - first) * width,
+                    c > 0, next + (ptrdiff_t)g * at_once * PRODUCT_AHEAD_LINES * 16);
                 if (fetch)
                     fetch_some(fetch);
             }
+        }
     }
     clock_add(start, p->threads);
-    for (int o = 0; o < width; o += 16)
+    for (int o = 0; o < width; o += 16) {
+        const winograd_epilogue *e = &p->epilogue;
+        float sums[32] = {0};
         for (int i = first; i < end; i++) {
             const tile *q = &b->tiles[i];
             const ptrdiff_t plane = plane_of(p->dst, &p->t, p->s.k / 16, q->n, (k + o) / 16) - p->dst;
-            const winograd_store to = {.bias = p->epilogue.bias ? p->epilogue.bias + k + o : NULL,
-                                       .add = p->epilogue.add ? p->epilogue.add + plane : NULL,
+            const winograd_store to = {.bias = e->bias ? e->bias + k + o : NULL,
+                                       .add = e->add ? e->add + plane : NULL,
+                                       .mask = e->mask ? e->mask + plane : NULL,
+                                       .x = e->x ? e->x + plane : NULL,
+                                       .center = e->center ? e->center + k + o : NULL,
                                        .plane = p->dst + plane,
-                                       .relu = p->epilogue.relu,
+                                       .sums = e->sums ? sums : NULL,
+                                       .relu = e->relu,
                                        .stream = p->stream};
             p->output[q->kind](m + (ptrdiff_t)(i - first) * width + o, m_step, &to, p->t.h, p->t.w, q->y,
                                q->x);
         }
+        if (e->sums)
+            for (int j = 0; j < 16; j++) {
+                row[k + o + j] = sums[j];
+                row[p->s.k + k + o + j] = sums[16 + j];
+            }
+    }
+}
+
+static float *row_of(const forward_pass *p, int index, int range)
+{
+    return p->rows ? p->rows + ((ptrdiff_t)index * p->cut.ranges + range) * 2 * p->s.k : NULL;
+}
+
+static void add_rows(const forward_pass *p)
+{
+    double *sums = p->epilogue.sums;
+    const int width = 2 * p->s.k;
+    for (int i = 0; i < width; i++)
+        sums[i] = 0;
+    for (int row = 0; row < p->cut.blocks * p->cut.ranges; row++)
+        for (int i = 0; i < width; i++)
+            sums[i] += (double)p->rows[(ptrdiff_t)row * width + i];
 }
 
 static void fill_block(tile_block *b, const tiling *t, const blocking *cut, int index, int total)
@@ -257,6 +292,7 @@ static void forward_private(const forward_pass *p, float *scratch, int threads)
             fill_block(now, &p->t, &p->cut, index, total);
         while (index < p->cut.blocks) {
             fetcher fetch = {0};
+            float *row = row_of(p, index, 0);
 #pragma omp atomic capture
             index = next_block++;
             index += omp_get_num_threads();
@@ -269,7 +305,7 @@ static void forward_private(const forward_pass *p, float *scratch, int threads)
             for (int c = 0; c < c_blocks; c++)
                 transform_input(p, now, c, v);
             for (int k = 0; k < p->s.k; k += K_BLOCK)
-                multiply(p, now, k, 0, now->count, v, m, &fetch);
+                multiply(p, now, k, 0, now->count, v, m, row, &fetch);
             tile_block *done = now;
             now = next;
             next = done;
@@ -296,10 +332,18 @@ static void forward_shared(const forward_pass *p, float *scratch, int threads)
 #pragma omp for schedule(dynamic, 1) collapse(2)
             for (int k = 0; k < p->s.k; k += K_BLOCK)
                 for (int r = 0; r < ranges; r++)
-                    multiply(p, &b, k, r * b.count / ranges, (r + 1) * b.count / ranges, v, m, NULL);
+                    multiply(p, &b, k, r * b.count / ranges, (r + 1) * b.count / ranges, v, m,
+                             row_of(p, index, r), NULL);
         }
         _mm_sfence();
     }
+}
+
+/* V and M of all threads. */
+static size_t work_floats(const winograd_shape *s, const blocking *cut, int threads)
+{
+    const size_t v = v_floats(s->c, cut), m = m_floats(cut);
+    return cut->shared ? v + (size_t)threads * m : (size_t)threads * (v + m);
 }
 
 static void run_forward(const winograd_shape *s, const float *src, const float *u, float *dst,
@@ -322,10 +366,14 @@ static void run_forward(const winograd_shape *s, const float *src, const float *
         p.input[kind] = winograd_input_kernel(size_y, size_x);
         p.output[kind] = winograd_output_kernel(size_y, size_x);
     }
+    if (p.epilogue.sums)
+        p.rows = scratch + work_floats(s, &p.cut, threads);
     if (p.cut.shared)
         forward_shared(&p, scratch, threads);
     else
         forward_private(&p, scratch, threads);
+    if (p.rows)
+        add_rows(&p);
 }
 
 void winograd_forward(const winograd_shape *s, const float *src, const float *u, float *dst,
@@ -340,10 +388,10 @@ static winograd_shape reversed(const winograd_shape *s)
 }
 
 void winograd_backward_data(const winograd_shape *s, const float *ddst, const float *u_backward, float *dsrc,
-                            float *scratch, int threads)
+                            const winograd_epilogue *epilogue, float *scratch, int threads)
 {
     const winograd_shape r = reversed(s);
-    run_forward(&r, ddst, u_backward, dsrc, NULL, scratch, threads);
+    run_forward(&r, ddst, u_backward, dsrc, epilogue, scratch, threads);
 }
 
 /* ---- backward weights */
@@ -549,8 +597,7 @@ void winograd_backward_weights(const winograd_shape *s, const float *src, const 
 static size_t forward_floats(const winograd_shape *s, int threads)
 {
     const blocking cut = blocking_forward(s, threads);
-    const size_t v = v_floats(s->c, &cut), m = m_floats(&cut);
-    return cut.shared ? v + (size_t)threads * m : (size_t)threads * (v + m);
+    return work_floats(s, &cut, threads) + (size_t)cut.blocks * (size_t)cut.ranges * 2 * (size_t)s->k;
 }
 
 size_t winograd_scratch_floats(const winograd_shape *s, int threads)

@@ -93,8 +93,9 @@ blocking blocking_forward(const winograd_shape *s, int threads)
 {
     const int total = tiling_count(s);
     blocking b;
-    if (s->c <= 128) {
-        b = even_blocks(total, s->c <= 64 ? 24 : 36, threads);
+    /* With few tiles for each thread, reading all weights would take longer than the products. */
+    if (s->c <= 128 || total >= 24 * threads) {
+        b = even_blocks(total, s->c <= 64 ? 24 : s->c <= 128 ? 36 : 64, threads);
         b.ranges = 1;
         return b;
     }

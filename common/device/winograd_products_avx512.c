@@ -7,7 +7,7 @@
 
 /* rows tiles by `vecs` vectors of output channels. */
 ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdiff_t v_step, const float *u,
-                           int blocks, float *m, bool accumulate)
+                           int blocks, float *m, bool accumulate, const float *ahead)
 {
     vec sum[PRODUCT_ROWS][4];
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int b = 0; b < vecs; b++)
@@ -18,6 +18,8 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdi
     for (int block = 0; block < blocks; block++) {
         UNROLL for (int r = 0; r < rows; r++) /* the next coefficient of these tiles */
             _mm_prefetch(v + r * TILE_FLOATS + 16, _MM_HINT_T0);
+        UNROLL for (int i = 0; i < PRODUCT_AHEAD_LINES; i++) _mm_prefetch(ahead + i * 16, _MM_HINT_T0);
+        ahead += PRODUCT_AHEAD_LINES * 16;
         UNROLL for (int c = 0; c < 16; c++)
         {
             vec weight[4];
@@ -40,9 +42,9 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdi
 
 #define PRODUCT(ROWS, VECS)                                                                                  \
     static void product_##ROWS##x##VECS(const float *v, ptrdiff_t v_step, const float *u, int blocks,        \
-                                        float *m, bool accumulate)                                           \
+                                        float *m, bool accumulate, const float *ahead)                       \
     {                                                                                                        \
-        product(ROWS, VECS, v, v_step, u, blocks, m, accumulate);                                            \
+        product(ROWS, VECS, v, v_step, u, blocks, m, accumulate, ahead);                                     \
     }
 #define PRODUCTS(VECS)                                                                                       \
     PRODUCT(1, VECS)                                                                                         \

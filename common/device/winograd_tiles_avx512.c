@@ -64,13 +64,22 @@ ALWAYS_INLINE void gradient_tile(const int size_y, const int size_x, const float
     }
 }
 
+/* What is gathered on the way out. */
+enum { NO_SUMS, FORWARD_SUMS, BACKWARD_SUMS };
+
 /* Y = A^T M A, then the epilogue. */
-ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool with_add, const bool stream,
-                               const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w,
-                               int y, int x)
+ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool with_add, const int sums,
+                               const bool stream, const float *m, ptrdiff_t coef_step,
+                               const winograd_store *to, int h, int w, int y, int x)
 {
     const vec bias = to->bias ? _mm512_loadu_ps(to->bias) : _mm512_setzero_ps();
     const vec least = set1(to->relu ? 0.0f : -INFINITY);
+    const vec center = sums ? _mm512_loadu_ps(to->center) : _mm512_setzero_ps();
+    /* without these tensors nothing is loaded from their places */
+    const __mmask16 adds = to->add ? 0xffff : 0, masks = to->mask ? 0xffff : 0;
+    const float *addend = to->add ? to->add : to->plane, *mask = to->mask ? to->mask : to->plane;
+    vec first = sums ? _mm512_loadu_ps(to->sums) : _mm512_setzero_ps(),
+        second = sums ? _mm512_loadu_ps(to->sums + 16) : _mm512_setzero_ps();
     const ptrdiff_t start = ((ptrdiff_t)y * w + x) * 16, line = (ptrdiff_t)w * 16;
     vec t[6][4];
     UNROLL for (int j = 0; j < 6; j++) if (has_point(size_x, j))
@@ -92,17 +101,39 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
             if (size_x == 2 && x + j >= w)
                 break;
             const ptrdiff_t at = start + i * line + j * 16;
-            vec r = add(row[j], bias);
-            if (with_add)
-                r = add(r, _mm512_loadu_ps(to->add + at));
-            r = _mm512_max_ps(least, r); /* a NaN stays one */
+            vec r = row[j];
+            if (sums == NO_SUMS) {
+                r = add(r, bias);
+                if (with_add)
+                    r = add(r, _mm512_loadu_ps(addend + at));
+                r = _mm512_max_ps(least, r); /* a NaN stays one */
+            } else if (sums == FORWARD_SUMS) {
+                const vec d0 = sub(r, center);
+                first = add(first, d0);
+                second = _mm512_fmadd_ps(d0, d0, second);
+            } else {
+                r = add(r, _mm512_maskz_loadu_ps(adds, addend + at));
+                const vec behind = _mm512_maskz_loadu_ps(masks, mask + at);
+                const __mmask16 counts = _mm512_cmp_ps_mask(behind, _mm512_setzero_ps(), _CMP_GT_OQ);
+                r = _mm512_maskz_mov_ps((__mmask16)(counts | ~masks), r);
+                first = add(first, r);
+                second = _mm512_fmadd_ps(r, sub(_mm512_loadu_ps(to->x + at), center), second);
+            }
             if (stream)
                 _mm512_stream_ps(to->plane + at, r);
             else
                 _mm512_storeu_ps(to->plane + at, r);
         }
     }
+    if (sums) {
+        _mm512_storeu_ps(to->sums, first);
+        _mm512_storeu_ps(to->sums + 16, second);
+    }
 }
+
+#define OUTPUT(Y, X, ADD, SUMS)                                                                              \
+    (to->stream ? output_tile(Y, X, ADD, SUMS, true, m, coef_step, to, h, w, y, x)                           \
+                : output_tile(Y, X, ADD, SUMS, false, m, coef_step, to, h, w, y, x))
 
 #define TILE_KERNELS(Y, X)                                                                                   \
     static void input_##Y##X(const float *plane, int h, int w, int y, int x, float *v)                       \
@@ -119,14 +150,14 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
     static void output_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w,   \
                               int y, int x)                                                                  \
     {                                                                                                        \
-        if (to->add && to->stream)                                                                           \
-            output_tile(Y, X, true, true, m, coef_step, to, h, w, y, x);                                     \
+        if (to->x)                                                                                           \
+            OUTPUT(Y, X, true, BACKWARD_SUMS);                                                               \
+        else if (to->sums)                                                                                   \
+            OUTPUT(Y, X, false, FORWARD_SUMS);                                                               \
         else if (to->add)                                                                                    \
-            output_tile(Y, X, true, false, m, coef_step, to, h, w, y, x);                                    \
-        else if (to->stream)                                                                                 \
-            output_tile(Y, X, false, true, m, coef_step, to, h, w, y, x);                                    \
+            OUTPUT(Y, X, true, NO_SUMS);                                                                     \
         else                                                                                                 \
-            output_tile(Y, X, false, false, m, coef_step, to, h, w, y, x);                                   \
+            OUTPUT(Y, X, false, NO_SUMS);                                                                    \
     }
 
 TILE_KERNELS(4, 4)

@@ -175,7 +175,7 @@ int main(int argc, char **argv)
                         winograd_forward(&s, src, u, dst, NULL, scratch, threads);
                     } else if (pass == BACKWARD_DATA) {
                         winograd_weights_backward(&s, weights, u, threads);
-                        winograd_backward_data(&s, dst, u, src, scratch, threads);
+                        winograd_backward_data(&s, dst, u, src, NULL, scratch, threads);
                     } else {
                         winograd_backward_weights(&s, src, dst, weights, scratch, threads);
                     }

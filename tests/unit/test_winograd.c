@@ -139,7 +139,7 @@ static void check_passes(problem *p, int threads)
     winograd_forward(s, p->src, p->u, p->dst, NULL, p->scratch, threads);
     const double forward = relative_error(p->dst, p->expected_dst, p->dst_size);
     winograd_weights_backward(s, p->weights, p->u, threads);
-    winograd_backward_data(s, p->ddst, p->u, p->dsrc, p->scratch, threads);
+    winograd_backward_data(s, p->ddst, p->u, p->dsrc, NULL, p->scratch, threads);
     const double data = relative_error(p->dsrc, p->expected_dsrc, p->src_size);
     winograd_backward_weights(s, p->src, p->ddst, p->dw, p->scratch, threads);
     const double weights = relative_error(p->dw, p->expected_dw, p->weights_size);
@@ -275,6 +275,88 @@ static void test_epilogue(void)
     }
 }
 
+/* Sums of `plane` channels last: [n][k/16][hw][16] to [2][k]; kind 0: of r - center and its square, else of r
+ * and r (x - center). */
+static void expected_sums(const double *r, const float *x, const float *center, int n, int k, int hw,
+                          double *sums)
+{
+    for (int i = 0; i < 2 * k; i++)
+        sums[i] = 0;
+    for (int i = 0; i < n * k * hw; i++) {
+        const int channel = i / (hw * 16) % (k / 16) * 16 + i % 16;
+        const double d = (x ? (double)x[i] : r[i]) - (double)center[channel];
+        sums[channel] += x ? r[i] : d;
+        sums[k + channel] += x ? r[i] * d : d * d;
+    }
+}
+
+static void test_sums(void)
+{
+    TEST("the sums that a batch norm needs are gathered on the way, forward and backward")
+    {
+        static const int shapes[][5] = {{2, 32, 48, 14, 9},
+                                        {3, 144, 80, 7, 7},
+                                        {1, 16, 16, 1, 2},
+                                        {11, 16, 64, 57, 60},
+                                        {17, 272, 288, 7, 7}};
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            const int *q = shapes[i];
+            const winograd_shape shape = {.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4]};
+            const int hw = q[3] * q[4], most = q[1] > q[2] ? q[1] : q[2];
+            problem p = open_problem(shape, 3);
+            float *center = random_floats((size_t)most), *mask = random_floats(p.src_size),
+                  *x = random_floats(p.src_size), *second = random_floats(p.src_size);
+            double *sums = zero_doubles(2 * (size_t)most), *expected = zero_doubles(2 * (size_t)most),
+                   *masked = zero_doubles(p.src_size);
+            for (int threads = 1; threads <= 3; threads++) {
+                const winograd_epilogue forward = {.sums = sums, .center = center};
+                winograd_weights_forward(&p.s, p.weights, p.u, threads);
+                winograd_forward(&p.s, p.src, p.u, p.dst, &forward, p.scratch, threads);
+                expected_sums(p.expected_dst, NULL, center, q[0], q[2], hw, expected);
+                double worst = 0, size = 0;
+                for (int j = 0; j < 2 * q[2]; j++) {
+                    worst = fmax(worst, fabs(sums[j] - expected[j]));
+                    size = fmax(size, fabs(expected[j]));
+                }
+                CHECK(worst <= 1e-5 * size && relative_error(p.dst, p.expected_dst, p.dst_size) <= tolerance,
+                      "shape %zu, %d threads: forward sums off by %.2e of %.2e", i, threads, worst, size);
+                winograd_weights_backward(&p.s, p.weights, p.u, threads);
+                for (int what = 0; what < 6;
+                     what++) { /* bit 0: a mask; 0, 2, 4: nothing, a tensor, in place */
+                    winograd_epilogue backward = {
+                        .sums = sums, .center = center, .x = x, .mask = what & 1 ? mask : NULL};
+                    backward.add = what & 4 ? p.dsrc : what & 2 ? second : NULL;
+                    if (what & 4)
+                        memcpy(p.dsrc, second, p.src_size * sizeof *second);
+                    winograd_backward_data(&p.s, p.ddst, p.u, p.dsrc, &backward, p.scratch, threads);
+                    for (size_t j = 0; j < p.src_size; j++)
+                        masked[j] = what & 1 && !(mask[j] > 0)
+                                        ? 0
+                                        : p.expected_dsrc[j] + (what & 6 ? (double)second[j] : 0);
+                    expected_sums(masked, x, center, q[0], q[1], hw, expected);
+                    worst = size = 0;
+                    for (int j = 0; j < 2 * q[1]; j++) {
+                        worst = fmax(worst, fabs(sums[j] - expected[j]));
+                        size = fmax(size, fabs(expected[j]));
+                    }
+                    const double error = relative_error(p.dsrc, masked, p.src_size);
+                    CHECK(worst <= 1e-5 * size && error <= tolerance,
+                          "shape %zu, %d threads, backward %d: %.2e, sums off by %.2e of %.2e", i, threads,
+                          what, error, worst, size);
+                }
+            }
+            free(center);
+            free(mask);
+            free(x);
+            free(second);
+            free(sums);
+            free(expected);
+            free(masked);
+            close_problem(&p);
+        }
+    }
+}
+
 static void test_not_a_number(void)
 {
     TEST("a NaN in the source comes out as NaN, ReLU or not")
@@ -306,7 +388,7 @@ static void test_repeats(void)
                     winograd_weights_forward(&p.s, p.weights, p.u, threads);
                     winograd_forward(&p.s, p.src, p.u, p.dst, NULL, p.scratch, threads);
                     winograd_weights_backward(&p.s, p.weights, p.u, threads);
-                    winograd_backward_data(&p.s, p.ddst, p.u, p.dsrc, p.scratch, threads);
+                    winograd_backward_data(&p.s, p.ddst, p.u, p.dsrc, NULL, p.scratch, threads);
                     winograd_backward_weights(&p.s, p.src, p.ddst, p.dw, p.scratch, threads);
                     if (run == 0) {
                         memcpy(first_dst, p.dst, p.dst_size * sizeof(float));
@@ -358,6 +440,7 @@ int main(void)
     test_network_shapes();
     test_several_blocks();
     test_epilogue();
+    test_sums();
     test_not_a_number();
     test_repeats();
     test_scratch();
