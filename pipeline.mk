@@ -117,11 +117,15 @@ no-weights:
 
 # ---------------------------------------------------------------- reasons to run again
 
-records := json anno largest csv cache weights $(MODELS)
+curves  := $(foreach m,$(MODELS),$m.head $m.top)
+records := json anno largest csv cache weights $(MODELS) $(MODELS:%=lr.%.0) $(curves:%=lr.%)
 
 # The text of a recipe without comments and with single blanks, one setting a line. $(call canonical,FILE)
-canonical = $(subst \1, ,$(subst $(blank),$(nl),$(strip $(foreach l,$(subst $(nl), ,$(subst \
-  $(tab),\1,$(subst $(blank),\1,$(file <$1)))),$(call canonical_line,$l)))))
+canonical = $(call unfolded,$(call canonical_lines,$1))
+# The same as a list of words, each of them a line with \1 for its blanks, and back.
+canonical_lines = $(strip $(foreach l,$(subst $(nl), ,$(subst \
+  $(tab),\1,$(subst $(blank),\1,$(file <$1)))),$(call canonical_line,$l)))
+unfolded = $(subst \1, ,$(subst $(blank),$(nl),$1))
 canonical_line = $(subst $(blank),\1,$(strip $(subst \1, ,$(patsubst _%,%,$(firstword $(subst $(hash), ,_$1))))))
 
 # $(call changed,NAME,OUTPUTS): the reason, as the name of a phony prerequisite, or nothing.
@@ -190,13 +194,16 @@ $(OUT)/weights.sha256: $(OUT)/.made/weights ; +
 
 # ---------------------------------------------------------------- trainings, one at a time
 
-define training_parameters
+define run_parameters
 model_version $(MODEL_VERSION)
 weights $(if $(identity),given,none)
 split $(if $(filter $(OUT)/val.txt,$(VAL)),$(SPLIT) $(VAL_PCT) $(SPLIT_SEED) $(ORDER),$(VAL))
 size $(SIZE)
 seed $(or $(SEED),of the recipe)
 options $(TRAINFLAGS)
+endef
+define training_parameters
+$(run_parameters)
 $(call canonical,$(RECIPES)/$1.recipe)
 endef
 $(foreach m,$(MODELS),$(eval parameters.$m = $$(call training_parameters,$m)))
@@ -205,18 +212,87 @@ labels.cls  := --lrg $(OUT)/lrg.csv
 labels.bbox := --bb $(OUT)/bb.csv
 labels.detn := --lrg $(OUT)/lrg.csv --bb $(OUT)/bb.csv
 
+# $(call training_command,MODEL,WHERE THE WEIGHTS COME FROM)
+training_command = $(BIN)/train-$1 --cache $(cache) $(labels.$1) --val $(VAL) $2 --recipe $(RECIPES)/$1.recipe \
+  $(if $(SEED),--seed $(SEED)) $(with_size) $(with_threads) $(TRAINFLAGS)
+
 # $(call training,MODEL). The files of a run are newer than its record, which has the time of its start. What a
 # failed training leaves stays: its history, and the checkpoints after its phases.
 define training
 made.$1 := $(addprefix $(OUT)/$1.,ckpt history.tsv batches.tsv)
 $(OUT)/.made/$1: $$$$(if $$$$(refusal),no-data) $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(cache) \
   $$$$(call changed,$1,$$$$(made.$1)) | $(BIN)/train-$1 $(RECIPES)/$1.recipe
-	@$(stage) --alone $(OUT)/$1 $(BIN)/train-$1 --cache $(cache) $(labels.$1) --val $(VAL) \
-	  --weights $(WEIGHTS) --recipe $(RECIPES)/$1.recipe $(if $(SEED),--seed $(SEED)) $(with_size) $(with_threads) \
-	  $(TRAINFLAGS) -o $(OUT)/$1.ckpt
+	@$(stage) --alone $(OUT)/$1 $(call training_command,$1,--weights $(WEIGHTS)) -o $(OUT)/$1.ckpt
 $$(made.$1): $(OUT)/.made/$1 ;
 endef
 $(foreach m,$(MODELS),$(eval $(call training,$m)))
+
+# ---------------------------------------------------------------- learning-rate curves
+#
+# The six of the published run: MODEL.head before any training, MODEL.top after phase head. They are for choosing
+# the rates of what follows, so they depend on the recipe's settings and on phase head, not on other phases or
+# rates, and MODEL.top asks for no whole training: out/lr/MODEL.0.ckpt is a copy of out/MODEL.0.ckpt when MODEL's
+# training is there and up to date, else phase head is trained alone, which gives the same bytes in minutes.
+
+# Rates of the first batch and of the last one of a whole epoch: those of the published run, whose later ones are
+# a thousandth of the phase's own.
+rates.cls.head  := 1e-5 100
+rates.cls.top   := 2e-8,2e-7,2e-5 10
+rates.bbox.head := 1e-5 100
+rates.bbox.top  := 2e-8,2e-7,2e-6 10
+rates.detn.head := 1e-5 10
+rates.detn.top  := 1e-7,1e-6,1e-5 10
+# Points that the plots leave out at the start and at the end, where the published run shows most.
+trim.cls.head   := --skip 5 --skip-end 1
+trim.cls.top    := --skip 1
+trim.bbox.head  := --skip 5
+trim.bbox.top   := --skip 1
+trim.detn.head  := --skip 5 --skip-end 1
+trim.detn.top   := --skip 0
+
+# $(call phase,MODEL,NAME): its line; $(call layers,MODEL,NAME): the part before its rates.
+lines.of = $(call canonical_lines,$(RECIPES)/$1.recipe)
+phase    = $(filter phase\1$2\1%,$(lines.of))
+layers   = $(subst $(blank),\1,$(wordlist 1,4,$(subst \1, ,$(phase))))
+define curve_parameters
+$(run_parameters)
+$(if $3,rates $3
+)$(call unfolded,$(strip $(filter-out phase\1%,$(lines.of)) $2))
+endef
+$(foreach m,$(MODELS),\
+  $(eval parameters.lr.$m.head = $$(call curve_parameters,$m,$$(call layers,$m,head),$$(rates.$m.head)))\
+  $(eval parameters.lr.$m.0 = $$(call curve_parameters,$m,$$(call phase,$m,head)))\
+  $(eval parameters.lr.$m.top = $$(call curve_parameters,$m,$$(call phase,$m,head) $$(call layers,$m,top),$$(rates.$m.top))))
+
+# $(call curve,MODEL,PHASE,WHERE THE WEIGHTS COME FROM)
+curve = $(stage) --alone $(OUT)/lr.$1.$2 $(call training_command,$1,$3) --phase $2 \
+  --lr-start $(word 1,$(rates.$1.$2)) --lr-end $(word 2,$(rates.$1.$2)) --lr-find $(OUT)/lr/$1.$2.tsv
+# Is phase head the recipe's first one, and MODEL's training there with these settings?
+trained = $(if $(call changed,$1,$(made.$1)),,$(and $(call phase,$1,head),$(filter \
+  $(call phase,$1,head),$(firstword $(filter phase\1%,$(lines.of)))),$(wildcard $(OUT)/$1.0.ckpt)))
+define curves_of
+inputs.$1 := $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(cache)
+$(OUT)/.made/lr.$1.head: $$$$(if $$$$(refusal),no-data) $$(inputs.$1) \
+  $$$$(call changed,lr.$1.head,$(OUT)/lr/$1.head.tsv) | $(BIN)/train-$1 $(RECIPES)/$1.recipe $(OUT)/lr
+	@$$(call curve,$1,head,--weights $(WEIGHTS))
+$(OUT)/.made/lr.$1.0: $$$$(if $$$$(refusal),no-data) $$(inputs.$1) \
+  $$$$(call changed,lr.$1.0,$(OUT)/lr/$1.0.ckpt) | $(BIN)/train-$1 $(RECIPES)/$1.recipe $(OUT)/lr
+	@if $$(if $$(call trained,$1),[ -z "$$$$(find $$(inputs.$1) -newer $(OUT)/.made/$1 -print -quit)" ],false); \
+	then $(stage) $(OUT)/lr.$1.0 cp $(OUT)/$1.0.ckpt $(OUT)/lr/$1.0.ckpt; \
+	else $(stage) --alone $(OUT)/lr.$1.0 $$(call training_command,$1,--weights $(WEIGHTS)) --until head -o $(OUT)/lr/$1.0.ckpt; fi
+$(OUT)/.made/lr.$1.top: $(OUT)/lr/$1.0.ckpt $$$$(call changed,lr.$1.top,$(OUT)/lr/$1.top.tsv)
+	@$$(call curve,$1,top,--init $(OUT)/lr/$1.0.ckpt)
+$(OUT)/lr/$1.0.ckpt: $(OUT)/.made/lr.$1.0 ;
+$(OUT)/lr/$1.head.tsv: $(OUT)/.made/lr.$1.head ;
+$(OUT)/lr/$1.top.tsv: $(OUT)/.made/lr.$1.top ;
+endef
+$(foreach m,$(MODELS),$(eval $(call curves_of,$m)))
+
+$(OUT)/lr $(OUT)/pictures:
+	@mkdir -p $@
+
+$(curves:%=$(OUT)/lr/%.png): $(OUT)/lr/%.png: $(OUT)/lr/%.tsv $(BIN)/render
+	@$(stage) $(OUT)/lr.$*.plot $(BIN)/render --kind lr-find --lr $< $(trim.$*) --title $* -o $@
 
 # ---------------------------------------------------------------- predictions, figures, pictures
 
@@ -249,6 +325,9 @@ cls: ## the classifier of the largest object, with its figures and pictures
 bbox: ## the regressor of its box
 detn: ## the detector of both
 $(foreach m,$(MODELS),$(eval $m: $(addprefix $(OUT)/$m.,ckpt metrics.json grid.png curves.png)))
+
+.PHONY: lr
+lr: $(foreach c,$(curves),$(addprefix $(OUT)/lr/$c.,tsv png)) ## the six curves that help to choose a rate, out/lr/MODEL.{head,top}.{tsv,png}
 
 ##@ Looking at the pipeline
 #? T           the files that why and status speak of [all products]

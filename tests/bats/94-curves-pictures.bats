@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# make lr and make pictures: what they run, and what they leave alone; with stand-ins for the programs.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+load ../lib/standins
+
+setup() {
+    standin_tree
+    for model in cls bbox detn; do
+        printf 'arch resnet34\nphase head from head lr 1e-2 triangular 32 5 epochs 3\nphase top from layer3 lr 1e-5 1e-4 1e-3 triangular 32 5 epochs 3\nphase all from conv1 lr 1e-5 1e-4 1e-3 triangular 32 5 epochs 3\n' >recipes/$model.recipe
+    done
+}
+
+# ---------------------------------------------------------------- learning-rate curves
+
+@test "a curve after phase head trains that phase alone" {
+    run -0 mk out/lr/detn.top.tsv
+    assert_equal "$(calls)" "json2anno largest mkcsv resize-cache train-detn train-detn"
+    [ -e out/lr/detn.0.ckpt ]
+    [ ! -e out/detn.ckpt ]
+    assert_output --regexp "train-detn .*--weights data/resnet34.safetensors .*--until head -o out/lr/detn.0.ckpt"
+    assert_output --regexp "train-detn .*--init out/lr/detn.0.ckpt .*--phase top --lr-start 1e-7,1e-6,1e-5 --lr-end 10 --lr-find out/lr/detn.top.tsv"
+    run -0 mk out/lr/detn.top.tsv
+    assert_equal "$(calls)" ""
+}
+
+@test "after a training the curve starts from the checkpoint that this left" {
+    mk out/detn.ckpt >/dev/null
+    calls >/dev/null
+    run -0 mk out/lr/detn.top.tsv
+    assert_equal "$(calls)" "train-detn"
+    cmp out/detn.0.ckpt out/lr/detn.0.ckpt
+    run -0 mk out/lr/detn.top.tsv out/detn.ckpt
+    assert_equal "$(calls)" ""
+}
+
+@test "a checkpoint of other settings or of older data is not taken" {
+    mk out/cls.ckpt out/bbox.ckpt out/detn.ckpt >/dev/null
+    calls >/dev/null
+    later
+    run -0 mk out/lr/cls.top.tsv SEED=3
+    assert_equal "$(calls)" "train-cls train-cls"
+    echo more >voc/JPEGImages/3.jpg
+    run -0 mk out/lr/bbox.top.tsv
+    assert_equal "$(calls)" "resize-cache train-bbox train-bbox"
+    sed -i '/phase head/d' recipes/detn.recipe
+    run -0 mk out/lr/detn.top.tsv
+    assert_equal "$(calls)" "train-detn train-detn"
+}
+
+@test "a curve depends on the settings and on phase head, not on the rates that it is for" {
+    mk lr >/dev/null
+    calls >/dev/null
+    later
+    sed -i '/phase all/s/1e-5/2e-5/; /phase top/s/1e-5/2e-5/' recipes/*.recipe
+    run -0 mk lr
+    assert_equal "$(calls)" ""
+    sed -i '/phase head/s/1e-2/2e-2/' recipes/cls.recipe
+    run -0 mk lr
+    assert_equal "$(calls)" "render train-cls train-cls"
+    sed -i 's/from layer3/from conv1/' recipes/bbox.recipe
+    run -0 mk lr
+    assert_equal "$(calls)" "render train-bbox"
+    echo 'batch 32' >>recipes/detn.recipe
+    run -0 mk lr
+    assert_equal "$(calls)" "render render train-detn train-detn train-detn"
+}
+
+@test "all six curves have the published run's first and last rates" {
+    run -0 mk -n lr
+    for want in 'cls .*--phase head --lr-start 1e-5 --lr-end 100' 'cls .*--phase top --lr-start 2e-8,2e-7,2e-5 --lr-end 10' \
+        'bbox .*--phase head --lr-start 1e-5 --lr-end 100' 'bbox .*--phase top --lr-start 2e-8,2e-7,2e-6 --lr-end 10' \
+        'detn .*--phase head --lr-start 1e-5 --lr-end 10' 'detn .*--phase top --lr-start 1e-7,1e-6,1e-5 --lr-end 10'; do
+        assert_output --regexp "train-$want"
+    done
+    run -0 mk lr
+    for curve in {cls,bbox,detn}.{head,top}; do
+        [ -s "out/lr/$curve.tsv" ]
+        [ -s "out/lr/$curve.png" ]
+    done
+    run -0 mk -q lr
+}
+
+@test "TRAINFLAGS go to the curves too, and without data or weights they refuse as trainings do" {
+    run -0 mk -n out/lr/cls.top.tsv TRAINFLAGS='--set batch=32'
+    assert_output --regexp "--set batch=32 --until head"
+    assert_output --regexp "--set batch=32 --phase top"
+    run -2 mk out/lr/cls.head.tsv VOC=nowhere
+    assert_output --partial "no annotations in nowhere"
+    run -2 mk out/lr/cls.head.tsv WEIGHTS=nowhere
+    assert_output --partial "no weights at nowhere"
+}
