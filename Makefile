@@ -116,17 +116,15 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 	@+$(MAKE) --no-print-directory $(jobs) ASAN=1 BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin all units
 	@BIN='$(BUILD)/asan/bin' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 tests/run $(TESTS)
 
-# The same steps in PyTorch, when python3 has it: python3 of the PATH, or PYTHON=…
+# Peers are timed where they are there: PyTorch, OpenCV and Pillow of PYTHON, and jq.
 PYTHON ?= python3
-bench: $(BENCHES) ## time training steps and kernels on this (idle) machine, beside PyTorch where PYTHON has it
-	$(BUILD)/bench/bench_winograd
-	$(BUILD)/bench/bench_step
-	$(BUILD)/bench/bench_roofline
-	@if $(PYTHON) -c 'import torch, torchvision' 2>/dev/null; then $(PYTHON) tests/bench/torch_step.py; \
-	else echo 'bench: $(PYTHON) has no torch and torchvision: our figures alone'; fi
+#? BENCH       what bench times: steps prediction pictures annotations start size kernels roofline [all]
+BENCH ?=
+bench: all $(BENCHES) ## time everything on this (idle) machine, in one table, beside PyTorch, OpenCV … where PYTHON has them
+	@BIN='$(BIN)' BENCH='$(BUILD)/bench' PYTHON='$(PYTHON)' VOC='$(VOC)' tests/bench/run $(BENCH)
 
 sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c)
-shells  := $(filter-out %.awk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/lib/*.bash tests/bats/*.bats)
+shells  := $(filter-out %.awk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/lib/*.bash tests/bats/*.bats)
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)

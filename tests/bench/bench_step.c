@@ -1,6 +1,6 @@
 /* bench_step.c - the time of training steps and of evaluation on this machine: ResNet-34 with the detection
- * head, random weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS]]]].
- * Prints one row per phase: medians. */
+ * head, random weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS
+ * [fp32|bf16|auto]]]]]. Prints one row per phase: medians. */
 #include "base/random.h"
 #include "device/device.h"
 #include "nn/resnet.h"
@@ -78,7 +78,11 @@ int main(int argc, char **argv)
     error e = {0};
     bench b = {.batch = argc > 1 ? atoi(argv[1]) : 64, .steps = argc > 2 ? atoi(argv[2]) : 5};
     const char *conv = argc > 3 ? argv[3] : "auto";
+    const char *precision = argc > 5 ? argv[5] : "fp32";
     const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
+                                    .precision = strcmp(precision, "bf16") == 0   ? PRECISION_BF16
+                                                 : strcmp(precision, "auto") == 0 ? PRECISION_AUTO
+                                                                                  : PRECISION_FP32,
                                     .conv = strcmp(conv, "direct") == 0     ? CONV_DIRECT
                                             : strcmp(conv, "winograd") == 0 ? CONV_WINOGRAD
                                                                             : CONV_AUTO};
@@ -87,7 +91,7 @@ int main(int argc, char **argv)
     if (b.batch < 1 || b.steps < 1 || b.steps > 64 || !d ||
         network_build(&g, TASK_DETN, ARCH_RESNET34, 224, 20, imagenet_mean, imagenet_std, &e)) {
         fprintf(stderr, "bench_step: %s\n",
-                e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS]]]]");
+                e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS [PRECISION]]]]]");
         return 2;
     }
     b.m = model_create(d, &g, &e);
