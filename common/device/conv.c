@@ -87,6 +87,11 @@ void conv_free(conv *c)
     free(c);
 }
 
+bool conv_gathers(const conv *c)
+{
+    return c->ours;
+}
+
 bool conv_is_winograd(const conv *c)
 {
     return c->winograd;
@@ -132,10 +137,14 @@ int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *
 }
 
 int conv_forward(conv *c, const float *src, const float *packed, const float *bias, const float *add,
-                 float *dst, float *scratch, error *e)
+                 float *dst, const conv_sums *sums, float *scratch, error *e)
 {
     if (c->ours) {
-        const winograd_epilogue epilogue = {.bias = bias, .add = add, .relu = c->options.relu};
+        const winograd_epilogue epilogue = {.bias = bias,
+                                            .add = add,
+                                            .relu = c->options.relu,
+                                            .sums = sums ? sums->sums : NULL,
+                                            .center = sums ? sums->center : NULL};
         winograd_forward(&c->winograd_shape, src, packed, dst, &epilogue, scratch, c->options.threads);
         return 0;
     }
@@ -144,10 +153,19 @@ int conv_forward(conv *c, const float *src, const float *packed, const float *bi
     return onednn_conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
 }
 
-int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, float *scratch, error *e)
+int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, const conv_sums *sums,
+                       float *scratch, error *e)
 {
     if (c->ours) {
-        winograd_backward_data(&c->winograd_shape, ddst, packed, dsrc, NULL, scratch, c->options.threads);
+        winograd_epilogue epilogue = {0};
+        if (sums)
+            epilogue = (winograd_epilogue){.sums = sums->sums,
+                                           .center = sums->center,
+                                           .add = sums->add,
+                                           .mask = sums->mask,
+                                           .x = sums->x};
+        winograd_backward_data(&c->winograd_shape, ddst, packed, dsrc, &epilogue, scratch,
+                               c->options.threads);
         return 0;
     }
     return onednn_conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);

@@ -37,11 +37,23 @@ size_t conv_packed_floats(const conv *c, conv_pass pass);
 int conv_packed_format(const conv *c, conv_pass pass);
 int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *e);
 
-/* dst = relu?(conv(src) + bias + add?). bias and add only with options->inference; add may be dst. */
+/* What is gathered for the batch norm behind a forward pass, or in front of a backward pass: see
+ * winograd_epilogue. */
+typedef struct conv_sums {
+    double *sums; /* [2][channels] */
+    const float *center;
+    const float *add, *mask, *x; /* backward; add and mask may be NULL, add may be dsrc */
+} conv_sums;
+
+/* Whether the passes below take conv_sums: else they must be NULL. */
+bool conv_gathers(const conv *c);
+
+/* dst = relu?(conv(src) + bias + add?). bias and add only with options->inference; add may be dst; sums only
+ * without. */
 int conv_forward(conv *c, const float *src, const float *packed, const float *bias, const float *add,
-                 float *dst, float *scratch, error *e);
-int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, float *scratch,
-                       error *e);
+                 float *dst, const conv_sums *sums, float *scratch, error *e);
+int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, const conv_sums *sums,
+                       float *scratch, error *e);
 int conv_backward_weights(conv *c, const float *src, const float *ddst, float *dw_oihw, float *scratch,
                           error *e);
 

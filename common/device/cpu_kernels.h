@@ -24,6 +24,9 @@ typedef struct batchnorm {
     const float *weight, *bias;
     float *running_mean, *running_var;
     float *mean, *inverse_std; /* written forward, read backward */
+    const double *sums;        /* [2][c] gathered by the convolution beside it, or NULL: forward sums of
+                                  x - running_mean and its square; backward sums of dy and dy * (x - mean), and dy
+                                  is summed and masked already: dy1 is NULL and y not read */
     float *partial;            /* work area: threads * 2 * round_up(c, 16) doubles, seen as floats */
     int threads;
 } batchnorm;

@@ -197,6 +197,9 @@ static void batchnorm_forward(const batchnorm *b, const float *x, const float *a
     sums *partial = (sums *)(void *)b->partial;
     if (b->stored) {
         stored_statistics(b);
+    } else if (b->sums) {
+        for (int c = 0; c < b->c; c++)
+            save_statistics(b, c, b->sums[c], b->sums[b->c + c], (double)n * (double)hw);
     } else {
         memset(partial, 0, sizeof *partial * (size_t)blocks * (size_t)threads);
         PARALLEL
@@ -323,18 +326,13 @@ static void flat_backward(const batchnorm *b, const float *dy0, const float *dy1
     }
 }
 
-static void batchnorm_backward(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
-                               const float *y, float *dweight, float *dbias, float *dx, float *dadd)
+/* The gradients of weight and bias: sums over all planes. */
+static void gradient_sums(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
+                          const float *y, float *dweight, float *dbias)
 {
-    if (b->flat) {
-        flat_backward(b, dy0, dy1, x, y, dweight, dbias, dx, dadd);
-        return;
-    }
     int blocks = blocks_of(b->c), threads = b->threads;
     size_t n = (size_t)b->n, planes = (size_t)blocks * n, hw = (size_t)b->hw;
     sums *partial = (sums *)(void *)b->partial;
-    if (!b->relu)
-        y = NULL;
     memset(partial, 0, sizeof *partial * (size_t)blocks * (size_t)threads);
     PARALLEL
     {
@@ -354,6 +352,29 @@ static void batchnorm_backward(const batchnorm *b, const float *dy0, const float
             dbias[block * BLOCK + j] = (float)s.a[j];
             dweight[block * BLOCK + j] = (float)s.b[j];
         }
+    }
+}
+
+static void batchnorm_backward(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
+                               const float *y, float *dweight, float *dbias, float *dx, float *dadd)
+{
+    if (b->flat) {
+        flat_backward(b, dy0, dy1, x, y, dweight, dbias, dx, dadd);
+        return;
+    }
+    int blocks = blocks_of(b->c), threads = b->threads;
+    size_t n = (size_t)b->n, planes = (size_t)blocks * n, hw = (size_t)b->hw;
+    if (!b->relu || b->sums)
+        y = NULL;
+    if (b->sums) {
+        for (int c = 0; c < b->c; c++) {
+            dbias[c] = (float)b->sums[c];
+            dweight[c] = (float)(b->sums[b->c + c] * (double)b->inverse_std[c]);
+        }
+        if (dadd == dy0)
+            dadd = NULL;
+    } else {
+        gradient_sums(b, dy0, dy1, x, y, dweight, dbias);
     }
     if (!dx && !dadd)
         return;

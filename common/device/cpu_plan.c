@@ -75,6 +75,9 @@ static step *new_step(builder *b, step_kind kind, int node_number)
                 .in_gradient = NONE,
                 .add_gradient = NONE,
                 .extra = NONE,
+                .norm = NONE,
+                .norm_x = NONE,
+                .norm_y = NONE,
                 .folded = NONE};
     return s;
 }
@@ -84,8 +87,8 @@ static void use_all(builder *b)
 {
     int at = (int)b->p->step_count - 1;
     const step *s = &b->p->steps[at];
-    const int all[] = {s->in,          s->add,         s->out,          s->gradient[0],
-                       s->gradient[1], s->in_gradient, s->add_gradient, s->extra};
+    const int all[] = {s->in,          s->add,          s->out,   s->gradient[0], s->gradient[1],
+                       s->in_gradient, s->add_gradient, s->extra, s->norm_x,      s->norm_y};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         use(b, all[i], at);
 }
@@ -254,6 +257,30 @@ static int make_conv(builder *b, int n, size_t *scratch)
     return s->out == NONE ? ERR_SYSTEM : 0;
 }
 
+/* The forward step that makes the value of node n, or NONE. */
+static int producer_of(const builder *b, int n)
+{
+    for (int i = (int)b->p->step_count - 1; i >= 0; i--)
+        if (!b->p->steps[i].backward && b->p->steps[i].value == n)
+            return i;
+    return NONE;
+}
+
+/* Has the convolution in front of the newest step, a batch norm, gather its sums, where that can be. */
+static void gather_forward(builder *b)
+{
+    const int index = (int)b->p->step_count - 1;
+    step *s = &b->p->steps[index];
+    const int source = b->info[s->source].root, producer = producer_of(b, source);
+    if (s->flat || s->stored || producer == NONE || b->info[source].consumers != 1)
+        return;
+    step *c = &b->p->steps[producer];
+    if (c->kind != STEP_CONV || c->folded != NONE || !conv_gathers(c->conv))
+        return;
+    c->norm = index;
+    s->sums_forward = true;
+}
+
 static int make_batchnorm(builder *b, int n)
 {
     const node *x = &b->g->nodes[n];
@@ -273,11 +300,13 @@ static int make_batchnorm(builder *b, int n)
     s->add = addend == NONE ? NONE : buffer_of(b, addend);
     s->mean = mem_zero((size_t)x->c, sizeof(float), "a plan", b->e);
     s->inverse_std = mem_zero((size_t)x->c, sizeof(float), "a plan", b->e);
+    s->sums = mem_zero((size_t)x->c * 2, sizeof(double), "a plan", b->e);
     s->out = b->info[end].buffer = new_buffer(b, value_floats(b, end));
     use_all(b);
+    gather_forward(b);
     if (x->c > b->p->bn_channels)
         b->p->bn_channels = x->c;
-    return s->mean && s->inverse_std && s->out != NONE ? 0 : ERR_SYSTEM;
+    return s->mean && s->inverse_std && s->sums && s->out != NONE ? 0 : ERR_SYSTEM;
 }
 
 static int make_maxpool(builder *b, int n)
@@ -419,6 +448,30 @@ static int gradient_buffer(builder *b, int source, int *which)
     return *which == NONE ? ERR_SYSTEM : 0;
 }
 
+/* Where the gradient that convolution step s will write is the last part of the gradient of a batch norm's
+ * value: has s sum the parts, mask them where the batch norm's ReLU gave zero, and gather the batch norm's
+ * sums. */
+static bool gather_backward(builder *b, step *s)
+{
+    const int source = b->info[s->source].root, producer = producer_of(b, source);
+    node_info *value = &b->info[source];
+    s->norm = NONE;
+    if (producer == NONE || !value->needs_gradient || value->gradients != value->consumers - 1 ||
+        !conv_gathers(s->conv))
+        return false;
+    step *f = &b->p->steps[producer];
+    if (f->kind != STEP_BATCHNORM || f->flat)
+        return false;
+    f->sums_backward = true;
+    s->norm = producer;
+    s->norm_x = f->in;
+    s->norm_y = f->relu ? f->out : NONE;
+    if (value->gradients == 0)
+        return false;
+    s->in_gradient = value->gradient[0]; /* the sum takes the place of the first part */
+    return true;
+}
+
 static int make_backward_step(builder *b, int forward)
 {
     step f = b->p->steps[forward];
@@ -437,7 +490,10 @@ static int make_backward_step(builder *b, int forward)
     s->gradient[0] = value->gradient[0];
     s->gradient[1] = value->gradient[1];
     const node_info *source = &b->info[b->info[f.source].root];
-    if (f.kind == STEP_BATCHNORM && !f.flat && source->consumers == 1 && source->needs_gradient)
+    bool in_place = false; /* in_gradient was known before */
+    if (f.kind == STEP_CONV && gather_backward(b, s))
+        in_place = true;
+    else if (f.kind == STEP_BATCHNORM && !f.flat && source->consumers == 1 && source->needs_gradient)
         s->in_gradient = f.in; /* the input is read for the last time here: its gradient takes its place */
     else if (gradient_buffer(b, f.source, &s->in_gradient))
         return ERR_SYSTEM;
@@ -449,14 +505,14 @@ static int make_backward_step(builder *b, int forward)
     }
     /* drop what the backward pass does not read, so that its memory can be used earlier */
     bool reads_in = f.kind == STEP_CONV || f.kind == STEP_BATCHNORM || f.kind == STEP_LINEAR;
-    bool reads_out = f.kind == STEP_RELU || (f.kind == STEP_BATCHNORM && f.relu);
+    bool reads_out = f.kind == STEP_RELU || (f.kind == STEP_BATCHNORM && f.relu && !f.sums_backward);
     if (!reads_in)
         s->in = NONE;
     if (!reads_out)
         s->out = NONE;
-    s->add = NONE;
+    s->add = in_place ? s->in_gradient : NONE;
     use_all(b);
-    if (s->in_gradient != NONE)
+    if (s->in_gradient != NONE && !in_place)
         push_gradient(b, f.source, s->in_gradient);
     if (s->add_gradient != NONE)
         push_gradient(b, f.addend, s->add_gradient);
@@ -598,6 +654,7 @@ void cpu_plan_free(plan *base)
         cpu_model_release_slot(m, s->packed_backward);
         free(s->mean);
         free(s->inverse_std);
+        free(s->sums);
     }
     free(p->steps);
     free(p->buffers);

@@ -41,8 +41,15 @@ typedef struct step {
     bool relu;
     bool stored; /* batch norm: running statistics instead of the batch's */
     bool flat;   /* batch norm: on [N][C] */
-    int folded;  /* batch norm node folded into a convolution, or NONE */
-    conv *conv;  /* forward steps own these; the backward step refers to the same */
+    /* A convolution can gather the sums of the batch norm behind it (forward) or in front of it (backward).
+     */
+    int norm;           /* convolution: the forward step of that batch norm, or NONE */
+    int norm_x, norm_y; /* backward: buffers with that batch norm's input and, with a ReLU, output, or NONE */
+    bool sums_forward;  /* batch norm: its sums are gathered so */
+    bool sums_backward; /* likewise; its gradient is summed and masked then */
+    double *sums;       /* batch norm: [2][c] */
+    int folded;         /* batch norm node folded into a convolution, or NONE */
+    conv *conv;         /* forward steps own these; the backward step refers to the same */
     packed *packed_forward, *packed_backward;
     onednn_pool *pool;
     float *mean, *inverse_std; /* batch norm: statistics of this pass */

@@ -64,8 +64,23 @@ static batchnorm batchnorm_of(const run *r, const step *s)
                        .running_var = param_of(r, x, 3),
                        .mean = s->mean,
                        .inverse_std = s->inverse_std,
+                       .sums = (s->backward ? s->sums_backward : s->sums_forward) ? s->sums : NULL,
                        .partial = r->m->scratch,
                        .threads = r->threads};
+}
+
+/* What convolution step s gathers for its batch norm. */
+static conv_sums sums_of(const run *r, const step *s)
+{
+    const step *norm = &r->p->steps[s->norm];
+    const node *x = &r->g->nodes[norm->node];
+    if (!s->backward)
+        return (conv_sums){.sums = norm->sums, .center = param_of(r, x, 2)};
+    return (conv_sums){.sums = norm->sums,
+                       .center = norm->mean,
+                       .add = at(r, s->add),
+                       .mask = at(r, s->norm_y),
+                       .x = at(r, s->norm_x)};
 }
 
 static size_t elements(const run *r, int which)
@@ -92,9 +107,12 @@ static int run_forward(const run *r, const step *s)
     case STEP_CONV: {
         int code = pack(r, s, s->packed_forward, CONV_FORWARD, s->folded);
         const float *bias = s->folded == NONE ? NULL : s->packed_forward->bias;
+        conv_sums sums;
+        if (s->norm != NONE)
+            sums = sums_of(r, s);
         return code ? code
                     : conv_forward(s->conv, at(r, s->in), s->packed_forward->data, bias, at(r, s->add),
-                                   at(r, s->out), r->m->scratch, r->e);
+                                   at(r, s->out), s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
     }
     case STEP_BATCHNORM: {
         batchnorm b = batchnorm_of(r, s);
@@ -152,9 +170,12 @@ static int run_backward(const run *r, const step *s)
         int code = 0;
         if (s->in_gradient != NONE) {
             code = pack(r, s, s->packed_backward, CONV_BACKWARD_DATA, NONE);
+            conv_sums sums;
+            if (s->norm != NONE)
+                sums = sums_of(r, s);
             if (!code)
                 code = conv_backward_data(s->conv, gradient, s->packed_backward->data, at(r, s->in_gradient),
-                                          r->m->scratch, r->e);
+                                          s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
         }
         if (r->seconds)
             winograd_product_seconds = &r->seconds[SPENT_WEIGHT_PRODUCTS];
