@@ -76,6 +76,7 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready
 
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
 $(BUILD)/common/device/%_avx512.o: override CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
+$(BUILD)/common/device/%_bf16_avx512.o: override CFLAGS += -mavx512bf16
 $(BUILD)/common/device/%_avx2.o $(BUILD)/common/image/%_avx2.o: override CFLAGS += -O3 -mavx2 -mfma
 $(BUILD)/common/device/%_sse2.o: override CFLAGS += -O3
 

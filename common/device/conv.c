@@ -61,7 +61,7 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
         return NULL;
     c->shape = *s;
     c->options = *options;
-    c->winograd_shape = (winograd_shape){s->n, s->c, s->k, s->h, s->w};
+    c->winograd_shape = (winograd_shape){.n = s->n, .c = s->c, .k = s->k, .h = s->h, .w = s->w};
     int block = onednn_block(d);
     c->dst_floats =
         (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh * (size_t)s->ow;

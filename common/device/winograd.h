@@ -1,4 +1,4 @@
-/* winograd.h - 3x3 stride-1 pad-1 convolutions by Winograd's F(4x4, 3x3), fp32, AVX-512.
+/* winograd.h - 3x3 stride-1 pad-1 convolutions by Winograd's F(4x4, 3x3), AVX-512.
  *
  * Activations are nChw16c (N, C/16, H, W, 16); weights and weight gradients are PyTorch's OIHW outside and
  * whatever suits inside. Channel counts are multiples of 16; any height, width and batch. All work runs on
@@ -12,12 +12,15 @@
 #include <stddef.h>
 
 typedef struct winograd_shape {
-    int n;    /* batch */
-    int c, k; /* input and output channels */
-    int h, w; /* spatial size, the same in and out */
+    int n;     /* batch */
+    int c, k;  /* input and output channels */
+    int h, w;  /* spatial size, the same in and out */
+    bool bf16; /* activations and their gradients are bf16, and so are the factors of products; sums, weights
+                  outside and the weights' gradient are fp32 */
 } winograd_shape;
 
-/* True when this processor (AVX-512 F, BW, DQ, VL) and these channel counts are served. */
+/* True when this processor (AVX-512 F, BW, DQ, VL; for bf16 AVX512_BF16) and these channel counts are served.
+ */
 bool winograd_supported(const winograd_shape *s);
 
 /* Transformed weights: how many floats, and the transform from OIHW [k][c][3][3]. winograd_weights_forward
@@ -34,7 +37,7 @@ size_t winograd_scratch_floats(const winograd_shape *s, int threads);
 /* What happens to the results before they are stored, in this order; all may be absent. */
 typedef struct winograd_epilogue {
     const float *bias; /* [k], added, or NULL */
-    const float *add;  /* a tensor like dst, added, or NULL; may be dst itself (in place) */
+    const void *add;   /* a tensor like dst, added, or NULL; may be dst itself (in place) */
     bool relu;
     /* For a batch norm behind a forward pass (without the above): sums over pixels and pictures of r - center
      * and of its square go to sums[0..k) and sums[k..2k). */
@@ -42,20 +45,20 @@ typedef struct winograd_epilogue {
     const float *center; /* [k] */
     /* For a batch norm (and ReLU) in front, in a backward pass (`bias` and `relu` absent): results are set to
      * zero where mask <= 0, and the sums are those of r and of r * (x - center). */
-    const float *mask; /* a tensor like dst: the values behind the ReLU; NULL: no ReLU */
-    const float *x;    /* a tensor like dst, or NULL: the sums are those of the forward pass */
+    const void *mask; /* a tensor like dst: the values behind the ReLU; NULL: no ReLU */
+    const void *x;    /* a tensor like dst, or NULL: the sums are those of the forward pass */
 } winograd_epilogue;
 
 /* dst[n,k,h,w] = epilogue(conv(src[n,c,h,w], weights)). */
-void winograd_forward(const winograd_shape *s, const float *src, const float *u, float *dst,
+void winograd_forward(const winograd_shape *s, const void *src, const float *u, void *dst,
                       const winograd_epilogue *epilogue, float *scratch, int threads);
 
 /* dsrc[n,c,h,w] = epilogue(gradient from ddst[n,k,h,w]); the epilogue's k is c here. */
-void winograd_backward_data(const winograd_shape *s, const float *ddst, const float *u_backward, float *dsrc,
+void winograd_backward_data(const winograd_shape *s, const void *ddst, const float *u_backward, void *dsrc,
                             const winograd_epilogue *epilogue, float *scratch, int threads);
 
 /* dw OIHW [k][c][3][3] (overwritten) from src and ddst. */
-void winograd_backward_weights(const winograd_shape *s, const float *src, const float *ddst, float *dw,
+void winograd_backward_weights(const winograd_shape *s, const void *src, const void *ddst, float *dw,
                                float *scratch, int threads);
 
 /* For profiles: NULL, or where the passes add the processor seconds that their threads spent in matrix

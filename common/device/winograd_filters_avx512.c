@@ -95,6 +95,31 @@ void winograd_filter_block(const float *oihw, int channels, int k, int c, bool b
     }
 }
 
+/* Two vectors to words of bf16: x in the lower half, rounded to nearest even. */
+ALWAYS_INLINE __m512i pair_words(vec x, vec y)
+{
+    const __m512i half = _mm512_set1_epi32(0x7fff), one = _mm512_set1_epi32(1);
+    __m512i a = _mm512_castps_si512(x), b = _mm512_castps_si512(y);
+    a = _mm512_add_epi32(_mm512_add_epi32(a, half), _mm512_and_si512(_mm512_srli_epi32(a, 16), one));
+    b = _mm512_add_epi32(_mm512_add_epi32(b, half), _mm512_and_si512(_mm512_srli_epi32(b, 16), one));
+    return _mm512_or_si512(_mm512_srli_epi32(a, 16),
+                           _mm512_and_si512(b, _mm512_set1_epi32((int)0xffff0000u)));
+}
+
+void winograd_filter_block_bf16(const float *oihw, int channels, int k, int c, bool backward, float *u,
+                                ptrdiff_t coef_step, int width)
+{
+    enum { ROW = 16 * 16 };
+    float block[COEFS * ROW] __attribute__((aligned(64)));
+    winograd_filter_block(oihw, channels, k, c, backward, block, ROW, 16);
+    for (int coef = 0; coef < COEFS; coef++)
+        for (int pair = 0; pair < 8; pair++) {
+            const float *from = block + coef * ROW + pair * 32;
+            _mm512_store_si512(u + coef * coef_step + pair * width,
+                               pair_words(_mm512_load_ps(from), _mm512_load_ps(from + 16)));
+        }
+}
+
 void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u,
                                     ptrdiff_t coef_step, int width, int copies, ptrdiff_t copy_step)
 {

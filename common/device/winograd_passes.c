@@ -62,35 +62,49 @@ static int k_block_width(int k, int channels)
 
 /* ---- weights */
 
-/* From coefficient to coefficient of U, for a k block of `width`. */
-static ptrdiff_t u_coef_step(int c, int width)
+static const winograd_kernels *kernels_of(const winograd_shape *s)
 {
-    return (ptrdiff_t)c * width + 16;
+    return s->bf16 ? &winograd_kernels_bf16 : &winograd_kernels_fp32;
+}
+
+/* From coefficient to coefficient of U (or of its gradient), for a k block of `width` and `rows` rows: one
+ * for each input channel, in bf16 for each two. */
+static ptrdiff_t u_coef_step(int rows, int width)
+{
+    return (ptrdiff_t)rows * width + 16;
+}
+
+/* Rows of U for `channels` input channels. */
+static int u_rows(const winograd_kernels *kernels, int channels)
+{
+    return channels / 16 * kernels->pixel_words;
 }
 
 /* Where the k block that starts at output channel k lies in U: all blocks before it are K_BLOCK wide. */
-static ptrdiff_t u_offset(int c, int k)
+static ptrdiff_t u_offset(int rows, int k)
 {
-    return k / K_BLOCK * COEFS * u_coef_step(c, K_BLOCK);
+    return k / K_BLOCK * COEFS * u_coef_step(rows, K_BLOCK);
 }
 
 size_t winograd_weight_floats(const winograd_shape *s)
 {
     const int most = s->c > s->k ? s->c : s->k, blocks = (most + K_BLOCK - 1) / K_BLOCK;
-    return (size_t)COEFS * ((size_t)s->c * (size_t)s->k + 16 * (size_t)blocks);
+    const size_t words = (size_t)s->c * (size_t)s->k / (s->bf16 ? 2 : 1);
+    return (size_t)COEFS * (words + 16 * (size_t)blocks);
 }
 
 static void transform_weights(const winograd_shape *s, const float *oihw, float *u, bool backward,
                               int threads)
 {
-    const int in = backward ? s->k : s->c, out = backward ? s->c : s->k;
+    const winograd_kernels *kernels = kernels_of(s);
+    const int in = backward ? s->k : s->c, out = backward ? s->c : s->k, rows = u_rows(kernels, in);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int o = 0; o < out; o += 16)
         for (int i = 0; i < in; i += 16) {
             const int start = o / K_BLOCK * K_BLOCK, width = k_block_width(start, out);
-            const ptrdiff_t step = u_coef_step(in, width);
-            float *to = u + u_offset(in, start) + (ptrdiff_t)i * width + o - start;
-            winograd_filter_block(oihw, s->c, backward ? i : o, backward ? o : i, backward, to, step, width);
+            const ptrdiff_t step = u_coef_step(rows, width);
+            float *to = u + u_offset(rows, start) + (ptrdiff_t)u_rows(kernels, i) * width + o - start;
+            kernels->filter(oihw, s->c, backward ? i : o, backward ? o : i, backward, to, step, width);
         }
 }
 
@@ -109,6 +123,7 @@ void winograd_weights_backward(const winograd_shape *s, const float *oihw, float
 /* Walks the rows of pixels of a block's tiles, plane by plane, while another block is computed. */
 typedef struct fetcher {
     const float *tensor;
+    int pixel_words;
     const tile_block *block; /* NULL: nothing to fetch */
     const tiling *t;
     int channel_blocks;
@@ -116,16 +131,18 @@ typedef struct fetcher {
     int channel_block, tile, row; /* the next one */
 } fetcher;
 
-static const float *plane_of(const float *tensor, const tiling *t, int channel_blocks, int n,
-                             int channel_block)
+/* Where the plane of a channel block of picture n begins, in words. */
+static ptrdiff_t plane_at(const tiling *t, int pixel_words, int channel_blocks, int n, int channel_block)
 {
-    return tensor + ((ptrdiff_t)n * channel_blocks + channel_block) * t->h * t->w * 16;
+    return ((ptrdiff_t)n * channel_blocks + channel_block) * t->h * t->w * pixel_words;
 }
 
 /* `calls` calls of fetch_some will go through the whole block. */
-static fetcher fetch_block(const float *tensor, const tile_block *b, const tiling *t, int channels, int calls)
+static fetcher fetch_block(const float *tensor, int pixel_words, const tile_block *b, const tiling *t,
+                           int channels, int calls)
 {
     return (fetcher){.tensor = tensor,
+                     .pixel_words = pixel_words,
                      .block = b,
                      .t = t,
                      .channel_blocks = channels / 16,
@@ -139,11 +156,12 @@ static void fetch_some(fetcher *f)
     for (int i = 0; i < f->lines; i++) {
         const tile *q = &f->block->tiles[f->tile];
         if (q->y + f->row < f->t->h) {
-            const float *line = plane_of(f->tensor, f->t, f->channel_blocks, q->n, f->channel_block) +
-                                ((ptrdiff_t)(q->y + f->row) * f->t->w + q->x) * 16;
-            const int columns = min_int(4, f->t->w - q->x);
-            for (int j = 0; j < columns; j++)
-                _mm_prefetch(line + j * 16, _MM_HINT_T0);
+            const float *line = f->tensor +
+                                plane_at(f->t, f->pixel_words, f->channel_blocks, q->n, f->channel_block) +
+                                ((ptrdiff_t)(q->y + f->row) * f->t->w + q->x) * f->pixel_words;
+            const int words = min_int(4, f->t->w - q->x) * f->pixel_words;
+            for (int j = 0; j < words; j += 16)
+                _mm_prefetch(line + j, _MM_HINT_T0);
         }
         if (++f->row < 4)
             continue;
@@ -162,10 +180,12 @@ static void fetch_some(fetcher *f)
 
 typedef struct forward_pass {
     winograd_shape s; /* c in, k out */
+    const winograd_kernels *kernels;
     tiling t;
     blocking cut;
-    const float *src, *u;
+    const float *src, *u; /* tensors in words: two pixels of a channel in bf16 */
     float *dst;
+    const float *add, *mask, *x; /* the epilogue's, in words */
     winograd_epilogue epilogue;
     float *rows; /* epilogue's sums: [blocks][ranges][2][k], added up in this order at the end */
     bool stream;
@@ -174,14 +194,20 @@ typedef struct forward_pass {
     winograd_output_tile *output[TILE_CLASSES];
 } forward_pass;
 
-static ptrdiff_t v_step(const blocking *cut)
+/* From tile to tile and from channel block to channel block of V. */
+static int tile_words(const winograd_kernels *kernels)
 {
-    return (ptrdiff_t)cut->tiles * TILE_FLOATS;
+    return LINES * kernels->pixel_words;
 }
 
-static size_t v_floats(int channels, const blocking *cut)
+static ptrdiff_t v_step(const winograd_kernels *kernels, const blocking *cut)
 {
-    return round_up((size_t)channels / 16 * (size_t)cut->tiles * TILE_FLOATS);
+    return (ptrdiff_t)cut->tiles * tile_words(kernels);
+}
+
+static size_t v_floats(const winograd_kernels *kernels, int channels, const blocking *cut)
+{
+    return round_up((size_t)channels / 16 * (size_t)v_step(kernels, cut));
 }
 
 static size_t m_floats(const blocking *cut)
@@ -192,10 +218,11 @@ static size_t m_floats(const blocking *cut)
 /* V of one channel block. */
 static void transform_input(const forward_pass *p, const tile_block *b, int channel_block, float *v)
 {
-    v += channel_block * v_step(&p->cut);
-    for (int i = 0; i < b->count; i++, v += TILE_FLOATS) {
+    const int words = p->kernels->pixel_words, step = tile_words(p->kernels);
+    v += channel_block * v_step(p->kernels, &p->cut);
+    for (int i = 0; i < b->count; i++, v += step) {
         const tile *q = &b->tiles[i];
-        const float *plane = plane_of(p->src, &p->t, p->s.c / 16, q->n, channel_block);
+        const float *plane = p->src + plane_at(&p->t, words, p->s.c / 16, q->n, channel_block);
         p->input[q->kind](plane, p->t.h, p->t.w, q->y, q->x, v);
     }
 }
@@ -206,23 +233,25 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
                      float *m, float *row, fetcher *fetch)
 {
     const int width = k_block_width(k, p->s.k), c_blocks = p->s.c / 16, at_once = 16;
-    const ptrdiff_t u_step = u_coef_step(p->s.c, width), m_step = (ptrdiff_t)(end - first) * width + 16;
-    const float *u = p->u + u_offset(p->s.c, k);
+    const int words = p->kernels->pixel_words, rows = u_rows(p->kernels, p->s.c);
+    const ptrdiff_t u_step = u_coef_step(rows, width), m_step = (ptrdiff_t)(end - first) * width + 16;
+    const ptrdiff_t step = v_step(p->kernels, &p->cut), tile_step = tile_words(p->kernels);
+    const float *u = p->u + u_offset(rows, k);
     const double start = clock_now();
     for (int coef = 0; coef < COEFS; coef++) {
         const int from = b->first[coef] > first ? b->first[coef] : first,
                   count = min_int(b->end[coef], end) - from;
         const int groups = count > 0 ? (count + PRODUCT_ROWS - 1) / PRODUCT_ROWS : 0;
         for (int c = 0; c < c_blocks; c += at_once) {
-            const float *now = u + coef * u_step + (ptrdiff_t)c * 16 * width;
+            const float *now = u + coef * u_step + (ptrdiff_t)c * words * width;
             const float *next =
-                c + at_once < c_blocks ? now + (ptrdiff_t)at_once * 16 * width : u + (coef + 1) * u_step;
+                c + at_once < c_blocks ? now + (ptrdiff_t)at_once * words * width : u + (coef + 1) * u_step;
             for (int g = 0; g < groups; g++) {
                 const int lo = from + g * count / groups, hi = from + (g + 1) * count / groups;
-                winograd_product_kernel(hi - lo, width)(
-                    v + c * v_step(&p->cut) + (ptrdiff_t)lo * TILE_FLOATS + coef * 16, v_step(&p->cut), now,
-                    min_int(at_once, c_blocks - c), m + coef * m_step + (ptrdiff_t)(lo - first) * width,
-                    c > 0, next + (ptrdiff_t)g * at_once * PRODUCT_AHEAD_LINES * 16);
+                p->kernels->product(hi - lo, width)(
+                    v + c * step + lo * tile_step + coef * words, step, now, min_int(at_once, c_blocks - c),
+                    m + coef * m_step + (ptrdiff_t)(lo - first) * width, c > 0,
+                    next + (ptrdiff_t)g * at_once * PRODUCT_AHEAD_LINES * words);
                 if (fetch)
                     fetch_some(fetch);
             }
@@ -234,11 +263,11 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
         float sums[32] = {0};
         for (int i = first; i < end; i++) {
             const tile *q = &b->tiles[i];
-            const ptrdiff_t plane = plane_of(p->dst, &p->t, p->s.k / 16, q->n, (k + o) / 16) - p->dst;
+            const ptrdiff_t plane = plane_at(&p->t, words, p->s.k / 16, q->n, (k + o) / 16);
             const winograd_store to = {.bias = e->bias ? e->bias + k + o : NULL,
-                                       .add = e->add ? e->add + plane : NULL,
-                                       .mask = e->mask ? e->mask + plane : NULL,
-                                       .x = e->x ? e->x + plane : NULL,
+                                       .add = p->add ? p->add + plane : NULL,
+                                       .mask = p->mask ? p->mask + plane : NULL,
+                                       .x = p->x ? p->x + plane : NULL,
                                        .center = e->center ? e->center + k + o : NULL,
                                        .plane = p->dst + plane,
                                        .sums = e->sums ? sums : NULL,
@@ -280,7 +309,7 @@ static void fill_block(tile_block *b, const tiling *t, const blocking *cut, int 
 /* Blocks of each thread's own. */
 static void forward_private(const forward_pass *p, float *scratch, int threads)
 {
-    const size_t v_size = v_floats(p->s.c, &p->cut), m_size = m_floats(&p->cut);
+    const size_t v_size = v_floats(p->kernels, p->s.c, &p->cut), m_size = m_floats(&p->cut);
     const int total = tiling_count(&p->s), c_blocks = p->s.c / 16;
     int next_block = 0; /* counted from the first blocks, one for each thread */
 #pragma omp parallel num_threads(threads)
@@ -299,8 +328,8 @@ static void forward_private(const forward_pass *p, float *scratch, int threads)
             if (index < p->cut.blocks) {
                 fill_block(next, &p->t, &p->cut, index, total);
                 const int groups = (next->count + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
-                fetch =
-                    fetch_block(p->src, next, &p->t, p->s.c, pieces_along(p->s.k, K_BLOCK) * COEFS * groups);
+                fetch = fetch_block(p->src, p->kernels->pixel_words, next, &p->t, p->s.c,
+                                    pieces_along(p->s.k, K_BLOCK) * COEFS * groups);
             }
             for (int c = 0; c < c_blocks; c++)
                 transform_input(p, now, c, v);
@@ -317,7 +346,7 @@ static void forward_private(const forward_pass *p, float *scratch, int threads)
 /* One block after another by all threads. */
 static void forward_shared(const forward_pass *p, float *scratch, int threads)
 {
-    const size_t v_size = v_floats(p->s.c, &p->cut), m_size = m_floats(&p->cut);
+    const size_t v_size = v_floats(p->kernels, p->s.c, &p->cut), m_size = m_floats(&p->cut);
     const int total = tiling_count(&p->s), c_blocks = p->s.c / 16, ranges = p->cut.ranges;
     float *v = scratch;
 #pragma omp parallel num_threads(threads)
@@ -342,29 +371,34 @@ static void forward_shared(const forward_pass *p, float *scratch, int threads)
 /* V and M of all threads. */
 static size_t work_floats(const winograd_shape *s, const blocking *cut, int threads)
 {
-    const size_t v = v_floats(s->c, cut), m = m_floats(cut);
+    const size_t v = v_floats(kernels_of(s), s->c, cut), m = m_floats(cut);
     return cut->shared ? v + (size_t)threads * m : (size_t)threads * (v + m);
 }
 
-static void run_forward(const winograd_shape *s, const float *src, const float *u, float *dst,
+static void run_forward(const winograd_shape *s, const void *src, const float *u, void *dst,
                         const winograd_epilogue *epilogue, float *scratch, int threads)
 {
     forward_pass p = {.s = *s,
+                      .kernels = kernels_of(s),
                       .t = tiling_of(s),
                       .cut = blocking_forward(s, threads),
                       .src = src,
                       .u = u,
                       .dst = dst,
                       .threads = threads};
-    if (epilogue)
+    if (epilogue) {
         p.epilogue = *epilogue;
+        p.add = epilogue->add;
+        p.mask = epilogue->mask;
+        p.x = epilogue->x;
+    }
     p.stream =
-        (size_t)s->n * (size_t)s->k * (size_t)s->h * (size_t)s->w * sizeof(float) > stream_from_bytes &&
+        (size_t)s->n * (size_t)s->k * (size_t)s->h * (size_t)s->w * (s->bf16 ? 2 : 4) > stream_from_bytes &&
         (uintptr_t)dst % 64 == 0;
     for (int kind = 0; kind < TILE_CLASSES; kind++) {
         const int size_y = kind & 2 ? p.t.tail_y : 4, size_x = kind & 1 ? p.t.tail_x : 4;
-        p.input[kind] = winograd_input_kernel(size_y, size_x);
-        p.output[kind] = winograd_output_kernel(size_y, size_x);
+        p.input[kind] = p.kernels->input(size_y, size_x);
+        p.output[kind] = p.kernels->output(size_y, size_x);
     }
     if (p.epilogue.sums)
         p.rows = scratch + work_floats(s, &p.cut, threads);
@@ -376,7 +410,7 @@ static void run_forward(const winograd_shape *s, const float *src, const float *
         add_rows(&p);
 }
 
-void winograd_forward(const winograd_shape *s, const float *src, const float *u, float *dst,
+void winograd_forward(const winograd_shape *s, const void *src, const float *u, void *dst,
                       const winograd_epilogue *epilogue, float *scratch, int threads)
 {
     run_forward(s, src, u, dst, epilogue, scratch, threads);
@@ -384,10 +418,10 @@ void winograd_forward(const winograd_shape *s, const float *src, const float *u,
 
 static winograd_shape reversed(const winograd_shape *s)
 {
-    return (winograd_shape){.n = s->n, .c = s->k, .k = s->c, .h = s->h, .w = s->w};
+    return (winograd_shape){.n = s->n, .c = s->k, .k = s->c, .h = s->h, .w = s->w, .bf16 = s->bf16};
 }
 
-void winograd_backward_data(const winograd_shape *s, const float *ddst, const float *u_backward, float *dsrc,
+void winograd_backward_data(const winograd_shape *s, const void *ddst, const float *u_backward, void *dsrc,
                             const winograd_epilogue *epilogue, float *scratch, int threads)
 {
     const winograd_shape r = reversed(s);
@@ -398,12 +432,12 @@ void winograd_backward_data(const winograd_shape *s, const float *ddst, const fl
 
 typedef struct weights_pass {
     winograd_shape s;
+    const winograd_kernels *kernels;
     tiling t;
     blocking cut;
     const float *src, *ddst;
     float *dw;
-    winograd_input_tile *input[TILE_CLASSES];
-    winograd_gradient_tile *gradient[TILE_CLASSES];
+    winograd_pair_tile *source[TILE_CLASSES], *gradient[TILE_CLASSES];
 } weights_pass;
 
 /* dU is kept in pieces of C_BLOCK input by K_BLOCK output channels: [36][channels * width + 16]. */
@@ -426,24 +460,39 @@ static piece_place place_of(const winograd_shape *s, int index)
         .c = c, .channels = min_int(C_BLOCK, s->c - c), .k = k, .width = k_block_width(k, s->k)};
 }
 
+/* From channel block to channel block of V and Y: lines of 16 words, each for one tile or a pair. */
+static ptrdiff_t pairs_step(const winograd_kernels *kernels, const blocking *cut)
+{
+    return (ptrdiff_t)((cut->tiles + kernels->pair - 1) / kernels->pair) * TILE_FLOATS;
+}
+
+static size_t pairs_floats(const winograd_kernels *kernels, int channels, const blocking *cut)
+{
+    return round_up((size_t)channels / 16 * (size_t)pairs_step(kernels, cut));
+}
+
+/* Transforms channel block `index` of `channel_blocks` of the block's tiles. */
+static void transform_pairs(const weights_pass *p, winograd_pair_tile *const kernel[TILE_CLASSES],
+                            const float *tensor, const tile_block *b, int channel_blocks, int index, float *v)
+{
+    const int pair = p->kernels->pair;
+    v += index * pairs_step(p->kernels, &p->cut);
+    for (int i = 0; i < b->count; i++) {
+        const tile *q = &b->tiles[i];
+        const float *plane = tensor + plane_at(&p->t, p->kernels->pixel_words, channel_blocks, q->n, index);
+        kernel[q->kind](plane, p->t.h, p->t.w, q->y, q->x, v + (ptrdiff_t)(i / pair) * TILE_FLOATS,
+                        i % pair != 0);
+    }
+}
+
 static void transform_gradient(const weights_pass *p, const tile_block *b, int channel_block, float *y)
 {
-    y += channel_block * v_step(&p->cut);
-    for (int i = 0; i < b->count; i++, y += TILE_FLOATS) {
-        const tile *q = &b->tiles[i];
-        const float *plane = plane_of(p->ddst, &p->t, p->s.k / 16, q->n, channel_block);
-        p->gradient[q->kind](plane, p->t.h, p->t.w, q->y, q->x, y);
-    }
+    transform_pairs(p, p->gradient, p->ddst, b, p->s.k / 16, channel_block, y);
 }
 
 static void transform_source(const weights_pass *p, const tile_block *b, int channel_block, float *v)
 {
-    v += channel_block * v_step(&p->cut);
-    for (int i = 0; i < b->count; i++, v += TILE_FLOATS) {
-        const tile *q = &b->tiles[i];
-        const float *plane = plane_of(p->src, &p->t, p->s.c / 16, q->n, channel_block);
-        p->input[q->kind](plane, p->t.h, p->t.w, q->y, q->x, v);
-    }
+    transform_pairs(p, p->source, p->src, b, p->s.c / 16, channel_block, v);
 }
 
 /* Adds (or, first, writes) the block's part of one coefficient of one piece. */
@@ -451,18 +500,18 @@ static void multiply_piece(const weights_pass *p, const tile_block *b, int index
                            const float *y, float *piece, bool accumulate, fetcher fetch[2])
 {
     const piece_place q = place_of(&p->s, index);
-    const ptrdiff_t step = v_step(&p->cut);
-    const int at_once = 64;
+    const ptrdiff_t step = pairs_step(p->kernels, &p->cut);
+    const int at_once = 64, pair = p->kernels->pair;
+    const int first = b->first[coef] / pair, end = (b->end[coef] + pair - 1) / pair;
     float *du = piece + coef * u_coef_step(q.channels, q.width);
-    const int count = b->end[coef] - b->first[coef],
-              parts = count > at_once ? (count + at_once - 1) / at_once : 1;
+    const int count = end - first, parts = count > at_once ? (count + at_once - 1) / at_once : 1;
     for (int i = 0; i < parts; i++) {
         const int from = i * count / parts, tiles = (i + 1) * count / parts - from;
-        const ptrdiff_t at = (ptrdiff_t)(b->first[coef] + from) * TILE_FLOATS + coef * 16;
+        const ptrdiff_t at = (ptrdiff_t)(first + from) * TILE_FLOATS + coef * 16;
         for (int c = 0; c < q.channels; c += 16) {
-            winograd_outer_product_kernel(q.width)(v + (q.c + c) / 16 * step + at, y + q.k / 16 * step + at,
-                                                   step, tiles, du + c * q.width, accumulate,
-                                                   y + (q.k + c % q.width) / 16 * step + at + 16);
+            p->kernels->outer_product(q.width)(v + (q.c + c) / 16 * step + at, y + q.k / 16 * step + at, step,
+                                               tiles, du + c * q.width, accumulate,
+                                               y + (q.k + c % q.width) / 16 * step + at + 16);
             if (fetch) {
                 fetch_some(&fetch[0]);
                 fetch_some(&fetch[1]);
@@ -485,14 +534,17 @@ static void finish_channels(const weights_pass *p, int index, int channel, const
 
 static size_t weights_private_floats(const winograd_shape *s, const blocking *cut)
 {
-    return v_floats(s->c, cut) + v_floats(s->k, cut) + (size_t)piece_count(s) * piece_floats;
+    const winograd_kernels *kernels = kernels_of(s);
+    return pairs_floats(kernels, s->c, cut) + pairs_floats(kernels, s->k, cut) +
+           (size_t)piece_count(s) * piece_floats;
 }
 
 /* Each thread sums a fixed run of blocks into pieces of its own. */
 static void weights_private(const weights_pass *p, float *scratch, int threads)
 {
     const int total = tiling_count(&p->s), pieces = piece_count(&p->s);
-    const size_t v_size = v_floats(p->s.c, &p->cut), y_size = v_floats(p->s.k, &p->cut);
+    const size_t v_size = pairs_floats(p->kernels, p->s.c, &p->cut),
+                 y_size = pairs_floats(p->kernels, p->s.k, &p->cut);
     const size_t share = weights_private_floats(&p->s, &p->cut);
 #pragma omp parallel num_threads(threads)
     {
@@ -510,8 +562,9 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
             if (index + 1 < end) {
                 fill_block(next, &p->t, &p->cut, index + 1, total);
                 const int calls = COEFS * p->s.c / 16 * pieces_along(p->s.k, K_BLOCK);
-                fetch[0] = fetch_block(p->src, next, &p->t, p->s.c, calls);
-                fetch[1] = fetch_block(p->ddst, next, &p->t, p->s.k, calls);
+                const int words = p->kernels->pixel_words;
+                fetch[0] = fetch_block(p->src, words, next, &p->t, p->s.c, calls);
+                fetch[1] = fetch_block(p->ddst, words, next, &p->t, p->s.k, calls);
             }
             for (int c = 0; c < p->s.c / 16; c++)
                 transform_source(p, now, c, v);
@@ -540,8 +593,9 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
 
 static size_t weights_shared_floats(const winograd_shape *s, const blocking *cut, int threads)
 {
+    const winograd_kernels *kernels = kernels_of(s);
     const size_t pieces = cut->blocks == 1 ? (size_t)threads : (size_t)piece_count(s);
-    return v_floats(s->c, cut) + v_floats(s->k, cut) + pieces * piece_floats;
+    return pairs_floats(kernels, s->c, cut) + pairs_floats(kernels, s->k, cut) + pieces * piece_floats;
 }
 
 /* One block after another by all threads, each summing other pieces. With one block in all a piece is done
@@ -549,7 +603,8 @@ static size_t weights_shared_floats(const winograd_shape *s, const blocking *cut
 static void weights_shared(const weights_pass *p, float *scratch, int threads)
 {
     const int total = tiling_count(&p->s), pieces = piece_count(&p->s);
-    float *v = scratch, *y = v + v_floats(p->s.c, &p->cut), *du = y + v_floats(p->s.k, &p->cut);
+    float *v = scratch, *y = v + pairs_floats(p->kernels, p->s.c, &p->cut),
+          *du = y + pairs_floats(p->kernels, p->s.k, &p->cut);
 #pragma omp parallel num_threads(threads)
     {
         tile_block b;
@@ -576,15 +631,20 @@ static void weights_shared(const weights_pass *p, float *scratch, int threads)
     }
 }
 
-void winograd_backward_weights(const winograd_shape *s, const float *src, const float *ddst, float *dw,
+void winograd_backward_weights(const winograd_shape *s, const void *src, const void *ddst, float *dw,
                                float *scratch, int threads)
 {
-    weights_pass p = {
-        .s = *s, .t = tiling_of(s), .cut = blocking_weights(s, threads), .src = src, .ddst = ddst, .dw = dw};
+    weights_pass p = {.s = *s,
+                      .kernels = kernels_of(s),
+                      .t = tiling_of(s),
+                      .cut = blocking_weights(s, threads),
+                      .src = src,
+                      .ddst = ddst,
+                      .dw = dw};
     for (int kind = 0; kind < TILE_CLASSES; kind++) {
         const int size_y = kind & 2 ? p.t.tail_y : 4, size_x = kind & 1 ? p.t.tail_x : 4;
-        p.input[kind] = winograd_input_kernel(size_y, size_x);
-        p.gradient[kind] = winograd_gradient_kernel(size_y, size_x);
+        p.source[kind] = p.kernels->source(size_y, size_x);
+        p.gradient[kind] = p.kernels->gradient(size_y, size_x);
     }
     if (p.cut.shared)
         weights_shared(&p, scratch, threads);

@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 {
     const int repetitions = argc > 1 ? atoi(argv[1]) : 7, batch = argc > 2 ? atoi(argv[2]) : 64;
     const int threads = argc > 3 ? atoi(argv[3]) : omp_get_max_threads();
-    const winograd_shape smallest = {1, 16, 16, 1, 1};
+    const winograd_shape smallest = {.n = 1, .c = 16, .k = 16, .h = 1, .w = 1};
     if (repetitions < 1 || batch < 1 || threads < 1) {
         fprintf(stderr, "usage: bench_winograd [repetitions [batch [threads]]]\n");
         return 2;

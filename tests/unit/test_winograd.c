@@ -7,12 +7,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static const double tolerance = 3e-6; /* relative L2 error */
+/* Relative L2 errors. In bf16 a number has 8 bits: rounding alone makes 0.2 %, and the transforms, which
+ * subtract numbers of like size, make it several times that. */
+static const double tolerance = 3e-6, tolerance_bf16 = 2e-2;
 
-/* One shape's data. Tensors are nChw16c, weights OIHW. */
+/* One shape's data. Tensors are nChw16c, weights OIHW. The kernels get src_t to dsrc_t: the floats
+ * themselves, or copies in bf16. */
 typedef struct problem {
     winograd_shape s;
     float *src, *ddst, *weights, *dst, *dsrc, *dw, *u, *scratch;
+    void *src_t, *ddst_t, *dst_t, *dsrc_t;
     size_t src_size, dst_size, weights_size;
     double *expected_dst, *expected_dsrc, *expected_dw;
 } problem;
@@ -48,6 +52,43 @@ static double *zero_doubles(size_t count)
     if (!p)
         abort();
     return p;
+}
+
+static uint16_t to_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float from_bf16(uint16_t x)
+{
+    const uint32_t bits = (uint32_t)x << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* Rounds x to bf16 and returns a copy in bf16. */
+static void *bf16_copy(float *x, size_t count)
+{
+    uint16_t *copy = aligned(count * sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = to_bf16(x[i]);
+        x[i] = from_bf16(copy[i]);
+    }
+    return copy;
+}
+
+/* The kernels' results as floats. */
+static void collect(const problem *p)
+{
+    if (!p->s.bf16)
+        return;
+    for (size_t i = 0; i < p->dst_size; i++)
+        p->dst[i] = from_bf16(((const uint16_t *)p->dst_t)[i]);
+    for (size_t i = 0; i < p->src_size; i++)
+        p->dsrc[i] = from_bf16(((const uint16_t *)p->dsrc_t)[i]);
 }
 
 /* All three passes at once, as axpy loops over 16 channels. */
@@ -93,6 +134,10 @@ static problem open_problem(winograd_shape s, int most_threads)
     p.dst = aligned(p.dst_size * sizeof *p.dst);
     p.dsrc = aligned(p.src_size * sizeof *p.dsrc);
     p.dw = aligned(p.weights_size * sizeof *p.dw);
+    p.src_t = s.bf16 ? bf16_copy(p.src, p.src_size) : p.src;
+    p.ddst_t = s.bf16 ? bf16_copy(p.ddst, p.dst_size) : p.ddst;
+    p.dst_t = s.bf16 ? aligned(p.dst_size * 2) : p.dst;
+    p.dsrc_t = s.bf16 ? aligned(p.src_size * 2) : p.dsrc;
     p.u = aligned(winograd_weight_floats(&s) * sizeof *p.u);
     size_t scratch = 0;
     for (int threads = 1; threads <= most_threads; threads++) {
@@ -109,6 +154,12 @@ static problem open_problem(winograd_shape s, int most_threads)
 
 static void close_problem(problem *p)
 {
+    if (p->s.bf16) {
+        free(p->src_t);
+        free(p->ddst_t);
+        free(p->dst_t);
+        free(p->dsrc_t);
+    }
     free(p->src);
     free(p->ddst);
     free(p->weights);
@@ -136,21 +187,26 @@ static void check_passes(problem *p, int threads)
 {
     const winograd_shape *s = &p->s;
     winograd_weights_forward(s, p->weights, p->u, threads);
-    winograd_forward(s, p->src, p->u, p->dst, NULL, p->scratch, threads);
+    winograd_forward(s, p->src_t, p->u, p->dst_t, NULL, p->scratch, threads);
+    collect(p);
+    const double limit = s->bf16 ? tolerance_bf16 : tolerance;
     const double forward = relative_error(p->dst, p->expected_dst, p->dst_size);
     winograd_weights_backward(s, p->weights, p->u, threads);
-    winograd_backward_data(s, p->ddst, p->u, p->dsrc, NULL, p->scratch, threads);
+    winograd_backward_data(s, p->ddst_t, p->u, p->dsrc_t, NULL, p->scratch, threads);
+    collect(p);
     const double data = relative_error(p->dsrc, p->expected_dsrc, p->src_size);
-    winograd_backward_weights(s, p->src, p->ddst, p->dw, p->scratch, threads);
+    winograd_backward_weights(s, p->src_t, p->ddst_t, p->dw, p->scratch, threads);
     const double weights = relative_error(p->dw, p->expected_dw, p->weights_size);
-    CHECK(forward <= tolerance && data <= tolerance && weights <= tolerance,
-          "n %d c %d k %d h %d w %d, %d threads: forward %.2e, backward data %.2e, weights %.2e", s->n, s->c,
-          s->k, s->h, s->w, threads, forward, data, weights);
+    CHECK(forward <= limit && data <= limit && weights <= limit,
+          "n %d c %d k %d h %d w %d, %s, %d threads: forward %.2e, backward data %.2e, weights %.2e", s->n,
+          s->c, s->k, s->h, s->w, s->bf16 ? "bf16" : "fp32", threads, forward, data, weights);
 }
+
+static bool bf16; /* the tests below are for this kind of numbers */
 
 static void check_shape(int n, int c, int k, int h, int w)
 {
-    problem p = open_problem((winograd_shape){.n = n, .c = c, .k = k, .h = h, .w = w}, 3);
+    problem p = open_problem((winograd_shape){.n = n, .c = c, .k = k, .h = h, .w = w, .bf16 = bf16}, 3);
     for (int threads = 1; threads <= 3; threads++)
         check_passes(&p, threads);
     close_problem(&p);
@@ -158,7 +214,7 @@ static void check_shape(int n, int c, int k, int h, int w)
 
 static bool supported(void)
 {
-    const winograd_shape s = {.n = 1, .c = 16, .k = 16, .h = 4, .w = 4};
+    const winograd_shape s = {.n = 1, .c = 16, .k = 16, .h = 4, .w = 4, .bf16 = bf16};
     return winograd_supported(&s);
 }
 
@@ -166,16 +222,26 @@ static void test_support(void)
 {
     TEST("channel counts that are no multiple of 16 are not served")
     {
-        const winograd_shape odd[] = {
-            {1, 8, 16, 4, 4}, {1, 16, 40, 4, 4}, {1, 3, 64, 8, 8}, {1, 0, 16, 4, 4}};
+        const winograd_shape odd[] = {{1, 8, 16, 4, 4, false},
+                                      {1, 16, 40, 4, 4, false},
+                                      {1, 3, 64, 8, 8, true},
+                                      {1, 0, 16, 4, 4, true}};
         for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
             CHECK(!winograd_supported(&odd[i]), "c %d k %d", odd[i].c, odd[i].k);
     }
 }
 
+/* A test's title, with the kind of numbers. */
+static const char *title(const char *what)
+{
+    static char text[200];
+    snprintf(text, sizeof text, "%s: %s", bf16 ? "bf16" : "fp32", what);
+    return text;
+}
+
 static void test_sizes(void)
 {
-    TEST("every height and width from 1 to 9, and larger ones up to 33, agree with double precision")
+    TEST(title("every height and width from 1 to 9, and larger ones up to 33, agree with double precision"))
     {
         for (int h = 1; h <= 9; h++)
             for (int w = 1; w <= 9; w++)
@@ -189,7 +255,7 @@ static void test_sizes(void)
 
 static void test_channels(void)
 {
-    TEST("every channel count from 16 to 272, and larger ones up to 512, agree with double precision")
+    TEST(title("every channel count from 16 to 272, and larger ones up to 512, agree with double precision"))
     {
         for (int c = 16; c <= 272; c += 32)
             check_shape(1, c, 288 - c, 6, 7);
@@ -202,7 +268,7 @@ static void test_channels(void)
 
 static void test_batches(void)
 {
-    TEST("batches of 1, 2, 3 and 17 agree with double precision")
+    TEST(title("batches of 1, 2, 3 and 17 agree with double precision"))
     {
         static const int batches[] = {1, 2, 3, 17};
         for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
@@ -215,7 +281,7 @@ static void test_batches(void)
 
 static void test_network_shapes(void)
 {
-    TEST("the layers of ResNet-34 agree with double precision")
+    TEST(title("the layers of ResNet-34 agree with double precision"))
     {
         check_shape(1, 64, 64, 56, 56);
         check_shape(1, 128, 128, 28, 28);
@@ -227,7 +293,7 @@ static void test_network_shapes(void)
 /* Many tiles with many channels: several blocks shared by the threads, in all passes. */
 static void test_several_blocks(void)
 {
-    TEST("shapes of several shared blocks agree with double precision")
+    TEST(title("shapes of several shared blocks agree with double precision"))
     {
         check_shape(17, 144, 144, 14, 13);
         check_shape(6, 272, 16, 33, 30);
@@ -236,14 +302,14 @@ static void test_several_blocks(void)
 
 static void test_epilogue(void)
 {
-    TEST("bias, addition (also in place) and ReLU come after the sums, in this order")
+    TEST(title("bias, addition (also in place) and ReLU come after the sums, in this order"))
     {
         static const int shapes[][5] = {
             {2, 32, 48, 14, 9}, {3, 144, 80, 7, 7}, {1, 16, 16, 1, 2}, {11, 16, 64, 57, 60}};
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const int *q = shapes[i];
-            problem p =
-                open_problem((winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4]}, 2);
+            problem p = open_problem(
+                (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .bf16 = bf16}, 2);
             float *bias = random_floats((size_t)p.s.k);
             double *expected = zero_doubles(p.dst_size);
             winograd_weights_forward(&p.s, p.weights, p.u, 2);
@@ -251,8 +317,8 @@ static void test_epilogue(void)
                  what++) { /* bit 0: ReLU; 1: bias; 0, 4, 8: nothing, a tensor, in place */
                 const bool relu = what & 1, with_bias = what & 2, in_place = what & 8, with_add = what & 12;
                 const winograd_epilogue e = {.bias = with_bias ? bias : NULL,
-                                             .add = in_place   ? p.dst
-                                                    : with_add ? p.ddst
+                                             .add = in_place   ? p.dst_t
+                                                    : with_add ? p.ddst_t
                                                                : NULL,
                                              .relu = relu};
                 const size_t plane = (size_t)(p.s.h * p.s.w) * 16;
@@ -263,10 +329,12 @@ static void test_epilogue(void)
                     expected[j] = relu && value < 0 ? 0 : value;
                 }
                 if (in_place)
-                    memcpy(p.dst, p.ddst, p.dst_size * sizeof *p.dst);
-                winograd_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 2);
+                    memcpy(p.dst_t, p.ddst_t, p.dst_size * (bf16 ? 2 : 4));
+                winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &e, p.scratch, 2);
+                collect(&p);
                 const double error = relative_error(p.dst, expected, p.dst_size);
-                CHECK(error <= tolerance, "shape %zu, epilogue %d: %.2e", i, what, error);
+                CHECK(error <= (bf16 ? tolerance_bf16 : tolerance), "shape %zu, epilogue %d: %.2e", i, what,
+                      error);
             }
             free(bias);
             free(expected);
@@ -292,7 +360,7 @@ static void expected_sums(const double *r, const float *x, const float *center, 
 
 static void test_sums(void)
 {
-    TEST("the sums that a batch norm needs are gathered on the way, forward and backward")
+    TEST(title("the sums that a batch norm needs are gathered on the way, forward and backward"))
     {
         static const int shapes[][5] = {{2, 32, 48, 14, 9},
                                         {3, 144, 80, 7, 7},
@@ -301,34 +369,41 @@ static void test_sums(void)
                                         {17, 272, 288, 7, 7}};
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const int *q = shapes[i];
-            const winograd_shape shape = {.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4]};
+            const winograd_shape shape = {
+                .n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .bf16 = bf16};
+            const double limit = bf16 ? tolerance_bf16 : tolerance, sum_limit = bf16 ? 5e-2 : 1e-5;
             const int hw = q[3] * q[4], most = q[1] > q[2] ? q[1] : q[2];
             problem p = open_problem(shape, 3);
             float *center = random_floats((size_t)most), *mask = random_floats(p.src_size),
                   *x = random_floats(p.src_size), *second = random_floats(p.src_size);
+            void *mask_t = bf16 ? bf16_copy(mask, p.src_size) : mask,
+                 *x_t = bf16 ? bf16_copy(x, p.src_size) : x,
+                 *second_t = bf16 ? bf16_copy(second, p.src_size) : second;
             double *sums = zero_doubles(2 * (size_t)most), *expected = zero_doubles(2 * (size_t)most),
                    *masked = zero_doubles(p.src_size);
             for (int threads = 1; threads <= 3; threads++) {
                 const winograd_epilogue forward = {.sums = sums, .center = center};
                 winograd_weights_forward(&p.s, p.weights, p.u, threads);
-                winograd_forward(&p.s, p.src, p.u, p.dst, &forward, p.scratch, threads);
+                winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &forward, p.scratch, threads);
+                collect(&p);
                 expected_sums(p.expected_dst, NULL, center, q[0], q[2], hw, expected);
                 double worst = 0, size = 0;
                 for (int j = 0; j < 2 * q[2]; j++) {
                     worst = fmax(worst, fabs(sums[j] - expected[j]));
                     size = fmax(size, fabs(expected[j]));
                 }
-                CHECK(worst <= 1e-5 * size && relative_error(p.dst, p.expected_dst, p.dst_size) <= tolerance,
+                CHECK(worst <= sum_limit * size && relative_error(p.dst, p.expected_dst, p.dst_size) <= limit,
                       "shape %zu, %d threads: forward sums off by %.2e of %.2e", i, threads, worst, size);
                 winograd_weights_backward(&p.s, p.weights, p.u, threads);
                 for (int what = 0; what < 6;
                      what++) { /* bit 0: a mask; 0, 2, 4: nothing, a tensor, in place */
                     winograd_epilogue backward = {
-                        .sums = sums, .center = center, .x = x, .mask = what & 1 ? mask : NULL};
-                    backward.add = what & 4 ? p.dsrc : what & 2 ? second : NULL;
+                        .sums = sums, .center = center, .x = x_t, .mask = what & 1 ? mask_t : NULL};
+                    backward.add = what & 4 ? p.dsrc_t : what & 2 ? second_t : NULL;
                     if (what & 4)
-                        memcpy(p.dsrc, second, p.src_size * sizeof *second);
-                    winograd_backward_data(&p.s, p.ddst, p.u, p.dsrc, &backward, p.scratch, threads);
+                        memcpy(p.dsrc_t, second_t, p.src_size * (bf16 ? 2 : 4));
+                    winograd_backward_data(&p.s, p.ddst_t, p.u, p.dsrc_t, &backward, p.scratch, threads);
+                    collect(&p);
                     for (size_t j = 0; j < p.src_size; j++)
                         masked[j] = what & 1 && !(mask[j] > 0)
                                         ? 0
@@ -340,10 +415,15 @@ static void test_sums(void)
                         size = fmax(size, fabs(expected[j]));
                     }
                     const double error = relative_error(p.dsrc, masked, p.src_size);
-                    CHECK(worst <= 1e-5 * size && error <= tolerance,
+                    CHECK(worst <= sum_limit * size && error <= limit,
                           "shape %zu, %d threads, backward %d: %.2e, sums off by %.2e of %.2e", i, threads,
                           what, error, worst, size);
                 }
+            }
+            if (bf16) {
+                free(mask_t);
+                free(x_t);
+                free(second_t);
             }
             free(center);
             free(mask);
@@ -359,13 +439,18 @@ static void test_sums(void)
 
 static void test_not_a_number(void)
 {
-    TEST("a NaN in the source comes out as NaN, ReLU or not")
+    TEST(title("a NaN in the source comes out as NaN, ReLU or not"))
     {
-        problem p = open_problem((winograd_shape){.n = 1, .c = 16, .k = 16, .h = 8, .w = 8}, 1);
-        p.src[(3 * 8 + 3) * 16 + 5] = NAN;
+        problem p = open_problem((winograd_shape){.n = 1, .c = 16, .k = 16, .h = 8, .w = 8, .bf16 = bf16}, 1);
+        const size_t at = (3 * 8 + 3) * 16 + 5;
+        if (bf16)
+            ((uint16_t *)p.src_t)[at] = 0x7fc0;
+        else
+            p.src[at] = NAN;
         const winograd_epilogue e = {.relu = true};
         winograd_weights_forward(&p.s, p.weights, p.u, 1);
-        winograd_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 1);
+        winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &e, p.scratch, 1);
+        collect(&p);
         CHECK(isnan(p.dst[(3 * 8 + 3) * 16]), "%f", (double)p.dst[(3 * 8 + 3) * 16]);
         close_problem(&p);
     }
@@ -373,23 +458,24 @@ static void test_not_a_number(void)
 
 static void test_repeats(void)
 {
-    TEST("with the same number of threads results repeat bit for bit")
+    TEST(title("with the same number of threads results repeat bit for bit"))
     {
         static const int shapes[][5] = {{5, 64, 64, 28, 28}, {9, 144, 144, 14, 14}, {17, 272, 64, 7, 7}};
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
             for (int threads = 1; threads <= 3; threads++) {
                 const int *q = shapes[i];
-                problem p =
-                    open_problem((winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4]}, 3);
+                problem p = open_problem(
+                    (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .bf16 = bf16}, 3);
                 float *first_dst = aligned(p.dst_size * sizeof(float)),
                       *first_dw = aligned(p.weights_size * sizeof(float));
                 float *first_dsrc = aligned(p.src_size * sizeof(float));
                 for (int run = 0; run < 3; run++) {
                     winograd_weights_forward(&p.s, p.weights, p.u, threads);
-                    winograd_forward(&p.s, p.src, p.u, p.dst, NULL, p.scratch, threads);
+                    winograd_forward(&p.s, p.src_t, p.u, p.dst_t, NULL, p.scratch, threads);
                     winograd_weights_backward(&p.s, p.weights, p.u, threads);
-                    winograd_backward_data(&p.s, p.ddst, p.u, p.dsrc, NULL, p.scratch, threads);
-                    winograd_backward_weights(&p.s, p.src, p.ddst, p.dw, p.scratch, threads);
+                    winograd_backward_data(&p.s, p.ddst_t, p.u, p.dsrc_t, NULL, p.scratch, threads);
+                    winograd_backward_weights(&p.s, p.src_t, p.ddst_t, p.dw, p.scratch, threads);
+                    collect(&p);
                     if (run == 0) {
                         memcpy(first_dst, p.dst, p.dst_size * sizeof(float));
                         memcpy(first_dsrc, p.dsrc, p.src_size * sizeof(float));
@@ -424,15 +510,15 @@ static void test_scratch(void)
     }
 }
 
-int main(void)
+/* All of the above in one kind of numbers. */
+static void test_all(void)
 {
-    test_support();
     if (!supported()) {
         TEST("convolutions by Winograd agree with double precision")
         {
-            SKIP("this processor has no AVX-512 F, BW, DQ and VL");
+            SKIP("this processor has no AVX-512 F, BW, DQ and VL%s", bf16 ? ", or no AVX512_BF16" : "");
         }
-        return test_end();
+        return;
     }
     test_sizes();
     test_channels();
@@ -443,6 +529,14 @@ int main(void)
     test_sums();
     test_not_a_number();
     test_repeats();
+}
+
+int main(void)
+{
+    test_support();
+    test_all();
     test_scratch();
+    bf16 = true;
+    test_all();
     return test_end();
 }

@@ -1,9 +1,11 @@
-/* winograd_products_avx512.c - the matrix products between the transforms, where most of the time goes.
+/* winograd_products_body.h - the matrix products between the transforms, where most of the time goes. The
+ * including file has defined multiply_add (for each of 16 sums: one product, or two of a pair) and
+ * LINE_WORDS, the words of 16 channels.
  *
  * The largest kernel keeps 6 x 4 vectors of sums in registers, beside 4 of weights and one broadcast: 24
  * multiply-adds for 4 loads and 6 broadcasts. */
-#include "device/winograd_avx512.h"
-#include "device/winograd_kernels.h"
+/* Lines fetched for a block of channels: what its weights have in cache lines, spread over the tiles. */
+enum { AHEAD = PRODUCT_AHEAD_LINES * LINE_WORDS / 16 };
 
 /* rows tiles by `vecs` vectors of output channels. */
 ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdiff_t v_step, const float *u,
@@ -17,21 +19,21 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdi
     }
     for (int block = 0; block < blocks; block++) {
         UNROLL for (int r = 0; r < rows; r++) /* the next coefficient of these tiles */
-            _mm_prefetch(v + r * TILE_FLOATS + 16, _MM_HINT_T0);
-        UNROLL for (int i = 0; i < PRODUCT_AHEAD_LINES; i++) _mm_prefetch(ahead + i * 16, _MM_HINT_T0);
-        ahead += PRODUCT_AHEAD_LINES * 16;
-        UNROLL for (int c = 0; c < 16; c++)
+            _mm_prefetch(v + (r * LINES + 1) * LINE_WORDS, _MM_HINT_T0);
+        UNROLL for (int i = 0; i < AHEAD; i++) _mm_prefetch(ahead + i * 16, _MM_HINT_T0);
+        ahead += AHEAD * 16;
+        UNROLL for (int c = 0; c < LINE_WORDS; c++)
         {
             vec weight[4];
             UNROLL for (int b = 0; b < vecs; b++) weight[b] = _mm512_load_ps(u + (c * vecs + b) * 16);
             UNROLL for (int r = 0; r < rows; r++)
             {
-                const vec x = set1(v[r * TILE_FLOATS + c]);
-                UNROLL for (int b = 0; b < vecs; b++) sum[r][b] = _mm512_fmadd_ps(x, weight[b], sum[r][b]);
+                const vec x = broadcast(v + r * LINES * LINE_WORDS + c);
+                UNROLL for (int b = 0; b < vecs; b++) sum[r][b] = multiply_add(x, weight[b], sum[r][b]);
             }
         }
         v += v_step;
-        u += vecs * 16 * 16;
+        u += vecs * LINE_WORDS * 16;
     }
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int b = 0; b < vecs; b++)
     {
@@ -54,7 +56,7 @@ PRODUCTS(2)
 PRODUCTS(3)
 PRODUCTS(4)
 
-winograd_product *winograd_product_kernel(int rows, int width)
+static winograd_product *product_kernel(int rows, int width)
 {
     static winograd_product *const kernels[4][PRODUCT_ROWS] = {
         {product_1x1, product_2x1, product_3x1, product_4x1, product_5x1, product_6x1},
@@ -65,8 +67,8 @@ winograd_product *winograd_product_kernel(int rows, int width)
     return kernels[width / 16 - 1][rows - 1];
 }
 
-/* `rows` of the 16 input channels by `vecs` vectors of output channels, summed over tiles. `ahead` (or NULL):
- * fetched on the way, a line for each tile. */
+/* `rows` of the 16 input channels by `vecs` vectors of output channels, summed over `tiles` (pairs in bf16).
+ * `ahead` (or NULL): fetched on the way, a line for each tile. */
 ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v, const float *y,
                                  ptrdiff_t y_step, int tiles, float *du, bool accumulate, const float *ahead)
 {
@@ -85,8 +87,8 @@ ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v,
         }
         UNROLL for (int r = 0; r < rows; r++)
         {
-            const vec x = set1(v[r]);
-            UNROLL for (int b = 0; b < vecs; b++) sum[r][b] = _mm512_fmadd_ps(x, gradient[b], sum[r][b]);
+            const vec x = broadcast(v + r);
+            UNROLL for (int b = 0; b < vecs; b++) sum[r][b] = multiply_add(x, gradient[b], sum[r][b]);
         }
         v += TILE_FLOATS;
         y += TILE_FLOATS;
@@ -112,7 +114,7 @@ OUTER_PRODUCT(2)
 OUTER_PRODUCT(3)
 OUTER_PRODUCT(4)
 
-winograd_outer_product *winograd_outer_product_kernel(int width)
+static winograd_outer_product *outer_product_kernel(int width)
 {
     static winograd_outer_product *const kernels[4] = {outer_product_1, outer_product_2, outer_product_3,
                                                        outer_product_4};
