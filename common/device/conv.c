@@ -12,7 +12,7 @@ struct conv {
     bool winograd; /* ours or the library's */
     winograd_shape winograd_shape;
     onednn_conv *pass[3]; /* by conv_pass */
-    size_t dst_floats;    /* blocked */
+    size_t dst_bytes;     /* blocked */
 };
 
 /* Layout numbers of our own packings; the library's are >= 0. */
@@ -22,7 +22,8 @@ enum { DIRECT_PICTURES = 4 };
 
 static bool wants_winograd(const conv_shape *s, const conv_options *o)
 {
-    if (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES)
+    if (o->algorithm == CONV_AUTO &&
+        ((o->inference && s->n <= DIRECT_PICTURES) || (o->bf16 && onednn_has_amx())))
         return false;
     return o->algorithm != CONV_DIRECT && !o->plain_input && s->kernel == 3 && s->stride == 1 &&
            s->padding == 1 && s->h >= 4 && s->w >= 4;
@@ -32,11 +33,12 @@ static bool create_passes(conv *c, onednn *d, bool winograd, error *e)
 {
     const conv_options *o = &c->options;
     onednn_conv_options forward = {.winograd = winograd,
+                                   .bf16 = o->bf16,
                                    .plain_input = o->plain_input,
                                    .inference = o->inference,
                                    .add = o->add,
                                    .relu = o->relu};
-    onednn_conv_options backward = {.winograd = winograd, .plain_input = o->plain_input};
+    onednn_conv_options backward = {.winograd = winograd, .bf16 = o->bf16, .plain_input = o->plain_input};
     const bool wanted[3] = {true, o->backward_data, o->backward_weights};
     for (int pass = 0; pass < 3; pass++) {
         if (!wanted[pass])
@@ -61,10 +63,11 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
         return NULL;
     c->shape = *s;
     c->options = *options;
-    c->winograd_shape = (winograd_shape){.n = s->n, .c = s->c, .k = s->k, .h = s->h, .w = s->w};
+    c->winograd_shape =
+        (winograd_shape){.n = s->n, .c = s->c, .k = s->k, .h = s->h, .w = s->w, .bf16 = options->bf16};
     int block = onednn_block(d);
-    c->dst_floats =
-        (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh * (size_t)s->ow;
+    c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh *
+                   (size_t)s->ow * (options->bf16 ? 2 : 4);
     if (wants_winograd(s, options)) {
         c->ours = block == 16 && winograd_supported(&c->winograd_shape);
         c->winograd = c->ours || create_passes(c, d, true, e);
@@ -136,8 +139,8 @@ int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *
     return 0;
 }
 
-int conv_forward(conv *c, const float *src, const float *packed, const float *bias, const float *add,
-                 float *dst, const conv_sums *sums, float *scratch, error *e)
+int conv_forward(conv *c, const void *src, const float *packed, const float *bias, const void *add, void *dst,
+                 const conv_sums *sums, float *scratch, error *e)
 {
     if (c->ours) {
         const winograd_epilogue epilogue = {.bias = bias,
@@ -149,11 +152,11 @@ int conv_forward(conv *c, const float *src, const float *packed, const float *bi
         return 0;
     }
     if (add && add != dst) /* the library adds in place only */
-        memcpy(dst, add, c->dst_floats * sizeof *dst);
+        memcpy(dst, add, c->dst_bytes);
     return onednn_conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
 }
 
-int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, const conv_sums *sums,
+int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsrc, const conv_sums *sums,
                        float *scratch, error *e)
 {
     if (c->ours) {
@@ -171,7 +174,7 @@ int conv_backward_data(conv *c, const float *ddst, const float *packed, float *d
     return onednn_conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
 }
 
-int conv_backward_weights(conv *c, const float *src, const float *ddst, float *dw_oihw, float *scratch,
+int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch,
                           error *e)
 {
     if (c->ours) {

@@ -3,7 +3,8 @@
  * The choice is by rule, from shape and processor alone, so that runs repeat bit for bit:
  *   3x3 stride 1 pad 1 on at least 4x4 pixels, algorithm auto or winograd: Winograd's F(4x4, 3x3) where there
  * is a kernel; everything else: direct. But auto is direct for the inference of at most 4 pictures: there the
- * transform of the weights (four times their size) would take longer than it saves.
+ * transform of the weights (four times their size) would take longer than it saves; and in bf16 on a
+ * processor with matrix tiles (AMX_BF16), whose direct products outrun any saving.
  */
 #ifndef ONEBOX_DEVICE_CONV_H
 #define ONEBOX_DEVICE_CONV_H
@@ -16,6 +17,7 @@ typedef struct conv conv;
 typedef struct conv_options {
     conv_algorithm algorithm;
     int threads;
+    bool bf16; /* activations and their gradients, products; sums, weights' gradients and bias in fp32 */
     bool plain_input; /* the network's input, plain NCHW */
     bool inference;   /* with bias; add and relu as below */
     bool add, relu;
@@ -42,7 +44,7 @@ int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *
 typedef struct conv_sums {
     double *sums; /* [2][channels] */
     const float *center;
-    const float *add, *mask, *x; /* backward; add and mask may be NULL, add may be dsrc */
+    const void *add, *mask, *x; /* backward; add and mask may be NULL, add may be dsrc */
 } conv_sums;
 
 /* Whether the passes below take conv_sums: else they must be NULL. */
@@ -50,11 +52,11 @@ bool conv_gathers(const conv *c);
 
 /* dst = relu?(conv(src) + bias + add?). bias and add only with options->inference; add may be dst; sums only
  * without. */
-int conv_forward(conv *c, const float *src, const float *packed, const float *bias, const float *add,
-                 float *dst, const conv_sums *sums, float *scratch, error *e);
-int conv_backward_data(conv *c, const float *ddst, const float *packed, float *dsrc, const conv_sums *sums,
+int conv_forward(conv *c, const void *src, const float *packed, const float *bias, const void *add, void *dst,
+                 const conv_sums *sums, float *scratch, error *e);
+int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsrc, const conv_sums *sums,
                        float *scratch, error *e);
-int conv_backward_weights(conv *c, const float *src, const float *ddst, float *dw_oihw, float *scratch,
+int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch,
                           error *e);
 
 #endif

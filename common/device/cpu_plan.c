@@ -319,7 +319,7 @@ static int make_maxpool(builder *b, int n)
     s->in = buffer_of(b, s->source);
     bool train = b->info[n].needs_gradient;
     const conv_shape shape = shape_of(b, n);
-    s->pool = onednn_pool_create(cpu_of(&b->m->base)->library, &shape, train, b->e);
+    s->pool = onednn_pool_create(cpu_of(&b->m->base)->library, &shape, false, train, b->e);
     if (!s->pool)
         return ERR_SYSTEM;
     if (train)

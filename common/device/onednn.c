@@ -76,6 +76,17 @@ const char *onednn_isa(void)
     }
 }
 
+bool onednn_has_bf16(void)
+{
+    const int isa = (int)dnnl_get_effective_cpu_isa();
+    return isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
+}
+
+bool onednn_has_amx(void)
+{
+    return (int)dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
+}
+
 onednn *onednn_open(int block, int threads, error *e)
 {
     onednn *d = mem_zero(1, sizeof *d, "the CPU device", e);
@@ -112,10 +123,11 @@ static dnnl_format_tag_t blocked_tag(const onednn *d)
     return d->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
-static bool tensor_desc(dnnl_memory_desc_t *md, int a, int b, int c, int f, dnnl_format_tag_t tag, error *e)
+static bool tensor_desc(dnnl_memory_desc_t *md, int a, int b, int c, int f, dnnl_data_type_t type,
+                        dnnl_format_tag_t tag, error *e)
 {
     const dnnl_dims_t dims = {a, b, c, f};
-    return !failed(dnnl_memory_desc_init_by_tag(md, 4, dims, dnnl_f32, tag), "memory descriptor", e);
+    return !failed(dnnl_memory_desc_init_by_tag(md, 4, dims, type, tag), "memory descriptor", e);
 }
 
 /* ---------------------------------------------------------------- convolution */
@@ -181,10 +193,12 @@ static dnnl_status_t describe(onednn_conv *c, const onednn_conv_options *o, dnnl
     const conv_shape *s = &c->shape;
     const dnnl_dims_t strides = {s->stride, s->stride}, padding = {s->padding, s->padding};
     const dnnl_dims_t bias_dims = {s->k};
-    dnnl_memory_desc_t src, weights, dst, bias;
-    if (!tensor_desc(&src, s->n, s->c, s->h, s->w, src_tag, e) ||
-        !tensor_desc(&weights, s->k, s->c, s->kernel, s->kernel, dnnl_format_tag_any, e) ||
-        !tensor_desc(&dst, s->n, s->k, s->oh, s->ow, blocked_tag(c->device), e) ||
+    const dnnl_data_type_t type = o->bf16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_memory_desc_t src, weights, gradient, dst, bias;
+    if (!tensor_desc(&src, s->n, s->c, s->h, s->w, type, src_tag, e) ||
+        !tensor_desc(&weights, s->k, s->c, s->kernel, s->kernel, type, dnnl_format_tag_any, e) ||
+        !tensor_desc(&gradient, s->k, s->c, s->kernel, s->kernel, dnnl_f32, dnnl_format_tag_any, e) ||
+        !tensor_desc(&dst, s->n, s->k, s->oh, s->ow, type, blocked_tag(c->device), e) ||
         failed(dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_a), "memory descriptor", e))
         return dnnl_runtime_error;
     dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
@@ -208,8 +222,8 @@ static dnnl_status_t describe(onednn_conv *c, const onednn_conv_options *o, dnnl
             status = c->pass == CONV_BACKWARD_DATA
                          ? dnnl_convolution_backward_data_desc_init(&desc, algorithm, &src, &weights, &dst,
                                                                     strides, padding, padding)
-                         : dnnl_convolution_backward_weights_desc_init(&desc, algorithm, &src, &weights, NULL,
-                                                                       &dst, strides, padding, padding);
+                         : dnnl_convolution_backward_weights_desc_init(&desc, algorithm, &src, &gradient,
+                                                                       NULL, &dst, strides, padding, padding);
         if (status == dnnl_success)
             status = dnnl_primitive_desc_create(out, &desc, attr, c->device->engine, hint);
     }
@@ -224,7 +238,7 @@ static bool make_pack(onednn_conv *c, error *e)
 {
     const conv_shape *s = &c->shape;
     dnnl_memory_desc_t plain;
-    if (!tensor_desc(&plain, s->k, s->c, s->kernel, s->kernel, dnnl_oihw, e) ||
+    if (!tensor_desc(&plain, s->k, s->c, s->kernel, s->kernel, dnnl_f32, dnnl_oihw, e) ||
         !make_memory(&c->plain, &plain, c->device, e))
         return false;
     if (dnnl_memory_desc_equal(&plain, &c->weights_md))
@@ -368,7 +382,7 @@ int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e)
     return reorder(c, c->plain, oihw, c->weights, packed, e);
 }
 
-int onednn_conv_run(onednn_conv *c, const float *a, const float *packed, const float *bias, float *b,
+int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b,
                     float *scratch, error *e)
 {
     if (!point(c->a, a, e) || !point(c->b, b, e) || !point(c->weights, packed, e) ||
@@ -383,7 +397,7 @@ int onednn_conv_run(onednn_conv *c, const float *a, const float *packed, const f
     return execute(c->device, c->primitive, c->bias ? 5 : 4, args, "convolution", e);
 }
 
-int onednn_conv_weight_gradient(onednn_conv *c, const float *src, const float *ddst, float *packed, float *dw,
+int onednn_conv_weight_gradient(onednn_conv *c, const void *src, const void *ddst, float *packed, float *dw,
                                 float *scratch, error *e)
 {
     if (!point(c->a, src, e) || !point(c->b, ddst, e) || !point(c->weights, c->pack ? packed : dw, e) ||
@@ -406,7 +420,7 @@ struct onednn_pool {
     size_t workspace_bytes;
 };
 
-onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool training, error *e)
+onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool bf16, bool training, error *e)
 {
     onednn_pool *p = mem_zero(1, sizeof *p, "a pooling", e);
     if (!p)
@@ -414,12 +428,13 @@ onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool training, e
     p->device = d;
     const dnnl_dims_t strides = {s->stride, s->stride}, kernel = {s->kernel, s->kernel}, dilation = {0, 0},
                       padding = {s->padding, s->padding};
+    const dnnl_data_type_t type = bf16 ? dnnl_bf16 : dnnl_f32;
     dnnl_memory_desc_t src, dst;
     dnnl_pooling_v2_desc_t forward, backward;
     dnnl_primitive_desc_t forward_pd = NULL, backward_pd = NULL;
     bool ok =
-        tensor_desc(&src, s->n, s->c, s->h, s->w, blocked_tag(d), e) &&
-        tensor_desc(&dst, s->n, s->c, s->oh, s->ow, blocked_tag(d), e) &&
+        tensor_desc(&src, s->n, s->c, s->h, s->w, type, blocked_tag(d), e) &&
+        tensor_desc(&dst, s->n, s->c, s->oh, s->ow, type, blocked_tag(d), e) &&
         !failed(dnnl_pooling_v2_forward_desc_init(
                     &forward, training ? dnnl_forward_training : dnnl_forward_inference, dnnl_pooling_max,
                     &src, &dst, strides, kernel, dilation, padding, padding),
@@ -469,7 +484,7 @@ size_t onednn_pool_workspace_bytes(const onednn_pool *p)
     return p->workspace_bytes;
 }
 
-int onednn_pool_forward(onednn_pool *p, const float *src, float *dst, void *workspace, error *e)
+int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *workspace, error *e)
 {
     if (!point(p->src, src, e) || !point(p->dst, dst, e) ||
         (p->workspace && !point(p->workspace, workspace, e)))
@@ -479,7 +494,7 @@ int onednn_pool_forward(onednn_pool *p, const float *src, float *dst, void *work
     return execute(p->device, p->forward, p->workspace ? 3 : 2, args, "pooling", e);
 }
 
-int onednn_pool_backward(onednn_pool *p, const float *ddst, const void *workspace, float *dsrc, error *e)
+int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e)
 {
     if (!point(p->src, dsrc, e) || !point(p->dst, ddst, e) || !point(p->workspace, workspace, e))
         return ERR_SYSTEM;

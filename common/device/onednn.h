@@ -1,7 +1,8 @@
 /* onednn.h - what the CPU device asks of oneDNN: convolution, max-pooling, matrix product. Private to
  * common/device.
  *
- * Activations are blocked as in cpu_kernels.h (nChw16c or nChw8c). Objects are made for one shape and hold no
+ * Activations are blocked as in cpu_kernels.h (nChw16c or nChw8c), fp32 or bf16; weights outside and their
+ * gradients are fp32. Objects are made for one shape and hold no
  * data but their descriptors; weights, tensors and work areas are passed in at each call.
  */
 #ifndef ONEBOX_DEVICE_ONEDNN_H
@@ -23,6 +24,10 @@ int onednn_block(const onednn *d);
 const char *onednn_version(void);
 const char *onednn_isa(void);
 
+/* What the library makes use of for bf16: AVX512_BF16 at least; AMX_BF16. */
+bool onednn_has_bf16(void);
+bool onednn_has_amx(void);
+
 typedef struct conv_shape {
     int n, c, h, w; /* input */
     int k, oh, ow;  /* output */
@@ -34,7 +39,8 @@ typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS
 typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
 
 typedef struct onednn_conv_options {
-    bool winograd;    /* ask for oneDNN's Winograd; NULL without an error is returned when it has none here */
+    bool winograd; /* ask for oneDNN's Winograd; NULL without an error is returned when it has none here */
+    bool bf16;     /* source, destination and packed weights; sums, bias and gradients of weights are fp32 */
     bool plain_input; /* the input is plain NCHW: for the network's 3 channels */
     bool inference;   /* forward only: bias, and the two below, are wanted */
     bool add;         /* forward: the result is added to what dst holds */
@@ -62,22 +68,22 @@ int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e)
 
 /* FORWARD: a = src, b = dst. BACKWARD_DATA: a = gradient of dst, b = gradient of src. `bias` (k floats) only
  * with options->inference. */
-int onednn_conv_run(onednn_conv *c, const float *a, const float *packed, const float *bias, float *b,
+int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b,
                     float *scratch, error *e);
 
 /* BACKWARD_WEIGHTS: dw OIHW from src and the gradient of dst; `packed` is a work area of
  * onednn_conv_weight_floats. */
-int onednn_conv_weight_gradient(onednn_conv *c, const float *src, const float *ddst, float *packed, float *dw,
+int onednn_conv_weight_gradient(onednn_conv *c, const void *src, const void *ddst, float *packed, float *dw,
                                 float *scratch, error *e);
 
 typedef struct onednn_pool onednn_pool;
 
 /* Max-pooling; `training` keeps a workspace for the backward pass. s->k equals s->c. */
-onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool training, error *e);
+onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool bf16, bool training, error *e);
 void onednn_pool_free(onednn_pool *p);
 size_t onednn_pool_workspace_bytes(const onednn_pool *p);
-int onednn_pool_forward(onednn_pool *p, const float *src, float *dst, void *workspace, error *e);
-int onednn_pool_backward(onednn_pool *p, const float *ddst, const void *workspace, float *dsrc, error *e);
+int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *workspace, error *e);
+int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e);
 
 /* Row-major C[m][n] = A[m][k] B[k][n] (+ C when accumulate); transpose_x means that X lies transposed in
  * memory. */
