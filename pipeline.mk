@@ -14,8 +14,9 @@
 MODEL_VERSION := 1
 MODELS        := cls bbox detn
 
-# Settings; put lines like "VOC = /data/VOC2007" into config.mk to keep them.
+# Settings; put lines like "VOC = /data/VOC2007" into config.mk to keep them, or into OUT/config.mk for one OUT.
 -include config.mk
+-include $(or $(OUT),out)/config.mk
 ##@ Settings of the pipeline (make VARIABLE=VALUE …, or lines in config.mk)
 #? VOC         folder with annotations/pascal_train2007.json or Annotations/*.xml, and JPEGImages/;
 #?             or with one COCO JSON (annotations/*.json, result.json, _annotations.coco.json), and images/
@@ -49,6 +50,19 @@ RECIPES    ?= recipes
 #? TRAINFLAGS  more options for the trainings: TRAINFLAGS='--epochs 1 --set batch=32'
 TRAINFLAGS ?=
 
+##@ The demo
+demo: ## draw a small set, train and judge all three models on it, with nothing but this checkout: some minutes
+	@+MAKE='$(MAKE)' JOBS=$(jobs) BIN='$(BIN)' scripts/demo '$(DEMO_OUT)' $(demo_settings)
+#? DEMO_OUT       folder of all that the demo makes; then `make status OUT=out/demo`, why, params-diff …
+DEMO_OUT      ?= out/demo
+#? DEMO_PICTURES  how many drawings; fewer are faster and worse
+DEMO_PICTURES ?= 4000
+#? DEMO_SEED      another number draws other pictures
+DEMO_SEED     ?= 1
+.PHONY: demo
+demo_settings := VOC=$(DEMO_OUT)/voc SPLIT=trainval JSON= IMAGES= WEIGHTS=none SIZE=96 RECIPES=recipes/demo \
+  VAL=$(DEMO_OUT)/val.txt DEMO_PICTURES=$(DEMO_PICTURES) DEMO_SEED=$(DEMO_SEED)
+
 # ---------------------------------------------------------------- names make can't work with
 
 empty :=
@@ -56,7 +70,7 @@ blank := $(empty) $(empty)
 hash  := \#
 tab   := $(empty)	$(empty)
 awkward := : ; % $(hash) ' " ` $$ * ? & | < > ( ) \$(blank)
-paths   := VOC JSON IMAGES WEIGHTS OUT VAL RECIPES BIN
+paths   := VOC JSON IMAGES WEIGHTS OUT VAL RECIPES BIN DEMO_OUT
 
 override VOC     := $(patsubst ~/%,$(HOME)/%,$(VOC))
 override JSON    := $(patsubst ~/%,$(HOME)/%,$(JSON))
@@ -90,8 +104,8 @@ refusal := $(if $(word 2,$(coco_of_voc)),there are $(words $(coco_of_voc)) JSON 
 else
 define refusal
 no annotations in $(VOC): unpack VOCtrainval_06-Nov-2007.tar (http://host.robots.ox.ac.uk/pascal/VOC/voc2007/, 450 MB) and name its folder;
-`VOC=DIR` names a folder with Annotations/*.xml or annotations/pascal_$(SPLIT)2007.json, and JPEGImages/;
-`JSON=FILE IMAGES=DIR` name COCO-like annotations and their pictures
+`VOC=DIR` names a folder with Annotations/*.xml or annotations/pascal_$(SPLIT)2007.json, and JPEGImages/ (or JSON=FILE IMAGES=DIR: COCO);
+`make demo` draws a small set of its own and trains on that
 endef
 endif
 ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
@@ -118,7 +132,7 @@ no-weights:
 # ---------------------------------------------------------------- reasons to run again
 
 curves  := $(foreach m,$(MODELS),$m.head $m.top)
-records := json anno largest csv cache weights $(MODELS) $(MODELS:%=lr.%.0) $(curves:%=lr.%)
+records := drawn json anno largest csv cache weights $(MODELS) $(MODELS:%=lr.%.0) $(curves:%=lr.%)
 
 # The text of a recipe without comments and with single blanks, one setting a line. $(call canonical,FILE)
 canonical = $(call unfolded,$(call canonical_lines,$1))
@@ -151,6 +165,7 @@ reasons := no-finished-run a-deleted-file $(records:%=parameters-of-%) \
 
 stage := scripts/stage
 
+parameters.drawn   = pictures $(DEMO_PICTURES)$(nl)seed $(DEMO_SEED)
 parameters.json    = voc $(VOC)$(nl)split $(SPLIT)
 parameters.anno    = json $(SOURCE)
 parameters.largest =
@@ -158,6 +173,12 @@ parameters.csv     = order $(ORDER)$(nl)val_pct $(VAL_PCT)$(nl)split_seed $(SPLI
 parameters.cache   = images $(PICTURES)$(nl)size $(SIZE)
 parameters.weights = file $(WEIGHTS)
 $(foreach r,$(records),$(eval $(OUT)/.made/$r: private export PARAMETERS = $$(parameters.$r)))
+
+# The demo's drawings, and its settings for everyone who names its OUT.
+$(OUT)/.made/drawn: $(BIN)/draw-set $$(call changed,drawn,$(OUT)/voc/drawn.txt $(OUT)/config.mk)
+	@mkdir -p $(OUT) && printf '%s\n' $(demo_settings) >$(OUT)/config.mk
+	@$(stage) $(OUT)/drawn $(BIN)/draw-set --pictures $(DEMO_PICTURES) --seed $(DEMO_SEED) $(with_threads) -o $(OUT)/voc
+$(OUT)/voc/drawn.txt: $(OUT)/.made/drawn ; +
 
 voc_lists := $(wildcard $(VOC)/ImageSets/Main)
 $(OUT)/.made/json: $$(if $$(refusal),no-data) $(BIN)/voc2json \

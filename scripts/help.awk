@@ -4,6 +4,7 @@ BEGIN {
     print ""
     print "  make                      build the programs in bin/"
     print "  make check                build and test"
+    print "  make demo                 draw a small data set, train on it and look at the outcome: some minutes"
     print "  make out/detn.ckpt VOC=DIR WEIGHTS=FILE"
     print "                            train the detector on a VOC folder, doing whatever has to be done before"
     print ""

@@ -310,7 +310,7 @@ trained() { # everything for the named models is there and the list of calls is 
     assert_equal "${#lines[@]}" 3
     assert_line --index 0 --partial "VOCtrainval_06-Nov-2007.tar"
     assert_line --index 1 --partial "VOC=DIR"
-    assert_line --index 2 --partial "JSON=FILE IMAGES=DIR"
+    assert_line --index 2 --partial "make demo"
     [ ! -e out ]
     run -2 env -i PATH="$PATH" make VOC=nowhere csv
     assert_equal "${#lines[@]}" 3
