@@ -274,6 +274,9 @@ static const device_ops cpu_ops = {
     .forward = cpu_plan_forward,
     .backward = cpu_plan_backward,
     .plan_bytes = cpu_plan_bytes,
+    .feature_floats = cpu_plan_feature_floats,
+    .features = cpu_plan_features,
+    .forward_features = cpu_plan_forward_features,
 };
 
 device *cpu_open(const device_options *options, error *e)

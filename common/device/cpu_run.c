@@ -263,6 +263,22 @@ static int run_step(run *r, size_t index)
     return code;
 }
 
+static int run_steps(run *r, int first, int end)
+{
+    for (int i = first; i < end; i++) {
+        int code = run_step(r, (size_t)i);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+static void copy_output(const run *r, float *output)
+{
+    memcpy(output, at(r, r->p->output_buffer),
+           (size_t)r->p->base.options.batch * (size_t)r->g->outputs * sizeof *output);
+}
+
 int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output,
                      error *e)
 {
@@ -271,17 +287,79 @@ int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t ste
     p->step = step_number;
     run r = run_of(p, input, e);
     r.m->active = base;
-    for (int i = 0; i < p->forward_steps; i++) {
-        int code = run_step(&r, (size_t)i);
-        if (code)
-            return code;
-    }
+    int code = run_steps(&r, 0, p->forward_steps);
+    if (code)
+        return code;
     if (base->options.training) /* running statistics moved */
         for (int i = base->options.first_group; i < GROUPS; i++)
             r.m->version[i]++;
-    memcpy(output, at(&r, p->output_buffer),
-           (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output);
+    copy_output(&r, output);
     return 0;
+}
+
+/* Where the steps of the groups from first_group on begin, and the one buffer that leads over to them; NONE
+ * when there is no such place. */
+typedef struct cut {
+    int step, buffer;
+} cut;
+
+static cut cut_at(const cpu_plan *p, int first_group)
+{
+    const node *nodes = p->base.model->graph->nodes;
+    const cut none = {NONE, NONE};
+    cut c = none;
+    for (int i = 0; i < p->forward_steps; i++) {
+        bool behind = nodes[p->steps[i].value].group >= first_group;
+        if (behind && c.step == NONE)
+            c.step = i;
+        if (behind != (c.step != NONE) || (behind && nodes[p->steps[i].node].group < first_group))
+            return none;
+    }
+    if (p->base.options.training || c.step <= 0)
+        return none;
+    for (size_t i = 0; i < p->buffer_count; i++)
+        if (p->buffers[i].first >= 0 && p->buffers[i].first < c.step && p->buffers[i].last >= c.step) {
+            if (c.buffer != NONE)
+                return none;
+            c.buffer = (int)i;
+        }
+    return c.buffer == NONE ? none : c;
+}
+
+size_t cpu_plan_feature_floats(const plan *base, int first_group)
+{
+    const cpu_plan *p = (const cpu_plan *)base;
+    const cut c = cut_at(p, first_group);
+    return c.step == NONE ? 0 : p->buffers[c.buffer].floats;
+}
+
+int cpu_plan_features(plan *base, int first_group, const float *input, float *features, error *e)
+{
+    cpu_plan *p = (cpu_plan *)base;
+    const cut c = cut_at(p, first_group);
+    if (c.step == NONE)
+        return fail(e, ERR_SYSTEM, "cpu device: this plan can't be cut in two");
+    run r = run_of(p, input, e);
+    r.m->active = base;
+    int code = run_steps(&r, 0, c.step);
+    if (!code)
+        memcpy(features, at(&r, c.buffer), elements(&r, c.buffer) * sizeof *features);
+    return code;
+}
+
+int cpu_plan_forward_features(plan *base, int first_group, const float *features, float *output, error *e)
+{
+    cpu_plan *p = (cpu_plan *)base;
+    const cut c = cut_at(p, first_group);
+    if (c.step == NONE)
+        return fail(e, ERR_SYSTEM, "cpu device: this plan can't be cut in two");
+    run r = run_of(p, NULL, e);
+    r.m->active = base;
+    memcpy(at(&r, c.buffer), features, elements(&r, c.buffer) * sizeof *features);
+    int code = run_steps(&r, c.step, p->forward_steps);
+    if (!code)
+        copy_output(&r, output);
+    return code;
 }
 
 int cpu_plan_backward(plan *base, const float *output_gradient, error *e)
@@ -293,10 +371,5 @@ int cpu_plan_backward(plan *base, const float *output_gradient, error *e)
     r.m->gradient_group = base->options.first_group;
     memcpy(at(&r, p->output_gradient), output_gradient,
            (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output_gradient);
-    for (size_t i = (size_t)p->forward_steps; i < p->step_count; i++) {
-        int code = run_step(&r, i);
-        if (code)
-            return code;
-    }
-    return 0;
+    return run_steps(&r, p->forward_steps, (int)p->step_count);
 }

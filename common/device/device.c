@@ -101,3 +101,19 @@ size_t plan_bytes(const plan *p)
 {
     return p->model->device->ops->plan_bytes(p);
 }
+
+size_t plan_feature_floats(const plan *p, int first_group)
+{
+    const device_ops *ops = p->model->device->ops;
+    return ops->feature_floats ? ops->feature_floats(p, first_group) : 0;
+}
+
+int plan_features(plan *p, int first_group, const float *input, float *features, error *e)
+{
+    return p->model->device->ops->features(p, first_group, input, features, e);
+}
+
+int plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e)
+{
+    return p->model->device->ops->forward_features(p, first_group, features, output, e);
+}

@@ -87,6 +87,14 @@ void plan_free(plan *p);
  * order. Training plans update the running statistics of trainable batch norms in the model. */
 int plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, float *output, error *e);
 
+/* An evaluation plan's pass in two parts, for callers that keep what does not change: plan_features computes
+ * what the groups below first_group hand to the others (the layout is the plan's own), plan_forward_features
+ * goes on from there. Together they give the bits of plan_forward. plan_feature_floats: size of `features`
+ * for the plan's whole batch; 0: this plan can't be cut there. */
+size_t plan_feature_floats(const plan *p, int first_group);
+int plan_features(plan *p, int first_group, const float *input, float *features, error *e);
+int plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e);
+
 /* Training plans: gradients of all trainable parameters of groups >= first_group from d(loss)/d(output),
  * batch x outputs. They overwrite those in the model and are what model_adam_step uses. */
 int plan_backward(plan *p, const float *output_gradient, error *e);

@@ -22,7 +22,14 @@ typedef struct session {
     float *output, *gradient;          /* batch x outputs */
     size_t train_batches, val_batches; /* per epoch */
     uint64_t step;                     /* training batches since the start, over all phases */
+    /* What the frozen groups make of the validation pictures, one block for each batch: the same in every
+     * epoch of a phase. NULL: not kept. */
+    float **features;
+    int frozen_below;
 } session;
+
+/* Features are kept up to so many bytes in all. */
+static const size_t feature_limit = (size_t)256 << 20;
 
 size_t trainer_batches(size_t pictures, int batch)
 {
@@ -63,6 +70,58 @@ static plan *plan_of(const plan_pair *p, int count)
     return p->whole && count == p->whole_count ? p->whole : p->rest;
 }
 
+/* ---------------------------------------------------------------- features of the validation set */
+
+static void free_features(session *s)
+{
+    for (size_t i = 0; s->features && i < s->val_batches; i++)
+        free(s->features[i]);
+    free(s->features);
+    s->features = NULL;
+}
+
+/* Keeps features from now on, if groups in front of `first_group` are frozen, there is room and more than one
+ * epoch to use them. */
+static int keep_features(session *s, int first_group, int epochs, error *e)
+{
+    free_features(s);
+    s->frozen_below = first_group;
+    if (first_group == GROUP_STEM || epochs < 2)
+        return 0;
+    size_t bytes = 0;
+    const plan *plans[] = {s->eval.whole, s->eval.rest};
+    for (int i = 0; i < 2; i++) {
+        if (!plans[i])
+            continue;
+        size_t each = plan_feature_floats(plans[i], first_group) * sizeof(float);
+        if (each == 0)
+            return 0;
+        bytes += each * (plans[i] == s->eval.whole ? s->t->val.count / (size_t)s->eval.whole_count : 1);
+    }
+    if (bytes > feature_limit)
+        return 0;
+    s->features = mem_zero(s->val_batches, sizeof *s->features, "features", e);
+    return s->features ? 0 : e->code;
+}
+
+/* Outputs of validation batch `number` on s->output. */
+static int validation_forward(session *s, size_t number, const loader_batch *b, error *e)
+{
+    plan *p = plan_of(&s->eval, b->count);
+    if (!s->features)
+        return plan_forward(p, b->pictures, 0, 0, s->output, e);
+    if (!s->features[number]) {
+        float *made = mem_room(plan_feature_floats(p, s->frozen_below) * sizeof *made, "features", e);
+        int code = made ? plan_features(p, s->frozen_below, b->pictures, made, e) : e->code;
+        if (code) {
+            free(made);
+            return code;
+        }
+        s->features[number] = made;
+    }
+    return plan_forward_features(p, s->frozen_below, s->features[number], s->output, e);
+}
+
 /* ---------------------------------------------------------------- a run's beginning and end */
 
 static loader_options set_options(const trainer *t, const trainer_set *set, bool shuffle, uint32_t epochs)
@@ -86,6 +145,7 @@ static void session_close(session *s)
     loader_close(s->val_loader);
     free_pair(&s->train);
     free_pair(&s->eval);
+    free_features(s);
     model_free(s->model);
     free(s->output);
     free(s->gradient);
@@ -180,7 +240,7 @@ static int validate(session *s, const trainer_batch *last, loss_value *value, er
         loss_value one;
         int code = loader_next(s->val_loader, &b, e);
         if (!code)
-            code = plan_forward(plan_of(&s->eval, b.count), b.pictures, 0, 0, s->output, e);
+            code = validation_forward(s, i, &b, e);
         if (!code)
             code = batch_loss(s, &b, NULL, &one, e);
         if (!code && r->validation && last)
@@ -273,6 +333,8 @@ static int run_phase(session *s, int number, error *e)
     const recipe_phase *phase = &t->recipe->phases[number];
     int epochs = schedule_epochs(&phase->schedule);
     int code = make_train_plans(s, phase, e);
+    if (!code)
+        code = keep_features(s, phase->from, epochs, e);
     if (!code)
         code = model_reset_moments(s->model, e);
     if (!code && t->report.phase_start)

@@ -144,6 +144,28 @@ int plan_forward(plan *p, const float *input, uint64_t seed, uint64_t number, fl
     return 0;
 }
 
+size_t plan_feature_floats(const plan *p, int first_group)
+{
+    (void)p;
+    (void)first_group;
+    return 0;
+}
+
+int plan_features(plan *p, int first_group, const float *input, float *features, error *e)
+{
+    (void)p;
+    (void)first_group;
+    (void)input;
+    (void)features;
+    return fail(e, ERR_SYSTEM, "these plans can't be cut");
+}
+
+int plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e)
+{
+    (void)features;
+    return plan_features(p, first_group, output, NULL, e);
+}
+
 int plan_backward(plan *p, const float *gradient, error *e)
 {
     (void)e;

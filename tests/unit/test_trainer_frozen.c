@@ -32,7 +32,15 @@ static int make(void *context, uint32_t sample, uint32_t epoch, int worker, floa
 typedef struct record {
     double first, last; /* batch loss */
     int batches;
+    double validation; /* loss after the last epoch */
 } record;
+
+static int on_epoch(void *context, const trainer_epoch *row, error *e)
+{
+    (void)e;
+    ((record *)context)->validation = row->val.loss;
+    return 0;
+}
 
 static int on_batch(void *context, const trainer_batch *b, error *e)
 {
@@ -66,7 +74,7 @@ static record train(device *d, const graph *net, task t, float *params, double l
                    .val = {make, NULL, count},
                    .threads = 1,
                    .freeze_bn = freeze_bn,
-                   .report = {.context = &seen, .batch = on_batch}};
+                   .report = {.context = &seen, .batch = on_batch, .epoch = on_epoch}};
     error e = {0};
     CHECK(trainer_run(&all, &e) == 0, "%s", e.text);
     return seen;
@@ -193,6 +201,25 @@ int main(void)
         record moving = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_STEM, 1, BATCH, false);
         CHECK(fabs(moving.first - value.loss) > 1e-3 * value.loss, "%.6f with the batch's statistics too",
               moving.first);
+    }
+    TEST("what is kept of the frozen groups between epochs changes no bit of the validation")
+    {
+        for (int from = GROUP_TOP; from <= GROUP_HEAD; from++) {
+            memcpy(a, start, net.param_floats * sizeof(float));
+            record seen = train(d, &net, TASK_DETN, a, 1e-3, from, 3, BATCH + 3, false);
+            recipe r = {.size = SIDE, .batch = BATCH};
+            trainer judge = {.device = d,
+                             .graph = &net,
+                             .params = a,
+                             .task = TASK_DETN,
+                             .classes = 3,
+                             .recipe = &r,
+                             .val = {make, NULL, BATCH + 3}};
+            loss_value value = {0};
+            CHECK(trainer_evaluate(&judge, &value, &e) == 0, "%s", e.text);
+            CHECK(seen.validation == value.loss, "%.17g while training, %.17g afterwards", seen.validation,
+                  value.loss);
+        }
     }
     free(start);
     free(a);
