@@ -162,6 +162,7 @@ reasons := no-finished-run a-deleted-file $(records:%=parameters-of-%) \
 ##@ Products
 #? out/anno.tsv out/largest.tsv out/lrg.csv out/bb.csv out/val.txt out/224.cache
 #? out/MODEL.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png}   MODEL: cls, bbox, detn
+#? out/report.html   one page over all three models: figures, tables, pictures
 
 stage := scripts/stage
 
@@ -331,6 +332,18 @@ $(MODELS:%=$(OUT)/%.grid.png): $(OUT)/%.grid.png: $(OUT)/%.pred.tsv $(OUT)/large
 $(MODELS:%=$(OUT)/%.curves.png): $(OUT)/%.curves.png: $(OUT)/%.history.tsv $(OUT)/%.batches.tsv $(BIN)/render
 	@$(stage) $(OUT)/$*.curves $(BIN)/render --kind curves --history $(OUT)/$*.history.tsv \
 	  --batches $(OUT)/$*.batches.tsv -o $@
+
+# ---------------------------------------------------------------- the page over everything
+
+page := $(BIN)/report $(if $(filter-out $(OUT)/val.txt,$(VAL)),--val $(VAL)) -o $(OUT)/report.html $(OUT)
+$(OUT)/report.html: $(foreach m,$(MODELS),$(addprefix $(OUT)/$m.,ckpt history.tsv metrics.json grid.png curves.png)) \
+  $(wildcard $(OUT)/lr/*.png $(OUT)/pictures/*.png) $(BIN)/report
+	@$(stage) $(OUT)/report $(page)
+
+# The goals of the same command come first.
+.PHONY: report
+report: $(BIN)/report | $(filter $(MODELS) lr pictures,$(MAKECMDGOALS)) ## out/report.html over what has been made so far; trains nothing
+	@$(stage) $(OUT)/report $(page)
 
 # ---------------------------------------------------------------- short names
 

@@ -176,7 +176,7 @@ poor_machine() { # UID
 @test "make help has a line for every target of the build" {
     run -0 mk help
     for target in all units check asan lint deps install uninstall clean distclean help anno csv cache cls bbox detn \
-        why status params-diff accept; do
+        why status params-diff accept report; do
         assert_output --regexp "  $target +[a-z]"
     done
 }

@@ -49,11 +49,11 @@ syntax() { # COMPILER: every C file, without writing objects
 
 @test "only the programs' front prints, and only common/device knows vendors' libraries" {
     # the front: common/base/program.c and what trainings show
-    for file in common/{voc,image,nn,device}/*.c; do
+    for file in common/{voc,image,nn,device,report}/*.c; do
         case $file in common/nn/train_report.c | common/nn/train_main.c) continue ;; esac
         run -1 grep -nE '\b(printf|puts|putchar|perror)\(|fprintf\((stderr|stdout)' "$file"
     done
-    for file in common/{base,voc,image,nn}/*.[ch] stages/*.c; do
+    for file in common/{base,voc,image,nn,report}/*.[ch] stages/*.c; do
         run -1 grep -nE 'include *[<"](oneapi/dnnl|dnnl|omp|cudnn|cuda|cublas)' "$file"
     done
 }

@@ -18,7 +18,7 @@ standin_tree() {
     echo one >voc/JPEGImages/1.jpg
     echo two >"voc/JPEGImages/photo 2.jpg"
     echo weights >data/resnet34.safetensors
-    for program in voc2json json2anno largest mkcsv resize-cache train-cls train-bbox train-detn predict evaluate render; do
+    for program in voc2json json2anno largest mkcsv resize-cache train-cls train-bbox train-detn predict evaluate render report; do
         cp "$BATS_TEST_DIRNAME/../lib/standin" "bin/$program"
     done
     : >calls

@@ -1,0 +1,176 @@
+#include "report/found.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int add(found_list *l, const char *prefix, const char *name, size_t size, error *e)
+{
+    text_buffer text = {0};
+    int code = text_append(&text, e, "%s%.*s", prefix, (int)size, name);
+    if (!code)
+        code = mem_grow(&l->names, &l->capacity, l->count + 1, sizeof *l->names, "file names", e);
+    if (!code)
+        l->names[l->count++] = text.data;
+    else
+        text_free(&text);
+    return code;
+}
+
+static void list_free(found_list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        free(l->names[i]);
+    free(l->names);
+    *l = (found_list){0};
+}
+
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t n = strlen(name), k = strlen(ending);
+    return n > k && strcmp(name + n - k, ending) == 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The plain files of directory + folder whose names end in `ending`, not hidden and no temporary ones. */
+static int list(found_list *l, const char *directory, const char *folder, const char *ending, error *e)
+{
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof path, "%s%s", directory, folder) >= sizeof path)
+        return fail(e, ERR_INPUT, "%s%s: the name is too long", directory, folder);
+    DIR *d = opendir(*path ? path : ".");
+    if (!d)
+        return errno == ENOENT && *folder
+                   ? 0
+                   : fail(e, ERR_INPUT, "%s: %s", *path ? path : ".",
+                          errno == ENOENT ? "there is no such folder" : strerror(errno));
+    int code = 0;
+    for (struct dirent *entry; !code && (entry = readdir(d));) {
+        struct stat s;
+        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tmp.") || !ends_in(entry->d_name, ending))
+            continue;
+        if (fstatat(dirfd(d), entry->d_name, &s, 0) == 0 && S_ISREG(s.st_mode))
+            code = add(l, folder, entry->d_name, strlen(entry->d_name), e);
+    }
+    closedir(d);
+    if (l->count)
+        qsort(l->names, l->count, sizeof *l->names, by_bytes);
+    return code;
+}
+
+bool found_has(const found *f, const char *name, const char *ending)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < f->files.count; i++)
+        if (strncmp(f->files.names[i], name, n) == 0 && strcmp(f->files.names[i] + n, ending) == 0)
+            return true;
+    return false;
+}
+
+/* "detn.0" beside detn.ckpt or detn.history.tsv. */
+static bool is_phase(const found *f, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    if (!dot || !dot[1] || strspn(dot + 1, "0123456789") != strlen(dot + 1))
+        return false;
+    char training[256];
+    snprintf(training, sizeof training, "%.*s", (int)(dot - name), name);
+    return found_has(f, training, ".ckpt") || found_has(f, training, ".history.tsv");
+}
+
+static bool has_model(const found *f, const char *name)
+{
+    return found_has(f, name, ".ckpt") || found_has(f, name, ".history.tsv");
+}
+
+static int find_models(found *f, error *e)
+{
+    static const char *const first[] = {"cls", "bbox", "detn"};
+    int code = 0;
+    for (int i = 0; i < 3 && !code; i++)
+        if (has_model(f, first[i]))
+            code = add(&f->models, "", first[i], strlen(first[i]), e);
+    for (size_t i = 0; i < f->files.count && !code; i++) {
+        const char *file = f->files.names[i];
+        bool ckpt = ends_in(file, ".ckpt");
+        if (!ckpt && !ends_in(file, ".history.tsv"))
+            continue;
+        char name[256];
+        snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(ckpt ? ".ckpt" : ".history.tsv")),
+                 file);
+        bool known = strcmp(name, "cls") == 0 || strcmp(name, "bbox") == 0 || strcmp(name, "detn") == 0;
+        if (!known && !(ckpt && is_phase(f, name)) && (ckpt || !found_has(f, name, ".ckpt")))
+            code = add(&f->models, "", name, strlen(name), e);
+    }
+    return code;
+}
+
+int found_in(found *f, const char *directory, error *e)
+{
+    *f = (found){0};
+    int code = list(&f->files, directory, "", "", e);
+    if (!code)
+        code = list(&f->lr, directory, "lr/", ".png", e);
+    if (!code)
+        code = list(&f->pictures, directory, "pictures/", ".png", e);
+    if (!code)
+        code = list(&f->logs, directory, "log/", ".log", e);
+    return code ? code : find_models(f, e);
+}
+
+void found_free(found *f)
+{
+    list_free(&f->files);
+    list_free(&f->models);
+    list_free(&f->lr);
+    list_free(&f->pictures);
+    list_free(&f->logs);
+}
+
+/* ---------------------------------------------------------------- logs */
+
+static bool value_of(const char *line, size_t size, const char *key, char *out, size_t room)
+{
+    size_t n = strlen(key);
+    if (size < n || memcmp(line, key, n) != 0)
+        return false;
+    snprintf(out, room, "%.*s", (int)(size - n), line + n);
+    return true;
+}
+
+int found_read_step(found_step *s, const char *path, error *e)
+{
+    static const char done[] = ": done in ", memory[] = " of memory at most";
+    file_view file;
+    const char *line;
+    size_t size;
+    *s = (found_step){0};
+    int code = file_open(&file, path, e);
+    if (code)
+        return code;
+    for (text_lines lines = text_lines_of(file.data, file.size); text_line(&lines, &line, &size);) {
+        if (!*s->command && value_of(line, size, "command: ", s->command, sizeof s->command))
+            continue;
+        if (value_of(line, size, "seconds: ", s->seconds, sizeof s->seconds) ||
+            value_of(line, size, "exit: ", s->exit, sizeof s->exit))
+            continue;
+        /* "train-cls: done in 6:35, 3.69 GiB of memory at most" */
+        const char *at = memmem(line, size, done, sizeof done - 1);
+        const char *end = memmem(line, size, memory, sizeof memory - 1);
+        const char *comma = at && end ? memchr(at, ',', (size_t)(end - at)) : NULL;
+        if (comma)
+            snprintf(s->memory, sizeof s->memory, "%.*s", (int)(end - comma - 2), comma + 2);
+    }
+    file_close(&file);
+    return 0;
+}

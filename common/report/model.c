@@ -1,0 +1,414 @@
+/* One trained model: how good it is, how it was trained, what its pictures look like. */
+#include "report/report.h"
+
+#include "image/table.h"
+#include "nn/recipe.h"
+#include "nn/safetensors.h"
+#include "voc/metrics_read.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- what belongs to a model */
+
+typedef struct model {
+    const char *name;
+    metrics_file metrics;
+    bool has_metrics;
+    safetensors ckpt;
+    bool has_ckpt;
+    task task;
+    table history;
+    bool has_history;
+    found_step step;
+} model;
+
+/* "NAME.ending" inside the folder, opened by nobody yet; NULL when it isn't there. */
+static char *path_of(html *h, const found *f, const model *m, const char *ending)
+{
+    char name[300];
+    if (h->e->code || !found_has(f, m->name, ending))
+        return NULL;
+    snprintf(name, sizeof name, "%s%s", m->name, ending);
+    return html_path(h, name);
+}
+
+static void open_ckpt(html *h, const found *f, model *m)
+{
+    char *path = path_of(h, f, m, ".ckpt");
+    if (path && !safetensors_open(&m->ckpt, path, h->e)) {
+        m->has_ckpt = true;
+        const char *t = safetensors_value(&m->ckpt, "task");
+        if (!safetensors_value(&m->ckpt, "recipe") || !t || !task_parse(t, &m->task))
+            fail(h->e, ERR_INPUT, "%s: is no checkpoint of a training: it says nothing of task and recipe",
+                 path);
+    }
+    free(path);
+}
+
+static void open_model(html *h, const found *f, const char *name, model *m)
+{
+    *m = (model){.name = name, .task = TASKS};
+    task_parse(name, &m->task);
+    open_ckpt(h, f, m);
+    char *path = path_of(h, f, m, ".metrics.json");
+    m->has_metrics = path && !metrics_read(&m->metrics, path, h->e);
+    free(path);
+    path = path_of(h, f, m, ".history.tsv");
+    m->has_history = path && !table_read(&m->history, path, h->e);
+    free(path);
+    for (size_t i = 0; i < f->logs.count && !h->e->code; i++) {
+        char log[300];
+        snprintf(log, sizeof log, "log/%s.log", name);
+        if (strcmp(f->logs.names[i], log) != 0)
+            continue;
+        path = html_path(h, log);
+        if (path)
+            found_read_step(&m->step, path, h->e);
+        free(path);
+    }
+}
+
+static void close_model(model *m)
+{
+    metrics_file_free(&m->metrics);
+    if (m->has_ckpt)
+        safetensors_close(&m->ckpt);
+    if (m->has_history)
+        table_free(&m->history);
+}
+
+static const char *value(const model *m, const char *key)
+{
+    const char *text = m->has_ckpt ? safetensors_value(&m->ckpt, key) : NULL;
+    return text ? text : "";
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+static const char *number(char text[32], int decimals, double v)
+{
+    if (isfinite(v))
+        snprintf(text, 32, "%.*f", decimals, v);
+    else
+        strcpy(text, "\xe2\x80\x93"); /* an en dash */
+    return text;
+}
+
+/* "0.788 ± 0.018" */
+static const char *with_error(char text[80], int decimals, metric m)
+{
+    char a[32], b[32];
+    if (isfinite(m.value) && isfinite(m.error))
+        snprintf(text, 80, "%s \xc2\xb1 %s", number(a, decimals, m.value), number(b, decimals, m.error));
+    else
+        snprintf(text, 80, "%s", number(a, decimals, m.value));
+    return text;
+}
+
+/* ---------------------------------------------------------------- figures */
+
+static void figure_row(html *h, const char *name, const char *meaning, metric m, int decimals)
+{
+    char text[80];
+    if (isfinite(m.value))
+        html_put(h, "<tr><th>%s<td class=\"key\">%s<td class=\"text\">%s\n", name,
+                 with_error(text, decimals, m), meaning);
+}
+
+static void figures(html *h, const model *m)
+{
+    const metrics_file *f = &m->metrics;
+    char l1[120];
+    snprintf(l1, sizeof l1, "mean distance of the box's four sides, in pixels of the %lld x %lld input",
+             (long long)f->frame, (long long)f->frame);
+    html_put(h, "<h3>How good it is</h3>\n<div class=\"wide\"><table>\n<tbody>\n");
+    figure_row(h, "Class accuracy", "share of pictures whose class is right", f->accuracy, 3);
+    figure_row(h, "L1", l1, f->l1, 2);
+    figure_row(h, "Mean IoU", "overlap of box and truth: intersection by union", f->mean_iou, 3);
+    figure_row(h, "IoU \xe2\x89\xa5 0.5", "share of boxes that overlap by half or more", f->iou_half, 3);
+    figure_row(h, "LocAcc@0.5", "class right and IoU \xe2\x89\xa5 0.5, against the largest object",
+               f->loc_largest, 3);
+    figure_row(h, "LocAcc@0.5, any", "the same against any object of the predicted class", f->loc_any, 3);
+    html_put(h,
+             "</tbody></table></div>\n<p class=\"note\">%zu validation pictures; \xc2\xb1 is one standard "
+             "error. ",
+             (size_t)f->n);
+    char name[300];
+    snprintf(name, sizeof name, "%s.metrics.json", m->name);
+    html_link(h, name, NULL);
+    html_put(h, "</p>\n");
+}
+
+/* A warning when the predictions judged seem to be another model's: their accuracy is not that of the
+ * training's last epoch (a picture or two may tip over, with batches of other sizes). */
+static void doubt(html *h, const model *m)
+{
+    const char *at = strstr(value(m, "metrics"), "accuracy ");
+    if (!at || !m->has_metrics || !isfinite(m->metrics.accuracy.value))
+        return;
+    char seen[32];
+    double trained = strtod(at + 9, NULL);
+    if (fabs(trained - m->metrics.accuracy.value) > 2.5 / (double)(m->metrics.n ? m->metrics.n : 1))
+        html_put(h,
+                 "<p class=\"warn\">The training ended with an accuracy of %s: these figures are of another "
+                 "model or other pictures. <code>make %s</code> brings them up to date.</p>\n",
+                 number(seen, 3, trained), m->name);
+}
+
+static void class_table(html *h, const metrics_file *f)
+{
+    bool classes = isfinite(f->accuracy.value), boxes = isfinite(f->mean_iou.value);
+    char a[32];
+    html_put(h, "<h3>By class</h3>\n<div class=\"wide\"><table>\n<thead><tr><th>class<th>pictures");
+    html_put(h, classes ? "<th>predicted<th>recall<th>precision" : "");
+    html_put(h, boxes ? "<th>L1<th>mean IoU<th>IoU \xe2\x89\xa5 0.5" : "");
+    html_put(h, classes && boxes ? "<th>LocAcc<th>any" : "");
+    html_put(h, "</thead>\n<tbody>\n");
+    for (size_t i = 0; i < f->class_count; i++) {
+        const metrics_file_class *c = &f->classes[i];
+        html_put(h, "<tr><th>%s<td>%zu", c->name, (size_t)c->n);
+        if (classes) {
+            html_put(h, "<td>%zu<td>%s", (size_t)c->predicted, number(a, 3, c->recall));
+            html_put(h, "<td>%s", number(a, 3, c->precision));
+        }
+        if (boxes) {
+            html_put(h, "<td>%s", number(a, 2, c->l1));
+            html_put(h, "<td>%s", number(a, 3, c->mean_iou));
+            html_put(h, "<td>%s", number(a, 3, c->iou_half));
+        }
+        if (classes && boxes) {
+            html_put(h, "<td>%s", number(a, 3, c->loc_largest));
+            html_put(h, "<td>%s", number(a, 3, c->loc_any));
+        }
+        html_put(h, "\n");
+    }
+    html_put(h, "</tbody></table></div>\n");
+}
+
+/* ---------------------------------------------------------------- training */
+
+static void phases(html *h, const recipe *r)
+{
+    html_put(h, "<div class=\"wide\"><table>\n<thead><tr><th>phase<th class=\"text\">trains<th>epochs<th "
+                "class=\"text\">"
+                "learning rate<th class=\"text\">schedule</thead>\n<tbody>\n");
+    for (int i = 0; i < r->phase_count; i++) {
+        const recipe_phase *p = &r->phases[i];
+        bool one = p->lr[0] == p->lr[1] && p->lr[1] == p->lr[2];
+        char rates[120], shape[120];
+        if (one || p->from == GROUP_HEAD)
+            snprintf(rates, sizeof rates, "%g", p->lr[GROUP_HEAD]);
+        else
+            snprintf(rates, sizeof rates, "%g, %g, %g", p->lr[0], p->lr[1], p->lr[2]);
+        if (p->schedule.kind == SCHEDULE_TRIANGULAR)
+            snprintf(shape, sizeof shape, "up from 1/%g in the first 1/%d, then down", p->schedule.div,
+                     p->schedule.cut);
+        else
+            snprintf(shape, sizeof shape, "%d cosine cycle%s", p->schedule.cycles,
+                     p->schedule.cycles == 1 ? "" : "s");
+        html_put(h, "<tr><th>%s<td class=\"text\">%s<td>%d<td class=\"text\">%s<td class=\"text\">%s\n",
+                 p->name,
+                 p->from == GROUP_HEAD  ? "the head"
+                 : p->from == GROUP_TOP ? "from layer3 on"
+                                        : "everything",
+                 schedule_epochs(&p->schedule), rates, shape);
+    }
+    html_put(h, "</tbody></table></div>\n");
+}
+
+static const char *column_title(text_field name)
+{
+    static const char *const titles[][2] = {{"trn_loss", "training loss"},
+                                            {"val_loss", "validation loss"},
+                                            {"images_per_second", "pictures a second"},
+                                            {"l1", "L1"}};
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (text_is(name, titles[i][0]))
+            return titles[i][1];
+    return NULL;
+}
+
+static bool has_values(const table *t, int column)
+{
+    for (size_t i = 0; i < t->rows; i++)
+        if (!text_is(table_text(t, i, column), "-"))
+            return true;
+    return false;
+}
+
+static void history(html *h, const model *m)
+{
+    const table *t = &m->history;
+    html_put(h, "<h3>History</h3>\n<div class=\"wide\"><table>\n<thead><tr>");
+    for (int c = 0; c < (int)t->columns; c++)
+        if (has_values(t, c)) {
+            const char *title = column_title(t->names[c]);
+            html_put(h, "<th>");
+            html_text(h, title ? title : t->names[c].text, title ? strlen(title) : t->names[c].size);
+        }
+    html_put(h, "</thead>\n<tbody>\n");
+    for (size_t i = 0; i < t->rows; i++) {
+        html_put(h, "<tr>");
+        for (int c = 0; c < (int)t->columns; c++)
+            if (has_values(t, c)) {
+                html_put(h, c ? "<td>" : "<th>");
+                html_text(h, table_text(t, i, c).text, table_text(t, i, c).size);
+            }
+        html_put(h, "\n");
+    }
+    html_put(h, "</tbody></table></div>\n");
+}
+
+/* ", 21.8 million numbers": what the checkpoint holds. */
+static void parameter_count(html *h, const model *m)
+{
+    double count = 0;
+    char text[32];
+    for (size_t i = 0; i < m->ckpt.count; i++)
+        count += (double)m->ckpt.tensors[i].count;
+    if (count >= 1e6)
+        html_put(h, ", %s million numbers", number(text, 1, count / 1e6));
+    else
+        html_put(h, ", %s numbers", number(text, 0, count));
+}
+
+static void fact(html *h, const char *name, const char *text)
+{
+    if (*text)
+        html_put(h, "<dt>%s</dt><dd>%s</dd>\n", name, text);
+}
+
+static void training(html *h, const model *m)
+{
+    recipe r;
+    const char *text = value(m, "recipe"), *parent = value(m, "parent");
+    char name[300], where[320];
+    snprintf(name, sizeof name, "%s.ckpt", m->name);
+    snprintf(where, sizeof where, "the recipe in %s%s", h->directory, name);
+    if (recipe_parse(&r, where, text, strlen(text), h->e))
+        return;
+    html_put(h, "<h3>How it was trained</h3>\n");
+    phases(h, &r);
+    html_put(h, "<dl>\n<dt>Network</dt><dd>%s on %d x %d pixels", arch_name(r.arch), r.size, r.size);
+    parameter_count(h, m);
+    html_put(h, " (");
+    html_link(h, name, NULL);
+    html_put(h, ")</dd>\n");
+    if (*parent)
+        html_put(h, "<dt>Starts from</dt><dd>weights with SHA-256 <code>%s</code></dd>\n", parent);
+    else
+        html_put(h, "<dt>Starts from</dt><dd>random weights</dd>\n");
+    fact(h, "Computed on", value(m, "conv"));
+    html_put(h, "<dt>Program</dt><dd>onebox %s, seed %s</dd>\n", value(m, "version"), value(m, "seed"));
+    if (*m->step.seconds) {
+        html_put(h, "<dt>Time</dt><dd>%s s", m->step.seconds);
+        if (*m->step.memory)
+            html_put(h, ", %s of memory at most", m->step.memory);
+        html_put(h, "</dd>\n");
+    }
+    html_put(h, "</dl>\n<details><summary>The whole recipe</summary>\n<pre>%s</pre></details>\n", text);
+}
+
+static void drawn(html *h, const found *f, const model *m, const char *ending, const char *caption)
+{
+    char name[300];
+    if (!found_has(f, m->name, ending))
+        return;
+    snprintf(name, sizeof name, "%s%s", m->name, ending);
+    html_put(h, "<figure>\n");
+    html_picture(h, name, name);
+    html_put(h, "<figcaption>%s ", caption);
+    html_link(h, name, NULL);
+    html_put(h, "</figcaption></figure>\n");
+}
+
+static const char *task_sentence(task t)
+{
+    switch (t) {
+    case TASK_CLS:
+        return "Says what the largest object of a picture is.";
+    case TASK_BBOX:
+        return "Says where the largest object of a picture is.";
+    case TASK_DETN:
+        return "Says what the largest object of a picture is, and where, in one network.";
+    case TASKS:
+        break;
+    }
+    return "";
+}
+
+void report_model(html *h, const found *f, const char *name)
+{
+    model m;
+    char anchor[64];
+    report_anchor(name, anchor);
+    open_model(h, f, name, &m);
+    html_put(h, "<section id=\"%s\">\n<h2>%s</h2>\n<p>%s</p>\n", anchor, report_model_title(name),
+             task_sentence(m.task));
+    if (!m.has_ckpt)
+        html_put(h, "<p class=\"warn\">There is no %s.ckpt: this training did not reach its end.</p>\n",
+                 name);
+    if (m.has_metrics)
+        figures(h, &m);
+    doubt(h, &m);
+    drawn(h, f, &m, ".grid.png",
+          m.task == TASK_CLS ? "Validation pictures with the predicted class."
+                             : "Validation pictures: predictions, and the annotated truth in green.");
+    if (m.has_metrics && m.metrics.class_count)
+        class_table(h, &m.metrics);
+    if (m.has_ckpt)
+        training(h, &m);
+    if (m.has_history)
+        history(h, &m);
+    drawn(h, f, &m, ".curves.png", "The training by epoch and batch.");
+    html_put(h, "</section>\n");
+    close_model(&m);
+}
+
+void report_summary_head(html *h)
+{
+    html_put(h,
+             "<thead><tr><th>model<th>network<th>epochs<th>validation loss<th>class accuracy<th>L1<th>mean "
+             "IoU<th>LocAcc@0.5</thead>\n");
+}
+
+/* The last row of the history in that column; NaN when there is none. */
+static double last_of(const model *m, const char *name)
+{
+    double v = NAN;
+    int column = m->has_history ? table_find(&m->history, name) : -1;
+    if (column >= 0) {
+        text_field field = table_text(&m->history, m->history.rows - 1, column);
+        text_double(field.text, field.size, &v);
+    }
+    return v;
+}
+
+void report_summary_row(html *h, const found *f, const char *name)
+{
+    model m;
+    char anchor[64], text[80];
+    report_anchor(name, anchor);
+    open_model(h, f, name, &m);
+    html_put(h, "<tr><th><a href=\"#%s\">%s</a><td>%s<td>", anchor, report_model_title(name),
+             *value(&m, "arch") ? value(&m, "arch") : "\xe2\x80\x93");
+    if (m.has_history)
+        html_put(h, "%zu", m.history.rows);
+    const metric unknown = {NAN, NAN};
+    metric values[] = {{last_of(&m, "val_loss"), NAN},
+                       m.metrics.accuracy,
+                       m.metrics.l1,
+                       m.metrics.mean_iou,
+                       m.metrics.loc_largest};
+    if (!m.has_metrics) { /* what the training itself measured */
+        values[1] = (metric){last_of(&m, "accuracy"), NAN};
+        values[2] = (metric){last_of(&m, "l1"), NAN};
+        values[3] = values[4] = unknown;
+    }
+    for (int i = 0; i < 5; i++)
+        html_put(h, "<td>%s", with_error(text, i == 2 ? 2 : 3, values[i]));
+    html_put(h, "\n");
+    close_model(&m);
+}
