@@ -4,7 +4,8 @@
 #include "image/figure.h"
 #include "image/picture.h"
 
-#include <stdlib.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- kinds and what they need */
@@ -19,6 +20,8 @@ static const render_kind kinds[] = {
     {"boxes", render_boxes, "anno images image"},
     {"largest", render_largest, "anno images image"},
     {"grid", render_grid, "pred"},
+    {"sample", render_sample, "cache"},
+    {"augment", render_augment, "cache anno"},
     {"curves", render_curves, "history"},
     {"lr-find", render_lr_find, "lr"},
     {"schedule", render_schedule, "batches"},
@@ -36,6 +39,17 @@ static bool is_given(const render_request *r, const char *name, size_t size)
     return false;
 }
 
+static int write_values(const char *path, const text_buffer *printed, error *e)
+{
+    out_file out;
+    int code = out_open(&out, path, e);
+    if (code)
+        return code;
+    if (printed->size)
+        fwrite(printed->data, 1, printed->size, out.stream);
+    return out_commit(&out, e);
+}
+
 int render_picture(const render_request *r, text_buffer *printed, error *e)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -47,7 +61,8 @@ int render_picture(const render_request *r, text_buffer *printed, error *e)
                 return fail(e, ERR_USAGE, "--kind %s needs --%.*s; see --help", r->kind, (int)size, need);
             need += size;
         }
-        return kinds[i].draw(r, printed, e);
+        int code = kinds[i].draw(r, printed, e);
+        return code || !r->values ? code : write_values(r->values, printed, e);
     }
     return fail(e, ERR_USAGE, "--kind %s is not known; see --help", r->kind);
 }
@@ -72,6 +87,14 @@ int render_save(figure *f, const render_request *r, error *e)
     if (!code)
         code = figure_save(f, r->output, e);
     figure_close(f);
+    return code;
+}
+
+int render_floats(picture *p, const float *pixels, int height, int width, error *e)
+{
+    int code = picture_new(p, width, height, e);
+    for (size_t i = 0; !code && i < (size_t)height * (size_t)width * 3; i++)
+        p->pixels[i] = (uint8_t)lrintf(fminf(fmaxf(pixels[i], 0), 1) * 255);
     return code;
 }
 

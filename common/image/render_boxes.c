@@ -9,19 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* By file name, by the name without its extension, or by id. */
-static const anno_image *find_image(const anno_table *t, const char *name)
+bool render_is_stem(const char *name, const char *file_name)
+{
+    const char *dot = strrchr(file_name, '.');
+    size_t stem = dot ? (size_t)(dot - file_name) : 0;
+    return stem && stem == strlen(name) && memcmp(name, file_name, stem) == 0;
+}
+
+const anno_image *render_find_image(const anno_table *t, const char *name)
 {
     const anno_image *found = anno_find(t, name);
     int64_t id;
     if (!found && text_int(name, strlen(name), 0, ANNO_ID_MAX, &id))
         found = anno_find_id(t, id);
-    for (size_t i = 0; !found && i < t->image_count; i++) {
-        const char *dot = strrchr(t->images[i].file_name, '.');
-        size_t stem = dot ? (size_t)(dot - t->images[i].file_name) : 0;
-        if (stem && stem == strlen(name) && memcmp(name, t->images[i].file_name, stem) == 0)
+    for (size_t i = 0; !found && i < t->image_count; i++)
+        if (render_is_stem(name, t->images[i].file_name))
             found = &t->images[i];
-    }
     return found;
 }
 
@@ -84,7 +87,7 @@ static int render_image(const render_request *r, bool largest, text_buffer *prin
     const anno_row **rows = NULL;
     size_t count = 0;
     int code = anno_read(&t, r->anno, e);
-    const anno_image *image = code ? NULL : find_image(&t, r->image);
+    const anno_image *image = code ? NULL : render_find_image(&t, r->image);
     if (!code && !image)
         code = fail(e, ERR_INPUT, "%s: holds no image '%s'", r->anno, r->image);
     if (!code && largest) {

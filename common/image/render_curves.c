@@ -260,10 +260,9 @@ int render_lr_find(const render_request *r, text_buffer *printed, error *e)
     size_t skip = (size_t)r->skip, skip_end = (size_t)r->skip_end + 1;
     if (!loss) {
         code = e->code;
-    } else if (t.rows <= skip + skip_end) {
-        code = fail(e, ERR_USAGE, "%s: none of its %zu points are left; give a smaller --skip or --skip-end",
-                    r->lr, t.rows);
     } else {
+        if (t.rows <= skip + skip_end) /* too short a curve to trim */
+            skip = skip_end = 0;
         size_t shown = t.rows - skip - skip_end;
         plot_line line = {.x = lr + skip, .y = loss + skip, .count = shown, .dots = true};
         plot p = {.title = r->title,

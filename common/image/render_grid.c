@@ -7,7 +7,6 @@
 #include "voc/anno.h"
 #include "voc/pred.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,11 +30,7 @@ static int load_square(const grid *g, const pred_row *row, picture *p, error *e)
     scaled_picture scaled = cache_at(g->cache, at);
     int size = cache_size(g->cache);
     code = sample_make(g->sampler, &scaled, NULL, NULL, NULL, g->pixels, NULL, e);
-    if (!code)
-        code = picture_new(p, size, size, e);
-    for (size_t i = 0; !code && i < (size_t)size * (size_t)size * 3; i++)
-        p->pixels[i] = (uint8_t)lrintf(fminf(fmaxf(g->pixels[i], 0), 1) * 255);
-    return code;
+    return code ? code : render_floats(p, g->pixels, size, size, e);
 }
 
 static int load_own(const grid *g, const pred_row *row, picture *p, error *e)
@@ -103,7 +98,9 @@ static int draw_grid(const grid *g, text_buffer *printed, error *e)
 {
     const render_request *r = g->r;
     figure f = {0};
-    size_t first = (size_t)r->first, count = g->pred.count - first, cells = (size_t)(r->rows * r->columns);
+    size_t first = (size_t)r->first, count = g->pred.count - first;
+    int rows = r->rows ? (int)r->rows : 3, columns = r->columns ? (int)r->columns : 4;
+    size_t cells = (size_t)rows * (size_t)columns;
     bool boxes = g->pred.rows[first].has_box;
     int code = render_open(&f, r, boxes ? 12 : 16, boxes ? 8 : 12, e);
     if (code)
@@ -116,8 +113,8 @@ static int draw_grid(const grid *g, text_buffer *printed, error *e)
         figure_text(&f, f.width / 2.0, f.height - 9, ALIGN_CENTRE, "white: predicted, green: annotated");
     }
     for (size_t i = 0; i < cells && i < count && !code; i++)
-        code = draw_panel(&f, g, figure_cell(area, (int)r->rows, (int)r->columns, (int)i, 10),
-                          &g->pred.rows[first + i], printed, e);
+        code = draw_panel(&f, g, figure_cell(area, rows, columns, (int)i, 10), &g->pred.rows[first + i],
+                          printed, e);
     if (!code)
         code = render_save(&f, r, e);
     figure_close(&f);
