@@ -163,6 +163,7 @@ reasons := no-finished-run a-deleted-file $(records:%=parameters-of-%) \
 #? out/anno.tsv out/largest.tsv out/lrg.csv out/bb.csv out/val.txt out/224.cache
 #? out/MODEL.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png}   MODEL: cls, bbox, detn
 #? out/report.html   one page over all three models: figures, tables, pictures
+#? out/lr/MODEL.{head,top}.{tsv,png} out/pictures/NN-NAME.{png,txt}
 
 stage := scripts/stage
 
@@ -276,6 +277,7 @@ trim.detn.top   := --skip 0
 lines.of = $(call canonical_lines,$(RECIPES)/$1.recipe)
 phase    = $(filter phase\1$2\1%,$(lines.of))
 layers   = $(subst $(blank),\1,$(wordlist 1,4,$(subst \1, ,$(phase))))
+no_curves := $(foreach c,$(curves),$(if $(call phase,$(basename $c),$(patsubst .%,%,$(suffix $c))),,$c))
 define curve_parameters
 $(run_parameters)
 $(if $3,rates $3
@@ -333,6 +335,69 @@ $(MODELS:%=$(OUT)/%.curves.png): $(OUT)/%.curves.png: $(OUT)/%.history.tsv $(OUT
 	@$(stage) $(OUT)/$*.curves $(BIN)/render --kind curves --history $(OUT)/$*.history.tsv \
 	  --batches $(OUT)/$*.batches.tsv -o $@
 
+# ---------------------------------------------------------------- the pictures of the published run
+#
+# Each is a target of its own, out/pictures/NAME.png, and what it shows in numbers stands beside it in NAME.txt.
+# Only pictures 01 to 04 have an image's number in their names: any image can be asked for, 01-image-7.png, and
+# `make pictures` takes those of the published run where they show what is wanted, else others of the annotations.
+
+# $(call picture,OPTIONS OF RENDER)
+picture = $(stage) $(OUT)/pictures.$(basename $(@F)) $(BIN)/render $1 --values $(basename $@).txt -o $(basename $@).png
+image   = --image $* --images $(PICTURES)
+at_pictures = $(foreach e,png txt,$(patsubst %,$(OUT)/pictures/%.$e,$1))
+
+$(call at_pictures,01-image-%): $(OUT)/anno.tsv $(BIN)/render | $(OUT)/pictures
+	@$(call picture,--kind boxes --anno $(OUT)/anno.tsv $(image) --label-size 14)
+$(foreach n,02 03,$(eval $(call at_pictures,$n-image-%): $(OUT)/anno.tsv $(BIN)/render | $(OUT)/pictures ;\
+  @$$(call picture,--kind boxes --anno $(OUT)/anno.tsv $$(image) --figure 16x8)))
+$(call at_pictures,04-largest-%): $(OUT)/anno.tsv $(BIN)/render | $(OUT)/pictures
+	@$(call picture,--kind largest --anno $(OUT)/anno.tsv $(image))
+
+# $(call draw,NAME,INPUTS,OPTIONS). val_number: that one of the validation pictures, or the last one.
+pictures :=
+define draw
+pictures += $1
+$(call at_pictures,$1) &: $2 $(BIN)/render | $(OUT)/pictures
+	@$$(call picture,$3)
+endef
+val_number = $$$$(awk 'END { print (NR > $1 ? $1 : NR - 1) }' $(VAL))
+sample     = --cache $(cache) --val $(VAL) --first $(val_number)
+curve_plot = $(eval $(call draw,$1,$(OUT)/lr/$2.tsv,--kind lr-find --lr $(OUT)/lr/$2.tsv $3))
+grid_plot  = $(eval $(call draw,$1,$(OUT)/$2.pred.tsv $(cache),--kind grid --pred $(OUT)/$2.pred.tsv --cache $(cache)))
+schedule_plot = $(eval $(call draw,$1,$(OUT)/$2.batches.tsv,--kind schedule --batches $(OUT)/$2.batches.tsv))
+history_plot  = $(eval $(call draw,$1,$(OUT)/$2.history.tsv $(OUT)/$2.batches.tsv,--kind curves \
+  --history $(OUT)/$2.history.tsv --batches $(OUT)/$2.batches.tsv))
+
+$(eval $(call draw,05-cls-sample,$(cache) $(VAL),--kind sample $(call sample,0)))
+$(call curve_plot,06-cls-lr,cls.head)
+$(call curve_plot,07-cls-lr-trimmed,cls.head,--skip 5 --skip-end 1)
+$(call curve_plot,08-cls-top-lr,cls.top,--skip 1)
+$(call grid_plot,09-cls-grid,cls)
+augmented := --kind augment --anno $(OUT)/largest.tsv $(call sample,5)
+$(eval $(call draw,10-augment-wrong,$(cache) $(VAL) $(OUT)/largest.tsv,$(augmented) --leave-boxes))
+$(eval $(call draw,11-augment-right,$(cache) $(VAL) $(OUT)/largest.tsv,$(augmented)))
+$(call curve_plot,12-bbox-lr,bbox.head,--skip 5)
+$(call curve_plot,13-bbox-top-lr,bbox.top,--skip 1)
+$(call grid_plot,14-bbox-grid,bbox)
+$(eval $(call draw,15-detn-sample,$(cache) $(VAL) $(OUT)/largest.tsv,--kind sample --anno $(OUT)/largest.tsv $(call sample,3)))
+$(call curve_plot,16-detn-lr,detn.head)
+$(call curve_plot,17-detn-lr-trimmed,detn.head,--skip 5 --skip-end 1)
+$(call curve_plot,18-detn-top-lr,detn.top,--skip 0)
+$(call grid_plot,19-detn-grid,detn)
+$(call schedule_plot,20-cls-schedule,cls)
+$(call history_plot,21-cls-curves,cls)
+$(call schedule_plot,22-bbox-schedule,bbox)
+$(call history_plot,23-bbox-curves,bbox)
+$(call schedule_plot,24-detn-schedule,detn)
+$(call history_plot,25-detn-curves,detn)
+
+# Those of a curve whose phase the recipe hasn't got.
+phaseless = $(foreach p,$(filter %-lr %-lr-trimmed,$(pictures)),$(if $(filter $(no_curves),$(word 2,$(subst \
+  -, ,$p)).$(if $(findstring -top-,$p),top,head)),$p))
+images = $(or $(shell awk -f scripts/pictures.awk $(OUT)/anno.tsv 2>/dev/null),12 9654 17)
+shown  = 01-image-$(word 1,$1) 02-image-$(word 2,$1) 03-image-$(word 3,$1) 04-largest-$(word 3,$1) \
+  $(filter-out $(phaseless),$(pictures))
+
 # ---------------------------------------------------------------- the page over everything
 
 page := $(BIN)/report $(if $(filter-out $(OUT)/val.txt,$(VAL)),--val $(VAL)) -o $(OUT)/report.html $(OUT)
@@ -361,7 +426,13 @@ detn: ## the detector of both
 $(foreach m,$(MODELS),$(eval $m: $(addprefix $(OUT)/$m.,ckpt metrics.json grid.png curves.png)))
 
 .PHONY: lr
-lr: $(foreach c,$(curves),$(addprefix $(OUT)/lr/$c.,tsv png)) ## the six curves that help to choose a rate, out/lr/MODEL.{head,top}.{tsv,png}
+lr: $(foreach c,$(filter-out $(no_curves),$(curves)),$(addprefix $(OUT)/lr/$c.,tsv png)) ## the six curves that help to choose a rate, in out/lr
+	@$(foreach c,$(no_curves),echo 'no $(OUT)/lr/$c.tsv: the recipe has no such phase';)
+
+.PHONY: pictures
+pictures: $(OUT)/anno.tsv ## the nineteen pictures of the published run and six more, in out/pictures
+	@$(foreach p,$(phaseless),echo 'no $(OUT)/pictures/$p.png: the recipe has no such phase';)
+	@+$(MAKE) --no-print-directory $(call at_pictures,$(call shown,$(images)))
 
 ##@ Looking at the pipeline
 #? T           the files that why and status speak of [all products]

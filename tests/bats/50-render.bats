@@ -111,6 +111,116 @@ boxes() {
     assert_output "18 of 25 points"
 }
 
+@test "a learning-rate curve that is too short to trim is drawn whole" {
+    run "$BIN/render" --kind lr-find --lr b.tsv -o l.png
+    assert_success
+    assert_output "8 of 8 points"
+    head -n 2 b.tsv >one.tsv
+    run "$BIN/render" --kind lr-find --lr one.tsv --skip 0 --skip-end 0 -o l.png
+    assert_output "1 of 1 points"
+}
+
+@test "--values puts what is printed beside the picture" {
+    run boxes --image 12 -o x.png --values x.txt
+    assert_success
+    assert_output ""
+    assert_equal "$(cat x.txt)" "(200,300,3)
+(155,96,96,74) car"
+    run boxes --image 12 -o y.png --values nowhere/y.txt
+    assert_failure 4
+    assert_output --partial "nowhere/y.txt"
+    rm x.txt
+    run boxes --image 13 -o x.png --values x.txt
+    assert_failure 3
+    [ ! -e x.txt ]
+}
+
+# images/ as a cache for a network of 64 x 64 pixels
+scaled() {
+    printf 'fn,cat\n000012.png,car\n000017.png,horse\n' >lrg.csv
+    printf '000017.png\n000012.png\n' >val.txt
+    "$BIN/resize-cache" --images images --size 64 -o 64.cache lrg.csv 2>/dev/null
+}
+
+@test "sample draws a picture as it validates, with its largest object when annotations are given" {
+    scaled
+    run "$BIN/render" --kind sample --cache 64.cache --val val.txt --first 1 -o x.png
+    assert_success
+    assert_output "000012.png
+(64,64,3)"
+    assert_equal "$(png_size x.png)" "750 450"
+    for image in 17 000017 000017.png; do
+        run "$BIN/render" --kind sample --cache 64.cache --image "$image" --anno anno.tsv -o y.png
+        assert_success
+        # rows 7 to 180 of 200 become 3 to 57 of 64, then lose one; columns 9 to 202 of 300 become 3 to 64 of 96,
+        # then 2 to 42 of 64
+        assert_output "000017.png
+(64,64,3)
+(2,3,41,54) horse
+y1 x1 y2 x2: 3 2 56 42"
+    done
+    run "$BIN/render" --kind sample --cache 64.cache --image 000017 -o y.png
+    assert_success
+}
+
+@test "augment draws a picture nine times, and its box follows or not" {
+    scaled
+    run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv -o x.png
+    assert_success
+    assert_equal "${#lines[@]}" 11
+    assert_equal "${lines[0]} ${lines[1]}" "000017.png (64,64,3)"
+    assert_equal "$(png_size x.png)" "900 900"
+    right=$(tail -n 9 <<<"$output" | cut -d ' ' -f 2-)
+    run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --leave-boxes -o y.png
+    assert_equal "$(tail -n 9 <<<"$output" | cut -d ' ' -f 1 | sort -u)" "(9,7,194,174)"
+    assert_equal "$(tail -n 9 <<<"$output" | cut -d ' ' -f 2-)" "$right"
+    run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --seed 1 -o z.png
+    [ "$(tail -n 9 <<<"$output" | cut -d ' ' -f 2-)" != "$right" ]
+    # four stages: the box loses two more rows and columns than in validation, on the other side when mirrored
+    run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --augment flip=0 --augment rotate=0,0 \
+        --rows 1 --columns 2 -o x.png
+    assert_equal "${#lines[@]}" 4
+    assert_equal "${lines[2]}" "(2,3,40,52)"
+    run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --augment flip=1 --rows 1 --columns 1 -o x.png
+    assert_line --index 2 "(22,3,40,53) flip"
+}
+
+@test "what sample and augment can't use is refused" {
+    scaled
+    run "$BIN/render" --kind sample --cache 64.cache -o x.png
+    assert_failure 2
+    assert_output "render: --kind sample needs --image NAME or --val FILE, one of them; see --help"
+    run "$BIN/render" --kind sample --cache 64.cache --image 12 --val val.txt -o x.png
+    assert_failure 2
+    run "$BIN/render" --kind sample --cache 64.cache --val val.txt --first 2 -o x.png
+    assert_failure 3
+    assert_output "render: val.txt: holds 2 file names, none with number 2 (from 0)"
+    run "$BIN/render" --kind sample --cache 64.cache --image nothing -o x.png
+    assert_failure 3
+    assert_output --partial "64.cache"
+    run "$BIN/render" --kind sample --cache anno.tsv --image 12 -o x.png
+    assert_failure 3
+    run "$BIN/render" --kind sample --cache 64.cache --val /dev/null -o x.png
+    assert_failure 3
+    run "$BIN/render" --kind augment --cache 64.cache --image 12 -o x.png
+    assert_failure 2
+    assert_output "render: --kind augment needs --anno; see --help"
+    sed 's/\t300\t200\t/\t400\t200\t/' anno.tsv >other.tsv
+    run "$BIN/render" --kind augment --cache 64.cache --image 12 --anno other.tsv -o x.png
+    assert_failure 3
+    assert_output --partial "is 300 x 200 pixels, but other.tsv says 400 x 200"
+    grep -v 000012 anno.tsv >other.tsv
+    run "$BIN/render" --kind augment --cache 64.cache --image 000012.png --anno other.tsv -o x.png
+    assert_failure 3
+    assert_output "render: other.tsv: holds no image '000012.png'"
+    for wrong in turn=3 flip=2 flip=a rotate rotate=3,0.5,1,1,1 lighting=0.1 ""; do
+        run "$BIN/render" --kind augment --cache 64.cache --image 12 --anno anno.tsv --augment "$wrong" -o x.png
+        assert_failure 2
+        assert_output --partial "--augment"
+    done
+    [ ! -e x.png ]
+}
+
 @test "the same picture has the same bytes" {
     boxes --image 17 -o a.png
     LC_ALL=de_DE.UTF-8 HOME=/nowhere boxes --image 17 -o b.png
@@ -250,9 +360,6 @@ boxes() {
     assert_failure 2
     run "$BIN/render" --kind grid --pred pred.tsv -o x.png
     assert_failure 2
-    run "$BIN/render" --kind lr-find --lr b.tsv -o x.png
-    assert_failure 2
-    assert_output --partial "give a smaller --skip"
     run "$BIN/render" --kind curves --history h.tsv --figure 0.2x0.2 -o x.png
     assert_failure 2
     assert [ ! -e x.png ]
@@ -319,4 +426,42 @@ boxes() {
 (89,77,314,259) horse"
     run voc boxes 9654
     assert_line --index 0 "(500,333,3)"
+}
+
+@test "the reference run's validation pictures 0, 3 and 5 have its boxes, and its grid's order is that of the split" {
+    [ -d "$shared/JPEGImages" ] || skip "no ../shared/data/voc2007 here"
+    {
+        "$BIN/json2anno" -o voc.tsv "$shared/annotations/pascal_train2007.json"
+        "$BIN/largest" -o largest.tsv voc.tsv
+        "$BIN/mkcsv" --lrg all.csv --bb bb.csv --val all.txt largest.tsv
+        # the first twelve of them validate, a few others train
+        head -n 12 all.txt >val.txt
+        { head -n 1 all.csv; grep -F -f val.txt all.csv; tail -n 20 all.csv; } >lrg.csv
+        "$BIN/resize-cache" --images "$shared/JPEGImages" -o 224.cache lrg.csv
+        printf 'arch tiny\nphase head from head lr 1e-3 cosine cycles 1 len 1\n' >tiny.recipe
+        "$BIN/train-cls" --cache 224.cache --lrg lrg.csv --val val.txt --weights none --recipe tiny.recipe -o cls.ckpt
+        "$BIN/predict" --ckpt cls.ckpt --cache 224.cache --only val.txt --frame 224 -o pred.tsv
+    } >log 2>&1
+    sample() {
+        "$BIN/render" --kind "$1" --cache 224.cache --val val.txt --first "$2" --anno largest.tsv -o x.png "${@:3}"
+    }
+    run sample sample 0
+    assert_output "000048.jpg
+(224,224,3)
+(1,0,178,224) person
+y1 x1 y2 x2: 0 1 223 178"
+    run sample sample 3
+    assert_output "008280.jpg
+(224,224,3)
+(1,60,223,127) aeroplane
+y1 x1 y2 x2: 60 1 186 223"
+    run sample augment 5 --leave-boxes
+    assert_line --index 0 "008296.jpg"
+    assert_equal "$(tail -n 9 <<<"$output" | cut -d ' ' -f 1 | sort | uniq -c | tr -s ' ')" " 9 (51,102,449,222)"
+    # mirrored and not rotated: one of the published run's nine boxes
+    run sample augment 5 --augment flip=1 --augment rotate=0,0 --rows 1 --columns 1
+    assert_line --index 2 "(1,69,199,146) flip"
+    run "$BIN/render" --kind grid --pred pred.tsv --cache 224.cache -o x.png
+    assert_success
+    assert_equal "$(cut -d . -f 1 <<<"$output" | sed 's/^0*//' | xargs)" "48 61 83 8280 104 8296 8302 8313 141 8336 8338 8342"
 }

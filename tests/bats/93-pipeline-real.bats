@@ -136,3 +136,61 @@ mk() {
     [ ! -e failed/detn.ckpt ]
     run -1 mk -q VOC=damaged OUT=failed cache
 }
+
+@test "make lr and make pictures draw everything of a set, with the values beside each picture" {
+    mkdir -p three
+    for model in cls bbox detn; do
+        printf 'arch tiny\nsize 64\nbatch 4\naugment flip 0.5\nphase head from head lr 1e-2 triangular 32 5 epochs 1\nphase top from layer3 lr 2e-5 2e-4 2e-3 triangular 32 5 epochs 1\nphase all from conv1 lr 2e-3 triangular 32 5 epochs 1\n' >three/$model.recipe
+    done
+    run -0 mk RECIPES=three OUT=pictured lr
+    for curve in {cls,bbox,detn}.{head,top}; do
+        assert_equal "$(head -n 1 "pictured/lr/$curve.tsv")" "$(printf 'batch\tlr\tloss\tsmoothed')"
+        "$BIN/render" --check "pictured/lr/$curve.png"
+    done
+    [ ! -e pictured/cls.ckpt ]
+    run -0 mk RECIPES=three OUT=pictured pictures
+    # none of the published run's images is here: the first ones that fit
+    names=(01-image-* 02-image-* 03-image-* 04-largest-* 05-cls-sample 06-cls-lr 07-cls-lr-trimmed 08-cls-top-lr 09-cls-grid
+        10-augment-wrong 11-augment-right 12-bbox-lr 13-bbox-top-lr 14-bbox-grid 15-detn-sample 16-detn-lr
+        17-detn-lr-trimmed 18-detn-top-lr 19-detn-grid 20-cls-schedule 21-cls-curves 22-bbox-schedule 23-bbox-curves
+        24-detn-schedule 25-detn-curves)
+    for name in "${names[@]}"; do
+        # shellcheck disable=SC2086
+        set -- pictured/pictures/$name.png
+        [ -s "${1%.png}.txt" ]
+        "$BIN/render" --check "$1"
+    done
+    assert_equal "$(find pictured/pictures -type f | wc -l)" 50
+    val=$(head -n 1 pictured/val.txt)
+    assert_equal "$(head -n 2 pictured/pictures/05-cls-sample.txt)" "$(printf '%s\n(64,64,3)' "$val")"
+    assert_equal "$(cut -d ' ' -f 1 pictured/pictures/09-cls-grid.txt)" "$(head -n 12 pictured/val.txt)"
+    assert_equal "$(cut -d ' ' -f 1 pictured/pictures/19-detn-grid.txt)" "$(head -n 12 pictured/val.txt)"
+    # the wrong boxes are nine times the same
+    assert_equal "$(tail -n +3 pictured/pictures/10-augment-wrong.txt | cut -d ' ' -f 1 | sort -u | wc -l)" 1
+    [ "$(tail -n +3 pictured/pictures/11-augment-right.txt | cut -d ' ' -f 1 | sort -u | wc -l)" -gt 1 ]
+    run -0 mk RECIPES=three OUT=pictured pictures
+    refute_output --partial "$BIN/"
+    # one of them alone, and another image
+    rm pictured/pictures/11-augment-right.txt
+    run -0 mk RECIPES=three OUT=pictured pictured/pictures/11-augment-right.txt pictured/pictures/01-image-2.png
+    [ -s pictured/pictures/11-augment-right.txt ]
+    [ -s pictured/pictures/01-image-2.txt ]
+}
+
+@test "pictures of curves whose phase the recipe lacks are left out, and that is said" {
+    run -0 mk pictures
+    assert_line "no out/pictures/08-cls-top-lr.png: the recipe has no such phase"
+    assert_line "no out/pictures/13-bbox-top-lr.png: the recipe has no such phase"
+    assert_line "no out/pictures/18-detn-top-lr.png: the recipe has no such phase"
+    assert_equal "$(find out/pictures -name '*.png' | wc -l)" 22
+    run -0 mk lr
+    assert_line "no out/lr/cls.top.tsv: the recipe has no such phase"
+    run -2 mk out/lr/cls.top.tsv
+    assert_output --partial "has no phase 'top'"
+}
+
+@test "an image that is not there has no picture" {
+    run -2 mk out/pictures/01-image-987654321.png
+    assert_output --partial "holds no image '987654321'"
+    [ ! -e out/pictures/01-image-987654321.png ]
+}

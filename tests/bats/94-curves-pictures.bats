@@ -91,3 +91,58 @@ setup() {
     run -2 mk out/lr/cls.head.tsv WEIGHTS=nowhere
     assert_output --partial "no weights at nowhere"
 }
+
+# ---------------------------------------------------------------- pictures
+
+@test "the pictures of the published run have its images in their names and need its trainings and curves" {
+    run -0 mk pictures
+    assert_equal "$(cd out/pictures && echo *.png)" "01-image-12.png 02-image-9654.png 03-image-17.png 04-largest-17.png\
+ 05-cls-sample.png 06-cls-lr.png 07-cls-lr-trimmed.png 08-cls-top-lr.png 09-cls-grid.png 10-augment-wrong.png\
+ 11-augment-right.png 12-bbox-lr.png 13-bbox-top-lr.png 14-bbox-grid.png 15-detn-sample.png 16-detn-lr.png\
+ 17-detn-lr-trimmed.png 18-detn-top-lr.png 19-detn-grid.png 20-cls-schedule.png 21-cls-curves.png\
+ 22-bbox-schedule.png 23-bbox-curves.png 24-detn-schedule.png 25-detn-curves.png"
+    for picture in out/pictures/*.png; do
+        [ -s "${picture%.png}.txt" ]
+    done
+    calls >/dev/null
+    run -0 mk pictures
+    assert_equal "$(calls)" ""
+    # each is a target of its own, with its values
+    rm out/pictures/0*
+    run -0 mk out/pictures/07-cls-lr-trimmed.png out/pictures/05-cls-sample.txt
+    assert_equal "$(calls)" "render render"
+    run -0 mk out/pictures/07-cls-lr-trimmed.txt out/pictures/05-cls-sample.png
+    assert_equal "$(calls)" ""
+    run -0 mk pictures
+    assert_equal "$(calls | wc -w)" 7
+}
+
+@test "one picture makes what it needs and no more" {
+    run -0 mk out/pictures/01-image-12.png
+    assert_equal "$(calls)" "json2anno render"
+    run -0 mk out/pictures/10-augment-wrong.png
+    assert_equal "$(calls)" "largest mkcsv render resize-cache"
+    run -0 mk out/pictures/06-cls-lr.png
+    assert_equal "$(calls)" "render train-cls"
+    run -0 mk out/pictures/09-cls-grid.png
+    assert_equal "$(calls)" "predict render train-cls"
+}
+
+@test "a dry run of make pictures touches nothing" {
+    before=$(tree_state)
+    run -0 mk -n pictures
+    assert_output --partial "out/pictures/19-detn-grid.png"
+    assert_equal "$(tree_state)" "$before"
+}
+
+@test "where the published run's images do not fit, others are chosen" {
+    row() { printf '%d\t%d.jpg\t9\t9\t%s\t1\t1\t5\t5\t%d\n' "$1" "$1" "$2" "$3"; }
+    printf 'image_id\tfile_name\twidth\theight\tcategory\ty1\tx1\ty2\tx2\tignore\n' >head.tsv
+    { cat head.tsv; row 17 a 0; row 17 b 0; row 12 a 0; row 12 a 1; row 9654 c 0; row 3 a 0; row 3 a 0; row 3 b 0; } >t.tsv
+    assert_equal "$(awk -f scripts/pictures.awk t.tsv)" "12 9654 17"
+    { cat head.tsv; row 12 a 0; row 12 a 0; row 17 a 0; row 4 a 0; row 5 a 0; row 5 b 0; row 6 a 0; row 6 a 0; row 6 a 0; } >t.tsv
+    assert_equal "$(awk -f scripts/pictures.awk t.tsv)" "17 6 5"
+    { cat head.tsv; row 8 a 0; } >t.tsv
+    assert_equal "$(awk -f scripts/pictures.awk t.tsv)" "8 8 8"
+    assert_equal "$(awk -f scripts/pictures.awk head.tsv)" ""
+}
