@@ -140,7 +140,7 @@ mk() {
 @test "make lr and make pictures draw everything of a set, with the values beside each picture" {
     mkdir -p three
     for model in cls bbox detn; do
-        printf 'arch tiny\nsize 64\nbatch 4\naugment flip 0.5\nphase head from head lr 1e-2 triangular 32 5 epochs 1\nphase top from layer3 lr 2e-5 2e-4 2e-3 triangular 32 5 epochs 1\nphase all from conv1 lr 2e-3 triangular 32 5 epochs 1\n' >three/$model.recipe
+        printf 'arch tiny\nsize 64\nbatch 8\naugment flip 0.5\nphase head from head lr 1e-2 triangular 32 5 epochs 1\nphase top from layer3 lr 2e-5 2e-4 2e-3 triangular 32 5 epochs 1\nphase all from conv1 lr 2e-3 triangular 32 5 epochs 1\n' >three/$model.recipe
     done
     run -0 mk RECIPES=three OUT=pictured lr
     for curve in {cls,bbox,detn}.{head,top}; do
