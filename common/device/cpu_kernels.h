@@ -5,6 +5,9 @@
  * processor. Two layouts occur: blocked  [N][ceil(C/B)][H*W][B], oneDNN's nChw8c / nChw16c with B =
  * table->block; channels past C hold zeros; flat     [N][F], plain rows. All functions use OpenMP with
  * `threads` threads, and for a given number of threads every sum has a fixed order.
+ *
+ * Blocked tensors (const void * below) are fp32 or, in the table for it, bf16; arithmetic is fp32 in both.
+ * The bf16 table has the functions for blocked tensors only: what is flat goes to an fp32 table.
  */
 #ifndef ONEBOX_DEVICE_CPU_KERNELS_H
 #define ONEBOX_DEVICE_CPU_KERNELS_H
@@ -36,31 +39,31 @@ typedef struct cpu_kernels {
     int block;
 
     /* NHWC [0,1] (3 channels) -> (x - mean) / std, plain NCHW. */
-    void (*normalize)(const float *input, int n, int hw, const float mean[3], const float std[3], float *out,
+    void (*normalize)(const float *input, int n, int hw, const float mean[3], const float std[3], void *out,
                       int threads);
 
     /* y = relu?(norm(x) * weight + bias + add?). y may be add, not x. */
-    void (*batchnorm_forward)(const batchnorm *b, const float *x, const float *add, float *y);
+    void (*batchnorm_forward)(const batchnorm *b, const void *x, const void *add, void *y);
     /* dy = dy0 + dy1? is the gradient of y; with relu it counts where y > 0. Writes the gradients of weight
      * and bias, of x (dx, which may be x itself or NULL) and, when asked for, of the added tensor (dadd,
      * which may be dy0). */
-    void (*batchnorm_backward)(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
-                               const float *y, float *dweight, float *dbias, float *dx, float *dadd);
+    void (*batchnorm_backward)(const batchnorm *b, const void *dy0, const void *dy1, const void *x,
+                               const void *y, float *dweight, float *dbias, void *dx, void *dadd);
 
-    void (*relu_forward)(const float *x, float *y, size_t count, int threads);
-    void (*relu_backward)(const float *dy, const float *y, float *dx, size_t count,
-                          int threads);                                               /* dx may be dy */
-    void (*add)(const float *a, const float *b, float *y, size_t count, int threads); /* y may be a */
+    /* dx may be dy, y may be a */
+    void (*relu_forward)(const void *x, void *y, size_t count, int threads);
+    void (*relu_backward)(const void *dy, const void *y, void *dx, size_t count, int threads);
+    void (*add)(const void *a, const void *b, void *y, size_t count, int threads);
 
     /* blocked -> flat [N][2C]: maxima, then averages; `where` [N][C] holds the pixel of each maximum (the
      * first). */
-    void (*concatpool_forward)(const float *x, int n, int c, int hw, float *y, int32_t *where, int threads);
-    void (*concatpool_backward)(const float *dy, int n, int c, int hw, const int32_t *where, float *dx,
+    void (*concatpool_forward)(const void *x, int n, int c, int hw, float *y, int32_t *where, int threads);
+    void (*concatpool_backward)(const float *dy, int n, int c, int hw, const int32_t *where, void *dx,
                                 int threads);
 
     /* blocked <-> flat [N][C*H*W] */
-    void (*flatten)(const float *x, int n, int c, int hw, float *y, int threads);
-    void (*unflatten)(const float *y, int n, int c, int hw, float *x, int threads);
+    void (*flatten)(const void *x, int n, int c, int hw, float *y, int threads);
+    void (*unflatten)(const float *y, int n, int c, int hw, void *x, int threads);
 
     /* y = kept ? x / (1-p) : 0 with the mask rule of plan_forward; the backward pass is the same call. y may
      * be x. */
@@ -78,5 +81,8 @@ typedef struct cpu_kernels {
  * an upper bound by name ("sse2", "avx2", "avx512"; NULL: none). */
 extern const cpu_kernels cpu_kernels_sse2, cpu_kernels_avx2, cpu_kernels_avx512;
 const cpu_kernels *cpu_kernels_choose(const char *limit);
+
+/* The table for blocked tensors in bf16 (blocks of 16): with the AVX-512 one only. */
+extern const cpu_kernels cpu_kernels_bf16_avx512;
 
 #endif

@@ -1,6 +1,6 @@
 /* cpu_kernels_body.h - the code of cpu_kernels.h, compiled once per instruction set. The including file
  * defines TABLE (the table's name), TABLE_TEXT (its printed name) and BLOCK (channels of a block, one or two
- * vectors). */
+ * vectors), and BF16 for blocked tensors in bf16. */
 #include "device/cpu_kernels.h"
 
 #include "base/random.h"
@@ -27,14 +27,47 @@ static inline int thread_number(void)
 #endif
 }
 
+/* An element of a blocked tensor. A bf16 is the upper half of a float; put rounds to nearest even. */
+#ifdef BF16
+typedef uint16_t number;
+
+static inline float get(number x)
+{
+    const uint32_t bits = (uint32_t)x << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static inline number put(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (number)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+#else
+typedef float number;
+
+static inline float get(number x)
+{
+    return x;
+}
+
+static inline number put(float x)
+{
+    return x;
+}
+#endif
+
 /* The channels of one block: same-index operations, so that overlapping arguments are safe. */
 #define LANES _Pragma("omp simd") for (size_t j = 0; j < BLOCK; j++)
 
 #define PARALLEL _Pragma("omp parallel num_threads(threads)")
 
-static void normalize(const float *input, int n, int hw, const float mean[3], const float std[3], float *out,
-                      int threads)
+static void normalize(const float *input, int n, int hw, const float mean[3], const float std[3],
+                      void *result, int threads)
 {
+    number *out = result;
     size_t pixels = (size_t)hw;
     PARALLEL
     {
@@ -42,9 +75,10 @@ static void normalize(const float *input, int n, int hw, const float mean[3], co
         for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
             for (size_t c = 0; c < 3; c++) {
                 const float *x = input + i * pixels * 3 + c;
-                float *y = out + (i * 3 + c) * pixels, shift = mean[c], scale = 1 / std[c];
+                number *y = out + (i * 3 + c) * pixels;
+                const float shift = mean[c], scale = 1 / std[c];
                 for (size_t p = 0; p < pixels; p++)
-                    y[p] = (x[3 * p] - shift) * scale;
+                    y[p] = put((x[3 * p] - shift) * scale);
             }
     }
 }
@@ -67,20 +101,20 @@ static inline int blocks_of(int c)
 
 /* First channel-wise sums of x - shift and its square: a shifted one-pass variance, exact enough when the
  * shift (the running mean) is near the mean (Chan, Golub and LeVeque 1983). */
-static void plane_moments(const float *restrict x, size_t hw, const float shift[BLOCK], sums *s)
+static void plane_moments(const number *restrict x, size_t hw, const float shift[BLOCK], sums *s)
 {
     float a[2][BLOCK] = {{0}}, b[2][BLOCK] = {{0}};
     size_t p = 0;
     for (; p + 2 <= hw; p += 2)
         for (int u = 0; u < 2; u++)
             for (int j = 0; j < BLOCK; j++) {
-                float d = x[(p + (size_t)u) * BLOCK + (size_t)j] - shift[j];
+                float d = get(x[(p + (size_t)u) * BLOCK + (size_t)j]) - shift[j];
                 a[u][j] += d;
                 b[u][j] += d * d;
             }
     for (; p < hw; p++)
         for (int j = 0; j < BLOCK; j++) {
-            float d = x[p * BLOCK + (size_t)j] - shift[j];
+            float d = get(x[p * BLOCK + (size_t)j]) - shift[j];
             a[0][j] += d;
             b[0][j] += d * d;
         }
@@ -91,7 +125,7 @@ static void plane_moments(const float *restrict x, size_t hw, const float shift[
 }
 
 /* x * scale + shift (+ add) (relu) over one plane. */
-static void plane_affine(const float *restrict x, const float *add, float *y, size_t hw,
+static void plane_affine(const number *restrict x, const number *add, number *y, size_t hw,
                          const float scale[BLOCK], const float shift[BLOCK], bool relu)
 {
     float s[BLOCK], t[BLOCK];
@@ -102,15 +136,15 @@ static void plane_affine(const float *restrict x, const float *add, float *y, si
         for (size_t p = 0; p < hw; p++)
             LANES
             {
-                float v = x[p * BLOCK + j] * s[j] + t[j] + add[p * BLOCK + j];
-                y[p * BLOCK + j] = v < floor_value ? floor_value : v; /* keeps NaN */
+                float v = get(x[p * BLOCK + j]) * s[j] + t[j] + get(add[p * BLOCK + j]);
+                y[p * BLOCK + j] = put(v < floor_value ? floor_value : v); /* keeps NaN */
             }
     else
         for (size_t p = 0; p < hw; p++)
             LANES
             {
-                float v = x[p * BLOCK + j] * s[j] + t[j];
-                y[p * BLOCK + j] = v < floor_value ? floor_value : v; /* keeps NaN */
+                float v = get(x[p * BLOCK + j]) * s[j] + t[j];
+                y[p * BLOCK + j] = put(v < floor_value ? floor_value : v); /* keeps NaN */
             }
 }
 
@@ -162,6 +196,7 @@ static void stored_statistics(const batchnorm *b)
     }
 }
 
+#ifndef BF16
 static void flat_forward(const batchnorm *b, const float *x, const float *add, float *y)
 {
     size_t features = (size_t)b->c;
@@ -186,12 +221,18 @@ static void flat_forward(const batchnorm *b, const float *x, const float *add, f
         }
 }
 
-static void batchnorm_forward(const batchnorm *b, const float *x, const float *add, float *y)
+#endif
+
+static void batchnorm_forward(const batchnorm *b, const void *source, const void *addend, void *result)
 {
+    const number *x = source, *add = addend;
+    number *y = result;
+#ifndef BF16
     if (b->flat) {
         flat_forward(b, x, add, y);
         return;
     }
+#endif
     int blocks = blocks_of(b->c), threads = b->threads;
     size_t planes = (size_t)blocks * (size_t)b->n, hw = (size_t)b->hw, n = (size_t)b->n;
     sums *partial = (sums *)(void *)b->partial;
@@ -236,9 +277,9 @@ static void batchnorm_forward(const batchnorm *b, const float *x, const float *a
 }
 
 /* Sums over one plane of g and g * xhat, where g is dy masked by y > 0. */
-static void plane_gradient_sums(const float *restrict dy0, const float *restrict dy1, const float *restrict x,
-                                const float *restrict y, size_t hw, const float mean[BLOCK],
-                                const float inverse_std[BLOCK], sums *s)
+static void plane_gradient_sums(const number *restrict dy0, const number *restrict dy1,
+                                const number *restrict x, const number *restrict y, size_t hw,
+                                const float mean[BLOCK], const float inverse_std[BLOCK], sums *s)
 {
     float a[BLOCK] = {0}, b[BLOCK] = {0}, m[BLOCK];
     memcpy(m, mean, sizeof m);
@@ -248,16 +289,16 @@ static void plane_gradient_sums(const float *restrict dy0, const float *restrict
             size_t i = p * BLOCK + j;                                                                        \
             float g = gradient;                                                                              \
             a[j] += g;                                                                                       \
-            b[j] += g * (x[i] - m[j]);                                                                       \
+            b[j] += g * (get(x[i]) - m[j]);                                                                  \
         }
     if (y && dy1)
-        SUM_LOOP(y[i] > 0 ? dy0[i] + dy1[i] : 0)
+        SUM_LOOP(get(y[i]) > 0 ? get(dy0[i]) + get(dy1[i]) : 0)
     else if (y)
-        SUM_LOOP(y[i] > 0 ? dy0[i] : 0)
+        SUM_LOOP(get(y[i]) > 0 ? get(dy0[i]) : 0)
     else if (dy1)
-        SUM_LOOP(dy0[i] + dy1[i])
+        SUM_LOOP(get(dy0[i]) + get(dy1[i]))
     else
-        SUM_LOOP(dy0[i])
+        SUM_LOOP(get(dy0[i]))
 #undef SUM_LOOP
     for (int j = 0; j < BLOCK; j++) {
         s->a[j] += (double)a[j];
@@ -267,9 +308,9 @@ static void plane_gradient_sums(const float *restrict dy0, const float *restrict
 
 /* dx = k * (g - ga - (x - mean) * gb): k = weight * inverse_std, ga and gb carry the means of g and of
  * g*xhat. */
-static void plane_gradient(const float *dy0, const float *dy1, const float *x, const float *y, size_t hw,
+static void plane_gradient(const number *dy0, const number *dy1, const number *x, const number *y, size_t hw,
                            const float k[BLOCK], const float ga[BLOCK], const float gb[BLOCK],
-                           const float mean[BLOCK], float *dx, float *dadd)
+                           const float mean[BLOCK], number *dx, number *dadd)
 {
     float kk[BLOCK], aa[BLOCK], bb[BLOCK], mm[BLOCK];
     memcpy(kk, k, sizeof kk);
@@ -280,22 +321,23 @@ static void plane_gradient(const float *dy0, const float *dy1, const float *x, c
         float g[BLOCK];
         size_t at = p * BLOCK;
         LANES
-        g[j] = dy0[at + j];
+        g[j] = get(dy0[at + j]);
         if (dy1)
             LANES
-        g[j] += dy1[at + j];
+        g[j] += get(dy1[at + j]);
         if (y)
             LANES
-        g[j] = y[at + j] > 0 ? g[j] : 0;
+        g[j] = get(y[at + j]) > 0 ? g[j] : 0;
         if (dadd)
             LANES
-        dadd[at + j] = g[j];
+        dadd[at + j] = put(g[j]);
         if (dx)
             LANES
-        dx[at + j] = kk[j] * (g[j] - aa[j] - (x[at + j] - mm[j]) * bb[j]);
+        dx[at + j] = put(kk[j] * (g[j] - aa[j] - (get(x[at + j]) - mm[j]) * bb[j]));
     }
 }
 
+#ifndef BF16
 static void flat_backward(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
                           const float *y, float *dweight, float *dbias, float *dx, float *dadd)
 {
@@ -326,9 +368,11 @@ static void flat_backward(const batchnorm *b, const float *dy0, const float *dy1
     }
 }
 
+#endif
+
 /* The gradients of weight and bias: sums over all planes. */
-static void gradient_sums(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
-                          const float *y, float *dweight, float *dbias)
+static void gradient_sums(const batchnorm *b, const number *dy0, const number *dy1, const number *x,
+                          const number *y, float *dweight, float *dbias)
 {
     int blocks = blocks_of(b->c), threads = b->threads;
     size_t n = (size_t)b->n, planes = (size_t)blocks * n, hw = (size_t)b->hw;
@@ -355,13 +399,18 @@ static void gradient_sums(const batchnorm *b, const float *dy0, const float *dy1
     }
 }
 
-static void batchnorm_backward(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
-                               const float *y, float *dweight, float *dbias, float *dx, float *dadd)
+static void batchnorm_backward(const batchnorm *b, const void *gradient0, const void *gradient1,
+                               const void *source, const void *result, float *dweight, float *dbias,
+                               void *source_gradient, void *addend_gradient)
 {
+    const number *dy0 = gradient0, *dy1 = gradient1, *x = source, *y = result;
+    number *dx = source_gradient, *dadd = addend_gradient;
+#ifndef BF16
     if (b->flat) {
         flat_backward(b, dy0, dy1, x, y, dweight, dbias, dx, dadd);
         return;
     }
+#endif
     int blocks = blocks_of(b->c), threads = b->threads;
     size_t n = (size_t)b->n, planes = (size_t)blocks * n, hw = (size_t)b->hw;
     if (!b->relu || b->sums)
@@ -412,21 +461,29 @@ static void batchnorm_backward(const batchnorm *b, const float *dy0, const float
             body;                                                                                            \
     }
 
-static void relu_forward(const float *x, float *y, size_t count, int threads)
+static void relu_forward(const void *source, void *result, size_t count, int threads)
 {
-    ELEMENTS(y[i] = x[i] < 0 ? 0 : x[i])
+    const number *x = source;
+    number *y = result;
+    ELEMENTS(y[i] = get(x[i]) < 0 ? 0 : x[i])
 }
 
-static void relu_backward(const float *dy, const float *y, float *dx, size_t count, int threads)
+static void relu_backward(const void *gradient, const void *result, void *source_gradient, size_t count,
+                          int threads)
 {
-    ELEMENTS(dx[i] = y[i] > 0 ? dy[i] : 0)
+    const number *dy = gradient, *y = result;
+    number *dx = source_gradient;
+    ELEMENTS(dx[i] = get(y[i]) > 0 ? dy[i] : 0)
 }
 
-static void add(const float *a, const float *b, float *y, size_t count, int threads)
+static void add(const void *first, const void *second, void *sum, size_t count, int threads)
 {
-    ELEMENTS(y[i] = a[i] + b[i])
+    const number *a = first, *b = second;
+    number *y = sum;
+    ELEMENTS(y[i] = put(get(a[i]) + get(b[i])))
 }
 
+#ifndef BF16
 static void adam(float *restrict p, const float *restrict g, float *restrict m, float *restrict v,
                  size_t count, float step_size, int threads)
 {
@@ -457,24 +514,28 @@ static void dropout(const float *x, float *y, size_t count, float p, uint64_t se
     }
 }
 
+#endif
+
 /* ---------------------------------------------------------------- between the layouts */
 
-static void concatpool_forward(const float *x, int n, int c, int hw, float *y, int32_t *where, int threads)
+static void concatpool_forward(const void *source, int n, int c, int hw, float *y, int32_t *where,
+                               int threads)
 {
+    const number *x = source;
     int blocks = blocks_of(c);
     PARALLEL
     {
         int t = thread_number();
         for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
             for (int block = 0; block < blocks; block++) {
-                const float *plane = x + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
+                const number *plane = x + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
                 for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++) {
                     size_t channel = (size_t)(block * BLOCK + j);
-                    float best = plane[j];
+                    float best = get(plane[j]);
                     int32_t at = 0;
                     double sum = 0;
                     for (int p = 0; p < hw; p++) {
-                        float v = plane[p * BLOCK + j];
+                        float v = get(plane[p * BLOCK + j]);
                         sum += (double)v;
                         if (v > best) {
                             best = v;
@@ -490,61 +551,67 @@ static void concatpool_forward(const float *x, int n, int c, int hw, float *y, i
     }
 }
 
-static void concatpool_backward(const float *dy, int n, int c, int hw, const int32_t *where, float *dx,
+static void concatpool_backward(const float *dy, int n, int c, int hw, const int32_t *where, void *gradient,
                                 int threads)
 {
+    number *dx = gradient;
     int blocks = blocks_of(c);
     PARALLEL
     {
         int t = thread_number();
         for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
             for (int block = 0; block < blocks; block++) {
-                float *plane = dx + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
+                number *plane = dx + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
                 float average[BLOCK] = {0};
                 for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++)
                     average[j] = dy[i * 2 * (size_t)c + (size_t)(c + block * BLOCK + j)] / (float)hw;
                 for (int p = 0; p < hw; p++)
-                    memcpy(plane + p * BLOCK, average, sizeof average);
+                    LANES plane[(size_t)p * BLOCK + j] = put(average[j]);
                 for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++) {
                     size_t channel = (size_t)(block * BLOCK + j);
-                    plane[where[i * (size_t)c + channel] * BLOCK + j] += dy[i * 2 * (size_t)c + channel];
+                    number *at = &plane[where[i * (size_t)c + channel] * BLOCK + j];
+                    *at = put(average[j] + dy[i * 2 * (size_t)c + channel]);
                 }
             }
     }
 }
 
-static void flatten(const float *x, int n, int c, int hw, float *y, int threads)
+static void flatten(const void *source, int n, int c, int hw, float *y, int threads)
 {
+    const number *x = source;
     int blocks = blocks_of(c);
     PARALLEL
     {
         int t = thread_number();
         for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
             for (int channel = 0; channel < c; channel++) {
-                const float *from = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
+                const number *from =
+                    x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
                 float *to = y + (i * (size_t)c + (size_t)channel) * (size_t)hw;
                 for (int p = 0; p < hw; p++)
-                    to[p] = from[p * BLOCK + channel % BLOCK];
+                    to[p] = get(from[p * BLOCK + channel % BLOCK]);
             }
     }
 }
 
-static void unflatten(const float *y, int n, int c, int hw, float *x, int threads)
+static void unflatten(const float *y, int n, int c, int hw, void *result, int threads)
 {
+    number *x = result;
     int blocks = blocks_of(c);
     PARALLEL
     {
         int t = thread_number();
         for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
             for (int channel = 0; channel < blocks * BLOCK; channel++) {
-                float *to = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
+                number *to = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
                 const float *from = y + (i * (size_t)c + (size_t)channel) * (size_t)hw;
                 for (int p = 0; p < hw; p++)
-                    to[p * BLOCK + channel % BLOCK] = channel < c ? from[p] : 0;
+                    to[p * BLOCK + channel % BLOCK] = put(channel < c ? from[p] : 0);
             }
     }
 }
 
+#ifndef BF16
 static void add_bias(float *y, const float *bias, int n, int features, int threads)
 {
     (void)threads;
@@ -563,6 +630,8 @@ static void bias_gradient(const float *dy, float *dbias, int n, int features)
     }
 }
 
+#endif
+
 const cpu_kernels TABLE = {
     .name = TABLE_TEXT,
     .block = BLOCK,
@@ -576,8 +645,10 @@ const cpu_kernels TABLE = {
     .concatpool_backward = concatpool_backward,
     .flatten = flatten,
     .unflatten = unflatten,
+#ifndef BF16
     .dropout = dropout,
     .add_bias = add_bias,
     .bias_gradient = bias_gradient,
     .adam = adam,
+#endif
 };
