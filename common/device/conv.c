@@ -20,13 +20,17 @@ enum { FORMAT_OURS_FORWARD = -2, FORMAT_OURS_BACKWARD = -3 };
 
 enum { DIRECT_PICTURES = 4 };
 
+bool conv_may_be_winograd(conv_algorithm algorithm, bool bf16)
+{
+    return algorithm == CONV_WINOGRAD || (algorithm == CONV_AUTO && !(bf16 && onednn_has_amx()));
+}
+
 static bool wants_winograd(const conv_shape *s, const conv_options *o)
 {
-    if (o->algorithm == CONV_AUTO &&
-        ((o->inference && s->n <= DIRECT_PICTURES) || (o->bf16 && onednn_has_amx())))
+    if (!conv_may_be_winograd(o->algorithm, o->bf16) ||
+        (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
         return false;
-    return o->algorithm != CONV_DIRECT && !o->plain_input && s->kernel == 3 && s->stride == 1 &&
-           s->padding == 1 && s->h >= 4 && s->w >= 4;
+    return !o->plain_input && s->kernel == 3 && s->stride == 1 && s->padding == 1 && s->h >= 4 && s->w >= 4;
 }
 
 static bool create_passes(conv *c, onednn *d, bool winograd, error *e)

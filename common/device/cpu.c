@@ -279,12 +279,25 @@ static const device_ops cpu_ops = {
     .forward_features = cpu_plan_forward_features,
 };
 
+/* What bf16 needs and this processor lacks (or the tests' limit forbids), in words; NULL: nothing. */
+static const char *bf16_lacks(const cpu_kernels *kernels)
+{
+    if (kernels->block != 16)
+        return "AVX512 (F, BW, DQ, VL) and AVX512_BF16";
+    if (!__builtin_cpu_supports("avx512bf16") || !onednn_has_bf16())
+        return "AVX512_BF16";
+    return NULL;
+}
+
 device *cpu_open(const device_options *options, error *e)
 {
     const char *limit = getenv("ONEBOX_MAX_ISA");
     const cpu_kernels *kernels = cpu_kernels_choose(limit);
-    if (options->precision == PRECISION_BF16) {
-        fail(e, ERR_USAGE, "precision bf16 is not offered by the cpu device; use --precision fp32 or auto");
+    const char *lacks = bf16_lacks(kernels);
+    if (options->precision == PRECISION_BF16 && lacks) {
+        fail(e, ERR_USAGE,
+             "precision bf16 needs a processor with %s, which this one has not; use --precision fp32 or auto",
+             lacks);
         return NULL;
     }
     if (options->conv == CONV_WINOGRAD && kernels->block != 16) {
@@ -296,6 +309,8 @@ device *cpu_open(const device_options *options, error *e)
         return NULL;
     d->base.ops = &cpu_ops;
     d->kernels = kernels;
+    d->bf16 = !lacks && options->precision != PRECISION_FP32;
+    d->blocked = d->bf16 ? &cpu_kernels_bf16_avx512 : kernels;
     d->threads = options->threads > 0 ? options->threads : threads_available();
     d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;
     omp_set_dynamic(0);
@@ -306,15 +321,18 @@ device *cpu_open(const device_options *options, error *e)
         return NULL;
     }
     snprintf(d->base.description, sizeof d->base.description,
-             "cpu: %s %s, kernels %s, %d thread%s, conv %s, fp32", onednn_version(), onednn_isa(),
+             "cpu: %s %s, kernels %s, %d thread%s, conv %s, %s", onednn_version(), onednn_isa(),
              kernels->name, d->threads, d->threads == 1 ? "" : "s",
-             d->algorithm == CONV_DIRECT ? "direct" : "winograd");
+             conv_may_be_winograd(d->algorithm, d->bf16) ? "winograd" : "direct", d->bf16 ? "bf16" : "fp32");
     return &d->base;
 }
 
 void cpu_versions(char *text, size_t size)
 {
     size_t used = strlen(text);
-    snprintf(text + used, size - used, "%s (%s)\ndevices: cpu (kernels %s, %d threads)\n", onednn_version(),
-             onednn_isa(), cpu_kernels_choose(getenv("ONEBOX_MAX_ISA"))->name, threads_available());
+    const cpu_kernels *kernels = cpu_kernels_choose(getenv("ONEBOX_MAX_ISA"));
+    const char *lacks = bf16_lacks(kernels);
+    snprintf(text + used, size - used, "%s (%s)\ndevices: cpu (kernels %s, %d threads, %s%s)\n",
+             onednn_version(), onednn_isa(), kernels->name, threads_available(),
+             lacks ? "fp32; bf16 would need " : "fp32 and bf16", lacks ? lacks : "");
 }

@@ -9,10 +9,12 @@
 
 typedef struct cpu_device {
     device base;
-    const cpu_kernels *kernels;
+    const cpu_kernels *kernels; /* for what is flat: fp32 */
+    const cpu_kernels *blocked; /* for blocked tensors */
     onednn *library;
     int threads;
     conv_algorithm algorithm;
+    bool bf16; /* blocked tensors, and products of convolutions */
 } cpu_device;
 
 /* One convolution's weights in the layout of its kernel, shared by all plans that want this layout, and

@@ -6,6 +6,8 @@
  * member's.
  * 2. Steps. Forward steps in graph order, then (training) backward steps in reverse, from the output to the
  * first trainable node. Each names the buffers that it reads and writes.
+ * In bf16 the blocked values and their gradients take half a float an element; what is flat (the head) is
+ * fp32, and so are parameters, their gradients and statistics.
  * 3. Memory. A buffer lives from its first to its last step; buffers that never live at the same time share
  * memory.
  */
@@ -64,6 +66,7 @@ static step *new_step(builder *b, step_kind kind, int node_number)
         return NULL;
     step *s = &p->steps[p->step_count++];
     *s = (step){.kind = kind,
+                .flat = node_number != NONE && b->info[node_number].flat,
                 .node = node_number,
                 .value = node_number,
                 .source = NONE,
@@ -93,12 +96,15 @@ static void use_all(builder *b)
         use(b, all[i], at);
 }
 
+/* Floats for the value of node n, or for its gradient. */
 static size_t value_floats(const builder *b, int n)
 {
     const node *x = &b->g->nodes[n];
-    int block = cpu_of(&b->m->base)->kernels->block;
+    const cpu_device *d = cpu_of(&b->m->base);
+    int block = d->kernels->block;
     int channels = b->info[n].flat ? x->c : (x->c + block - 1) / block * block;
-    return (size_t)b->p->base.options.batch * (size_t)channels * (size_t)x->h * (size_t)x->w;
+    size_t count = (size_t)b->p->base.options.batch * (size_t)channels * (size_t)x->h * (size_t)x->w;
+    return d->bf16 && !b->info[n].flat ? count / 2 : count;
 }
 
 static int buffer_of(const builder *b, int n)
@@ -163,7 +169,7 @@ static int make_normalize(builder *b)
 {
     step *s = new_step(b, STEP_NORMALIZE, 0);
     size_t floats = (size_t)b->p->base.options.batch * (size_t)b->g->size * (size_t)b->g->size * 3;
-    int out = new_buffer(b, floats);
+    int out = new_buffer(b, cpu_of(&b->m->base)->bf16 ? (floats + 1) / 2 : floats);
     if (!s || out == NONE)
         return ERR_SYSTEM;
     s->out = b->info[0].buffer = out;
@@ -205,6 +211,7 @@ static int make_conv(builder *b, int n, size_t *scratch)
     const conv_shape shape = shape_of(b, n);
     const conv_options options = {.algorithm = d->algorithm,
                                   .threads = d->threads,
+                                  .bf16 = d->bf16,
                                   .plain_input = x->inputs[0] == 0,
                                   .inference = bn != NONE,
                                   .add = addend != NONE,
@@ -294,7 +301,6 @@ static int make_batchnorm(builder *b, int n)
     s->source = x->inputs[0];
     s->addend = addend;
     s->relu = relu;
-    s->flat = b->info[n].flat;
     s->stored = frozen(b, n) || (b->p->base.options.freeze_bn && x->group < GROUP_HEAD);
     s->in = buffer_of(b, s->source);
     s->add = addend == NONE ? NONE : buffer_of(b, addend);
@@ -319,7 +325,8 @@ static int make_maxpool(builder *b, int n)
     s->in = buffer_of(b, s->source);
     bool train = b->info[n].needs_gradient;
     const conv_shape shape = shape_of(b, n);
-    s->pool = onednn_pool_create(cpu_of(&b->m->base)->library, &shape, false, train, b->e);
+    const cpu_device *d = cpu_of(&b->m->base);
+    s->pool = onednn_pool_create(d->library, &shape, d->bf16, train, b->e);
     if (!s->pool)
         return ERR_SYSTEM;
     if (train)
@@ -431,6 +438,7 @@ static int sum_gradients(builder *b, node_info *value)
     if (!s)
         return ERR_SYSTEM;
     s->backward = true;
+    s->flat = value->flat;
     s->in = s->out = value->gradient[0];
     s->add = value->gradient[1];
     value->gradient[1] = NONE;

@@ -40,7 +40,7 @@ typedef struct step {
     int extra; /* buffer for what forward tells backward: pooling's workspace, positions of maxima */
     bool relu;
     bool stored; /* batch norm: running statistics instead of the batch's */
-    bool flat;   /* batch norm: on [N][C] */
+    bool flat;   /* makes (backward: reads the gradient of) a flat value */
     /* A convolution can gather the sums of the batch norm behind it (forward) or in front of it (backward).
      */
     int norm;           /* convolution: the forward step of that batch norm, or NONE */

@@ -11,7 +11,7 @@ typedef struct run {
     cpu_plan *p;
     cpu_model *m;
     const graph *g;
-    const cpu_kernels *k;
+    const cpu_kernels *k, *blocked;
     int threads;
     const float *input;
     double *seconds; /* of the present step, by spent_part; NULL: not timed */
@@ -83,9 +83,22 @@ static conv_sums sums_of(const run *r, const step *s)
                        .x = at(r, s->norm_x)};
 }
 
-static size_t elements(const run *r, int which)
+/* The kernels for elementwise steps on what s makes. */
+static const cpu_kernels *kernels_of(const run *r, const step *s)
 {
-    return r->p->buffers[which].floats;
+    return s->flat ? r->k : r->blocked;
+}
+
+/* Elements of a buffer of step s, the padding behind them included. */
+static size_t elements(const run *r, const step *s, int which)
+{
+    const size_t floats = r->p->buffers[which].floats;
+    return cpu_of(&r->m->base)->bf16 && !s->flat ? floats * 2 : floats;
+}
+
+static size_t bytes_of(const run *r, int which)
+{
+    return r->p->buffers[which].floats * sizeof(float);
 }
 
 static int pack(const run *r, const step *s, packed *slot, conv_pass pass, int folded)
@@ -102,7 +115,7 @@ static int run_forward(const run *r, const step *s)
     int batch = r->p->base.options.batch, hw = x->h * x->w;
     switch (s->kind) {
     case STEP_NORMALIZE:
-        r->k->normalize(r->input, batch, hw, r->g->mean, r->g->std, at(r, s->out), r->threads);
+        r->blocked->normalize(r->input, batch, hw, r->g->mean, r->g->std, at(r, s->out), r->threads);
         return 0;
     case STEP_CONV: {
         int code = pack(r, s, s->packed_forward, CONV_FORWARD, s->folded);
@@ -116,14 +129,14 @@ static int run_forward(const run *r, const step *s)
     }
     case STEP_BATCHNORM: {
         batchnorm b = batchnorm_of(r, s);
-        r->k->batchnorm_forward(&b, at(r, s->in), at(r, s->add), at(r, s->out));
+        kernels_of(r, s)->batchnorm_forward(&b, at(r, s->in), at(r, s->add), at(r, s->out));
         return 0;
     }
     case STEP_RELU:
-        r->k->relu_forward(at(r, s->in), at(r, s->out), elements(r, s->out), r->threads);
+        kernels_of(r, s)->relu_forward(at(r, s->in), at(r, s->out), elements(r, s, s->out), r->threads);
         return 0;
     case STEP_ADD:
-        r->k->add(at(r, s->in), at(r, s->add), at(r, s->out), elements(r, s->out), r->threads);
+        kernels_of(r, s)->add(at(r, s->in), at(r, s->add), at(r, s->out), elements(r, s, s->out), r->threads);
         return 0;
     case STEP_SUM: /* backward only */
         return 0;
@@ -131,13 +144,13 @@ static int run_forward(const run *r, const step *s)
         return onednn_pool_forward(s->pool, at(r, s->in), at(r, s->out), at(r, s->extra), r->e);
     case STEP_CONCATPOOL: {
         const node *source = &r->g->nodes[x->inputs[0]];
-        r->k->concatpool_forward(at(r, s->in), batch, source->c, source->h * source->w, at(r, s->out),
-                                 (int32_t *)(void *)at(r, s->extra), r->threads);
+        r->blocked->concatpool_forward(at(r, s->in), batch, source->c, source->h * source->w, at(r, s->out),
+                                       (int32_t *)(void *)at(r, s->extra), r->threads);
         return 0;
     }
     case STEP_FLATTEN: {
         const node *source = &r->g->nodes[x->inputs[0]];
-        r->k->flatten(at(r, s->in), batch, source->c, source->h * source->w, at(r, s->out), r->threads);
+        r->blocked->flatten(at(r, s->in), batch, source->c, source->h * source->w, at(r, s->out), r->threads);
         return 0;
     }
     case STEP_LINEAR: {
@@ -159,7 +172,7 @@ static int run_forward(const run *r, const step *s)
 static int run_backward(const run *r, const step *s)
 {
     if (s->kind == STEP_SUM) {
-        r->k->add(at(r, s->in), at(r, s->add), at(r, s->out), elements(r, s->out), r->threads);
+        kernels_of(r, s)->add(at(r, s->in), at(r, s->add), at(r, s->out), elements(r, s, s->out), r->threads);
         return 0;
     }
     const node *x = &r->g->nodes[s->node];
@@ -188,27 +201,28 @@ static int run_backward(const run *r, const step *s)
     }
     case STEP_BATCHNORM: {
         batchnorm b = batchnorm_of(r, s);
-        r->k->batchnorm_backward(&b, gradient, at(r, s->gradient[1]), at(r, s->in), at(r, s->out),
-                                 gradient_of(r, x, 0), gradient_of(r, x, 1), at(r, s->in_gradient),
-                                 at(r, s->add_gradient));
+        kernels_of(r, s)->batchnorm_backward(&b, gradient, at(r, s->gradient[1]), at(r, s->in), at(r, s->out),
+                                             gradient_of(r, x, 0), gradient_of(r, x, 1),
+                                             at(r, s->in_gradient), at(r, s->add_gradient));
         return 0;
     }
     case STEP_RELU:
-        r->k->relu_backward(gradient, at(r, s->out), at(r, s->in_gradient), elements(r, s->in_gradient),
-                            r->threads);
+        kernels_of(r, s)->relu_backward(gradient, at(r, s->out), at(r, s->in_gradient),
+                                        elements(r, s, s->in_gradient), r->threads);
         return 0;
     case STEP_MAXPOOL:
         return onednn_pool_backward(s->pool, gradient, at(r, s->extra), at(r, s->in_gradient), r->e);
     case STEP_CONCATPOOL: {
         const node *source = &r->g->nodes[x->inputs[0]];
-        r->k->concatpool_backward(gradient, batch, source->c, source->h * source->w,
-                                  (const int32_t *)(const void *)at(r, s->extra), at(r, s->in_gradient),
-                                  r->threads);
+        r->blocked->concatpool_backward(gradient, batch, source->c, source->h * source->w,
+                                        (const int32_t *)(const void *)at(r, s->extra), at(r, s->in_gradient),
+                                        r->threads);
         return 0;
     }
     case STEP_FLATTEN: {
         const node *source = &r->g->nodes[x->inputs[0]];
-        r->k->unflatten(gradient, batch, source->c, source->h * source->w, at(r, s->in_gradient), r->threads);
+        r->blocked->unflatten(gradient, batch, source->c, source->h * source->w, at(r, s->in_gradient),
+                              r->threads);
         return 0;
     }
     case STEP_LINEAR: {
@@ -227,9 +241,9 @@ static int run_backward(const run *r, const step *s)
         return 0;
     case STEP_ADD:
         if (s->in_gradient != NONE)
-            memcpy(at(r, s->in_gradient), gradient, elements(r, s->in_gradient) * sizeof(float));
+            memcpy(at(r, s->in_gradient), gradient, bytes_of(r, s->in_gradient));
         if (s->add_gradient != NONE)
-            memcpy(at(r, s->add_gradient), gradient, elements(r, s->add_gradient) * sizeof(float));
+            memcpy(at(r, s->add_gradient), gradient, bytes_of(r, s->add_gradient));
         return 0;
     case STEP_NORMALIZE:
     case STEP_SUM:
@@ -245,6 +259,7 @@ static run run_of(cpu_plan *p, const float *input, error *e)
                  .m = (cpu_model *)p->base.model,
                  .g = p->base.model->graph,
                  .k = d->kernels,
+                 .blocked = d->blocked,
                  .threads = d->threads,
                  .input = input,
                  .e = e};
@@ -343,7 +358,7 @@ int cpu_plan_features(plan *base, int first_group, const float *input, float *fe
     r.m->active = base;
     int code = run_steps(&r, 0, c.step);
     if (!code)
-        memcpy(features, at(&r, c.buffer), elements(&r, c.buffer) * sizeof *features);
+        memcpy(features, at(&r, c.buffer), bytes_of(&r, c.buffer));
     return code;
 }
 
@@ -355,7 +370,7 @@ int cpu_plan_forward_features(plan *base, int first_group, const float *features
         return fail(e, ERR_SYSTEM, "cpu device: this plan can't be cut in two");
     run r = run_of(p, NULL, e);
     r.m->active = base;
-    memcpy(at(&r, c.buffer), features, elements(&r, c.buffer) * sizeof *features);
+    memcpy(at(&r, c.buffer), features, bytes_of(&r, c.buffer));
     int code = run_steps(&r, c.step, p->forward_steps);
     if (!code)
         copy_output(&r, output);

@@ -78,11 +78,11 @@ int main(int argc, char **argv)
     error e = {0};
     bench b = {.batch = argc > 1 ? atoi(argv[1]) : 64, .steps = argc > 2 ? atoi(argv[2]) : 5};
     const char *conv = argc > 3 ? argv[3] : "auto";
-    const char *precision = argc > 5 ? argv[5] : "fp32";
+    const char *arithmetic = argc > 5 ? argv[5] : "fp32";
     const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
-                                    .precision = strcmp(precision, "bf16") == 0   ? PRECISION_BF16
-                                                 : strcmp(precision, "auto") == 0 ? PRECISION_AUTO
-                                                                                  : PRECISION_FP32,
+                                    .precision = strcmp(arithmetic, "bf16") == 0   ? PRECISION_BF16
+                                                 : strcmp(arithmetic, "auto") == 0 ? PRECISION_AUTO
+                                                                                   : PRECISION_FP32,
                                     .conv = strcmp(conv, "direct") == 0     ? CONV_DIRECT
                                             : strcmp(conv, "winograd") == 0 ? CONV_WINOGRAD
                                                                             : CONV_AUTO};

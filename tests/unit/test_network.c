@@ -19,6 +19,10 @@ enum { SEED = 51, SIGNS = 21, CLASSES = 7, STEPS = 10, BATCH = 11, SIDE = 96 };
 static const float rates[GROUPS] = {3e-6f, 1e-5f, 3e-5f};
 static const double TOLERANCE = 1e-4;
 
+/* In bf16 (8 bits a number) ten steps stay near those of fp32, but not so near: what decides for training is
+ * the loss. */
+static const double BF16_LOSS = 0.03, BF16_PARAMS = 0.01;
+
 /* ---------------------------------------------------------------- goldens */
 
 static file_view golden;
@@ -212,6 +216,66 @@ static void evaluate(const char *which, const char *kind, const char *name, mode
     free(out);
 }
 
+/* The same ten steps in bf16: outputs, losses and parameters afterwards; and a repetition gives the same
+ * bytes. */
+static void run_bf16_case(const golden_case *c)
+{
+    error e = {0};
+    graph g;
+    const device_options options = {.threads = 2, .precision = PRECISION_BF16};
+    device *d = device_open("cpu", &options, &e);
+    if (!d) {
+        SKIP("%s", e.text);
+        return;
+    }
+    CHECK(strstr(device_describe(d), "bf16"), "%s", device_describe(d));
+    CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s",
+          e.text);
+    size_t outputs = (size_t)BATCH * (size_t)g.outputs;
+    float *params = weights_alloc(&g, &e), *input = pictures(BATCH, SIDE), *after[2], box[4 * BATCH];
+    float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope);
+    int32_t label[BATCH];
+    double losses[STEPS], g6[6];
+    const loss_shape shape = {c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
+    const plan_options training = {
+        .batch = BATCH, .training = true, .first_group = c->first_group, .freeze_bn = c->freeze_bn};
+    targets(label, box);
+    fill(&g, GROUP_STEM, params);
+    CHECK(wanted(c->name, "curve", "loss", losses, STEPS) == STEPS, "no loss curve");
+    for (int run = 0; run < 2; run++) {
+        model *m = model_create(d, &g, &e);
+        CHECK(m && !model_upload(m, params, &e), "%s", e.text);
+        plan *p = plan_create(m, &training, &e);
+        CHECK(p, "%s", e.text);
+        loss_value value;
+        for (int step = 0; step < STEPS && p; step++) {
+            CHECK(!plan_forward(p, input, SEED, (uint64_t)step, out, &e) &&
+                      !loss_compute(&shape, out, label, box, slope, &value, &e) &&
+                      !plan_backward(p, slope, &e) &&
+                      !model_adam_step(m, rates, c->first_group, step + 1, &e),
+                  "%s", e.text);
+            CHECK(fabs(value.loss - losses[step]) <= BF16_LOSS * losses[step],
+                  "%s: loss %d is %.7g, in fp32 %.7g", c->name, step, value.loss, losses[step]);
+        }
+        after[run] = calloc(g.param_floats, sizeof(float));
+        CHECK(!model_download(m, after[run], &e), "%s", e.text);
+        plan_free(p);
+        model_free(m);
+    }
+    CHECK(!memcmp(after[0], after[1], g.param_floats * sizeof(float)), "%s: runs differ", c->name);
+    for (int i = 0; i < g.param_count; i++)
+        if (g.params[i].trainable && wanted(c->name, "final", g.params[i].name, g6, 6) == 6)
+            check_tensor(c->name, "final", &g.params[i], i, after[0] + g.params[i].offset, BF16_PARAMS);
+    device_close(d);
+    graph_free(&g);
+    free(params);
+    free(input);
+    free(out);
+    free(slope);
+    free(after[0]);
+    free(after[1]);
+}
+
 static void run_case(const golden_case *c, conv_algorithm conv)
 {
     error e = {0};
@@ -256,6 +320,17 @@ static void test_cases(void)
             TEST(sentence)
             run_case(&cases[i], algorithms[a]);
         }
+}
+
+static void test_bf16(void)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sentence[120];
+        snprintf(sentence, sizeof sentence, "%s in bf16 trains near fp32, and repeats bit for bit",
+                 cases[i].name);
+        TEST(sentence)
+        run_bf16_case(&cases[i]);
+    }
 }
 
 static void test_concatpool(void)
@@ -508,6 +583,7 @@ int main(void)
     test_differences();
     test_concatpool();
     test_cases();
+    test_bf16();
     test_backbones();
     file_close(&golden);
     return test_end();
