@@ -95,7 +95,16 @@ $(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
-$(UNITS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
+# The stand-in for CUDA, cuDNN and cuBLAS (tests/cuda-standin), and the tests of it.
+STANDIN_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda-standin/*.c))
+STANDIN_UNITS := $(filter $(BUILD)/tests/test_standin_%,$(UNITS))
+$(STANDIN_O): override CFLAGS += -O3 -fPIC
+$(STANDIN_O) $(STANDIN_UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o): override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
+$(STANDIN_UNITS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(STANDIN_O) $(LIB)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(STANDIN_O) $(LIB) $(LDLIBS)
+
+$(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
@@ -124,7 +133,7 @@ BENCH ?=
 bench: all $(BENCHES) ## time everything on this (idle) machine, in one table, beside PyTorch, OpenCV … where PYTHON has them
 	@BIN='$(BIN)' BENCH='$(BUILD)/bench' PYTHON='$(PYTHON)' VOC='$(VOC)' tests/bench/run $(BENCH)
 
-sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c)
+sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
 shells  := $(filter-out %.awk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/lib/*.bash tests/bats/*.bats)
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
@@ -154,5 +163,5 @@ distclean: clean ## remove the products too: trained models, predictions, pictur
 help: ## this text
 	@awk -f scripts/help.awk Makefile pipeline.mk
 
--include $(LIB_O:.o=.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(STAGES:%=$(BUILD)/stages/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
+-include $(LIB_O:.o=.d) $(STANDIN_O:.o=.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(STAGES:%=$(BUILD)/stages/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk
