@@ -362,11 +362,11 @@ $(call at_pictures,$1) &: $2 $(BIN)/render | $(OUT)/pictures
 endef
 val_number = $$$$(awk 'END { print (NR > $1 ? $1 : NR - 1) }' $(VAL))
 sample     = --cache $(cache) --val $(VAL) --first $(val_number)
-curve_plot = $(eval $(call draw,$1,$(OUT)/lr/$2.tsv,--kind lr-find --lr $(OUT)/lr/$2.tsv $3))
+curve_plot = $(eval $(call draw,$1,$(OUT)/lr/$2.tsv,--kind lr-find --lr $(OUT)/lr/$2.tsv --title $2 $3))
 grid_plot  = $(eval $(call draw,$1,$(OUT)/$2.pred.tsv $(cache),--kind grid --pred $(OUT)/$2.pred.tsv --cache $(cache)))
-schedule_plot = $(eval $(call draw,$1,$(OUT)/$2.batches.tsv,--kind schedule --batches $(OUT)/$2.batches.tsv))
+schedule_plot = $(eval $(call draw,$1,$(OUT)/$2.batches.tsv,--kind schedule --batches $(OUT)/$2.batches.tsv --title $2))
 history_plot  = $(eval $(call draw,$1,$(OUT)/$2.history.tsv $(OUT)/$2.batches.tsv,--kind curves \
-  --history $(OUT)/$2.history.tsv --batches $(OUT)/$2.batches.tsv))
+  --history $(OUT)/$2.history.tsv --batches $(OUT)/$2.batches.tsv --title $2))
 
 $(eval $(call draw,05-cls-sample,$(cache) $(VAL),--kind sample $(call sample,0)))
 $(call curve_plot,06-cls-lr,cls.head)

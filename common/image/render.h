@@ -64,7 +64,7 @@ int render_augment(const render_request *r, text_buffer *printed, error *e);
 int render_curves(const render_request *r, text_buffer *printed, error *e);
 
 /* Loss against learning rate (lr.tsv): points `skip` .. count - skip_end - 2, as fast.ai's sched.plot shows,
- * or all of them when none would be left. */
+ * or all of them when none would be left. Prints their number and where the loss is lowest. */
 int render_lr_find(const render_request *r, text_buffer *printed, error *e);
 
 /* Learning rate against batch number (batches.tsv). */

@@ -250,6 +250,18 @@ static int render_plot(const render_request *r, const plot *p, error *e)
     return code;
 }
 
+/* Where the curve is lowest, if it has any number. */
+static int print_lowest(const plot_line *l, text_buffer *printed, error *e)
+{
+    size_t best = l->count;
+    for (size_t i = 0; i < l->count; i++)
+        if (isfinite(l->y[i]) && (best == l->count || l->y[i] < l->y[best]))
+            best = i;
+    return best == l->count ? 0
+                            : text_append(printed, e, "rates %.3g to %.3g, the lowest loss %.4g at %.3g\n",
+                                          l->x[0], l->x[l->count - 1], l->y[best], l->x[best]);
+}
+
 int render_lr_find(const render_request *r, text_buffer *printed, error *e)
 {
     table t;
@@ -272,6 +284,8 @@ int render_lr_find(const render_request *r, text_buffer *printed, error *e)
                   .lines = &line,
                   .line_count = 1};
         code = text_append(printed, e, "%zu of %zu points\n", shown, t.rows);
+        if (!code)
+            code = print_lowest(&line, printed, e);
         if (!code)
             code = render_plot(r, &p, e);
     }

@@ -99,25 +99,27 @@ boxes() {
     run "$BIN/render" --kind schedule --batches b.tsv -o s.png
     assert_output "8 batches"
     run "$BIN/render" --kind lr-find --lr b.tsv --skip 1 --skip-end 1 -o l.png
-    assert_output "5 of 8 points"
+    assert_output "5 of 8 points
+rates 1e-08 to 0.0001, the lowest loss 4.25 at 0.0001"
     assert_equal "$(png_size l.png)" "750 450"
 }
 
 @test "the learning-rate curve of 25 points shows 9, or 18 with 5 and 1" {
     { printf 'batch\tlr\tloss\tsmoothed\n'; for k in $(seq 25); do printf '%d\t%de-4\t2\t2\n' "$k" "$k"; done; } >lr.tsv
     run "$BIN/render" --kind lr-find --lr lr.tsv -o l.png
-    assert_output "9 of 25 points"
+    assert_line --index 0 "9 of 25 points"
+    assert_line --index 1 "rates 0.0011 to 0.0019, the lowest loss 2 at 0.0011"
     run "$BIN/render" --kind lr-find --lr lr.tsv --skip 5 --skip-end 1 -o l.png
-    assert_output "18 of 25 points"
+    assert_line --index 0 "18 of 25 points"
 }
 
 @test "a learning-rate curve that is too short to trim is drawn whole" {
     run "$BIN/render" --kind lr-find --lr b.tsv -o l.png
     assert_success
-    assert_output "8 of 8 points"
+    assert_line --index 0 "8 of 8 points"
     head -n 2 b.tsv >one.tsv
     run "$BIN/render" --kind lr-find --lr one.tsv --skip 0 --skip-end 0 -o l.png
-    assert_output "1 of 1 points"
+    assert_line --index 0 "1 of 1 points"
 }
 
 @test "--values puts what is printed beside the picture" {
