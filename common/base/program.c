@@ -1,6 +1,7 @@
 #include "base/program.h"
 
 #include "base/file.h"
+#include "base/program_man.h"
 #include "base/text.h"
 
 #include <stdarg.h>
@@ -9,26 +10,6 @@
 #include <string.h>
 
 /* ---------------------------------------------------------------- help and version */
-
-static void print_default(FILE *f, const option *o)
-{
-    switch (o->type) {
-    case OPTION_INT:
-        fprintf(f, " [%lld]", (long long)*(int64_t *)o->value);
-        break;
-    case OPTION_NUMBER:
-        fprintf(f, " [%g]", *(double *)o->value);
-        break;
-    case OPTION_TEXT:
-    case OPTION_CHOICE:
-        if (*(const char **)o->value)
-            fprintf(f, " [%s]", *(const char **)o->value);
-        break;
-    case OPTION_FLAG:
-    case OPTION_LIST:
-        break;
-    }
-}
 
 static void print_option(FILE *f, char letter, const char *name, const char *argument, const char *help,
                          const option *o)
@@ -50,8 +31,9 @@ static void print_option(FILE *f, char letter, const char *name, const char *arg
     }
     if (o && o->choices)
         fprintf(f, " (%s)", o->choices);
-    if (o && !o->required)
-        print_default(f, o);
+    char text[64];
+    if (o && !o->required && *program_default(o, text))
+        fprintf(f, " [%s]", program_default(o, text));
     fputc('\n', f);
 }
 
@@ -72,6 +54,7 @@ static void print_help(const program *p, FILE *f)
         print_option(f, 0, "check", "FILE",
                      "exit 0 when FILE is valid output of this program, else 1; silent", NULL);
     print_option(f, 'h', "help", NULL, "print this and exit", NULL);
+    print_option(f, 0, "man", NULL, "print the manual page as roff and exit: --man | man -l -", NULL);
     print_option(f, 0, "version", NULL, "print version, compiler and libraries, and exit", NULL);
     fprintf(f, "\nExit codes: 0 done, 1 a negative answer, 2 usage, 3 bad input, 4 system.\n");
     if (p->examples)
@@ -105,8 +88,8 @@ static const option *find(const program *p, const char *name, size_t size)
 
 static int unknown_option(const program *p, const char *given, error *e)
 {
-    const char *names[128] = {"help", "version", "check"};
-    size_t count = 3;
+    const char *names[128] = {"help", "man", "version", "check"};
+    size_t count = 4;
     for (const option *o = p->options; o && o->name && count < 128; o++)
         names[count++] = o->name;
     char word[64];
@@ -245,6 +228,11 @@ bool program_begin(const program *p, int argc, char **argv, operands *args, int 
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(p, stdout);
+            *exit_code = program_end(p, &e);
+            return true;
+        }
+        if (strcmp(argv[i], "--man") == 0) {
+            program_man(p, stdout);
             *exit_code = program_end(p, &e);
             return true;
         }

@@ -1,4 +1,4 @@
-/* program.h - what all programs share: options, --help, --version, --check, error lines, exit codes.
+/* program.h - what all programs share: options, --help, --man, --version, --check, error lines, exit codes.
  *
  * This is the programs' front, the one module of the library that prints. A stage is
  *
@@ -15,7 +15,7 @@
  *         error e = {0};
  *         int code;
  *         if (program_begin(&p, argc, argv, &args, &code))
- *             return code;                    // --help, --version, --check, or a usage error
+ *             return code;                    // --help, --man, --version, --check, or a usage error
  *         … calls that set e …
  *         return program_end(&p, &e);
  *     }
@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #define ONEBOX_VERSION "0.1.0"
+#define ONEBOX_DATE "2026-11-24" /* of the manual pages */
 
 typedef enum option_type {
     OPTION_FLAG,   /* bool *,    no argument */
@@ -68,7 +69,8 @@ typedef struct program {
     const char *name;
     const char *summary;  /* one line */
     const char *usage;    /* what follows the name: "[--order set|id] --lrg FILE … largest.tsv" */
-    const char *details;  /* paragraphs for --help, or NULL: formats, columns, rules */
+    const char *details;  /* paragraphs for --help and --man, or NULL: formats, columns, rules; lines that
+                           * begin with a blank stay lines in the manual page, others are filled */
     const char *examples; /* lines to paste, each ending in '\n' */
     const option *options;
     int min_operands, max_operands; /* max -1: any number */

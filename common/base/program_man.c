@@ -1,0 +1,253 @@
+/* Manual pages in man(7), which groff and mandoc both read. Texts are those of --help: lines that begin with
+ * a blank are set as they are, others are filled. */
+#include "base/program_man.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- text */
+
+/* One line of text with what roff would take for its own escaped: backslashes, hyphens (which would become
+ * typographic ones), and quotes and dots at the start of a line. */
+static void put(FILE *f, const char *text, size_t size, bool line_start)
+{
+    if (line_start && size && (*text == '.' || *text == '\''))
+        fputs("\\&", f);
+    for (size_t i = 0; i < size; i++)
+        switch (text[i]) {
+        case '\\':
+            fputs("\\e", f);
+            break;
+        case '-':
+            fputs("\\-", f);
+            break;
+        case '\'':
+            fputs("\\(aq", f);
+            break;
+        case '`':
+            fputs("\\(ga", f);
+            break;
+        case '^':
+            fputs("\\(ha", f);
+            break;
+        case '~':
+            fputs("\\(ti", f);
+            break;
+        default:
+            fputc(text[i], f);
+        }
+}
+
+static void put_text(FILE *f, const char *text)
+{
+    put(f, text, strlen(text), false);
+}
+
+static void upper(FILE *f, const char *text)
+{
+    for (; *text; text++)
+        fputc(*text == '-' ? *text : toupper((unsigned char)*text), f);
+}
+
+/* Words on source lines of at most 78 bytes, for the formatter to fill again; *column is where the line is. A
+ * full stop at the end of a source line would widen the blank behind it: \& keeps it like the others. */
+static void words(FILE *f, const char *text, size_t size, int *column)
+{
+    for (size_t i = 0; i < size;) {
+        size_t n = 0;
+        while (i < size && (text[i] == ' ' || text[i] == '\n'))
+            i++;
+        while (i + n < size && text[i + n] != ' ' && text[i + n] != '\n')
+            n++;
+        if (n == 0)
+            break;
+        if (*column && *column + (int)n > 70) {
+            fputs(i > 1 && strchr(".?!)", text[i - 2]) ? "\\&\n" : "\n", f);
+            *column = 0;
+        }
+        if (*column)
+            *column += fprintf(f, " ");
+        put(f, text + i, n, *column == 0);
+        *column += (int)n;
+        for (size_t k = 0; k < n; k++) /* escapes are longer */
+            *column += text[i + k] == '-' ? 1 : text[i + k] == '\'' ? 3 : 0;
+        i += n;
+    }
+}
+
+/* Lines of --help; in `verbatim` mode every line is set as it is. `first`: right behind a heading. */
+static void body(FILE *f, const char *text, bool verbatim)
+{
+    bool open = false, first = true;
+    int column = 0;
+    while (*text) {
+        size_t size = strcspn(text, "\n");
+        bool as_is = verbatim || *text == ' ';
+        bool paragraph = as_is != open || (size == 0 && !as_is);
+        if (paragraph) {
+            fputs(open ? ".EE\n" : column ? "\n" : "", f);
+            fputs(first ? "" : ".PP\n", f);
+            fputs(as_is ? ".EX\n" : "", f);
+            column = 0;
+        }
+        open = as_is;
+        first = false;
+        if (as_is) {
+            put(f, text, size, true);
+            fputc('\n', f);
+        } else {
+            words(f, text, size, &column);
+        }
+        text += size + (text[size] == '\n');
+    }
+    fputs(open ? ".EE\n" : "\n", f);
+}
+
+/* ---------------------------------------------------------------- synopsis */
+
+/* The usage with option names in bold and the words behind them in italics, as far as a glance tells. */
+static void synopsis(FILE *f, const char *usage)
+{
+    while (*usage) {
+        if (*usage == '-' && (usage[1] == '-' || isalpha((unsigned char)usage[1]))) {
+            size_t size = strspn(usage, "-abcdefghijklmnopqrstuvwxyz0123456789");
+            fputs("\\fB", f);
+            put(f, usage, size, false);
+            fputs("\\fR", f);
+            usage += size;
+        } else if (isalpha((unsigned char)*usage)) {
+            size_t size = strcspn(usage, " []|{}");
+            fputs("\\fI", f);
+            put(f, usage, size, false);
+            fputs("\\fR", f);
+            usage += size;
+        } else {
+            put(f, usage++, 1, false);
+        }
+    }
+    fputc('\n', f);
+}
+
+/* ---------------------------------------------------------------- options */
+
+const char *program_default(const option *o, char text[64])
+{
+    *text = 0;
+    switch (o->type) {
+    case OPTION_INT:
+        snprintf(text, 64, "%lld", (long long)*(int64_t *)o->value);
+        break;
+    case OPTION_NUMBER:
+        snprintf(text, 64, "%g", *(double *)o->value);
+        break;
+    case OPTION_TEXT:
+    case OPTION_CHOICE:
+        return *(const char **)o->value ? *(const char **)o->value : text;
+    case OPTION_FLAG:
+    case OPTION_LIST:
+        break;
+    }
+    return text;
+}
+
+/* "One of auto, direct and winograd." as plain words. */
+static void choices(FILE *f, const char *list, int *column)
+{
+    words(f, "One of", 6, column);
+    while (*list) {
+        char word[80];
+        size_t size = strcspn(list, "|");
+        bool last = !list[size], before_last = !last && !strchr(list + size + 1, '|');
+        snprintf(word, sizeof word, "%.*s%s", (int)size, list, last ? "." : before_last ? " and" : ",");
+        words(f, word, strlen(word), column);
+        list += size + !last;
+    }
+}
+
+static void option_entry(FILE *f, char letter, const char *name, const char *argument, const char *help,
+                         const option *o)
+{
+    char text[64];
+    fputs(".TP\n", f);
+    if (letter)
+        fprintf(f, "\\fB\\-%c\\fR, ", letter);
+    fputs("\\fB\\-\\-", f);
+    put_text(f, name);
+    fputs("\\fR", f);
+    if (argument) {
+        fputs(" \\fI", f);
+        put_text(f, argument);
+        fputs("\\fR", f);
+    }
+    fputc('\n', f);
+    int column = 0;
+    words(f, help, strlen(help), &column);
+    fputs(help[strlen(help) - 1] == '.' ? "" : ".", f);
+    column++;
+    if (o && o->choices)
+        choices(f, o->choices, &column);
+    if (o && !o->required && *program_default(o, text)) {
+        char line[300];
+        snprintf(line, sizeof line, "Default: %s.", program_default(o, text));
+        words(f, line, strlen(line), &column);
+    }
+    if (o && o->required)
+        words(f, "Required.", 9, &column);
+    fputc('\n', f);
+}
+
+static void options(const program *p, FILE *f)
+{
+    fputs(".SH OPTIONS\n", f);
+    for (const option *o = p->options; o && o->name; o++) {
+        if (o->group) {
+            fputs(".SS ", f);
+            put_text(f, o->group);
+            fputc('\n', f);
+        }
+        option_entry(f, o->letter, o->name, o->argument, o->help, o);
+    }
+    fputs(".SS Common\n", f);
+    if (p->check)
+        option_entry(f, 0, "check", "FILE",
+                     "exit 0 when FILE is valid output of this program, else 1; silent", NULL);
+    option_entry(f, 'h', "help", NULL, "print a summary and exit", NULL);
+    option_entry(f, 0, "man", NULL, "print the source of this page and exit", NULL);
+    option_entry(f, 0, "version", NULL, "print version, compiler and libraries, and exit", NULL);
+}
+
+/* ---------------------------------------------------------------- the page */
+
+void program_man(const program *p, FILE *f)
+{
+    fputs(".TH ", f);
+    upper(f, p->name);
+    fprintf(f, " 1 %s \"onebox %s\" onebox\n.ad l\n.SH NAME\n", ONEBOX_DATE, ONEBOX_VERSION);
+    put_text(f, p->name);
+    fputs(" \\- ", f);
+    put_text(f, p->summary);
+    fputs("\n.SH SYNOPSIS\n.nh\n\\fB", f);
+    put_text(f, p->name);
+    fputs("\\fR ", f);
+    synopsis(f, p->usage);
+    fputs(".hy\n.SH DESCRIPTION\n", f);
+    if (p->details)
+        body(f, p->details, false);
+    else
+        fprintf(f, "This program is a step of\n.BR onebox (7).\n");
+    options(p, f);
+    fputs(".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\na negative answer: a\n.B "
+          "\\-\\-check\nfailed\n.TP\n.B 2\n"
+          "the command line is wrong\n.TP\n.B 3\nan input file is missing, damaged or contradicts "
+          "another\n.TP\n.B 4\n"
+          "the system refused: memory, disk, permissions, device\n.PP\n"
+          "Errors are one line on standard error. Output files are complete or absent.\n",
+          f);
+    if (p->examples) {
+        fputs(".SH EXAMPLES\n", f);
+        body(f, p->examples, true);
+    }
+    fputs(".SH SEE ALSO\n.BR onebox (7):\nthe way from one program to the next, the files between them and "
+          "their formats\n",
+          f);
+}
