@@ -1,6 +1,8 @@
 # onebox: builds bin/, runs the tests, installs; the way from data/ to out/ is in pipeline.mk.
 # `make` builds, `make help` lists everything.
 
+include scripts/make.mk
+
 ##@ Settings of the build
 #? CC CFLAGS   compiler and its options; objects are made anew when they change
 ifeq ($(origin CC),default)
@@ -15,7 +17,6 @@ BIN     ?= bin
 #? PREFIX      where install puts things [/usr/local]; DESTDIR is put before it
 PREFIX  ?= /usr/local
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-comma   := ,
 SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
 override CPPFLAGS += -D_GNU_SOURCE -Icommon
@@ -42,15 +43,6 @@ quoted = '$(subst ','\'',$1)'
 
 ##@ Build and test
 all: $(PROGRAMS) ## build all programs into bin/ (this is what bare `make` does)
-
-# $(call recorded,TEXT OF A FILE,WANTED): something when they are equal. Make 4.3 doesn't always take the last newline off
-# what it reads with $(file <…), so the text may have one.
-recorded = $(or $(call equal,$1,$2),$(call equal,$1,$2$(nl)))
-equal    = $(if $(subst x$1,,x$2)$(subst x$2,,x$1),,equal)
-define nl
-
-
-endef
 
 # Compiler, options and list of files are remembered as text; the file is written when they differ.
 compiler := $(firstword $(realpath $(CC) $(addsuffix /$(CC),$(subst :, ,$(PATH)))))
@@ -112,8 +104,6 @@ build_targets := all units check asan bench lint deps install uninstall clean di
 .PHONY: $(build_targets) force
 units: $(UNITS) ## build the unit tests
 
-# All processors, unless make was told how many jobs to run.
-jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$$(nproc))
 #? TESTS       what check and asan run: names of files in tests/ [all]
 TESTS ?=
 check: ## install what is missing, build, run all tests

@@ -11,6 +11,10 @@
 # * Programs that take seconds are repeated when the program itself is new. Trainings are not: raise
 #   MODEL_VERSION when a change of the code makes different models.
 
+# The folder of this file: nothing in a checkout, share/onebox/ of an installed copy; and how make gets here again.
+here  := $(patsubst ./%,%,$(dir $(lastword $(MAKEFILE_LIST))))
+again := $(if $(here),-f $(firstword $(MAKEFILE_LIST)))
+
 MODEL_VERSION := 1
 MODELS        := cls bbox detn
 
@@ -46,13 +50,13 @@ SEED       ?=
 #? THREADS     threads of each program [all processors]
 THREADS    ?=
 #? RECIPES     folder of cls.recipe, bbox.recipe and detn.recipe
-RECIPES    ?= recipes
+RECIPES    ?= $(here)recipes
 #? TRAINFLAGS  more options for the trainings: TRAINFLAGS='--epochs 1 --set batch=32'
 TRAINFLAGS ?=
 
 ##@ The demo
 demo: ## draw a small set, train and judge all three models on it, with nothing but this checkout: some minutes
-	@+MAKE='$(MAKE)' JOBS=$(jobs) BIN='$(BIN)' scripts/demo '$(DEMO_OUT)' $(demo_settings)
+	@+MAKE='$(MAKE) $(again)' JOBS=$(jobs) BIN='$(BIN)' $(here)scripts/demo '$(DEMO_OUT)' $(demo_settings)
 #? DEMO_OUT       folder of all that the demo makes; then `make status OUT=out/demo`, why, params-diff …
 DEMO_OUT      ?= out/demo
 #? DEMO_PICTURES  how many drawings; fewer are faster and worse
@@ -60,7 +64,7 @@ DEMO_PICTURES ?= 4000
 #? DEMO_SEED      another number draws other pictures
 DEMO_SEED     ?= 1
 .PHONY: demo
-demo_settings := VOC=$(DEMO_OUT)/voc SPLIT=trainval JSON= IMAGES= WEIGHTS=none SIZE=96 RECIPES=recipes/demo \
+demo_settings := VOC=$(DEMO_OUT)/voc SPLIT=trainval JSON= IMAGES= WEIGHTS=none SIZE=96 RECIPES=$(here)recipes/demo \
   VAL=$(DEMO_OUT)/val.txt DEMO_PICTURES=$(DEMO_PICTURES) DEMO_SEED=$(DEMO_SEED)
 
 # ---------------------------------------------------------------- names make can't work with
@@ -165,7 +169,7 @@ reasons := no-finished-run a-deleted-file $(records:%=parameters-of-%) \
 #? out/report.html   one page over all three models: figures, tables, pictures
 #? out/lr/MODEL.{head,top}.{tsv,png} out/pictures/NN-NAME.{png,txt}
 
-stage := scripts/stage
+stage := $(here)scripts/stage
 
 parameters.drawn   = pictures $(DEMO_PICTURES)$(nl)seed $(DEMO_SEED)
 parameters.json    = voc $(VOC)$(nl)split $(SPLIT)
@@ -212,7 +216,7 @@ $(cache): $(OUT)/.made/cache ; +
 
 # A training depends on what the weights are, not on where the file lies or how old it is.
 $(OUT)/.made/weights: $(or $(wildcard $(WEIGHTS)),no-weights) $$(call changed,weights,$(OUT)/weights.sha256)
-	@$(stage) $(OUT)/weights scripts/checksum -o $(OUT)/weights.sha256 $(WEIGHTS)
+	@$(stage) $(OUT)/weights $(here)scripts/checksum -o $(OUT)/weights.sha256 $(WEIGHTS)
 $(OUT)/weights.sha256: $(OUT)/.made/weights ; +
 
 # ---------------------------------------------------------------- trainings, one at a time
@@ -439,15 +443,15 @@ pictures: $(OUT)/anno.tsv ## the nineteen pictures of the published run and six 
 .PHONY: why status params-diff accept
 T ?=
 why: ## what make would run now for T, and why
-	@$(MAKE) --no-print-directory -n --trace $(or $(T),$(products)) | awk -v out='$(OUT)' -f scripts/why.awk
+	@$(MAKE) $(again) --no-print-directory -n --trace $(or $(T),$(products)) | awk -v out='$(OUT)' -f $(here)scripts/why.awk
 status: ## each product: size, age, up to date or not, seconds of its last run
-	@MAKE='$(MAKE)' scripts/status $(or $(T),$(products))
+	@MAKE='$(MAKE) $(again)' $(here)scripts/status $(or $(T),$(products))
 params-diff: $(records:%=params-diff-of-%) ## settings that differ from those of the last runs
 accept: $(MODELS:%=accept-of-%) ## call the trained models up to date as they are, without training again
 
 .PHONY: $(records:%=params-diff-of-%) $(MODELS:%=accept-of-%)
 $(foreach r,$(records),$(eval params-diff-of-$r accept-of-$r: private export PARAMETERS = $$(parameters.$r)))
 $(records:%=params-diff-of-%): params-diff-of-%:
-	$(if $(wildcard $(OUT)/.made/$*),@scripts/params-diff $(OUT)/.made/$*)
+	$(if $(wildcard $(OUT)/.made/$*),@$(here)scripts/params-diff $(OUT)/.made/$*)
 $(MODELS:%=accept-of-%): accept-of-%:
-	$(if $(wildcard $(OUT)/$*.ckpt),@scripts/stage --accept $(OUT)/$* $(addprefix $(OUT)/$*.,ckpt history.tsv batches.tsv))
+	$(if $(wildcard $(OUT)/$*.ckpt),@$(stage) --accept $(OUT)/$* $(addprefix $(OUT)/$*.,ckpt history.tsv batches.tsv))
