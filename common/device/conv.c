@@ -1,22 +1,31 @@
 #include "device/conv.h"
 
+#include "device/strided.h"
 #include "device/winograd.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+typedef enum maker { LIBRARY, WINOGRAD, STRIDED } maker;
+
 struct conv {
     conv_shape shape;
     conv_options options;
-    bool ours;     /* our Winograd kernels; the three below are NULL */
+    maker maker;   /* whose kernels; but for the library's, the three below are NULL */
     bool winograd; /* ours or the library's */
     winograd_shape winograd_shape;
+    strided_shape strided_shape;
     onednn_conv *pass[3]; /* by conv_pass */
     size_t dst_bytes;     /* blocked */
 };
 
 /* Layout numbers of our own packings; the library's are >= 0. */
-enum { FORMAT_OURS_FORWARD = -2, FORMAT_OURS_BACKWARD = -3 };
+enum {
+    FORMAT_WINOGRAD_FORWARD = -2,
+    FORMAT_WINOGRAD_BACKWARD = -3,
+    FORMAT_STRIDED_FORWARD = -4,
+    FORMAT_STRIDED_BACKWARD = -5
+};
 
 enum { DIRECT_PICTURES = 4 };
 
@@ -31,6 +40,15 @@ static bool wants_winograd(const conv_shape *s, const conv_options *o)
         (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
         return false;
     return !o->plain_input && s->kernel == 3 && s->stride == 1 && s->padding == 1 && s->h >= 4 && s->w >= 4;
+}
+
+static bool wants_strided(const conv_shape *s, const conv_options *o)
+{
+    if (o->algorithm == CONV_DIRECT || o->bf16 || o->plain_input ||
+        (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
+        return false;
+    return s->kernel == 3 && s->stride == 2 && s->padding == 1 && s->h % 2 == 0 && s->w % 2 == 0 &&
+           s->oh >= 4 && s->ow >= 4;
 }
 
 static bool create_passes(conv *c, onednn *d, bool winograd, error *e)
@@ -69,16 +87,21 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
     c->options = *options;
     c->winograd_shape =
         (winograd_shape){.n = s->n, .c = s->c, .k = s->k, .h = s->h, .w = s->w, .bf16 = options->bf16};
+    c->strided_shape = (strided_shape){.n = s->n, .c = s->c, .k = s->k, .oh = s->oh, .ow = s->ow};
     int block = onednn_block(d);
     c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh *
                    (size_t)s->ow * (options->bf16 ? 2 : 4);
+    if (wants_strided(s, options) && block == 16 && strided_supported(&c->strided_shape)) {
+        c->maker = STRIDED;
+        c->winograd = true;
+    }
     if (wants_winograd(s, options)) {
-        c->ours = block == 16 && winograd_supported(&c->winograd_shape);
-        c->winograd = c->ours || create_passes(c, d, true, e);
+        c->maker = block == 16 && winograd_supported(&c->winograd_shape) ? WINOGRAD : LIBRARY;
+        c->winograd = c->maker == WINOGRAD || create_passes(c, d, true, e);
     }
     if (!c->winograd && !(e && e->code))
         create_passes(c, d, false, e);
-    if (!c->ours && !c->pass[CONV_FORWARD]) {
+    if (c->maker == LIBRARY && !c->pass[CONV_FORWARD]) {
         free(c);
         return NULL;
     }
@@ -96,7 +119,7 @@ void conv_free(conv *c)
 
 bool conv_gathers(const conv *c)
 {
-    return c->ours;
+    return c->maker != LIBRARY;
 }
 
 bool conv_is_winograd(const conv *c)
@@ -106,8 +129,10 @@ bool conv_is_winograd(const conv *c)
 
 size_t conv_scratch_floats(const conv *c)
 {
-    if (c->ours)
+    if (c->maker == WINOGRAD)
         return winograd_scratch_floats(&c->winograd_shape, c->options.threads);
+    if (c->maker == STRIDED)
+        return strided_scratch_floats(&c->strided_shape, c->options.threads);
     size_t most = 0;
     for (int pass = 0; pass < 3; pass++) {
         if (!c->pass[pass])
@@ -122,39 +147,50 @@ size_t conv_scratch_floats(const conv *c)
 
 size_t conv_packed_floats(const conv *c, conv_pass pass)
 {
-    return c->ours ? winograd_weight_floats(&c->winograd_shape) : onednn_conv_weight_floats(c->pass[pass]);
+    return c->maker == WINOGRAD  ? winograd_weight_floats(&c->winograd_shape)
+           : c->maker == STRIDED ? strided_weight_floats(&c->strided_shape)
+                                 : onednn_conv_weight_floats(c->pass[pass]);
 }
 
 int conv_packed_format(const conv *c, conv_pass pass)
 {
-    if (c->ours)
-        return pass == CONV_FORWARD ? FORMAT_OURS_FORWARD : FORMAT_OURS_BACKWARD;
+    if (c->maker == WINOGRAD)
+        return pass == CONV_FORWARD ? FORMAT_WINOGRAD_FORWARD : FORMAT_WINOGRAD_BACKWARD;
+    if (c->maker == STRIDED)
+        return pass == CONV_FORWARD ? FORMAT_STRIDED_FORWARD : FORMAT_STRIDED_BACKWARD;
     return onednn_conv_weight_format(c->pass[pass]);
 }
 
 int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *e)
 {
-    if (!c->ours)
+    const int threads = c->options.threads;
+    if (c->maker == LIBRARY)
         return onednn_conv_pack(c->pass[pass], oihw, packed, e);
-    if (pass == CONV_FORWARD)
-        winograd_weights_forward(&c->winograd_shape, oihw, packed, c->options.threads);
+    if (c->maker == WINOGRAD && pass == CONV_FORWARD)
+        winograd_weights_forward(&c->winograd_shape, oihw, packed, threads);
+    else if (c->maker == WINOGRAD)
+        winograd_weights_backward(&c->winograd_shape, oihw, packed, threads);
+    else if (pass == CONV_FORWARD)
+        strided_weights_forward(&c->strided_shape, oihw, packed, threads);
     else
-        winograd_weights_backward(&c->winograd_shape, oihw, packed, c->options.threads);
+        strided_weights_backward(&c->strided_shape, oihw, packed, threads);
     return 0;
 }
 
 int conv_forward(conv *c, const void *src, const float *packed, const float *bias, const void *add, void *dst,
                  const conv_sums *sums, float *scratch, error *e)
 {
-    if (c->ours) {
-        const winograd_epilogue epilogue = {.bias = bias,
-                                            .add = add,
-                                            .relu = c->options.relu,
-                                            .sums = sums ? sums->sums : NULL,
-                                            .center = sums ? sums->center : NULL};
+    const winograd_epilogue epilogue = {.bias = bias,
+                                        .add = add,
+                                        .relu = c->options.relu,
+                                        .sums = sums ? sums->sums : NULL,
+                                        .center = sums ? sums->center : NULL};
+    if (c->maker == WINOGRAD)
         winograd_forward(&c->winograd_shape, src, packed, dst, &epilogue, scratch, c->options.threads);
+    if (c->maker == STRIDED)
+        strided_forward(&c->strided_shape, src, packed, dst, &epilogue, scratch, c->options.threads);
+    if (c->maker != LIBRARY)
         return 0;
-    }
     if (add && add != dst) /* the library adds in place only */
         memcpy(dst, add, c->dst_bytes);
     return onednn_conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
@@ -163,28 +199,29 @@ int conv_forward(conv *c, const void *src, const float *packed, const float *bia
 int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsrc, const conv_sums *sums,
                        float *scratch, error *e)
 {
-    if (c->ours) {
-        winograd_epilogue epilogue = {0};
-        if (sums)
-            epilogue = (winograd_epilogue){.sums = sums->sums,
-                                           .center = sums->center,
-                                           .add = sums->add,
-                                           .mask = sums->mask,
-                                           .x = sums->x};
+    winograd_epilogue epilogue = {0};
+    if (sums)
+        epilogue = (winograd_epilogue){
+            .sums = sums->sums, .center = sums->center, .add = sums->add, .mask = sums->mask, .x = sums->x};
+    if (c->maker == WINOGRAD)
         winograd_backward_data(&c->winograd_shape, ddst, packed, dsrc, &epilogue, scratch,
                                c->options.threads);
+    if (c->maker == STRIDED)
+        strided_backward_data(&c->strided_shape, ddst, packed, dsrc, &epilogue, scratch, c->options.threads);
+    if (c->maker != LIBRARY)
         return 0;
-    }
     return onednn_conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
 }
 
 int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch,
                           error *e)
 {
-    if (c->ours) {
+    if (c->maker == WINOGRAD)
         winograd_backward_weights(&c->winograd_shape, src, ddst, dw_oihw, scratch, c->options.threads);
+    if (c->maker == STRIDED)
+        strided_backward_weights(&c->strided_shape, src, ddst, dw_oihw, scratch, c->options.threads);
+    if (c->maker != LIBRARY)
         return 0;
-    }
     onednn_conv *gradient = c->pass[CONV_BACKWARD_WEIGHTS];
     float *packed = scratch + (onednn_conv_scratch_floats(gradient) + 15) / 16 * 16;
     return onednn_conv_weight_gradient(gradient, src, ddst, packed, dw_oihw, scratch, e);

@@ -2,9 +2,10 @@
  *
  * The choice is by rule, from shape and processor alone, so that runs repeat bit for bit:
  *   3x3 stride 1 pad 1 on at least 4x4 pixels, algorithm auto or winograd: Winograd's F(4x4, 3x3) where there
- * is a kernel; everything else: direct. But auto is direct for the inference of at most 4 pictures: there the
- * transform of the weights (four times their size) would take longer than it saves; and in bf16 on a
- * processor with matrix tiles (AMX_BF16), whose direct products outrun any saving.
+ * is a kernel; 3x3 stride 2 pad 1 from an even number of pixels to at least 4x4, in fp32: F(4, 2) on the odd
+ * rows and columns (strided.h); everything else: direct. But auto is direct for the inference of at most 4
+ * pictures: there the transform of the weights (four times their size) would take longer than it saves; and
+ * in bf16 on a processor with matrix tiles (AMX_BF16), whose direct products outrun any saving.
  */
 #ifndef ONEBOX_DEVICE_CONV_H
 #define ONEBOX_DEVICE_CONV_H

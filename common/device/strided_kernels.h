@@ -1,0 +1,35 @@
+/* strided_kernels.h - what strided_passes.c uses of strided_tiles_avx512.c. Not for use outside strided*.c.
+ *
+ * A tile is up to 4x4 outputs. Along a side it has nine coefficients: five of the odd part (points 0, a, -a,
+ * b, infinity) and four of the even part. All even coefficients have the same factor, so there are six
+ * factors: 81 products of 36 matrices. Layouts, in floats:
+ *   V, Y  [3][channels/16][tile][37][16]: coefficient i (along rows) and j lies in part i / 3, line i % 3 * 9
+ * + j (so the matrix products of winograd_kernels.h serve) U     [k block][36][c * width + 16] M [81][tiles *
+ * width + 16]
+ */
+#ifndef ONEBOX_DEVICE_STRIDED_KERNELS_H
+#define ONEBOX_DEVICE_STRIDED_KERNELS_H
+
+#include "device/winograd_kernels.h"
+
+enum { SIDE_COEFS = 9, STRIDED_COEFS = 81 };
+
+/* Transforms of the tile whose top left output is (y, x) in planes [h][w][16]: source [2 oh][2 ow] for the
+ * forward pass, gradient [oh][ow] for the other two. `part` is the distance of V's parts. */
+typedef void strided_input_tile(const float *plane, int oh, int ow, int y, int x, float *v, ptrdiff_t part);
+typedef void strided_output_tile(const float *m, ptrdiff_t coef_step, const winograd_store *to, int oh,
+                                 int ow, int y, int x);
+
+strided_input_tile *strided_source_kernel(int size_y, int size_x);    /* of x, for y and the weights */
+strided_input_tile *strided_spread_kernel(int size_y, int size_x);    /* of dy, for dx */
+strided_input_tile *strided_gradient_kernel(int size_y, int size_x);  /* of dy, for the weights */
+strided_output_tile *strided_forward_kernel(int size_y, int size_x);  /* makes y */
+strided_output_tile *strided_backward_kernel(int size_y, int size_x); /* makes dx */
+
+/* As winograd_filter_block and winograd_filter_gradient_block. */
+void strided_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u,
+                          ptrdiff_t coef_step, int width);
+void strided_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u,
+                                   ptrdiff_t coef_step, int width);
+
+#endif

@@ -1,0 +1,367 @@
+/* strided_tiles_avx512.c - the transforms of strided.h.
+ *
+ * F(4, 2) by the same construction as in winograd_avx512.h, with points 0, a, -a, b and infinity, a = 1 and
+ * b = 2; M(x) = x (x^2 - a^2)(x - b), N_p the product of (p - q) over the other finite points q:
+ *
+ *     G     row p: [1  p] / N_p;   infinity: [0 1]
+ *     B^T   row p: coefficients of M(x)/(x - p); infinity: those of M(x)
+ *     A^T   row j: p^j; infinity: 1 in the last row, else 0
+ *
+ * F(3, 2) leaves out b, F(2, 2) leaves out -a and b; row p of their B^T is multiplied by the product of
+ * (p - q) over the points q left out, so that the filters are shared.
+ */
+#include "device/strided_kernels.h"
+#include "device/winograd_avx512.h"
+
+#include <math.h>
+
+#define PA 1.0f
+#define PB 2.0f
+#define N_0 (PA * PA * PB)
+#define N_PLUS (2 * PA * PA * (PA - PB))
+#define N_MINUS (-2 * PA * PA * (PA + PB))
+#define N_B (PB * (PB * PB - PA * PA))
+
+/* Coefficient i exists in tiles of `size` outputs. */
+ALWAYS_INLINE bool has_coef(const int size, const int i)
+{
+    if (i >= 5)
+        return i - 5 < size;
+    return size == 4 || i == 4 || i < size;
+}
+
+/* ---------------------------------------------------------------- along one side */
+
+/* B^T: size + 1 values of the two-tap part to coefficients 0..4. */
+ALWAYS_INLINE void two_taps(const int size, vec out[SIDE_COEFS], const vec d[5])
+{
+    if (size == 4) {
+        out[0] = plus(minus(minus(d[3], PB, d[2]), PA * PA, d[1]), PA * PA * PB, d[0]);
+        out[1] = minus(plus(d[3], PA - PB, d[2]), PA * PB, d[1]);
+        out[2] = plus(minus(d[3], PA + PB, d[2]), PA * PB, d[1]);
+        out[3] = minus(d[3], PA * PA, d[1]);
+        out[4] = plus(minus(minus(d[4], PB, d[3]), PA * PA, d[2]), PA * PA * PB, d[1]);
+    } else if (size == 3) {
+        out[0] = scale(-PB, minus(d[2], PA * PA, d[0]));
+        out[1] = scale(PA - PB, plus(d[2], PA, d[1]));
+        out[2] = scale(-PA - PB, minus(d[2], PA, d[1]));
+        out[4] = minus(d[3], PA * PA, d[1]);
+    } else {
+        out[0] = scale(-PA * PB, minus(d[1], PA, d[0]));
+        out[1] = scale(2 * PA * (PA - PB), d[1]);
+        out[4] = minus(d[2], PA, d[1]);
+    }
+}
+
+/* A^T: coefficients 0..4 to `size` values. */
+ALWAYS_INLINE void two_taps_out(const int size, vec out[4], const vec m[SIDE_COEFS])
+{
+    if (size == 2) {
+        out[0] = add(m[0], m[1]);
+        out[1] = plus(m[4], PA, m[1]);
+        return;
+    }
+    const vec sum = add(m[1], m[2]), dif = sub(m[1], m[2]);
+    if (size == 3) {
+        out[0] = add(m[0], sum);
+        out[1] = scale(PA, dif);
+        out[2] = plus(m[4], PA * PA, sum);
+    } else {
+        out[0] = add(add(m[0], m[3]), sum);
+        out[1] = plus(scale(PA, dif), PB, m[3]);
+        out[2] = plus(scale(PA * PA, sum), PB * PB, m[3]);
+        out[3] = plus(plus(m[4], PA * PA * PA, dif), PB * PB * PB, m[3]);
+    }
+}
+
+/* 2 size + 1 source pixels, an odd one first. */
+ALWAYS_INLINE void source_1d(const int size, vec out[SIDE_COEFS], const vec d[9])
+{
+    vec odd[5];
+    UNROLL for (int i = 0; i <= size; i++) odd[i] = d[2 * i];
+    two_taps(size, out, odd);
+    UNROLL for (int i = 0; i < size; i++) out[5 + i] = d[2 * i + 1];
+}
+
+/* size + 1 output gradients. */
+ALWAYS_INLINE void spread_1d(const int size, vec out[SIDE_COEFS], const vec d[9])
+{
+    two_taps(size, out, d);
+    UNROLL for (int i = 0; i < size; i++) out[5 + i] = d[i];
+}
+
+/* A y: `size` output gradients. */
+ALWAYS_INLINE void gradient_side(const int size, vec out[SIDE_COEFS], const vec y[9])
+{
+    out[0] = y[0];
+    out[4] = y[size - 1];
+    if (size == 2) {
+        out[1] = plus(y[0], PA, y[1]);
+    } else {
+        const vec even = plus(y[0], PA * PA, y[2]);
+        const vec odd = size == 4 ? plus(scale(PA, y[1]), PA * PA * PA, y[3]) : scale(PA, y[1]);
+        out[1] = add(even, odd);
+        out[2] = sub(even, odd);
+        if (size == 4)
+            out[3] = plus(plus(plus(y[0], PB, y[1]), PB * PB, y[2]), PB * PB * PB, y[3]);
+    }
+    UNROLL for (int i = 0; i < size; i++) out[5 + i] = y[i];
+}
+
+/* To `size` outputs. */
+ALWAYS_INLINE void forward_1d(const int size, vec out[8], const vec m[SIDE_COEFS])
+{
+    two_taps_out(size, out, m);
+    UNROLL for (int i = 0; i < size; i++) out[i] = add(out[i], m[5 + i]);
+}
+
+/* To 2 size source gradients, an even one first. */
+ALWAYS_INLINE void backward_1d(const int size, vec out[8], const vec m[SIDE_COEFS])
+{
+    vec odd[4];
+    two_taps_out(size, odd, m);
+    UNROLL for (int i = 0; i < size; i++)
+    {
+        out[2 * i] = m[5 + i];
+        out[2 * i + 1] = odd[i];
+    }
+}
+
+/* ---------------------------------------------------------------- in */
+
+enum { SOURCE, SPREAD, GRADIENT };
+
+ALWAYS_INLINE void in_1d(const int kind, const int size, vec out[SIDE_COEFS], const vec d[9])
+{
+    if (kind == SOURCE)
+        source_1d(size, out, d);
+    else if (kind == SPREAD)
+        spread_1d(size, out, d);
+    else
+        gradient_side(size, out, d);
+}
+
+ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x, const float *plane, int oh,
+                              int ow, int y, int x, float *v, ptrdiff_t part)
+{
+    const int factor = kind == SOURCE ? 2 : 1, back = kind == SOURCE ? 1 : 0;
+    const int rows = kind == SOURCE ? 2 * size_y + 1 : kind == SPREAD ? size_y + 1 : size_y;
+    const int columns = kind == SOURCE ? 2 * size_x + 1 : kind == SPREAD ? size_x + 1 : size_x;
+    const int h = factor * oh, w = factor * ow, top = factor * y - back, left = factor * x - back;
+    const float *window = plane + ((ptrdiff_t)top * w + left) * 16;
+    const ptrdiff_t line = (ptrdiff_t)w * 16;
+    vec t[9][SIDE_COEFS];
+    UNROLL for (int j = 0; j < columns; j++)
+    {
+        vec d[9];
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            const bool inside = (unsigned)(top + i) < (unsigned)h && (unsigned)(left + j) < (unsigned)w;
+            d[i] =
+                _mm512_maskz_loadu_ps(inside ? (__mmask16)0xffff : (__mmask16)0, window + i * line + j * 16);
+        }
+        in_1d(kind, size_y, t[j], d);
+    }
+    UNROLL for (int i = 0; i < SIDE_COEFS; i++) if (has_coef(size_y, i))
+    {
+        vec d[9], row[SIDE_COEFS];
+        UNROLL for (int j = 0; j < columns; j++) d[j] = t[j][i];
+        in_1d(kind, size_x, row, d);
+        float *to = v + i / 3 * part + i % 3 * 9 * 16;
+        UNROLL for (int j = 0; j < SIDE_COEFS; j++) if (has_coef(size_x, j))
+            _mm512_store_ps(to + j * 16, row[j]);
+    }
+}
+
+/* ---------------------------------------------------------------- out */
+
+/* The epilogue of winograd.h for one pixel at `at` of the plane. */
+ALWAYS_INLINE void finish(const winograd_store *to, ptrdiff_t at, vec r, vec center, vec *first, vec *second)
+{
+    float *plane = to->plane;
+    if (to->add)
+        r = add(r, _mm512_loadu_ps((const float *)to->add + at));
+    if (to->x) {
+        if (to->mask)
+            r = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_loadu_ps((const float *)to->mask + at),
+                                                       _mm512_setzero_ps(), _CMP_GT_OQ),
+                                    r);
+        *first = add(*first, r);
+        *second = _mm512_fmadd_ps(r, sub(_mm512_loadu_ps((const float *)to->x + at), center), *second);
+    } else if (to->sums) {
+        const vec d = sub(r, center);
+        *first = add(*first, d);
+        *second = _mm512_fmadd_ps(d, d, *second);
+    }
+    if (to->relu)
+        r = _mm512_max_ps(_mm512_setzero_ps(), r); /* a NaN stays one */
+    if (to->stream)
+        _mm512_stream_ps(plane + at, r);
+    else
+        _mm512_storeu_ps(plane + at, r);
+}
+
+ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int size_x, const float *m,
+                               ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, int y, int x)
+{
+    const int factor = backward ? 2 : 1, rows = factor * size_y, columns = factor * size_x;
+    const int h = factor * oh, w = factor * ow, top = factor * y, left = factor * x;
+    const vec bias = to->bias ? _mm512_loadu_ps(to->bias) : _mm512_setzero_ps();
+    const vec center = to->sums ? _mm512_loadu_ps(to->center) : _mm512_setzero_ps();
+    vec first = to->sums ? _mm512_loadu_ps(to->sums) : _mm512_setzero_ps(),
+        second = to->sums ? _mm512_loadu_ps(to->sums + 16) : _mm512_setzero_ps();
+    vec t[SIDE_COEFS][8];
+    UNROLL for (int j = 0; j < SIDE_COEFS; j++) if (has_coef(size_x, j))
+    {
+        vec d[SIDE_COEFS];
+        UNROLL for (int i = 0; i < SIDE_COEFS; i++) if (has_coef(size_y, i)) d[i] =
+            _mm512_load_ps(m + (i * SIDE_COEFS + j) * coef_step);
+        if (backward)
+            backward_1d(size_y, t[j], d);
+        else
+            forward_1d(size_y, t[j], d);
+    }
+    UNROLL for (int i = 0; i < rows; i++)
+    {
+        if (size_y == 2 && top + i >= h)
+            break;
+        vec d[SIDE_COEFS], row[8];
+        UNROLL for (int j = 0; j < SIDE_COEFS; j++) if (has_coef(size_x, j)) d[j] = t[j][i];
+        if (backward)
+            backward_1d(size_x, row, d);
+        else
+            forward_1d(size_x, row, d);
+        UNROLL for (int j = 0; j < columns; j++)
+        {
+            if (size_x == 2 && left + j >= w)
+                break;
+            finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16, add(row[j], bias), center, &first,
+                   &second);
+        }
+    }
+    if (to->sums) {
+        _mm512_storeu_ps(to->sums, first);
+        _mm512_storeu_ps(to->sums + 16, second);
+    }
+}
+
+/* ---------------------------------------------------------------- a function for each size */
+
+#define INPUT(NAME, KIND, Y, X)                                                                              \
+    static void NAME##_##Y##X(const float *plane, int oh, int ow, int y, int x, float *v, ptrdiff_t part)    \
+    {                                                                                                        \
+        input_tile(KIND, Y, X, plane, oh, ow, y, x, v, part);                                                \
+    }
+#define OUTPUT(NAME, BACKWARD, Y, X)                                                                         \
+    static void NAME##_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, \
+                              int y, int x)                                                                  \
+    {                                                                                                        \
+        output_tile(BACKWARD, Y, X, m, coef_step, to, oh, ow, y, x);                                         \
+    }
+#define TILE_KERNELS(Y, X)                                                                                   \
+    INPUT(source, SOURCE, Y, X)                                                                              \
+    INPUT(spread, SPREAD, Y, X)                                                                              \
+    INPUT(gradient, GRADIENT, Y, X)                                                                          \
+    OUTPUT(forward, false, Y, X)                                                                             \
+    OUTPUT(backward, true, Y, X)
+TILE_KERNELS(2, 2)
+TILE_KERNELS(2, 3)
+TILE_KERNELS(2, 4)
+TILE_KERNELS(3, 2)
+TILE_KERNELS(3, 3)
+TILE_KERNELS(3, 4)
+TILE_KERNELS(4, 2)
+TILE_KERNELS(4, 3)
+TILE_KERNELS(4, 4)
+
+#define CHOICE(TYPE, NAME)                                                                                   \
+    TYPE *strided_##NAME##_kernel(int size_y, int size_x)                                                    \
+    {                                                                                                        \
+        static TYPE *const kernels[3][3] = {{NAME##_22, NAME##_23, NAME##_24},                               \
+                                            {NAME##_32, NAME##_33, NAME##_34},                               \
+                                            {NAME##_42, NAME##_43, NAME##_44}};                              \
+        return kernels[size_y - 2][size_x - 2];                                                              \
+    }
+CHOICE(strided_input_tile, source)
+CHOICE(strided_input_tile, spread)
+CHOICE(strided_input_tile, gradient)
+CHOICE(strided_output_tile, forward)
+CHOICE(strided_output_tile, backward)
+
+/* ---------------------------------------------------------------- filters */
+
+/* G: taps in the order in which the two-tap part reads them, the middle one apart. */
+ALWAYS_INLINE void filter_side(vec out[6], vec first, vec middle, vec second)
+{
+    out[0] = scale(1 / N_0, first);
+    out[1] = scale(1 / N_PLUS, plus(first, PA, second));
+    out[2] = scale(1 / N_MINUS, minus(first, PA, second));
+    out[3] = scale(1 / N_B, plus(first, PB, second));
+    out[4] = second;
+    out[5] = middle;
+}
+
+/* G^T. */
+ALWAYS_INLINE void filter_gradient_side(vec out[3], const vec u[6])
+{
+    const vec a = scale(1 / N_PLUS, u[1]), b = scale(1 / N_MINUS, u[2]), c = scale(1 / N_B, u[3]);
+    out[0] = plus(add(add(a, b), c), 1 / N_0, u[0]);
+    out[1] = u[5];
+    out[2] = plus(plus(u[4], PB, c), PA, sub(a, b));
+}
+
+/* Indices of 16 filters or channels `step` floats apart. */
+ALWAYS_INLINE __m512i lanes(int step)
+{
+    const __m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_mullo_epi32(number, _mm512_set1_epi32(step));
+}
+
+void strided_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u,
+                          ptrdiff_t coef_step, int width)
+{
+    const __m512i index = lanes(backward ? 9 : channels * 9);
+    const float *block = oihw + ((ptrdiff_t)k * channels + c) * 9;
+    for (int row = 0; row < 16; row++) {
+        const float *from = block + (backward ? (ptrdiff_t)row * channels * 9 : (ptrdiff_t)row * 9);
+        vec t[3][6];
+        UNROLL for (int j = 0; j < 3; j++)
+        {
+            vec g[3];
+            UNROLL for (int i = 0; i < 3; i++) g[i] = _mm512_i32gather_ps(index, from + i * 3 + j, 4);
+            filter_side(t[j], g[backward ? 2 : 0], g[1], g[backward ? 0 : 2]);
+        }
+        UNROLL for (int i = 0; i < 6; i++)
+        {
+            vec out[6];
+            filter_side(out, t[backward ? 2 : 0][i], t[1][i], t[backward ? 0 : 2][i]);
+            UNROLL for (int j = 0; j < 6; j++)
+                _mm512_store_ps(u + (i * 6 + j) * coef_step + row * width, out[j]);
+        }
+    }
+}
+
+void strided_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u,
+                                   ptrdiff_t coef_step, int width)
+{
+    const __m512i index = lanes(channels * 9);
+    float *block = oihw + ((ptrdiff_t)k * channels + c) * 9;
+    for (int row = 0; row < 16; row++) {
+        vec t[6][3];
+        UNROLL for (int j = 0; j < 6; j++)
+        {
+            vec d[6];
+            UNROLL for (int i = 0; i < 6; i++) d[i] =
+                _mm512_load_ps(u + (i * 6 + j) * coef_step + row * width);
+            filter_gradient_side(t[j], d);
+        }
+        UNROLL for (int i = 0; i < 3; i++)
+        {
+            vec out[3];
+            const vec d[6] = {t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]};
+            filter_gradient_side(out, d);
+            UNROLL for (int j = 0; j < 3; j++)
+                _mm512_i32scatter_ps(block + (ptrdiff_t)row * 9 + i * 3 + j, index, out[j], 4);
+        }
+    }
+}
