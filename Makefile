@@ -30,6 +30,7 @@ LIB     := $(BUILD)/libonebox.a
 STAGES  := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 PROGRAMS := $(STAGES:%=$(BIN)/%)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+HELPERS := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(wildcard tests/lib/*.c))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -100,21 +101,25 @@ $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
+$(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $<
+
 build_targets := all units check asan bench lint deps install uninstall clean distclean help
 .PHONY: $(build_targets) force
-units: $(UNITS) ## build the unit tests
+units: $(UNITS) $(HELPERS) ## build the unit tests
 
 #? TESTS       what check and asan run: names of files in tests/ [all]
 TESTS ?=
 check: ## install what is missing, build, run all tests
 	@scripts/deps check
 	@+$(MAKE) --no-print-directory $(jobs) all units
-	@BIN='$(BIN)' UNITS='$(UNITS)' tests/run $(TESTS)
+	@BIN='$(BIN)' HELPERS='$(BUILD)/tests' UNITS='$(UNITS)' tests/run $(TESTS)
 
 asan: ## run all tests with the address and undefined-behaviour sanitizers
 	@scripts/deps check
 	@+$(MAKE) --no-print-directory $(jobs) ASAN=1 BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin all units
-	@BIN='$(BUILD)/asan/bin' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 tests/run $(TESTS)
+	@BIN='$(BUILD)/asan/bin' HELPERS='$(BUILD)/asan/tests' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 tests/run $(TESTS)
 
 # Peers are timed where they are there: PyTorch, OpenCV and Pillow of PYTHON, and jq.
 PYTHON ?= python3
@@ -123,7 +128,7 @@ BENCH ?=
 bench: all $(BENCHES) ## time everything on this (idle) machine, in one table, beside PyTorch, OpenCV … where PYTHON has them
 	@BIN='$(BIN)' BENCH='$(BUILD)/bench' PYTHON='$(PYTHON)' VOC='$(VOC)' tests/bench/run $(BENCH)
 
-sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
+sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
 shells  := $(filter-out %.awk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/lib/*.bash tests/bats/*.bats)
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
@@ -153,5 +158,5 @@ distclean: clean ## remove the products too: trained models, predictions, pictur
 help: ## this text
 	@awk -f scripts/help.awk Makefile pipeline.mk
 
--include $(LIB_O:.o=.d) $(STANDIN_O:.o=.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(STAGES:%=$(BUILD)/stages/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
+-include $(LIB_O:.o=.d) $(STANDIN_O:.o=.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(STAGES:%=$(BUILD)/stages/%.d) $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk

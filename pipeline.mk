@@ -22,9 +22,11 @@ MODELS        := cls bbox detn
 -include config.mk
 -include $(or $(OUT),out)/config.mk
 ##@ Settings of the pipeline (make VARIABLE=VALUE …, or lines in config.mk)
+#? DATA        folder that `make data` fills
+DATA       ?= data
 #? VOC         folder with annotations/pascal_train2007.json or Annotations/*.xml, and JPEGImages/;
 #?             or with one COCO JSON (annotations/*.json, result.json, _annotations.coco.json), and images/
-VOC        ?= data/VOC2007
+VOC        ?= $(DATA)/VOC2007
 #? SPLIT       the list of VOC/ImageSets/Main to use
 SPLIT      ?= train
 #? JSON        COCO-like annotations instead of VOC's, together with IMAGES
@@ -32,7 +34,7 @@ JSON       ?=
 #? IMAGES      folder of the pictures [VOC/JPEGImages, VOC/images, or beside the JSON]
 IMAGES     ?=
 #? WEIGHTS     ImageNet weights to start from (safetensors), or none
-WEIGHTS    ?= data/resnet34.safetensors
+WEIGHTS    ?= $(DATA)/resnet34.safetensors
 #? ORDER       row order of the CSV files: set (that of the reference run) or id
 ORDER      ?= set
 #? VAL_PCT     share of validation pictures
@@ -67,6 +69,18 @@ DEMO_SEED     ?= 1
 demo_settings := VOC=$(DEMO_OUT)/voc SPLIT=trainval JSON= IMAGES= WEIGHTS=none SIZE=96 RECIPES=$(here)recipes/demo \
   VAL=$(DEMO_OUT)/val.txt DEMO_PICTURES=$(DEMO_PICTURES) DEMO_SEED=$(DEMO_SEED)
 
+##@ Downloads
+data: $(BIN)/import-weights ## download VOC 2007 trainval and ImageNet weights into DATA (1 GB of disk); again: check them
+	@$(fetch) trainval weights
+data-test: $(BIN)/import-weights ## the same, and the pictures of VOC 2007 test
+	@$(fetch) trainval test weights
+#? VOC_MIRRORS      folders (URLs) of the tar files [host.robots.ox.ac.uk, pjreddie.com]
+VOC_MIRRORS     ?=
+#? WEIGHTS_MIRRORS  files (URLs), safetensors or .pth [huggingface.co, download.pytorch.org]
+WEIGHTS_MIRRORS ?=
+.PHONY: data data-test
+fetch = BIN='$(BIN)' VOC_MIRRORS='$(VOC_MIRRORS)' WEIGHTS_MIRRORS='$(WEIGHTS_MIRRORS)' scripts/data --into '$(DATA)'
+
 # ---------------------------------------------------------------- names make can't work with
 
 empty :=
@@ -74,8 +88,9 @@ blank := $(empty) $(empty)
 hash  := \#
 tab   := $(empty)	$(empty)
 awkward := : ; % $(hash) ' " ` $$ * ? & | < > ( ) \$(blank)
-paths   := VOC JSON IMAGES WEIGHTS OUT VAL RECIPES BIN DEMO_OUT
+paths   := DATA VOC JSON IMAGES WEIGHTS OUT VAL RECIPES BIN DEMO_OUT
 
+override DATA    := $(patsubst ~/%,$(HOME)/%,$(DATA))
 override VOC     := $(patsubst ~/%,$(HOME)/%,$(VOC))
 override JSON    := $(patsubst ~/%,$(HOME)/%,$(JSON))
 override IMAGES  := $(patsubst ~/%,$(HOME)/%,$(IMAGES))
@@ -107,9 +122,9 @@ SOURCE  := $(firstword $(coco_of_voc))
 refusal := $(if $(word 2,$(coco_of_voc)),there are $(words $(coco_of_voc)) JSON files in $(VOC); name one: JSON=$(SOURCE) IMAGES=$(PICTURES))
 else
 define refusal
-no annotations in $(VOC): unpack VOCtrainval_06-Nov-2007.tar (http://host.robots.ox.ac.uk/pascal/VOC/voc2007/, 450 MB) and name its folder;
-`VOC=DIR` names a folder with Annotations/*.xml or annotations/pascal_$(SPLIT)2007.json, and JPEGImages/ (or JSON=FILE IMAGES=DIR: COCO);
-`make demo` draws a small set of its own and trains on that
+no annotations in $(VOC): `make data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
+`VOC=DIR` names a folder with Annotations/*.xml or annotations/*.json, and its pictures; `JSON=FILE IMAGES=DIR` name them one by one;
+`make demo` draws pictures of its own and trains on them in some minutes, without any data
 endef
 endif
 ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
@@ -122,9 +137,9 @@ else
 identity := $(OUT)/weights.sha256
 endif
 define weights_refusal
-no weights at $(WEIGHTS): https://huggingface.co/timm/resnet34.tv_in1k has ImageNet weights, model.safetensors (87 MB);
-`WEIGHTS=FILE` names a ResNet-34 in safetensors form with torchvision's tensor names;
-`WEIGHTS=none` starts from random weights
+no weights at $(WEIGHTS): `make data` downloads those of torchvision's ImageNet ResNet-34 (87 MB);
+`WEIGHTS=FILE` names a file of your own, as bin/import-weights makes it of PyTorch's; `WEIGHTS=none` starts from random weights;
+`make demo` trains a small network without any
 endef
 
 .PHONY: no-data no-weights

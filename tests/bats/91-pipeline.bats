@@ -308,8 +308,9 @@ trained() { # everything for the named models is there and the list of calls is 
 @test "without data make refuses in three lines that name three ways on, and makes nothing" {
     run -2 env -i PATH="$PATH" make VOC=nowhere out/detn.ckpt
     assert_equal "${#lines[@]}" 3
-    assert_line --index 0 --partial "VOCtrainval_06-Nov-2007.tar"
+    assert_line --index 0 --partial "make data"
     assert_line --index 1 --partial "VOC=DIR"
+    assert_line --index 1 --partial "JSON=FILE IMAGES=DIR"
     assert_line --index 2 --partial "make demo"
     [ ! -e out ]
     run -2 env -i PATH="$PATH" make VOC=nowhere csv
@@ -320,6 +321,9 @@ trained() { # everything for the named models is there and the list of calls is 
     run -2 mk out/detn.ckpt WEIGHTS=nowhere
     assert_equal "${#lines[@]}" 3
     assert_line --index 0 --partial "no weights at nowhere"
+    assert_line --index 0 --partial "make data"
+    assert_line --index 1 --partial "WEIGHTS=none"
+    assert_line --index 2 --partial "make demo"
     assert_equal "$(calls)" ""
 }
 

@@ -13,19 +13,19 @@ need() {
 }
 
 syntax() { # COMPILER: every C file, without writing objects
-    printf '%s\n' common/*/*.c stages/*.c tests/unit/*.c tests/cuda-standin/*.c | grep -v '_avx512\|_avx2\|_amx\|_bf16' |
+    printf '%s\n' common/*/*.c stages/*.c tests/unit/*.c tests/lib/*.c tests/cuda-standin/*.c | grep -v '_avx512\|_avx2\|_amx\|_bf16' |
         xargs -P 2 -n 8 "$1" -D_GNU_SOURCE -Icommon -Itests/cuda-standin -Itests/cuda-standin/include -std=gnu11 -O1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
             -fopenmp -fsyntax-only
 }
 
 @test "sources are formatted" {
     need clang-format
-    clang-format --dry-run -Werror common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h
+    clang-format --dry-run -Werror common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h
 }
 
 @test "shell scripts pass shellcheck" {
     need shellcheck
-    shellcheck .ci/run scripts/checksum scripts/demo scripts/deps scripts/params-diff scripts/stage scripts/status tests/run \
+    shellcheck .ci/run scripts/checksum scripts/data scripts/demo scripts/deps scripts/params-diff scripts/stage scripts/status tests/run \
         tests/lib/standin tests/lib/*.bash tests/bats/*.bats
 }
 
