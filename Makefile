@@ -105,7 +105,7 @@ $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $<
 
-build_targets := all units check asan bench lint deps install uninstall clean distclean help
+build_targets := all units check asan bench lint deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) ## build the unit tests
 
@@ -129,7 +129,7 @@ bench: all $(BENCHES) ## time everything on this (idle) machine, in one table, b
 	@BIN='$(BIN)' BENCH='$(BUILD)/bench' PYTHON='$(PYTHON)' VOC='$(VOC)' tests/bench/run $(BENCH)
 
 sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
-shells  := $(filter-out %.awk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/lib/*.bash tests/bats/*.bats)
+shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/lib/*.bash tests/bats/*.bats)
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)
@@ -141,16 +141,41 @@ deps: ## install the Debian packages that building and testing need (root or sud
 	@scripts/deps check
 
 ##@ Install and clean
-recipes := $(wildcard recipes/*.recipe)
-share   := $(DESTDIR)$(PREFIX)/share/onebox
-install: all ## install programs, recipes and README below PREFIX
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(share)/recipes'
-	install -m 755 $(PROGRAMS) '$(DESTDIR)$(PREFIX)/bin'
-	install -m 644 $(recipes) '$(share)/recipes'
-	install -m 644 README.md LICENSE THIRD-PARTY.md '$(share)'
+# Manual pages: a program prints its own, onebox(7) lists them all.
+MAN1 := $(STAGES:%=$(BUILD)/man/%.1)
+MAN  := $(MAN1) $(BUILD)/man/onebox.7
+man: $(MAN) ## manual pages in build/man: man -l build/man/predict.1
+$(MAN1): $(BUILD)/man/%.1: $(BIN)/%
+	$(call say,MAN)
+	$(Q)$< --man >$@
+$(BUILD)/man/onebox.7: man/onebox.7 scripts/man.awk $(MAN1)
+	$(call say,MAN)
+	$(Q)awk -f scripts/man.awk $(MAN1) $< >$@
+
+# What install puts where, below PREFIX; uninstall removes these files and the folders of ours that are empty then.
+share        := share/onebox
+completions  := share/bash-completion/completions
+share_files  := $(wildcard README.md NEWS.md LICENSE THIRD-PARTY.md doc/*.md pipeline.mk recipes/*.recipe recipes/*/*.recipe) \
+  $(filter-out scripts/deps scripts/completion.bash scripts/onebox scripts/onebox.mk scripts/man.awk,$(wildcard scripts/*))
+share_dirs   := $(patsubst %/,%,$(sort $(filter-out ./,$(dir $(share_files)))))
+install_dirs := bin share/man/man1 share/man/man7 $(completions) $(share) $(share_dirs:%=$(share)/%)
+installed    := $(STAGES:%=bin/%) bin/onebox $(STAGES:%=share/man/man1/%.1) share/man/man1/onebox.1 share/man/man7/onebox.7 \
+  $(addprefix $(completions)/,onebox $(STAGES)) $(share)/onebox.mk $(share_files:%=$(share)/%)
+to            = $(DESTDIR)$(PREFIX)
+install: all man ## install programs, recipes, manual pages, completion and the pipeline (command onebox) below PREFIX
+	install -d $(install_dirs:%='$(to)/%')
+	install -m 755 $(PROGRAMS) scripts/onebox '$(to)/bin'
+	install -m 644 $(MAN1) '$(to)/share/man/man1'
+	install -m 644 $(BUILD)/man/onebox.7 '$(to)/share/man/man7'
+	echo .so man7/onebox.7 >'$(to)/share/man/man1/onebox.1'
+	sed 's/@PROGRAMS@/$(STAGES)/' scripts/completion.bash >'$(to)/$(completions)/onebox'
+	for name in $(STAGES); do ln -sf onebox '$(to)/$(completions)'/$$name || exit; done
+	for file in $(share_files); do install -m "$$([ -x $$file ] && echo 755 || echo 644)" $$file '$(to)/$(share)'/$$file || exit; done
+	install -m 644 scripts/onebox.mk '$(to)/$(share)'
 uninstall: ## remove what install put there
-	rm -f $(STAGES:%='$(DESTDIR)$(PREFIX)/bin/%')
-	rm -rf '$(share)'
+	rm -f $(installed:%='$(to)/%')
+	for dir in $(share_dirs:%=$(share)/%) $(share); do echo "$$dir"; done | sort -r | while read -r dir; do \
+	  [ ! -d '$(to)'/"$$dir" ] || rmdir --ignore-fail-on-non-empty '$(to)'/"$$dir"; done
 clean: ## remove objects and programs; data and products stay
 	rm -rf $(sort build bin $(filter-out . /% ..%,$(BUILD) $(BIN)))
 distclean: clean ## remove the products too: trained models, predictions, pictures (data stays)

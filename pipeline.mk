@@ -413,7 +413,7 @@ $(call history_plot,25-detn-curves,detn)
 # Those of a curve whose phase the recipe hasn't got.
 phaseless = $(foreach p,$(filter %-lr %-lr-trimmed,$(pictures)),$(if $(filter $(no_curves),$(word 2,$(subst \
   -, ,$p)).$(if $(findstring -top-,$p),top,head)),$p))
-images = $(or $(shell awk -f scripts/pictures.awk $(OUT)/anno.tsv 2>/dev/null),12 9654 17)
+images = $(or $(shell awk -f $(here)scripts/pictures.awk $(OUT)/anno.tsv 2>/dev/null),12 9654 17)
 shown  = 01-image-$(word 1,$1) 02-image-$(word 2,$1) 03-image-$(word 3,$1) 04-largest-$(word 3,$1) \
   $(filter-out $(phaseless),$(pictures))
 

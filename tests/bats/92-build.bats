@@ -9,11 +9,11 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
     mkdir -p common/base stages tests/unit recipes out
     cp "$root/Makefile" "$root/pipeline.mk" .
-    cp -r "$root/scripts" .
+    cp -r "$root/scripts" "$root/man" .
     printf '#define ANSWER 42\n' >common/base/answer.h
     printf '#include "base/answer.h"\nint answer(void);\nint answer(void)\n{\n    return ANSWER;\n}\n' >common/base/answer.c
     printf 'int other(void);\nint other(void)\n{\n    return 1;\n}\n' >common/base/other.c
-    printf 'int answer(void);\nint main(void)\n{\n    return answer();\n}\n' >stages/hello.c
+    printf '#include <stdio.h>\nint answer(void);\nint main(int argc, char **argv)\n{\n    (void)argv;\n    return argc > 1 ? !puts(".TH HELLO 1 2000-01-01 \\"onebox 7.1\\"") : answer();\n}\n' >stages/hello.c
     echo 'arch tiny' >recipes/cls.recipe
     echo licence | tee LICENSE THIRD-PARTY.md >README.md
 }
@@ -175,18 +175,37 @@ poor_machine() { # UID
 
 @test "make help has a line for every target of the build" {
     run -0 mk help
-    for target in all units check asan lint deps install uninstall clean distclean help anno csv cache cls bbox detn \
+    for target in all units check asan lint deps man install uninstall clean distclean help anno csv cache cls bbox detn \
         why status params-diff accept report; do
         assert_output --regexp "  $target +[a-z]"
     done
 }
 
-@test "make install honours PREFIX and DESTDIR, uninstall takes it away" {
+@test "make install honours PREFIX and DESTDIR, uninstall takes exactly that away" {
+    mkdir recipes/demo
+    echo 'arch tiny' >recipes/demo/cls.recipe
     run -0 mk install PREFIX=/opt/onebox DESTDIR="$PWD/image root"
     run -42 "image root/opt/onebox/bin/hello"
-    [ -f "image root/opt/onebox/share/onebox/recipes/cls.recipe" ]
+    for file in share/onebox/recipes/cls.recipe share/onebox/recipes/demo/cls.recipe share/man/man1/hello.1 share/man/man7/onebox.7 \
+        share/bash-completion/completions/hello share/onebox/pipeline.mk share/onebox/onebox.mk share/onebox/scripts/stage; do
+        [ -f "image root/opt/onebox/$file" ] || { echo "no $file"; return 1; }
+    done
+    grep -q '^.TH ONEBOX 7 2000-01-01 "onebox 7.1"' "image root/opt/onebox/share/man/man7/onebox.7"
+    echo mine | tee "image root/opt/onebox/bin/other" >"image root/opt/onebox/share/onebox/recipes/mine.recipe"
     run -0 mk uninstall PREFIX=/opt/onebox DESTDIR="$PWD/image root"
-    assert_equal "$(find "image root" -type f)" ""
+    run -0 find "image root" ! -type d
+    assert_equal "$(sort <<<"$output")" "image root/opt/onebox/bin/other
+image root/opt/onebox/share/onebox/recipes/mine.recipe"
+    rm "image root/opt/onebox/share/onebox/recipes/mine.recipe"
+    run -0 mk uninstall PREFIX=/opt/onebox DESTDIR="$PWD/image root"
+    [ ! -e "image root/opt/onebox/share/onebox" ]
+}
+
+@test "make install again, over an older copy, changes nothing that is the same" {
+    run -0 mk install PREFIX=/p DESTDIR="$PWD/image"
+    (cd image && find . ! -type d -exec sha256sum {} + | sort) >first
+    run -0 mk install PREFIX=/p DESTDIR="$PWD/image"
+    (cd image && find . ! -type d -exec sha256sum {} + | sort) | diff - first
 }
 
 @test "make clean keeps products and data; distclean keeps data only" {

@@ -1,0 +1,189 @@
+#!/usr/bin/env bats
+# Manual pages, completion, and an installed copy of the real programs, used far from the sources.
+# shellcheck disable=SC2030,SC2031 # bats' tests are subshells
+
+bats_require_minimum_version 1.5.0
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+
+root=$BATS_TEST_DIRNAME/../..
+
+# make in the sources with the programs as they are, objects and pages elsewhere
+source_make() {
+    local program built=()
+    for program in "$root"/stages/*.c; do
+        program=${program##*/}
+        built+=(-o "$BIN/${program%.c}")
+    done
+    env -i PATH="$PATH" HOME="$HOME" ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" \
+        make -C "$root" --no-print-directory "${built[@]}" BIN="$BIN" BUILD="$BATS_FILE_TMPDIR/build" \
+        PREFIX=/usr/local DESTDIR="$BATS_FILE_TMPDIR/image" "$@"
+}
+
+setup_file() {
+    source_make install >"$BATS_FILE_TMPDIR/install.log"
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    prefix=$BATS_FILE_TMPDIR/image/usr/local
+}
+
+programs() {
+    local program
+    for program in "$root"/stages/*.c; do
+        program=${program##*/}
+        echo "${program%.c}"
+    done
+}
+
+# The long options that --help lists, one a line
+help_options() { # PROGRAM
+    "$BIN/$1" --help | sed -n '/^EXAMPLES/q; s/^  \(-[a-zA-Z], \|    \)\(--[a-z0-9-]*\).*/\2/p' | sort
+}
+
+@test "every program has a manual page, with every option of its --help and all sections" {
+    for program in $(programs); do
+        page=$prefix/share/man/man1/$program.1
+        run -0 diff <(help_options "$program") <(sed -n 's/\\-/-/g; /^\.TP/{n; s/.*\\fB\(--[a-z0-9-]*\)\\fR.*/\1/p}' \
+            <(sed 's/\\-/-/g' "$page") | sort)
+        for section in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
+            grep -q "^\.SH $section\$" "$page" || { echo "$program: no $section"; return 1; }
+        done
+    done
+}
+
+@test "the overview names every program and has no gaps" {
+    page=$prefix/share/man/man7/onebox.7
+    for program in $(programs); do
+        sed 's/\\-/-/g' "$page" | grep -qxF ".BR $program (1)" || { echo "$program is not there"; return 1; }
+    done
+    run -1 grep @ <(grep -v LocAcc@0.5 "$page")
+}
+
+@test "groff and man have nothing to warn of" {
+    command -v groff >/dev/null && command -v man >/dev/null || skip "man-db and groff are not installed"
+    for page in "$prefix"/share/man/man1/*.1 "$prefix/share/man/man7/onebox.7"; do
+        case $page in */onebox.1) continue ;; esac
+        man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>warnings >/dev/null
+        [ ! -s warnings ] || { cat warnings; return 1; }
+    done
+    run -0 env MANWIDTH=80 man -l "$prefix/share/man/man1/predict.1"
+    assert_output --partial "--save-pictures DIR"
+}
+
+@test "mandoc has nothing to warn of" {
+    command -v mandoc >/dev/null || skip "mandoc is not installed"
+    run -0 mandoc -Tlint -Wwarning "$prefix"/share/man/man1/[!o]*.1 "$prefix/share/man/man7/onebox.7"
+    assert_output ""
+}
+
+# complete WORD…: what completion offers for the last word, one a line
+complete_in() { # SCRIPT WORD…
+    bash -c '
+        source "$1"; shift
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+        function_of=$(complete -p "${1##*/}") || exit
+        function_of=${function_of#*-F }; ${function_of%% *} "$1"
+        [ ${#COMPREPLY[@]} -eq 0 ] || printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+}
+
+offers() { # WORD… : WANTED…   (nothing else, in any order)
+    local words=()
+    while [ "$1" != : ]; do words+=("$1"); shift; done
+    shift
+    run -0 complete_in "$root/scripts/completion.bash" "${words[@]}"
+    assert_equal "$(sort <<<"$output" | xargs)" "$(printf '%s\n' "$@" | sort | xargs)"
+}
+
+@test "completion offers every option of every program" {
+    for program in $(programs); do
+        run -0 complete_in "$root/scripts/completion.bash" "$BIN/$program" --
+        assert_equal "$(sort <<<"$output")" "$(help_options "$program")"
+    done
+}
+
+@test "completion offers choices, also behind = and short options" {
+    offers "$BIN/mkcsv" --order '' : id set
+    offers "$BIN/predict" --conv = w : winograd
+    offers "$BIN/predict" --conv = : auto direct winograd
+    offers "$BIN/render" -k sch : schedule
+    offers "$BIN/train-cls" --arch resnet : resnet18 resnet34 resnet50
+    offers "$BIN/train-cls" --set phase.top.l : phase.top.lr= phase.top.len=
+}
+
+@test "completion offers files by what they are, folders, and any file when there is none of the kind" {
+    mkdir -p pictures/more
+    touch a.ckpt b.cache c.json d.tsv pictures/1.jpg pictures/2.PNG pictures/3.txt 'my model.ckpt'
+    offers "$BIN/predict" --ckpt '' : 'my model.ckpt' a.ckpt pictures
+    offers "$BIN/predict" --cache '' : b.cache pictures
+    offers "$BIN/json2anno" '' : c.json pictures
+    offers "$BIN/largest" '' : d.tsv pictures
+    offers "$BIN/predict" pictures/ : pictures/1.jpg pictures/2.PNG pictures/more
+    offers "$BIN/resize-cache" --images '' : pictures
+    offers "$BIN/report" '' : pictures
+    offers "$BIN/train-cls" --recipe d : d.tsv
+    offers "$BIN/train-cls" --weights no : none
+    offers "$BIN/predict" --top '' : ''
+}
+
+@test "bash-completion loads the installed completion when it is needed" {
+    [ -e /usr/share/bash-completion/bash_completion ] || skip "bash-completion is not installed"
+    run -0 env XDG_DATA_DIRS="$prefix/share" bash -c '
+        source /usr/share/bash-completion/bash_completion
+        ! complete -p predict 2>/dev/null || exit 1
+        _completion_loader predict
+        complete -p predict; complete -p onebox'
+    assert_line --regexp '-F _onebox predict$'
+    assert_line --regexp '-F _onebox_goals onebox$'
+}
+
+@test "the command onebox completes goals and settings" {
+    run -0 complete_in "$prefix/share/bash-completion/completions/onebox" "$prefix/bin/onebox" det
+    assert_output detn
+    run -0 complete_in "$prefix/share/bash-completion/completions/onebox" "$prefix/bin/onebox" WEI
+    assert_output WEIGHTS=
+}
+
+@test "an installed copy works from anywhere: programs, and the pipeline through the command onebox" {
+    mkdir -p 'far away/data'
+    cd 'far away' || return 1
+    cp -r "$root/tests/golden/shapes" data/shapes
+    export PATH=$prefix/bin:$PATH
+    unset BIN
+    run -0 onebox
+    assert_output --partial "onebox out/detn.ckpt"
+    refute_output --partial "  install "
+    resize-cache --images data/shapes --size 64 -o 64.cache data/shapes/lrg.csv
+    printf 'arch tiny\nsize 64\nbatch 16\nphase head from head lr 1e-2 triangular 32 5 epochs 1\n' >cls.recipe
+    train-cls --cache 64.cache --lrg data/shapes/lrg.csv --val data/shapes/val.txt --weights none --recipe cls.recipe -o cls.ckpt
+    run -0 --separate-stderr predict --ckpt cls.ckpt --cache 64.cache --only data/shapes/val.txt
+    assert_equal "${#lines[@]}" 16
+    run -2 onebox out/cls.ckpt
+    assert_output --partial "no annotations in data/VOC2007"
+    mkdir -p voc/Annotations voc/JPEGImages
+    cp data/shapes/*.png voc/JPEGImages 2>/dev/null
+    for picture in voc/JPEGImages/*; do
+        name=${picture##*/}
+        printf '<annotation><filename>%s</filename><size><width>64</width><height>64</height><depth>3</depth></size><object><name>a</name><difficult>0</difficult><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>\n' \
+            "$name" >"voc/Annotations/${name%.*}.xml"
+    done
+    run -0 onebox csv VOC=voc
+    [ -s out/lrg.csv ] && [ -e out/log/csv.log ]
+    run -0 onebox report
+    [ -s out/report.html ]
+    run -0 onebox status VOC=voc
+    assert_output --regexp 'out/lrg.csv .* up to date'
+    run -0 onebox why T=out/lrg.csv VOC=voc ORDER=id
+    assert_output --partial "csv: other settings"
+    run -0 onebox -n cls VOC=voc WEIGHTS=none
+    assert_output --partial "$prefix/share/onebox/recipes/cls.recipe"
+    [ -e "$prefix/share/onebox/recipes/demo/cls.recipe" ]
+}
+
+@test "the installed files are those that uninstall removes" {
+    run -0 source_make uninstall
+    run -0 find "$BATS_FILE_TMPDIR/image" ! -type d
+    assert_output ""
+    [ ! -e "$prefix/share/onebox" ]
+}
