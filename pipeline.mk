@@ -79,7 +79,7 @@ VOC_MIRRORS     ?=
 #? WEIGHTS_MIRRORS  files (URLs), safetensors or .pth [huggingface.co, download.pytorch.org]
 WEIGHTS_MIRRORS ?=
 .PHONY: data data-test
-fetch = BIN='$(BIN)' VOC_MIRRORS='$(VOC_MIRRORS)' WEIGHTS_MIRRORS='$(WEIGHTS_MIRRORS)' scripts/data --into '$(DATA)'
+fetch = BIN='$(BIN)' VOC_MIRRORS='$(VOC_MIRRORS)' WEIGHTS_MIRRORS='$(WEIGHTS_MIRRORS)' $(here)scripts/data --into '$(DATA)'
 
 # ---------------------------------------------------------------- names make can't work with
 

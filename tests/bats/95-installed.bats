@@ -141,8 +141,8 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
 @test "the command onebox completes goals and settings" {
     run -0 complete_in "$prefix/share/bash-completion/completions/onebox" "$prefix/bin/onebox" det
     assert_output detn
-    run -0 complete_in "$prefix/share/bash-completion/completions/onebox" "$prefix/bin/onebox" WEI
-    assert_output WEIGHTS=
+    run -0 complete_in "$prefix/share/bash-completion/completions/onebox" "$prefix/bin/onebox" DEMO_PIC
+    assert_output DEMO_PICTURES=
 }
 
 @test "an installed copy works from anywhere: programs, and the pipeline through the command onebox" {

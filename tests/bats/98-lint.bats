@@ -25,7 +25,7 @@ syntax() { # COMPILER: every C file, without writing objects
 
 @test "shell scripts pass shellcheck" {
     need shellcheck
-    shellcheck .ci/run scripts/checksum scripts/data scripts/demo scripts/deps scripts/params-diff scripts/stage scripts/status tests/run \
+    shellcheck .ci/run scripts/checksum scripts/completion.bash scripts/data scripts/demo scripts/deps scripts/onebox scripts/params-diff scripts/stage scripts/status tests/run \
         tests/lib/standin tests/lib/*.bash tests/bats/*.bats
 }
 
