@@ -12,7 +12,7 @@ build_targets := all help
 .PHONY: $(build_targets)
 help:
 	@awk -v installed=1 -f $(share)/scripts/help.awk $(share)/pipeline.mk
-all: ; @:
+all: ;
 
 include $(share)/scripts/make.mk
 include $(share)/pipeline.mk
