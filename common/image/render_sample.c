@@ -272,6 +272,8 @@ int render_augment(const render_request *r, text_buffer *printed, error *e)
     for (int i = 0; i < rows * columns && !code; i++)
         code = draw_augmented(&s, &f, figure_cell(figure_inside(&f, 10), rows, columns, i, 10), &list,
                               (uint32_t)i, printed, e);
+    if (!code && r->leave_boxes && (s.largest->box.y1 >= s.size || s.largest->box.x1 >= s.size))
+        code = text_append(printed, e, "the boxes lie outside of the square\n");
     if (!code)
         code = render_save(&f, r, e);
     figure_close(&f);

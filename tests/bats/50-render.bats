@@ -172,6 +172,7 @@ y1 x1 y2 x2: 3 2 56 42"
     assert_equal "${#lines[@]}" 11
     assert_equal "${lines[0]} ${lines[1]}" "000017.png (64,64,3)"
     assert_equal "$(png_size x.png)" "900 900"
+    refute_output --partial "outside"
     right=$(tail -n 9 <<<"$output" | cut -d ' ' -f 2-)
     run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --leave-boxes -o y.png
     assert_equal "$(tail -n 9 <<<"$output" | cut -d ' ' -f 1 | sort -u)" "(9,7,194,174)"
@@ -185,6 +186,8 @@ y1 x1 y2 x2: 3 2 56 42"
     assert_equal "${lines[2]}" "(2,3,40,52)"
     run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --augment flip=1 --rows 1 --columns 1 -o x.png
     assert_line --index 2 "(22,3,40,53) flip"
+    run "$BIN/render" --kind augment --cache 64.cache --image 12 --anno anno.tsv --leave-boxes -o x.png
+    assert_line --index 11 "the boxes lie outside of the square"
 }
 
 @test "what sample and augment can't use is refused" {
