@@ -451,7 +451,7 @@ lr: $(foreach c,$(filter-out $(no_curves),$(curves)),$(addprefix $(OUT)/lr/$c.,t
 .PHONY: pictures
 pictures: $(OUT)/anno.tsv ## the nineteen pictures of the published run and six more, in out/pictures
 	@$(foreach p,$(phaseless),echo 'no $(OUT)/pictures/$p.png: the recipe has no such phase';)
-	@+$(MAKE) --no-print-directory all-pictures
+	@+$(MAKE) $(again) --no-print-directory all-pictures
 # Which pictures these are is known when the annotations are there.
 .PHONY: all-pictures
 all-pictures: $$(if $$(filter $$@,$$(MAKECMDGOALS)),$$(call at_pictures,$$(call shown,$$(images))))
