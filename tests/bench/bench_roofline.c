@@ -1,6 +1,6 @@
 /* bench_roofline.c - where the time of a step goes: ResNet-34 with the detection head, random weights and
  * pictures, against the multiply-add peak measured in the same run.
- * usage: bench_roofline [BATCH [STEPS [evaluate|head|top|all [THREADS [cpu]]]]]
+ * usage: bench_roofline [BATCH [STEPS [evaluate|head|top|all [THREADS [cpu|wall [fp32|bf16]]]]]]
  * `cpu`: processor time divided by the number of threads instead of wall time, for a machine that is not
  * idle.
  */
@@ -209,7 +209,9 @@ int main(int argc, char **argv)
     error e = {0};
     const int batch = argc > 1 ? atoi(argv[1]) : 64, steps = argc > 2 ? atoi(argv[2]) : 3;
     const char *only = argc > 3 ? argv[3] : "";
-    const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0};
+    const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
+                                    .precision = argc > 6 && strcmp(argv[6], "bf16") == 0 ? PRECISION_BF16
+                                                                                          : PRECISION_FP32};
     processor_time = argc > 5 && strcmp(argv[5], "cpu") == 0;
     thread_count = options.threads > 0 ? options.threads : omp_get_max_threads();
     graph g = {0};
