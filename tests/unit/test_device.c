@@ -390,12 +390,42 @@ static void test_misuse(void)
     }
 }
 
+static void test_precision(void)
+{
+    TEST("bf16 without its instructions is refused with their names; auto is fp32 there, and default is fp32")
+    {
+        const char *limit = getenv("ONEBOX_MAX_ISA");
+        char *before = limit ? strdup(limit) : NULL;
+        setenv("ONEBOX_MAX_ISA", "avx2", 1);
+        error e = {0};
+        const device_options bf16 = {.precision = PRECISION_BF16}, either = {.precision = PRECISION_AUTO};
+        device *d = device_open("cpu", &bf16, &e);
+        CHECK(!d && e.code == ERR_USAGE && strstr(e.text, "AVX512_BF16") &&
+                  strstr(e.text, "--precision fp32"),
+              "%s", e.text);
+        e = (error){0};
+        d = device_open("cpu", &either, &e);
+        CHECK(d && strstr(device_describe(d), "fp32"), "%s%s", e.text, d ? device_describe(d) : "");
+        device_close(d);
+        if (before)
+            setenv("ONEBOX_MAX_ISA", before, 1);
+        else
+            unsetenv("ONEBOX_MAX_ISA");
+        free(before);
+        const device_options neither = {.threads = 1};
+        d = device_open("cpu", &neither, &e);
+        CHECK(d && strstr(device_describe(d), "fp32"), "%s", e.text);
+        device_close(d);
+    }
+}
+
 int main(void)
 {
     test_networks();
     test_operations();
     test_adam();
     test_misuse();
+    test_precision();
     TEST("evaluations can be cut where the frozen groups end, and give the same bits")
     {
         CHECK(cut_plans >= 30, "%d", cut_plans);
