@@ -14,6 +14,9 @@ BUILD   ?= build
 BIN     ?= bin
 #? ASAN=1      build with the address and undefined-behaviour sanitizers (give BUILD and BIN as well)
 #? V=1         show whole commands
+#? CUDA=auto   the GPU device: 1 builds it or stops, 0 leaves it out, auto builds it where nvcc and cuDNN are
+#?             (CUDA_HOME and CUDNN_HOME say where; else the PATH, pkg-config and the usual folders are tried)
+CUDA    ?= auto
 #? PREFIX      where install puts things [/usr/local]; DESTDIR is put before it
 PREFIX  ?= /usr/local
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
@@ -22,9 +25,11 @@ SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recove
 override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
 override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
-LDLIBS  := -ldnnl -lexpat -ljpeg -lpng -lcairo -lnettle -lm -lpthread
+LDLIBS  := -ldnnl -lexpat -ljpeg -lpng -lcairo -lnettle -lm -ldl -lpthread
 
-LIB_C   := $(wildcard common/*/*.c)
+# The GPU device is a library of its own.
+CUDA_C  := $(wildcard common/device/cudnn*.c)
+LIB_C   := $(filter-out $(CUDA_C),$(wildcard common/*/*.c))
 LIB_O   := $(LIB_C:%.c=$(BUILD)/%.o)
 LIB     := $(BUILD)/libonebox.a
 STAGES  := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
@@ -43,7 +48,7 @@ say  = @mkdir -p $(@D)$(if $(V),, && printf '  %-5s %s\n' $1 '$@')
 quoted = '$(subst ','\'',$1)'
 
 ##@ Build and test
-all: $(PROGRAMS) ## build all programs into bin/ (this is what bare `make` does)
+all: $(PROGRAMS) $(if $(cuda),$(BUILD)/.cuda) ## build all programs into bin/ (this is what bare `make` does)
 
 # Compiler, options and list of files are remembered as text; the file is written when they differ.
 compiler := $(firstword $(realpath $(CC) $(addsuffix /$(CC),$(subst :, ,$(PATH)))))
@@ -66,6 +71,44 @@ $(BUILD)/.ready:
 $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The GPU device, where CUDA is: a library that the programs open when they run, so that they need none of it.
+# cuda is "yes NVCC INCLUDES LIBRARIES" or "no REASON"; empty with CUDA=0.
+CUDA_CU  := $(wildcard common/device/*.cu)
+CUDA_O   := $(CUDA_C:%.c=$(BUILD)/cuda/%.o) $(BUILD)/cuda/common/base/error.o build/cuda/kernels.o
+CUDA_SO  := $(BIN)/onebox-cuda.so
+ifneq ($(and $(CUDA_CU),$(filter-out 0,$(CUDA))),)
+export CUDA_HOME CUDNN_HOME
+cuda     := $(shell scripts/cuda --probe)
+endif
+cuda_dirs = $(subst :, ,$(word $1,$(cuda)))
+ifeq ($(firstword $(cuda)),yes)
+all: $(CUDA_SO)
+cuda_inc := $(patsubst %,-isystem %,$(filter-out /usr/include,$(call cuda_dirs,3)))
+cuda_lib := $(foreach d,$(call cuda_dirs,4),-L$d -Wl,-rpath,$d)
+cuda_say := the GPU device is built ($(word 2,$(cuda)))
+else
+cuda_say := the GPU device is left out: $(wordlist 2,99,$(cuda))
+endif
+# One line when what was found is new; an error with CUDA=1 when that is not enough.
+ifeq ($(call recorded,$(file <$(BUILD)/.cuda),$(cuda)),)
+$(BUILD)/.cuda: force
+endif
+$(BUILD)/.cuda:
+	@mkdir -p $(@D) && echo $(call quoted,cuda: $(cuda_say))
+	@$(if $(and $(filter 1,$(CUDA)),$(filter no,$(firstword $(cuda)))),echo 'cuda: CUDA=1 asks for it: stopping' >&2; exit 1)
+	@printf '%s\n' $(call quoted,$(cuda)) >$@
+
+$(BUILD)/cuda/%.o: %.c $(BUILD)/.flags $(BUILD)/.cuda | $(BUILD)/.ready
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(cuda_inc) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+# For every GPU that this nvcc knows; the same whatever compiles the rest.
+build/cuda/kernels.o: $(CUDA_CU) common/device/kernels.h common/device/kernels_typed.h $(BUILD)/.cuda
+	$(call say,NVCC)
+	$(Q)$(word 2,$(cuda)) -Icommon -O3 -t 0 $$(scripts/cuda --codes $(word 2,$(cuda))) -Xcompiler -fPIC,-fvisibility=hidden -c -o $@ $<
+$(CUDA_SO): $(CUDA_O)
+	$(call say,LINK)
+	$(Q)$(CC) -shared $(LDFLAGS) -o $@ $(CUDA_O) $(cuda_lib) -lcudnn -lcublas -lcudart -lstdc++ -lm -Wl,-z,defs
 
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
 $(BUILD)/common/device/%_avx512.o: override CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
@@ -130,6 +173,7 @@ bench: all $(BENCHES) ## time everything on this (idle) machine, in one table, b
 
 sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/lib/*.bash tests/bats/*.bats)
+sources += $(CUDA_CU)
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)
@@ -156,7 +200,7 @@ $(BUILD)/man/onebox.7: man/onebox.7 scripts/man.awk $(MAN1)
 share        := share/onebox
 completions  := share/bash-completion/completions
 share_files  := $(wildcard README.md NEWS.md LICENSE THIRD-PARTY.md doc/*.md pipeline.mk recipes/*.recipe recipes/*/*.recipe) \
-  $(filter-out scripts/deps scripts/completion.bash scripts/onebox scripts/onebox.mk scripts/man.awk,$(wildcard scripts/*))
+  $(filter-out scripts/deps scripts/cuda scripts/completion.bash scripts/onebox scripts/onebox.mk scripts/man.awk,$(wildcard scripts/*))
 share_dirs   := $(patsubst %/,%,$(sort $(filter-out ./,$(dir $(share_files)))))
 install_dirs := bin share/man/man1 share/man/man7 $(completions) $(share) $(share_dirs:%=$(share)/%)
 installed    := $(STAGES:%=bin/%) bin/onebox $(STAGES:%=share/man/man1/%.1) share/man/man1/onebox.1 share/man/man7/onebox.7 \
@@ -165,6 +209,7 @@ to            = $(DESTDIR)$(PREFIX)
 install: all man ## install programs, recipes, manual pages, completion and the pipeline (command onebox) below PREFIX
 	install -d $(install_dirs:%='$(to)/%')
 	install -m 755 $(PROGRAMS) scripts/onebox '$(to)/bin'
+	$(if $(filter yes,$(firstword $(cuda))),install -D -m 755 $(CUDA_SO) '$(to)/lib/onebox/onebox-cuda.so')
 	install -m 644 $(MAN1) '$(to)/share/man/man1'
 	install -m 644 $(BUILD)/man/onebox.7 '$(to)/share/man/man7'
 	echo .so man7/onebox.7 >'$(to)/share/man/man1/onebox.1'
@@ -173,7 +218,8 @@ install: all man ## install programs, recipes, manual pages, completion and the 
 	for file in $(share_files); do install -m "$$([ -x $$file ] && echo 755 || echo 644)" $$file '$(to)/$(share)'/$$file || exit; done
 	install -m 644 scripts/onebox.mk '$(to)/$(share)'
 uninstall: ## remove what install put there
-	rm -f $(installed:%='$(to)/%')
+	rm -f $(installed:%='$(to)/%') '$(to)/lib/onebox/onebox-cuda.so'
+	[ ! -d '$(to)/lib/onebox' ] || rmdir --ignore-fail-on-non-empty '$(to)/lib/onebox'
 	for dir in $(share_dirs:%=$(share)/%) $(share); do echo "$$dir"; done | sort -r | while read -r dir; do \
 	  [ ! -d '$(to)'/"$$dir" ] || rmdir --ignore-fail-on-non-empty '$(to)'/"$$dir"; done
 clean: ## remove objects and programs; data and products stay
@@ -183,5 +229,6 @@ distclean: clean ## remove the products too: trained models, predictions, pictur
 help: ## this text
 	@awk -f scripts/help.awk Makefile pipeline.mk
 
+-include $(CUDA_O:.o=.d)
 -include $(LIB_O:.o=.d) $(STANDIN_O:.o=.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(STAGES:%=$(BUILD)/stages/%.d) $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk

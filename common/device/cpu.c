@@ -300,6 +300,10 @@ device *cpu_open(const device_options *options, error *e)
              lacks);
         return NULL;
     }
+    if (options->precision == PRECISION_FP16) {
+        fail(e, ERR_USAGE, "precision fp16 is for a GPU; use --precision bf16, fp32 or auto");
+        return NULL;
+    }
     if (options->conv == CONV_WINOGRAD && kernels->block != 16) {
         fail(e, ERR_USAGE, "conv winograd needs a processor with AVX-512; use --conv auto or direct");
         return NULL;
@@ -309,7 +313,7 @@ device *cpu_open(const device_options *options, error *e)
         return NULL;
     d->base.ops = &cpu_ops;
     d->kernels = kernels;
-    d->bf16 = !lacks && options->precision != PRECISION_FP32;
+    d->bf16 = !lacks && (options->precision == PRECISION_BF16 || options->precision == PRECISION_AUTO);
     d->blocked = d->bf16 ? &cpu_kernels_bf16_avx512 : kernels;
     d->threads = options->threads > 0 ? options->threads : threads_available();
     d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;

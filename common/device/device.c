@@ -1,16 +1,56 @@
 /* device.c - chooses a device by name and hands every call of device.h to it. */
 #include "device/device_ops.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* The number behind "cuda" or "cuda:"; -1 when the name is another one. */
+static int cuda_number(const char *name)
+{
+    int number = 0, end = 0;
+    if (strcmp(name, "cuda") == 0)
+        return 0;
+    if (sscanf(name, "cuda:%4d%n", &number, &end) != 1 || name[end] || name[5] < '0' || name[5] > '9')
+        return -1;
+    return number;
+}
+
+static device *cuda_device_open(int number, const device_options *options, bool *there, error *e)
+{
+    const device_library *library = cuda_library(there, e);
+    return library ? library->open(number, options, e) : NULL;
+}
+
+/* A GPU when one works; else the CPU, with a remark when this build has the GPU device. A wish that the GPU
+ * refuses (a precision) is no reason to take another device in silence. */
+static device *auto_open(const device_options *options, error *e)
+{
+    error why = {0};
+    bool there;
+    device *d = cuda_device_open(0, options, &there, &why);
+    if (d)
+        return d;
+    if (why.code == ERR_USAGE) {
+        fail(e, why.code, "%s", why.text);
+        return NULL;
+    }
+    d = cpu_open(options, e);
+    if (d && there)
+        snprintf(d->remark, sizeof d->remark, "no GPU is used: %.480s", why.text);
+    return d;
+}
 
 device *device_open(const char *name, const device_options *options, error *e)
 {
-    if (strcmp(name, "auto") == 0 || strcmp(name, "cpu") == 0)
+    bool there;
+    if (strcmp(name, "auto") == 0)
+        return auto_open(options, e);
+    if (strcmp(name, "cpu") == 0)
         return cpu_open(options, e);
-    if (strncmp(name, "cuda", 4) == 0)
-        fail(e, ERR_USAGE, "device '%s' is not in this build; use --device cpu", name);
-    else
-        fail(e, ERR_USAGE, "device '%s' is not known: auto, cpu or cuda[:N]", name);
+    int number = cuda_number(name);
+    if (number >= 0)
+        return cuda_device_open(number, options, &there, e);
+    fail(e, ERR_USAGE, "device '%s' is not known: auto, cpu or cuda[:N]", name);
     return NULL;
 }
 
@@ -25,9 +65,22 @@ const char *device_describe(const device *d)
     return d->description;
 }
 
+const char *device_remark(const device *d)
+{
+    return d->remark;
+}
+
 void device_versions(char *text, size_t size)
 {
+    bool there;
+    error e = {0};
     cpu_versions(text, size);
+    const device_library *library = cuda_library(&there, &e);
+    size_t used = strlen(text);
+    if (library)
+        library->versions(text, size);
+    else
+        snprintf(text + used, size - used, "devices: no cuda (%s)\n", e.text);
 }
 
 model *model_create(device *d, const graph *g, error *e)

@@ -25,7 +25,16 @@ typedef struct device device;
 typedef struct model model;
 typedef struct plan plan;
 
-typedef enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_AUTO } precision;
+/* tf32: float, with the factors of products rounded to TF32 where the hardware can; without (CPU, old GPU) it
+ * is fp32. fp16 is for GPUs, with a loss scale that finds itself. */
+typedef enum precision {
+    PRECISION_FP32,
+    PRECISION_BF16,
+    PRECISION_AUTO,
+    PRECISION_TF32,
+    PRECISION_FP16,
+    PRECISIONS
+} precision;
 typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD } conv_algorithm;
 
 typedef struct device_options {
@@ -36,16 +45,20 @@ typedef struct device_options {
     precision precision; /* PRECISION_BF16: activations, their gradients and the factors of products in the
                             backbone; fp32: parameters, moments, statistics, sums, the head, losses. Refused
                             without AVX512_BF16. PRECISION_AUTO: bf16 where the processor has it (twice the
-                            products of fp32 in the same time), else fp32 */
+                            products of fp32 in the same time), else fp32; on a GPU tf32 */
 } device_options;
 
-/* `name`: "auto", "cpu" or "cuda[:N]". NULL with e set when it isn't there. */
+/* `name`: "auto" (a GPU when one works, else the CPU), "cpu" or "cuda[:N]" (the first GPU, or number N). NULL
+ * with e set when it isn't there. */
 device *device_open(const char *name, const device_options *options, error *e);
 void device_close(device *d);
 
 /* One line for logs and metadata: "cpu: oneDNN 2.6.3, 2 threads, avx512_core_bf16, conv winograd, fp32".
  * Inside d. */
 const char *device_describe(const device *d);
+
+/* What "auto" should tell the user, or "": why no GPU is used though this build could. Inside d. */
+const char *device_remark(const device *d);
 
 /* Appends the lines for --version: libraries and what was found. A function of program.libraries. */
 void device_versions(char *text, size_t size);

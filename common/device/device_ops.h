@@ -33,6 +33,7 @@ typedef struct device_ops {
 struct device {
     const device_ops *ops;
     char description[256];
+    char remark[512]; /* see device_remark */
 };
 
 struct model {
@@ -48,5 +49,24 @@ struct plan {
 /* The CPU device (cpu.c). */
 device *cpu_open(const device_options *options, error *e);
 void cpu_versions(char *text, size_t size);
+
+/* A device in a shared object of its own, so that the programs need none of its libraries. The object has one
+ * symbol, DEVICE_LIBRARY_SYMBOL, a device_library. */
+typedef struct device_library {
+    size_t layout; /* DEVICE_LAYOUT of its build: objects of another build of the programs are refused */
+    device *(*open)(int number, const device_options *options, error *e);
+    void (*versions)(char *text, size_t size); /* appends lines for --version */
+} device_library;
+#define DEVICE_LIBRARY_SYMBOL "onebox_device_library"
+#define DEVICE_LAYOUT                                                                                        \
+    (((((sizeof(graph) * 1009 + sizeof(node)) * 1009 + sizeof(param)) * 1009 + sizeof(device_ops)) * 1009 +  \
+      sizeof(plan)) *                                                                                        \
+         1009 +                                                                                              \
+     sizeof(device) + sizeof(device_options) + PRECISIONS)
+
+/* The GPU device's library (cuda_load.c): from the file that ONEBOX_CUDA_LIBRARY names, else onebox-cuda.so
+ * beside the running program or in ../lib/onebox. Loaded once and kept. NULL with e set (ERR_SYSTEM) when it
+ * isn't there or can't be loaded; *there tells whether there was a file. */
+const device_library *cuda_library(bool *there, error *e);
 
 #endif

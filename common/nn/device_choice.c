@@ -13,5 +13,7 @@ precision precision_of(const char *word)
 {
     return strcmp(word, "fp32") == 0   ? PRECISION_FP32
            : strcmp(word, "bf16") == 0 ? PRECISION_BF16
+           : strcmp(word, "tf32") == 0 ? PRECISION_TF32
+           : strcmp(word, "fp16") == 0 ? PRECISION_FP16
                                        : PRECISION_AUTO;
 }

@@ -5,7 +5,7 @@
 #include "device/device.h"
 
 #define CONV_CHOICES "auto|direct|winograd"
-#define PRECISION_CHOICES "fp32|bf16|auto"
+#define PRECISION_CHOICES "fp32|tf32|bf16|fp16|auto"
 
 /* One of the words above; CONV_AUTO, PRECISION_AUTO for any other. */
 conv_algorithm conv_of(const char *word);

@@ -20,7 +20,7 @@ static const char *const lines[] = {"arch", "size", "batch", "seed", "precision"
 enum { ARCH, SIZE, BATCH, SEED, PRECISION, AUGMENT, PHASE };
 static const char *const groups[GROUPS] = {"conv1", "layer3", "head"};
 static const char *const schedules[] = {"cosine", "triangular"};
-static const char *const precisions[] = {"fp32", "bf16", "auto"};
+static const char *const precisions[] = {"fp32", "bf16", "auto", "tf32", "fp16"};
 /* Keys of --set phase.NAME.KEY; CYCLES to MULT belong to cosine, DIV and behind to triangular. */
 enum { LR, FROM, CYCLES, LEN, MULT, DIV, CUT, EPOCHS };
 static const char *const phase_keys[] = {"lr", "from", "cycles", "len", "mult", "div", "cut", "epochs"};

@@ -4,7 +4,7 @@
  *     size   224                 side of the square input, a multiple of 32
  *     batch  64
  *     seed   0
- *     precision fp32             fp32, bf16 or auto
+ *     precision fp32             fp32, tf32, bf16, fp16 or auto
  *     augment flip P             mirror with probability P
  *     augment rotate DEG P       by an angle within +-DEG with probability P
  *     augment lighting B C       brightness within +-B, contrast within +-C
@@ -64,6 +64,6 @@ int recipe_check(const char *path, error *e);
 int recipe_find_phase(const recipe *r, const char *name);
 
 const char *group_name(int group);       /* "conv1", "layer3", "head" */
-const char *precision_name(precision p); /* "fp32", "bf16", "auto" */
+const char *precision_name(precision p); /* "fp32", "bf16", … */
 
 #endif

@@ -574,6 +574,8 @@ static int do_run(run *r, error *e)
     if (code)
         return code;
     program_note(r->program, "%s on %s", arch_name(r->recipe.arch), device_describe(r->device));
+    if (*device_remark(r->device))
+        program_note(r->program, "%s", device_remark(r->device));
     program_note(r->program, "%zu pictures train (sha256 %.12s), %zu validate (sha256 %.12s)%s",
                  r->labels.train_count, r->labels.train_sha256, r->labels.val_count, r->labels.val_sha256,
                  r->labels.train_count % (size_t)r->recipe.batch == 1 ? "; one is left over in each epoch"

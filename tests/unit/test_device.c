@@ -1,9 +1,15 @@
-/* Every node kind, many shapes, every device that is there: forward, gradients and running statistics against
- * a naive interpreter in double precision, for training, frozen groups, stored batch norms and evaluation. */
+/* Every node kind, many shapes: forward, gradients and running statistics against a naive interpreter in
+ * double precision, for training, frozen groups, stored batch norms and evaluation, in fp32 and bf16. usage:
+ * test_device [DEVICE [tf32|fp16]]: the CPU, unless told otherwise (make gpu-check and the tests over the
+ * stand-in for CUDA name cuda); a precision takes bf16's place, held to bf16's bounds, and fp32 is left out.
+ */
 #include "device/device.h"
 #include "reference.h"
 
 #include "test.h"
+
+static const char *device_name = "cpu";
+static precision rough_precision = PRECISION_BF16;
 
 static const float mean[3] = {0.485f, 0.456f, 0.406f}, deviation[3] = {0.229f, 0.224f, 0.225f};
 
@@ -84,12 +90,15 @@ static void compare_parts(const char *title, const variant *v, plan *p, const fl
 static void compare(const char *title, const graph *g, const variant *v, depth how)
 {
     error e = {0};
-    const device_options options = {.threads = v->threads, .conv = v->conv, .precision = v->precision};
-    const bool bf16 = v->precision == PRECISION_BF16;
+    const bool bf16 = v->precision == PRECISION_BF16; /* or what takes its place */
+    if (!bf16 && rough_precision != PRECISION_BF16)
+        return;
+    const device_options options = {
+        .threads = v->threads, .conv = v->conv, .precision = bf16 ? rough_precision : v->precision};
     const double *limit = limits[!bf16 ? 0 : how == SHALLOW ? 1 : 2];
-    device *d = device_open("cpu", &options, &e);
-    if (!d && (v->conv == CONV_WINOGRAD || v->precision == PRECISION_BF16))
-        return; /* refused on processors without AVX-512, or AVX512_BF16 */
+    device *d = device_open(device_name, &options, &e);
+    if (!d && e.code == ERR_USAGE && (v->conv == CONV_WINOGRAD || bf16))
+        return; /* refused on processors without AVX-512 or AVX512_BF16, and on old GPUs */
     CHECK(d, "%s", e.text);
     if (!d)
         return;
@@ -121,6 +130,12 @@ static void compare(const char *title, const graph *g, const variant *v, depth h
         if (v->training && !(bf16 && how == SENSITIVE)) {
             reference_backward(&r, dout, 77, 3);
             CHECK(!plan_backward(p, dout, &e) && !model_download_gradients(m, after, &e), "%s", e.text);
+            /* fp16: gradients out of range make the optimiser leave its step out and halve the loss scale */
+            for (int i = 1; i < 20 && bf16 && !isfinite(distance(after, r.gradients, g->param_floats)); i++)
+                CHECK(!model_adam_step(m, (const float[GROUPS]){0}, v->first_group, i, &e) &&
+                          !model_upload(m, params, &e) && !plan_forward(p, input, 77, 3, output, &e) &&
+                          !plan_backward(p, dout, &e) && !model_download_gradients(m, after, &e),
+                      "%s", e.text);
             for (int i = 0; i < g->param_count; i++) {
                 const param *x = &g->params[i];
                 off = distance(after + x->offset, r.gradients + x->offset, x->count);
@@ -319,7 +334,7 @@ static void test_adam(void)
         error e = {0};
         CHECK(miniature(&g, 32, 16, 16, 0, &e) == 0, "%s", e.text);
         const device_options options = {.threads = 2};
-        device *d = device_open("cpu", &options, &e);
+        device *d = device_open(device_name, &options, &e);
         model *m = d ? model_create(d, &g, &e) : NULL;
         const plan_options po = {.batch = 2, .training = true, .first_group = GROUP_TOP};
         plan *p = m ? plan_create(m, &po, &e) : NULL;
@@ -377,7 +392,7 @@ static void test_misuse(void)
         e = (error){0};
         graph g = {0};
         CHECK(miniature(&g, 32, 16, 16, 1, &e) == 0, "%s", e.text);
-        device *d = device_open("cpu", &options, &e);
+        device *d = device_open(device_name, &options, &e);
         model *m = d ? model_create(d, &g, &e) : NULL;
         const plan_options po = {.batch = 1, .training = true};
         plan *p = m ? plan_create(m, &po, &e) : NULL;
@@ -419,8 +434,12 @@ static void test_precision(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        device_name = argv[1];
+    if (argc > 2)
+        rough_precision = strcmp(argv[2], "fp16") == 0 ? PRECISION_FP16 : PRECISION_TF32;
     test_networks();
     test_operations();
     test_adam();
@@ -428,7 +447,7 @@ int main(void)
     test_precision();
     TEST("evaluations can be cut where the frozen groups end, and give the same bits")
     {
-        CHECK(cut_plans >= 30, "%d", cut_plans);
+        CHECK(cut_plans >= 30 || strcmp(device_name, "cpu") != 0, "%d", cut_plans);
     }
     return test_end();
 }

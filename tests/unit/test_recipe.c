@@ -174,7 +174,7 @@ static void test_errors(void)
             {"batch 1e9\n", "r:1: batch '1e9' is not a whole number"},
             {"size 33\n", "r:1: size 33 is not a multiple of 32"},
             {"arch vgg\n", "r:1: unknown arch 'vgg' (known: tiny, resnet18, resnet34, resnet50)"},
-            {"precision fp16\n", "did you mean 'fp32'?"},
+            {"precision fp64\n", "did you mean 'fp32'?"},
             {"augment\n", "r:1: augment needs a name"},
             {"augment flip x\n", "r:1: augment flip: 'x' is not a number"},
             {"augment flap 1\n", "r:1: "},

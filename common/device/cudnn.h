@@ -1,0 +1,225 @@
+/* cudnn.h - the GPU device's own structures, shared by cudnn.c (device, parameters, optimiser), cudnn_conv.c
+ * (convolutions), cudnn_plan.c and cudnn_run.c. Private to common/device; only these files know CUDA.
+ *
+ * They are built into a shared object of their own (onebox-cuda.so), which device_load.c opens when there is
+ * one: the programs themselves need no CUDA library.
+ *
+ * Number types. fp32 and tf32 keep everything in float; tf32 lets the tensor cores round the factors of
+ * products. bf16 and fp16 keep activations of the spatial part, their gradients and copies of the convolution
+ * weights in 16 bits; sums, statistics, parameters, gradients of parameters and the flat layers of the head
+ * stay in float (their products in TF32). fp16 scales the loss (kernel_scale).
+ *
+ * Order. One stream computes, another uploads pictures. A backward pass and Adam's step return when they are
+ * queued; the next forward pass, or any download, waits for them, and reports what went wrong in them.
+ *
+ * Repeatability. Kernels of our own add in a fixed order, convolution algorithms are chosen by cuDNN's
+ * heuristics (not by timing) among those that it calls deterministic, and cuBLAS has one stream and one work
+ * area: the same seed gives the same bytes on the same kind of GPU with the same libraries.
+ */
+#ifndef ONEBOX_DEVICE_CUDNN_H
+#define ONEBOX_DEVICE_CUDNN_H
+
+#include "device/device_ops.h"
+#include "device/kernels.h"
+
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <cudnn.h>
+
+enum { NONE = -1 };
+
+/* ---- errors: CHECK_CUDA(cudaMalloc(…), e) is 0, or ERR_SYSTEM with the call, its place, what was reported
+ * and what to do. */
+int check_cuda(cudaError_t status, const char *call, const char *file, int line, error *e);
+int check_cudnn(cudnnStatus_t status, const char *call, const char *file, int line, error *e);
+int check_cublas(cublasStatus_t status, const char *call, const char *file, int line, error *e);
+#define CHECK_CUDA(call, e) check_cuda((call), #call, __FILE__, __LINE__, e)
+#define CHECK_CUDNN(call, e) check_cudnn((call), #call, __FILE__, __LINE__, e)
+#define CHECK_CUBLAS(call, e) check_cublas((call), #call, __FILE__, __LINE__, e)
+
+/* ---- device */
+
+typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS, CONV_PASSES } conv_pass;
+
+typedef struct conv_shape {
+    int n, c, h, w, k, oh, ow, kernel, stride, padding;
+} conv_shape;
+
+/* What was chosen for a shape, once per device. */
+typedef struct conv_choice {
+    conv_shape shape;
+    conv_pass pass;
+    bool identity; /* forward with bias and without ReLU: cuDNN has one algorithm for it */
+    int algorithm;
+    cudnnMathType_t math;
+    size_t workspace;
+} conv_choice;
+
+enum { SLICES = 2, SLICE_BYTES = 4 << 20 };
+
+typedef struct cuda_device {
+    device base;
+    int number;
+    cudaStream_t stream, copies;
+    cudnnHandle_t cudnn;
+    cublasHandle_t cublas;
+    void *cublas_workspace;
+    /* pinned memory through which pictures go up, piece by piece; each has an event for "free again" */
+    void *slices[SLICES];
+    cudaEvent_t slice_free[SLICES];
+    cudaEvent_t uploaded;
+    number_type numbers;
+    cudnnDataType_t type;
+    size_t number_bytes;
+    cudnnMathType_t math;
+    cublasComputeType_t compute;
+    size_t workspace_limit;
+    bool find; /* algorithms by timing */
+    conv_choice *choices;
+    size_t choice_count, choice_capacity;
+} cuda_device;
+
+/* ---- model */
+
+typedef struct cuda_model {
+    model base;
+    size_t *offset; /* of each parameter in the flat arrays below, in numbers; multiples of 64 */
+    size_t floats;  /* of each flat array */
+    /* Flat arrays of one layout; convolution weights lie as K, height, width, C. */
+    float *params, *gradients, *first, *second;
+    void *small_params, *small_gradients; /* 16-bit copies, or NULL */
+    void *folded; /* weights times batch norm, and at the batch norm's bias what is left; made on demand */
+    kernel_piece *pieces;
+    kernel_scale *scale;
+    uint32_t piece_count;
+    uint64_t version[GROUPS]; /* grows whenever a parameter of the group changes; starts at 1 */
+    uint64_t *folded_version; /* for each parameter: the version that was folded; 0: none */
+    int gradient_group;       /* first_group of the last backward pass */
+    /* Activations, work area and pictures: one of each for all plans, as large as the largest needs. */
+    char *arena, *scratch;
+    float *pictures;
+    size_t arena_bytes, scratch_bytes, picture_bytes;
+    float *output; /* pinned: outputs, then their gradients */
+    size_t output_floats;
+    cudaEvent_t gradient_free; /* the pinned gradient went up */
+    const plan *active;        /* whose activations the arena holds */
+} cuda_model;
+
+static inline cuda_device *cuda_of(const model *m)
+{
+    return (cuda_device *)m->device;
+}
+
+/* Makes the device the current one of this thread. */
+int cuda_use(const cuda_device *d, error *e);
+
+/* cudaMalloc; `what` and the free memory are in the message. */
+int cuda_allocate(void **block, size_t bytes, const char *what, error *e);
+
+/* Room for a plan; says which batch would fit when there is too little. */
+typedef struct cuda_need {
+    size_t arena, scratch, pictures, outputs; /* bytes, bytes, bytes, floats */
+    bool folds;
+    int batch;
+} cuda_need;
+int cuda_model_reserve(cuda_model *m, const cuda_need *need, error *e);
+
+/* Makes gradients and moments, on the first use of a model for training. */
+int cuda_model_train(cuda_model *m, error *e);
+
+/* Folds batch norm node `bn` into the weights of parameter `number` when they changed since. */
+int cuda_model_fold(cuda_model *m, int number, int bn, error *e);
+
+kernel_params cuda_model_params(const cuda_model *m);
+
+/* ---- convolutions */
+
+typedef struct conv conv;
+
+typedef struct conv_options {
+    bool bias; /* forward with bias, and add and relu as below */
+    bool add, relu;
+    bool backward_data, backward_weights;
+} conv_options;
+
+conv *conv_create(cuda_device *d, const conv_shape *s, const conv_options *o, error *e);
+void conv_free(conv *c);
+
+/* The same algorithms by timing, in memory that may be overwritten. */
+typedef struct conv_memory {
+    void *x, *y, *weights, *weight_gradient, *workspace;
+    size_t workspace_bytes;
+} conv_memory;
+int conv_find(conv *c, const conv_memory *m, error *e);
+
+size_t conv_workspace(const conv *c);
+/* y = relu?(conv(x) + bias + add?); bias NULL without options.bias. y may not be add. */
+int conv_forward(conv *c, const void *x, const void *weights, const void *bias, const void *add, void *y,
+                 void *workspace, error *e);
+int conv_backward_data(conv *c, const void *dy, const void *weights, void *dx, void *workspace, error *e);
+int conv_backward_weights(conv *c, const void *x, const void *dy, void *dw, void *workspace, error *e);
+
+/* ---- plans */
+
+typedef enum step_kind {
+    STEP_NORMALIZE,
+    STEP_CONV,
+    STEP_BATCHNORM,
+    STEP_RELU,
+    STEP_ADD,
+    STEP_SUM, /* backward only: two gradients of one value */
+    STEP_MAXPOOL,
+    STEP_CONCATPOOL,
+    STEP_FLATTEN,
+    STEP_LINEAR,
+    STEP_DROPOUT,
+} step_kind;
+
+typedef struct step {
+    step_kind kind;
+    bool backward;
+    int node;                      /* the graph's node: parameters and shapes */
+    int value;                     /* the node whose value is made (the end of the chain) */
+    int source, addend;            /* the nodes whose values are read, or NONE */
+    int in, add, out;              /* buffers of those values */
+    int gradient[2];               /* backward: buffers with the gradient of `out`; the second may be NONE */
+    int in_gradient, add_gradient; /* backward: buffers that receive gradients, or NONE */
+    int extra;                     /* buffer for what forward tells backward: places of maxima */
+    bool relu;
+    bool stored;       /* batch norm: running statistics instead of the batch's */
+    bool flat;         /* the value is [N][F] in float, not NHWC in the plan's number type */
+    int folded;        /* batch norm node folded into a convolution, or NONE */
+    conv *conv;        /* forward steps own these; the backward step refers to the same */
+    size_t statistics; /* batch norm: where mean and deviation of this pass lie in the plan's block */
+} step;
+
+typedef struct buffer {
+    size_t bytes, offset;
+    int first, last; /* steps between which it is in use */
+} buffer;
+
+typedef struct cuda_plan {
+    plan base;
+    step *steps;
+    size_t step_count, step_capacity;
+    int forward_steps;
+    buffer *buffers;
+    size_t buffer_count, buffer_capacity;
+    int output_buffer, output_gradient;
+    uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
+    float *statistics;   /* on the device: mean and deviation of every batch norm */
+    size_t statistic_floats;
+    size_t arena_bytes, scratch_bytes;
+    bool folds;
+} cuda_plan;
+
+plan *cuda_plan_create(model *m, const plan_options *options, error *e);
+void cuda_plan_free(plan *p);
+size_t cuda_plan_bytes(const plan *p);
+int cuda_plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, float *output, error *e);
+int cuda_plan_backward(plan *p, const float *output_gradient, error *e);
+
+/* Sizes of a convolution or pooling node. */
+conv_shape cuda_shape_of(const cuda_plan *p, int node);
+
+#endif
