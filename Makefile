@@ -110,11 +110,13 @@ $(CUDA_SO): $(CUDA_O)
 	$(call say,LINK)
 	$(Q)$(CC) -shared $(LDFLAGS) -o $@ $(CUDA_O) $(cuda_lib) -lcudnn -lcublas -lcudart -lstdc++ -lm -Wl,-z,defs
 
+# With sanitizers full optimisation of the unrolled kernels takes gcc minutes.
+kernel_level := $(if $(ASAN),-O1,-O3)
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
-$(BUILD)/common/device/%_avx512.o: override CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
+$(BUILD)/common/device/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
 $(BUILD)/common/device/%_bf16_avx512.o: override CFLAGS += -mavx512bf16
-$(BUILD)/common/device/%_avx2.o $(BUILD)/common/image/%_avx2.o: override CFLAGS += -O3 -mavx2 -mfma
-$(BUILD)/common/device/%_sse2.o: override CFLAGS += -O3
+$(BUILD)/common/device/%_avx2.o $(BUILD)/common/image/%_avx2.o: override CFLAGS += $(kernel_level) -mavx2 -mfma
+$(BUILD)/common/device/%_sse2.o: override CFLAGS += $(kernel_level)
 
 $(LIB): $(LIB_O) $(BUILD)/.objects
 	$(call say,AR)
@@ -134,7 +136,7 @@ $(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 # The stand-in for CUDA, cuDNN and cuBLAS (tests/cuda-standin), and the tests of it.
 STANDIN_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda-standin/*.c))
 STANDIN_UNITS := $(filter $(BUILD)/tests/test_standin_%,$(UNITS))
-$(STANDIN_O): override CFLAGS += -O3 -fPIC
+$(STANDIN_O): override CFLAGS += $(kernel_level) -fPIC
 $(STANDIN_O) $(STANDIN_UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o): override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
 $(STANDIN_UNITS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(STANDIN_O) $(LIB)
 	$(call say,LINK)
