@@ -137,10 +137,25 @@ $(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 STANDIN_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda-standin/*.c))
 STANDIN_UNITS := $(filter $(BUILD)/tests/test_standin_%,$(UNITS))
 $(STANDIN_O): override CFLAGS += $(kernel_level) -fPIC
-$(STANDIN_O) $(STANDIN_UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o): override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
+$(STANDIN_O) $(STANDIN_UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o) $(BUILD)/tests/unit/test_cuda_%.o: override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
 $(STANDIN_UNITS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(STANDIN_O) $(LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(STANDIN_O) $(LIB) $(LDLIBS)
+
+# The GPU device over the stand-in: the same sources, with the kernels compiled as C. Tests open it.
+STANDIN_SO := $(BUILD)/tests/standin/onebox-cuda.so
+STANDIN_SO_O := $(patsubst %.c,$(BUILD)/standin/%.o,$(CUDA_C) common/base/error.c) $(CUDA_CU:%.cu=$(BUILD)/standin/%.o)
+$(STANDIN_SO_O): override CFLAGS += -fPIC
+$(STANDIN_SO_O): override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
+$(BUILD)/standin/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/standin/%.o: %.cu $(BUILD)/.flags | $(BUILD)/.ready
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -x c -include tests/cuda-standin/standin_kernel.h -MMD -MP -c -o $@ $<
+$(STANDIN_SO): $(STANDIN_SO_O) $(STANDIN_O)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $^ -lm
 
 $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LINK)
@@ -232,5 +247,6 @@ help: ## this text
 	@awk -f scripts/help.awk Makefile pipeline.mk
 
 -include $(CUDA_O:.o=.d)
+-include $(STANDIN_SO_O:.o=.d)
 -include $(LIB_O:.o=.d) $(STANDIN_O:.o=.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(STAGES:%=$(BUILD)/stages/%.d) $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk

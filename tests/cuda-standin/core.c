@@ -16,6 +16,7 @@ static struct {
     long fail_at;
     cudaError_t fail_with;
     bool fail_done;
+    const char *failed; /* the call that did */
     cudaError_t sticky;
     object objects; /* ring */
 } state;
@@ -119,9 +120,9 @@ long standin_calls(void)
     return state.calls;
 }
 
-bool standin_failed(void)
+const char *standin_failed(void)
 {
-    return state.fail_done;
+    return state.fail_done ? state.failed : NULL;
 }
 
 int device_count(void)
@@ -167,10 +168,11 @@ void device_break(cudaError_t error)
         state.sticky = error;
 }
 
-static cudaError_t inject(call_kind kind)
+static cudaError_t inject(const char *name, call_kind kind)
 {
     cudaError_t error = state.fail_with;
     state.fail_done = true;
+    state.failed = name;
     if (!error)
         error = kind == CALL_ALLOCATES ? cudaErrorMemoryAllocation : cudaErrorUnknown;
     if (error_is_sticky(error))
@@ -191,7 +193,7 @@ cudaError_t call_begin(const char *name, call_kind kind)
     bool counted = named ? strcmp(name, state.fail_name) == 0 : kind != CALL_RELEASES;
     if (counted && state.fail_at > 0 && (named ? state.calls_of_name : state.calls) == state.fail_at &&
         !state.fail_done)
-        return inject(kind);
+        return inject(name, kind);
     if (state.order == STANDIN_RANDOM && !state.sticky)
         work_wander();
     return state.sticky;
@@ -211,12 +213,13 @@ void last_error_get(cudaError_t *error, bool clear)
         last_error = cudaSuccess;
 }
 
-bool work_fails(void)
+bool work_fails(const char *name)
 {
     state.work++;
     if (strcmp(state.fail_name, "work") != 0 || state.work != state.fail_at || state.fail_done)
         return false;
     state.fail_done = true;
+    state.failed = name;
     device_break(state.fail_with ? state.fail_with : cudaErrorLaunchFailure);
     return true;
 }

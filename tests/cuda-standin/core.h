@@ -40,7 +40,7 @@ standin_order work_order(void);
 unsigned work_random(void);
 
 /* One more piece of work is about to run: true when it is the one that shall fail. */
-bool work_fails(void);
+bool work_fails(const char *name);
 
 /* A line on stderr, and the program ends with STANDIN_MISUSE. */
 void misuse(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -81,7 +81,7 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle)
 
 cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version)
 {
-    cublasStatus_t status = begin("cublasGetVersion", CALL_PLAIN);
+    cublasStatus_t status = begin("cublasGetVersion", CALL_ASKS);
     object_check(handle, "cuBLAS handle", "cublasGetVersion");
     if (!status)
         *version = 130100;

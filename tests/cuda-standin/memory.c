@@ -110,6 +110,18 @@ static void edges(const block *b, int mode)
 #endif
 }
 
+/* Fresh memory is never zero: floats are NaN. Of large memory the first and the last MiB must do. */
+static void fill_fresh(unsigned char *data, size_t size)
+{
+    const size_t part = (size_t)1 << 20;
+    if (size <= 4 * part) {
+        memset(data, FRESH, size);
+        return;
+    }
+    memset(data, FRESH, part);
+    memset(data + size - part, FRESH, part);
+}
+
 cudaError_t memory_allocate(void **pointer, size_t size)
 {
     if (size == 0) {
@@ -132,7 +144,7 @@ cudaError_t memory_allocate(void **pointer, size_t size)
     if (mprotect(b->pages, mapped, PROT_READ | PROT_WRITE))
         misuse("the host has no %zu bytes for device memory", mapped);
     ASAN_UNPOISON_MEMORY_REGION(b->pages, mapped);
-    memset(b->data, FRESH, size); /* never zero: floats are NaN */
+    fill_fresh(b->data, size);
     edges(b, 0);
     if (!memory.open)
         mprotect(b->pages, mapped, PROT_NONE);

@@ -16,7 +16,7 @@ static cudaError_t check_device(int device)
 
 cudaError_t cudaDriverGetVersion(int *version)
 {
-    cudaError_t error = call_begin("cudaDriverGetVersion", CALL_PLAIN);
+    cudaError_t error = call_begin("cudaDriverGetVersion", CALL_ASKS);
     if (!error)
         *version = driver_version();
     return call_end(error);
@@ -24,7 +24,7 @@ cudaError_t cudaDriverGetVersion(int *version)
 
 cudaError_t cudaRuntimeGetVersion(int *version)
 {
-    cudaError_t error = call_begin("cudaRuntimeGetVersion", CALL_PLAIN);
+    cudaError_t error = call_begin("cudaRuntimeGetVersion", CALL_ASKS);
     if (!error)
         *version = CUDART_VERSION;
     return call_end(error);

@@ -37,9 +37,9 @@ void standin_reset(standin_order order, unsigned seed, size_t memory);
  * calls return, cudaSuccess for the default. n = 0: no failure. */
 void standin_fail(const char *name, long n, cudaError_t error);
 
-/* Since standin_fail or standin_reset: calls counted, and whether the failure has happened. */
+/* Since standin_fail or standin_reset: calls counted, and the call or the work that failed, or NULL. */
 long standin_calls(void);
-bool standin_failed(void);
+const char *standin_failed(void);
 
 /* Objects not yet released (memory, streams, handles, descriptors …), each printed to stderr if `print`. */
 long standin_leaks(bool print);

@@ -148,7 +148,7 @@ static bool run_next(struct CUstream_st *s)
     else if (w->event) {
         w->event->done = w->mark;
         clock_gettime(CLOCK_MONOTONIC, &w->event->at);
-    } else if (!device_error() && !work_fails()) {
+    } else if (!device_error() && !work_fails(w->name)) {
         memory_open(w->name);
         w->run(w->args);
         memory_close();
@@ -481,7 +481,7 @@ static void run_graph(void *args)
     cudaGraphExec_t exec = *(cudaGraphExec_t *)args;
     exec->pending--;
     for (const work *w = exec->list.first; w && !device_error(); w = w->next)
-        if (w->run && !work_fails()) {
+        if (w->run && !work_fails(w->name)) {
             memory_open(w->name);
             w->run(w->args);
             memory_close();
