@@ -1,4 +1,4 @@
-/* Whole networks on every algorithm of the CPU device against PyTorch (tests/golden/net.txt, made by net.py):
+/* Whole networks on every algorithm of a device (argument 1, the CPU by default) against PyTorch (tests/golden/net.txt, made by net.py):
  * outputs, loss, every gradient, running statistics, ten Adam steps; and the naive interpreter's gradients
  * against finite differences, so that test_device.c's comparison with it stands on solid ground. */
 #include "device/device.h"
@@ -18,6 +18,7 @@
 enum { SEED = 51, SIGNS = 21, CLASSES = 7, STEPS = 10, BATCH = 11, SIDE = 96 };
 static const float rates[GROUPS] = {3e-6f, 1e-5f, 3e-5f};
 static const double TOLERANCE = 1e-4;
+static const char *device_name = "cpu";
 
 /* In bf16 (8 bits a number) ten steps stay near those of fp32, but not so near: what decides for training is
  * the loss. */
@@ -223,7 +224,7 @@ static void run_bf16_case(const golden_case *c)
     error e = {0};
     graph g;
     const device_options options = {.threads = 2, .precision = PRECISION_BF16};
-    device *d = device_open("cpu", &options, &e);
+    device *d = device_open(device_name, &options, &e);
     if (!d) {
         SKIP("%s", e.text);
         return;
@@ -281,7 +282,7 @@ static void run_case(const golden_case *c, conv_algorithm conv)
     error e = {0};
     graph g;
     const device_options options = {.conv = conv, .precision = PRECISION_FP32};
-    device *d = device_open("cpu", &options, &e);
+    device *d = device_open(device_name, &options, &e);
     if (!d && conv == CONV_WINOGRAD) {
         SKIP("%s", e.text);
         return;
@@ -312,11 +313,12 @@ static void run_case(const golden_case *c, conv_algorithm conv)
 static void test_cases(void)
 {
     static const conv_algorithm algorithms[] = {CONV_DIRECT, CONV_WINOGRAD};
+    bool cpu = strcmp(device_name, "cpu") == 0; /* others choose for themselves */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int a = 0; a < 2; a++) {
+        for (int a = 0; a < (cpu ? 2 : 1); a++) {
             char sentence[120];
             snprintf(sentence, sizeof sentence, "%s with %s convolutions computes and trains as PyTorch does",
-                     cases[i].name, a ? "winograd" : "direct");
+                     cases[i].name, !cpu ? "the device's" : a ? "winograd" : "direct");
             TEST(sentence)
             run_case(&cases[i], algorithms[a]);
         }
@@ -348,7 +350,7 @@ static void test_concatpool(void)
         CHECK(!graph_begin(&g, 4, zero, one, &e), "%s", e.text);
         int at = graph_conv(&g, 0, "conv1", GROUP_STEM, 2, 1, 1, 0, &e);
         CHECK(graph_concatpool(&g, at, "pool", GROUP_TOP, &e) > 0, "%s", e.text);
-        device *d = device_open("cpu", &options, &e);
+        device *d = device_open(device_name, &options, &e);
         CHECK(d, "%s", e.text);
         model *m = model_create(d, &g, &e);
         CHECK(m && !model_upload(m, weight, &e), "%s", e.text);
@@ -379,7 +381,7 @@ static void make_ready(ready *r, arch a, int size, const char *weights, error *e
 {
     const device_options options = {.precision = PRECISION_FP32};
     char sha[65];
-    r->d = device_open("cpu", &options, e);
+    r->d = device_open(device_name, &options, e);
     CHECK(r->d, "%s", e->text);
     CHECK(!network_build(&r->g, TASK_CLS, a, size, CLASSES, imagenet_mean, imagenet_std, e), "%s", e->text);
     r->params = weights_alloc(&r->g, e);
@@ -573,14 +575,17 @@ static void test_differences(void)
     check_differences(kinds[i].kind);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     error e = {0};
+    if (argc > 1)
+        device_name = argv[1];
     if (file_open(&golden, "tests/golden/net.txt", &e)) {
         printf("Bail out! %s\n", e.text);
         return 1;
     }
-    test_differences();
+    if (argc <= 1)
+        test_differences();
     test_concatpool();
     test_cases();
     test_bf16();
