@@ -1,6 +1,7 @@
-/* Whole networks on every algorithm of a device (argument 1, the CPU by default) against PyTorch (tests/golden/net.txt, made by net.py):
- * outputs, loss, every gradient, running statistics, ten Adam steps; and the naive interpreter's gradients
- * against finite differences, so that test_device.c's comparison with it stands on solid ground. */
+/* Whole networks on every algorithm of a device (argument 1, the CPU by default) against PyTorch
+ * (tests/golden/net.txt, made by net.py): outputs, loss, every gradient, running statistics, ten Adam steps;
+ * and the naive interpreter's gradients against finite differences, so that test_device.c's comparison with
+ * it stands on solid ground. */
 #include "device/device.h"
 #include "image/resize.h"
 #include "image/sample.h"
@@ -318,7 +319,10 @@ static void test_cases(void)
         for (int a = 0; a < (cpu ? 2 : 1); a++) {
             char sentence[120];
             snprintf(sentence, sizeof sentence, "%s with %s convolutions computes and trains as PyTorch does",
-                     cases[i].name, !cpu ? "the device's" : a ? "winograd" : "direct");
+                     cases[i].name,
+                     !cpu ? "the device's"
+                     : a  ? "winograd"
+                          : "direct");
             TEST(sentence)
             run_case(&cases[i], algorithms[a]);
         }
