@@ -13,6 +13,7 @@ CFLAGS  ?= -O2 -g
 BUILD   ?= build
 BIN     ?= bin
 #? ASAN=1      build with the address and undefined-behaviour sanitizers (give BUILD and BIN as well)
+#? STATIC=1    put all libraries but oneDNN's into the programs, for another machine (give BUILD and BIN as well)
 #? V=1         show whole commands
 #? CUDA=auto   the GPU device: 1 builds it or stops, 0 leaves it out, auto builds it where nvcc and cuDNN are
 #?             (CUDA_HOME and CUDNN_HOME say where; else the PATH, pkg-config and the usual folders are tried)
@@ -25,7 +26,10 @@ SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recove
 override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
 override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
-LDLIBS  := -ldnnl -lexpat -ljpeg -lpng -lcairo -lnettle -lm -ldl -lpthread
+# Debian has no static oneDNN; the others have archives, as have those that they need (cairo: the four behind it).
+archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lbrotlidec -lbrotlicommon -lnettle
+LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,-lexpat -ljpeg -lpng -lcairo -lnettle) \
+  -lm -ldl -lpthread
 
 # The GPU device is a library of its own.
 CUDA_C  := $(wildcard common/device/cudnn*.c)

@@ -255,12 +255,25 @@ bool program_begin(const program *p, int argc, char **argv, operands *args, int 
     return false;
 }
 
+/* A line on standard error, and at the end of the file that ONEBOX_LOG names, if it does: at a terminal
+ * make's steps keep what was said that way. */
+static void say(const char *name, const char *text)
+{
+    const char *path = getenv("ONEBOX_LOG");
+    FILE *log = path && *path ? fopen(path, "a") : NULL;
+    fprintf(stderr, "%s: %s\n", name, text);
+    if (log) {
+        fprintf(log, "%s: %s\n", name, text);
+        fclose(log);
+    }
+}
+
 int program_end(const program *p, error *e)
 {
     if ((fflush(stdout) || ferror(stdout)) && !e->code)
         fail_system(e, "standard output: cannot write");
     if (e->code)
-        fprintf(stderr, "%s: %s\n", p->name, e->text);
+        say(p->name, e->text);
     for (const option *o = p->options; o && o->name; o++)
         if (o->type == OPTION_LIST) {
             free(((option_list *)o->value)->items);
@@ -271,10 +284,10 @@ int program_end(const program *p, error *e)
 
 void program_note(const program *p, const char *format, ...)
 {
+    char text[2048];
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "%s: ", p->name);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    say(p->name, text);
 }

@@ -88,7 +88,8 @@ bool program_begin(const program *p, int argc, char **argv, operands *args, int 
  * lists. Returns the exit code. */
 int program_end(const program *p, error *e);
 
-/* "NAME: text" on stderr: counts and remarks that are neither results nor errors. */
+/* "NAME: text" on stderr: counts and remarks that are neither results nor errors. At most 2047 bytes of text.
+ * Like the error's line it is also appended to the file that the environment's ONEBOX_LOG names. */
 void program_note(const program *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -225,6 +225,17 @@ page() {
     page out
 }
 
+@test "what a step says at a terminal is in its log too, where the page finds time and memory" {
+    stage=$BATS_TEST_DIRNAME/../../scripts/stage
+    run -0 script -qec "'$stage' new/largest '$BIN/largest' -o new/largest.tsv out/largest.tsv" /dev/null
+    assert_line --partial "largest: 5 pictures"
+    assert_equal "$(grep -c '^largest: 5 pictures' new/log/largest.log)" 1
+    "$stage" new/largest "$BIN/largest" -o new/largest.tsv out/largest.tsv
+    assert_equal "$(grep -c '^largest: 5 pictures' new/log/largest.log)" 1
+    run -3 script -qec "'$stage' new/largest '$BIN/largest' -o new/largest.tsv missing" /dev/null
+    grep -q '^largest: missing' new/log/largest.log
+}
+
 @test "make out/report.html makes all three models first; make report trains nothing" {
     load ../lib/standins.bash
     standin_tree

@@ -181,6 +181,33 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
     [ -e "$prefix/share/onebox/recipes/demo/cls.recipe" ]
 }
 
+@test "STATIC=1 leaves programs with oneDNN and the C library as the only ones to install" {
+    [ -z "${ASAN-}" ] || skip "the sanitizers' objects need their libraries"
+    objects=${UNITS%% *}
+    objects=${objects%/tests/*}
+    [[ $objects == /* ]] || objects=$root/$objects
+    [ -e "$objects/libonebox.a" ] || skip "the objects of the programs are not here"
+    # the programs are linked from the objects that are there: make would compile all of them for other settings
+    read -ra libraries < <(make -C "$root" -pnq STATIC=1 2>/dev/null | sed -n 's/^LDLIBS := //p')
+    [ ${#libraries[@]} -gt 10 ]
+    for program in predict json2anno; do
+        run -0 gcc -fopenmp -Wl,--as-needed -Wl,--gc-sections -o $program "$objects/stages/$program.o" "$objects/libonebox.a" "${libraries[@]}"
+    done
+    run -0 ldd ./predict
+    assert_output --partial libdnnl
+    refute_output --regexp 'cairo|png|jpeg|expat|X11|freetype|nettle'
+    run -0 ldd ./json2anno
+    refute_output --partial libdnnl
+    shapes=$root/tests/golden/shapes
+    printf 'arch tiny\nsize 64\nbatch 16\nphase head from head lr 1e-2 triangular 32 5 epochs 1\n' >bbox.recipe
+    "$BIN/resize-cache" --images "$shapes" --size 64 -o 64.cache "$shapes/lrg.csv"
+    "$BIN/train-bbox" --cache 64.cache --bb "$shapes/bb.csv" --val "$shapes/val.txt" --weights none --recipe bbox.recipe -o bbox.ckpt
+    pictures=("$shapes"/00000*)
+    ./predict --ckpt bbox.ckpt --save-pictures seen "${pictures[@]}" >static.tsv
+    "$BIN/predict" --ckpt bbox.ckpt --save-pictures also "${pictures[@]}" | cmp - static.tsv
+    diff -r seen also
+}
+
 @test "the installed files are those that uninstall removes" {
     run -0 source_make uninstall
     run -0 find "$BATS_FILE_TMPDIR/image" ! -type d
