@@ -496,20 +496,52 @@ static void adam(float *restrict p, const float *restrict g, float *restrict m, 
     })
 }
 
+/* Blocks index .. index + 15 of philox_block, in order: 64 words. */
+static void philox_16(uint64_t seed, uint64_t stream, uint64_t index, uint32_t words[64])
+{
+    uint32_t c0[16], c1[16], c2[16], c3[16];
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (size_t i = 0; i < 16; i++) {
+        c0[i] = (uint32_t)(index + i);
+        c1[i] = (uint32_t)((index + i) >> 32);
+        c2[i] = (uint32_t)stream;
+        c3[i] = (uint32_t)(stream >> 32);
+    }
+    for (int round = 0; round < 10; round++) {
+        for (size_t i = 0; i < 16; i++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
+            c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+            c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+            c1[i] = (uint32_t)p1;
+            c3[i] = (uint32_t)p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (size_t i = 0; i < 16; i++) {
+        words[4 * i] = c0[i];
+        words[4 * i + 1] = c1[i];
+        words[4 * i + 2] = c2[i];
+        words[4 * i + 3] = c3[i];
+    }
+}
+
 static void dropout(const float *x, float *y, size_t count, float p, uint64_t seed, uint64_t stream,
                     uint64_t step, int threads)
 {
     float scale = 1 / (1 - p);
-    double limit = (double)p * 4294967296.0;
-    size_t quads = (count + 3) / 4;
+    double limit = ceil((double)p * 4294967296.0); /* the least word that keeps; may be 2^32 */
+    uint32_t least = limit < 4294967296.0 ? (uint32_t)limit : UINT32_MAX;
+    size_t groups = (count + 63) / 64;
     PARALLEL
     {
         int t = thread_number();
-        for (size_t q = share(quads, threads, t); q < share(quads, threads, t + 1); q++) {
-            uint32_t word[4];
-            philox_block(seed, stream, step << 32 | q, word);
-            for (size_t j = 0; j < 4 && 4 * q + j < count; j++)
-                y[4 * q + j] = (double)word[j] >= limit ? x[4 * q + j] * scale : 0;
+        for (size_t g = share(groups, threads, t); g < share(groups, threads, t + 1); g++) {
+            uint32_t words[64];
+            size_t end = count - 64 * g < 64 ? count - 64 * g : 64;
+            philox_16(seed, stream, step << 32 | 16 * g, words);
+            for (size_t i = 0; i < end; i++)
+                y[64 * g + i] = words[i] >= least ? x[64 * g + i] * scale : 0;
         }
     }
 }

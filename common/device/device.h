@@ -39,9 +39,9 @@ typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD } conv_algor
 
 typedef struct device_options {
     int threads; /* 0: as many as threads_available() */
-    conv_algorithm
-        conv;            /* CONV_AUTO: Winograd for 3x3 stride 1 in fp32 where there is a kernel (by shape and
-                            processor, never by timing; not for the inference of at most 4 pictures), else direct */
+    /* CONV_AUTO: Winograd for 3x3 of stride 1, and of stride 2 in fp32, where there is a kernel (by shape and
+     * processor, never by timing; not for the inference of at most 4 pictures), else direct */
+    conv_algorithm conv;
     precision precision; /* PRECISION_BF16: activations, their gradients and the factors of products in the
                             backbone; fp32: parameters, moments, statistics, sums, the head, losses. Refused
                             without AVX512_BF16. PRECISION_AUTO: bf16 where the processor has it (twice the

@@ -426,13 +426,14 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
             for (int k = 0; k < s->k / 16; k++)
                 transform_tiles(gradient, &b, &t, ddst, s->k / 16, plane, k, tiles, y);
             const double start = clock_now();
-            /* the factor with sixteen coefficients first */
+            /* a line of factors at a time, those with most coefficients first */
 #pragma omp for schedule(dynamic, 1) nowait
-            for (int item = pieces * COEFS - 1; item >= 0; item--) {
-                const int factor = item / pieces, piece = item % pieces;
-                multiply_piece(s, &b, tiles, place_of(s, piece), v, y, du + (size_t)piece * piece_floats,
-                               factor / 6, factor % 6, index > 0);
-            }
+            for (int item = 6 * pieces - 1; item >= 0; item--)
+                for (int fj = 0; fj < 6; fj++) {
+                    const int piece = item % pieces, fi = item / pieces;
+                    multiply_piece(s, &b, tiles, place_of(s, piece), v, y, du + (size_t)piece * piece_floats,
+                                   fi, fj, index > 0);
+                }
             clock_add(start, threads);
 #pragma omp barrier
         }

@@ -22,6 +22,13 @@
 #define N_MINUS (-2 * PA * PA * (PA + PB))
 #define N_B (PB * (PB * PB - PA * PA))
 
+/* Both loops over a tile are kept rolled: what they hold is long enough, and there are 45 of them. */
+#ifdef __clang__
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
+
 /* Coefficient i exists in tiles of `size` outputs. */
 ALWAYS_INLINE bool has_coef(const int size, const int i)
 {
@@ -151,7 +158,7 @@ ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x
     const float *window = plane + ((ptrdiff_t)top * w + left) * 16;
     const ptrdiff_t line = (ptrdiff_t)w * 16;
     vec t[9][SIDE_COEFS];
-    UNROLL for (int j = 0; j < columns; j++)
+    ROLLED for (int j = 0; j < columns; j++)
     {
         vec d[9];
         UNROLL for (int i = 0; i < rows; i++)
@@ -162,12 +169,14 @@ ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x
         }
         in_1d(kind, size_y, t[j], d);
     }
-    UNROLL for (int i = 0; i < SIDE_COEFS; i++) if (has_coef(size_y, i))
+    ROLLED for (int i = 0; i < SIDE_COEFS; i++)
     {
+        if (!has_coef(size_y, i))
+            continue;
         vec d[9], row[SIDE_COEFS];
         UNROLL for (int j = 0; j < columns; j++) d[j] = t[j][i];
         in_1d(kind, size_x, row, d);
-        float *to = v + i / 3 * part + i % 3 * 9 * 16;
+        float *to = v + i / 3 * part + i % 3 * SIDE_COEFS * 16;
         UNROLL for (int j = 0; j < SIDE_COEFS; j++) if (has_coef(size_x, j))
             _mm512_store_ps(to + j * 16, row[j]);
     }
@@ -211,8 +220,10 @@ ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int 
     vec first = to->sums ? _mm512_loadu_ps(to->sums) : _mm512_setzero_ps(),
         second = to->sums ? _mm512_loadu_ps(to->sums + 16) : _mm512_setzero_ps();
     vec t[SIDE_COEFS][8];
-    UNROLL for (int j = 0; j < SIDE_COEFS; j++) if (has_coef(size_x, j))
+    ROLLED for (int j = 0; j < SIDE_COEFS; j++)
     {
+        if (!has_coef(size_x, j))
+            continue;
         vec d[SIDE_COEFS];
         UNROLL for (int i = 0; i < SIDE_COEFS; i++) if (has_coef(size_y, i)) d[i] =
             _mm512_load_ps(m + (i * SIDE_COEFS + j) * coef_step);
@@ -221,23 +232,17 @@ ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int 
         else
             forward_1d(size_y, t[j], d);
     }
-    UNROLL for (int i = 0; i < rows; i++)
+    const int end_y = rows < h - top ? rows : h - top, end_x = columns < w - left ? columns : w - left;
+    ROLLED for (int i = 0; i < end_y; i++)
     {
-        if (size_y == 2 && top + i >= h)
-            break;
         vec d[SIDE_COEFS], row[8];
         UNROLL for (int j = 0; j < SIDE_COEFS; j++) if (has_coef(size_x, j)) d[j] = t[j][i];
         if (backward)
             backward_1d(size_x, row, d);
         else
             forward_1d(size_x, row, d);
-        UNROLL for (int j = 0; j < columns; j++)
-        {
-            if (size_x == 2 && left + j >= w)
-                break;
-            finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16, add(row[j], bias), center, &first,
-                   &second);
-        }
+        ROLLED for (int j = 0; j < end_x; j++) finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16,
+                                                      add(row[j], bias), center, &first, &second);
     }
     if (to->sums) {
         _mm512_storeu_ps(to->sums, first);
