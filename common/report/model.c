@@ -360,9 +360,9 @@ void report_model(html *h, const found *f, const char *name)
         class_table(h, &m.metrics);
     if (m.has_ckpt)
         training(h, &m);
+    drawn(h, f, &m, ".curves.png", "The training by epoch and batch.");
     if (m.has_history)
         history(h, &m);
-    drawn(h, f, &m, ".curves.png", "The training by epoch and batch.");
     html_put(h, "</section>\n");
     close_model(&m);
 }
