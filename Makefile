@@ -169,7 +169,7 @@ $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $<
 
-build_targets := all units check asan bench lint deps man install uninstall clean distclean help
+build_targets := all units check asan bench gpu-check lint deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) ## build the unit tests
 
@@ -192,8 +192,11 @@ BENCH ?=
 bench: all $(BENCHES) ## time everything on this (idle) machine, in one table, beside PyTorch, OpenCV … where PYTHON has them
 	@BIN='$(BIN)' BENCH='$(BUILD)/bench' PYTHON='$(PYTHON)' VOC='$(VOC)' tests/bench/run $(BENCH)
 
+gpu-check: all $(BUILD)/tests/test_device $(BUILD)/bench/bench_step ## on a machine with a GPU: parity, trainings on both devices, images a second; a report to paste
+	@BIN='$(BIN)' BUILD='$(BUILD)' PYTHON='$(PYTHON)' tests/bench/gpu-check
+
 sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
-shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/lib/*.bash tests/bats/*.bats)
+shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/bench/gpu-check tests/lib/*.bash tests/bats/*.bats)
 sources += $(CUDA_CU)
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint

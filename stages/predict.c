@@ -24,7 +24,7 @@ static int check_options(const predict_table *t, int named, error *e)
 int main(int argc, char **argv)
 {
     predict_table t = {.output = "-", .device = "auto"};
-    const char *conv = "auto", *arithmetic = "fp32";
+    const char *conv = "auto", *arithmetic = "tf32";
     int64_t frame = 0, top = 0, batch = 64, threads = 0, max_bad = 0;
     const option options[] = {
         {"ckpt", 0, OPTION_TEXT, &t.ckpt_path, "FILE", "the trained network", .required = true,

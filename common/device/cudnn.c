@@ -203,7 +203,7 @@ int cuda_model_train(cuda_model *m, error *e)
             continue;
         code = zeroed(blocks[i].block, blocks[i].bytes, "gradients and moments", d->stream, e);
         if (!code && blocks[i].block == (void **)&m->scale) {
-            const kernel_scale start = {.scale = 65536};
+            const kernel_scale start = {.scale = 1024};
             code = CHECK_CUDA(
                 cudaMemcpyAsync(m->scale, &start, sizeof start, cudaMemcpyHostToDevice, d->stream), e);
             if (!code)

@@ -743,7 +743,7 @@ KERNEL(next_scale, args_scale)
     if (s->bad) {
         s->scale = s->scale > 1 ? s->scale / 2 : 1;
         s->good_steps = 0;
-    } else if (++s->good_steps == 2000) {
+    } else if (++s->good_steps == 1000) {
         s->scale = s->scale < 0x1p24f ? s->scale * 2 : s->scale;
         s->good_steps = 0;
     }

@@ -1,6 +1,7 @@
-/* bench_step.c - the time of training steps and of evaluation on this machine: ResNet-34 with the detection
- * head, random weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS
- * [fp32|bf16|auto]]]]]. Prints one row per phase: medians. */
+/* bench_step.c - the time of training steps and of evaluation: ResNet-34 with the detection head, random
+ * weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS [PRECISION
+ * [DEVICE]]]]]]. Prints one row per phase: medians. On a GPU the backward pass and Adam only queue their
+ * work, which the next forward pass waits for: there the rate means something, the parts of it nothing. */
 #include "base/random.h"
 #include "device/device.h"
 #include "nn/resnet.h"
@@ -81,17 +82,19 @@ int main(int argc, char **argv)
     const char *arithmetic = argc > 5 ? argv[5] : "fp32";
     const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
                                     .precision = strcmp(arithmetic, "bf16") == 0   ? PRECISION_BF16
+                                                 : strcmp(arithmetic, "fp16") == 0 ? PRECISION_FP16
+                                                 : strcmp(arithmetic, "tf32") == 0 ? PRECISION_TF32
                                                  : strcmp(arithmetic, "auto") == 0 ? PRECISION_AUTO
                                                                                    : PRECISION_FP32,
                                     .conv = strcmp(conv, "direct") == 0     ? CONV_DIRECT
                                             : strcmp(conv, "winograd") == 0 ? CONV_WINOGRAD
                                                                             : CONV_AUTO};
     graph g = {0};
-    device *d = device_open("cpu", &options, &e);
+    device *d = device_open(argc > 6 ? argv[6] : "cpu", &options, &e);
     if (b.batch < 1 || b.steps < 1 || b.steps > 64 || !d ||
         network_build(&g, TASK_DETN, ARCH_RESNET34, 224, 20, imagenet_mean, imagenet_std, &e)) {
         fprintf(stderr, "bench_step: %s\n",
-                e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS [PRECISION]]]]]");
+                e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS [PRECISION [DEVICE]]]]]]");
         return 2;
     }
     b.m = model_create(d, &g, &e);
