@@ -52,7 +52,7 @@ say  = @mkdir -p $(@D)$(if $(V),, && printf '  %-5s %s\n' $1 '$@')
 quoted = '$(subst ','\'',$1)'
 
 ##@ Build and test
-all: $(PROGRAMS) $(if $(cuda),$(BUILD)/.cuda) ## build all programs into bin/ (this is what bare `make` does)
+all: $(PROGRAMS) ## build all programs into bin/ (this is what bare `make` does)
 
 # Compiler, options and list of files are remembered as text; the file is written when they differ.
 compiler := $(firstword $(realpath $(CC) $(addsuffix /$(CC),$(subst :, ,$(PATH)))))
@@ -82,8 +82,8 @@ CUDA_CU  := $(wildcard common/device/*.cu)
 CUDA_O   := $(CUDA_C:%.c=$(BUILD)/cuda/%.o) $(BUILD)/cuda/common/base/error.o build/cuda/kernels.o
 CUDA_SO  := $(BIN)/onebox-cuda.so
 ifneq ($(and $(CUDA_CU),$(filter-out 0,$(CUDA))),)
-export CUDA_HOME CUDNN_HOME
-cuda     := $(shell scripts/cuda --probe)
+cuda     := $(shell CUDA_HOME=$(call quoted,$(CUDA_HOME)) CUDNN_HOME=$(call quoted,$(CUDNN_HOME)) scripts/cuda --probe)
+all: $(BUILD)/.cuda
 endif
 cuda_dirs = $(subst :, ,$(word $1,$(cuda)))
 ifeq ($(firstword $(cuda)),yes)

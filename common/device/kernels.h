@@ -109,8 +109,8 @@ typedef struct kernel_piece {
     int16_t small; /* computed with 16-bit copies in the 16-bit precisions (convolution weights) */
 } kernel_piece;
 
-/* The loss scale of fp16, on the device; it starts at 1024. Non-finite gradients: the Adam step is left out and the scale
- * halved; 1000 steps without: doubled. */
+/* The loss scale of fp16, on the device; it starts at 1024. Non-finite gradients: the Adam step is left out
+ * and the scale halved; 1000 steps without: doubled. */
 typedef struct kernel_scale {
     float scale;
     int bad; /* the last backward pass gave a gradient that is not finite */

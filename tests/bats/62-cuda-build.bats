@@ -26,7 +26,7 @@ toolkit() {
 
 # The script, blind for what this machine has installed in the usual folders.
 blind() { # FILE
-    sed 's|/usr/local/cuda[^ ]*||g; s|/opt/cuda[^ ]*||g; s|/usr/[a-z/_0-9-]*/*||g' "$root/scripts/cuda" >"$1"
+    sed '2,$ { s|/usr/local/cuda[^ ]*||g; s|/opt/cuda[^ ]*||g; s|/usr/[a-z/_0-9-]*/*||g; }' "$root/scripts/cuda" >"$1"
     chmod +x "$1"
 }
 probe() {
