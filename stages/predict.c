@@ -77,6 +77,7 @@ int main(int argc, char **argv)
                                         .conv = conv_of(conv),
                                         .precision = precision_of(arithmetic)};
     if (!check_options(&t, args.count, &e) && !predict_table_write(&t, args.items, args.count, &e))
-        program_note(&p, "%zu pictures predicted, %.1f a second", t.predicted, t.rate);
+        program_note(&p, "%s%s%zu pictures predicted, %.1f a second", t.remark, *t.remark ? "; " : "",
+                     t.predicted, t.rate);
     return program_end(&p, &e);
 }

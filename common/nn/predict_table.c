@@ -90,6 +90,7 @@ static int write_table(predict_table *t, const checkpoint *c, const picture_list
     if (!code) {
         d = device_open(t->device, &t->device_options, e);
         code = d ? 0 : e->code;
+        snprintf(t->remark, sizeof t->remark, "%s", d ? device_remark(d) : "");
     }
     if (!code) {
         predict_options o = {.batch = t->batch,

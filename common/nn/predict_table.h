@@ -20,6 +20,7 @@ typedef struct predict_table {
 
     size_t predicted, unreadable; /* results */
     double rate;                  /* pictures per second, drawing included, start-up not */
+    char remark[512];             /* device_remark, or "" */
 } predict_table;
 
 /* Predicts all of the cache's rows, or the files and folders in `operands`. The table is complete or absent.
