@@ -75,6 +75,12 @@ above() {
     sed -n '/^Look at/,/^Try/p' said | awk '/^  / { print $1 }' >look
     [ "$(wc -l <look)" -eq 4 ]
     while read -r file; do [ -e "$file" ]; done <look
+    # what to try works
+    sed -n '/^Try/,$p' said | grep "^  $BIN/" >try
+    [ "$(wc -l <try)" -eq 2 ]
+    run -0 sh -e ./try
+    [ "$(find "$demo/seen" -name '*.jpg' | wc -l)" -eq 9 ]
+    rm -r "$demo/new" "$demo/seen"
     # short enough to read
     [ "$(wc -l <said)" -le 75 ]
 }
