@@ -165,9 +165,9 @@ $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
-$(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o
+$(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o $(LIB)
 	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $<
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
 build_targets := all units check asan bench gpu-check lint deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force

@@ -16,12 +16,21 @@ int main(int argc, char **argv)
         .summary = "ImageNet weights from elsewhere, for --weights of the trainings",
         .usage = "[--arch resnet34] -o resnet34.safetensors FILE",
         .details =
-            "Reads a ResNet with torchvision's tensor names (timm has the same) from safetensors. What is "
-            "written\n"
-            "has the same names, all in float32: half precision is widened exactly, double is rounded.\n"
-            "num_batches_tracked is left out, fc.* kept if it is there. Every tensor must be there with its\n"
-            "shape, and no other; a prefix 'module.' of all names is taken off.\n",
-        .examples = "  import-weights -o data/resnet34.safetensors model.safetensors\n",
+            "Reads a ResNet with torchvision's tensor names (timm has the same): safetensors, or a .pth or "
+            ".pt of\n"
+            "torch.save, of any version since 2017. Such a file is a program for Python; nothing of it is "
+            "executed,\n"
+            "and what asks for other things than tensors is refused. A dict with the weights under "
+            "'state_dict',\n"
+            "'model', 'model_state_dict' or 'net' will do, and so will names that all begin with 'module.'.\n"
+            "\n"
+            "What is written has torchvision's names, all in float32: half precision is widened exactly, "
+            "double is\n"
+            "rounded. num_batches_tracked is left out, fc.* kept if it is there. Every other tensor must be "
+            "there\n"
+            "with its shape, and no more.\n",
+        .examples = "  import-weights -o data/resnet34.safetensors resnet34-b627a593.pth\n"
+                    "  import-weights --arch resnet50 -o resnet50.safetensors model.safetensors\n",
         .options = options,
         .min_operands = 1,
         .max_operands = 1,

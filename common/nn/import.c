@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "nn/safetensors.h"
+#include "nn/torch_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,16 +13,18 @@
 
 /* ---------------------------------------------------------------- the file's tensors */
 
-/* Tensors of a file of any kind that is read, ascending by name. */
+/* Tensors of a file of either kind, ascending by name. */
 typedef struct source {
     const char *path;
-    safetensors st;
+    bool torch;
+    safetensors st;     /* this one */
+    torch_file tf;      /* or that one is open */
     size_t count, skip; /* skip: bytes of the prefix that is taken off every name */
 } source;
 
 static const safetensors_tensor *tensor_of(const source *s, size_t i)
 {
-    return &s->st.tensors[i];
+    return s->torch ? &s->tf.tensors[i].t : &s->st.tensors[i];
 }
 
 static const char *name_of(const source *s, size_t i)
@@ -31,23 +34,52 @@ static const char *name_of(const source *s, size_t i)
 
 static int floats_of(const source *s, size_t i, float *out, error *e)
 {
-    return safetensors_floats(tensor_of(s, i), s->path, out, e);
+    return s->torch ? torch_floats(&s->tf, &s->tf.tensors[i], out, e)
+                    : safetensors_floats(&s->st.tensors[i], s->path, out, e);
 }
 
 static void source_close(source *s)
 {
     safetensors_close(&s->st);
+    torch_file_close(&s->tf);
+}
+
+/* What the first bytes are of. */
+static int sniff(const char *path, bool *torch, error *e)
+{
+    file_view view;
+    int code = file_open(&view, path, e);
+    if (code)
+        return code;
+    *torch = torch_file_looks(view.data, view.size);
+    bool json = view.size > 8 && view.data[8] == '{';
+    bool tar = view.size > 262 && memcmp(view.data + 257, "ustar", 5) == 0;
+    if (tar)
+        code = fail(e, ERR_INPUT,
+                    "%s: a tar file; torch.save wrote such ones before 2017: load it there and save it again",
+                    path);
+    else if (!*torch && !json)
+        code = fail(e, ERR_INPUT, "%s: neither safetensors nor a file of torch.save", path);
+    file_close(&view);
+    return code;
 }
 
 static int source_open(source *s, const char *path, import_result *r, error *e)
 {
     static const char prefix[] = "module.";
     *s = (source){.path = path};
-    int code = safetensors_open(&s->st, path, e);
+    if (strcmp(path, "-") == 0)
+        return fail(e, ERR_USAGE, "weights are read from a file, not from standard input");
+    int code = sniff(path, &s->torch, e);
+    if (!code)
+        code = s->torch ? torch_file_open(&s->tf, path, e) : safetensors_open(&s->st, path, e);
     if (code)
         return code;
-    snprintf(r->kind, sizeof r->kind, "safetensors");
-    s->count = s->st.count;
+    s->count = s->torch ? s->tf.count : s->st.count;
+    snprintf(r->kind, sizeof r->kind, "%s",
+             !s->torch      ? "safetensors"
+             : s->tf.legacy ? "PyTorch's format before 1.6"
+                            : "PyTorch's format");
     bool all = s->count > 0;
     for (size_t i = 0; i < s->count && all; i++)
         all = strncmp(name_of(s, i), prefix, strlen(prefix)) == 0;
