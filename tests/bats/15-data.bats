@@ -198,6 +198,18 @@ GET /cut=50000/$trainval bytes=100000- 206"
     complete
 }
 
+@test "weights that had arrived, but were not imported yet, are not sent again" {
+    mkdir -p data/.download
+    cp "$www/model.safetensors" data/.download/model.safetensors.part
+    run -0 data weights
+    assert_equal "$(requests)" "GET /model.safetensors bytes=100008- 416"
+    # and what is longer than the file is fetched anew
+    rm data/resnet34.safetensors
+    { cat "$www/model.safetensors"; echo more; } >data/.download/model.safetensors.part
+    run -0 data weights
+    cmp "$www/model.safetensors" data/resnet34.safetensors
+}
+
 @test "a file that is not there is looked for in the next place" {
     VOC_MIRRORS="$url/status=404 $url/status=403/ $url" run -0 data trainval
     assert_line "data: $url/status=404/$trainval: status 404"
