@@ -171,7 +171,7 @@ $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o $(LIB)
 
 build_targets := all units check asan bench gpu-check lint deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
-units: $(UNITS) $(HELPERS) ## build the unit tests
+units: $(UNITS) $(HELPERS) $(STANDIN_SO) ## build the unit tests and what they run
 
 #? TESTS       what check and asan run: names of files in tests/ [all]
 TESTS ?=
