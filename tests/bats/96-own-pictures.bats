@@ -1,0 +1,75 @@
+# Somebody's own photos: any names of files and classes, grey and turned pictures, pictures without objects, as VOC XML
+# and as COCO JSON, from the folder to the detector and one more photo.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+bats_require_minimum_version 1.5.0
+
+root=$BATS_TEST_DIRNAME/../..
+photos=$root/tests/golden/image
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return 1
+    cp -r "$root/Makefile" "$root/pipeline.mk" "$root/scripts" "$root/recipes" .
+    sed -i -E 's/^arch .*/arch tiny/; s/^size .*/size 32/; s/^batch .*/batch 8/; s/epochs [0-9]+/epochs 1/' recipes/*.recipe
+    mkdir -p mine/Annotations mine/JPEGImages coco/images coco/annotations
+    local files=(grey exif1 exif3 exif6 exif8 cmyk ycck 420 422 444 progressive optimized) i name width height objects images='' boxes='' class
+    for ((i = 0; i < 24; i++)); do
+        name="my photo ($i).jpg"
+        cp "$photos/${files[i % 12]}.jpg" "mine/JPEGImages/$name"
+        cp "$photos/${files[i % 12]}.jpg" "coco/images/$name"
+        width=33 height=22
+        # tools show a turned photo upright
+        case ${files[i % 12]} in exif6 | exif8) width=22 height=33 ;; esac
+        class=$((i % 2))
+        objects=
+        if ((i % 8 != 7)); then
+            objects="<object><name>$([ $class = 0 ] && echo 'Öl &amp; Essig' || echo 'a, "b"')</name><bndbox><xmin>3.5</xmin><ymin>4</ymin><xmax>18</xmax><ymax>19.5</ymax></bndbox></object>"
+            boxes+="${boxes:+, }{\"id\": $i, \"image_id\": $i, \"category_id\": $((class + 5)), \"bbox\": [2.5, 3, 15.5, 16], \"area\": 248, \"iscrowd\": 0}"
+        fi
+        echo "<annotation><filename>$name</filename><size><width>$width</width><height>$height</height><depth>3</depth></size>$objects</annotation>" \
+            >"mine/Annotations/my photo ($i).xml"
+        images+="${images:+, }{\"id\": $i, \"file_name\": \"images/$name\", \"width\": $width, \"height\": $height}"
+    done
+    echo "{\"images\": [$images], \"annotations\": [$boxes], \"categories\": [{\"id\": 5, \"name\": \"Öl & Essig\"}, {\"id\": 6, \"name\": \"a, \\\"b\\\"\"}]}" \
+        >coco/annotations/instances_default.json
+}
+
+setup() {
+    cd "$BATS_FILE_TMPDIR" || return 1
+}
+
+mk() {
+    env -i PATH="$PATH" HOME="$HOME" ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" OMP_WAIT_POLICY=passive \
+        make --no-print-directory BIN="$BIN" SIZE=32 WEIGHTS=none "$@"
+}
+
+@test "VOC XML of one's own becomes a detector" {
+    run mk detn VOC=mine OUT=voc
+    assert_success
+    assert_output --partial "24 images, 21 objects"
+    assert_output --partial "largest: 21 pictures"
+    assert_output --partial "21 decoded, 0 kept, 0 left out, 0 decoder warnings"
+    [ "$(tail -n +2 voc/largest.tsv | cut -f 5 | LC_ALL=C sort -u)" = $'a, "b"\nÖl & Essig' ]
+    [ -s voc/detn.ckpt ]
+    [ -s voc/detn.grid.png ]
+}
+
+@test "COCO JSON of the same gives the same labels" {
+    mk voc/lrg.csv voc/bb.csv VOC=mine OUT=voc
+    run mk csv VOC=coco OUT=coco-out
+    assert_success
+    assert_output --partial "file names without the folders before them"
+    cmp <(sort voc/lrg.csv) <(sort coco-out/lrg.csv)
+    run mk out2/detn.ckpt VOC=coco OUT=out2
+    assert_success
+    [ -s out2/detn.ckpt ]
+}
+
+@test "one line predicts a photo and draws it" {
+    mk voc/detn.ckpt VOC=mine OUT=voc
+    run "$BIN/predict" --ckpt voc/detn.ckpt --save-pictures seen "mine/JPEGImages/my photo (3).jpg"
+    assert_success
+    assert_line --regexp $'^my photo \\(3\\)\\.jpg\t(a, "b"|Öl & Essig)\t[01]\\.[0-9]+\t'
+    [ -s "seen/my photo (3).jpg" ]
+}
