@@ -107,7 +107,7 @@ mk() {
     [[ $found == yes* ]] || skip "the GPU device is not built: ${found#no }"
     [ -e "$BIN/onebox-cuda.so" ] || skip "built with CUDA=0"
     # the sanitizer marks each symbol with one of its own
-    run -0 sh -c 'nm -D --defined-only "$1" | grep -v __odr_asan' sh "$BIN/onebox-cuda.so"
+    run -0 bash -c "nm -D --defined-only '$BIN/onebox-cuda.so' | grep -v __odr_asan"
     assert_output --regexp "^[0-9a-f]+ . onebox_device_library$"
     ONEBOX_CUDA_LIBRARY=$BIN/onebox-cuda.so run -0 "$BIN/train-detn" --version
     assert_line --regexp "^CUDA [0-9.]+, cuDNN 9[0-9.]+$"
