@@ -79,7 +79,7 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready
 # The GPU device, where CUDA is: a library that the programs open when they run, so that they need none of it.
 # cuda is "yes NVCC INCLUDES LIBRARIES" or "no REASON"; empty with CUDA=0.
 CUDA_CU  := $(wildcard common/device/*.cu)
-CUDA_O   := $(CUDA_C:%.c=$(BUILD)/cuda/%.o) $(BUILD)/cuda/common/base/error.o build/cuda/kernels.o
+CUDA_O   := $(CUDA_C:%.c=$(BUILD)/cuda/%.o) $(BUILD)/cuda/common/base/error.o $(BUILD)/cuda/common/device/planning.o build/cuda/kernels.o
 CUDA_SO  := $(BIN)/onebox-cuda.so
 ifneq ($(and $(CUDA_CU),$(filter-out 0,$(CUDA))),)
 cuda     := $(shell CUDA_HOME=$(call quoted,$(CUDA_HOME)) CUDNN_HOME=$(call quoted,$(CUDNN_HOME)) scripts/cuda --probe)
@@ -148,7 +148,7 @@ $(STANDIN_UNITS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(STANDIN_O) $(LIB)
 
 # The GPU device over the stand-in: the same sources, with the kernels compiled as C. Tests open it.
 STANDIN_SO := $(BUILD)/tests/standin/onebox-cuda.so
-STANDIN_SO_O := $(patsubst %.c,$(BUILD)/standin/%.o,$(CUDA_C) common/base/error.c) $(CUDA_CU:%.cu=$(BUILD)/standin/%.o)
+STANDIN_SO_O := $(patsubst %.c,$(BUILD)/standin/%.o,$(CUDA_C) common/base/error.c common/device/planning.c) $(CUDA_CU:%.cu=$(BUILD)/standin/%.o)
 $(STANDIN_SO_O): override CFLAGS += -fPIC
 $(STANDIN_SO_O): override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
 $(BUILD)/standin/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready

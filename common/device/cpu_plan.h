@@ -5,27 +5,7 @@
 
 #include "device/cpu.h"
 #include "device/cpu_profile.h"
-
-enum { NONE = -1 };
-
-typedef enum step_kind {
-    STEP_NORMALIZE,
-    STEP_CONV,
-    STEP_BATCHNORM,
-    STEP_RELU,
-    STEP_ADD,
-    STEP_SUM, /* backward only: two gradients of one value */
-    STEP_MAXPOOL,
-    STEP_CONCATPOOL,
-    STEP_FLATTEN,
-    STEP_LINEAR,
-    STEP_DROPOUT,
-} step_kind;
-
-typedef struct buffer {
-    size_t floats, offset;
-    int first, last; /* steps between which it is in use */
-} buffer;
+#include "device/planning.h"
 
 typedef struct step {
     step_kind kind;
@@ -60,12 +40,11 @@ typedef struct cpu_plan {
     step *steps;
     size_t step_count, step_capacity;
     int forward_steps;
-    buffer *buffers;
-    size_t buffer_count, buffer_capacity;
+    buffer_list buffers; /* in floats */
     int output_buffer, output_gradient;
     uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
     int bn_channels;     /* the widest batch norm */
-    size_t arena_floats, scratch_floats;
+    size_t scratch_floats;
     double (*seconds)[SPENT_PARTS]; /* of each step, or NULL: not timed */
     bool processor_time;
 } cpu_plan;

@@ -34,7 +34,7 @@ static void spend(const run *r, spent_part part, double start)
 
 static float *at(const run *r, int which)
 {
-    return which == NONE ? NULL : r->m->arena + r->p->buffers[which].offset;
+    return which == NONE ? NULL : r->m->arena + r->p->buffers.items[which].offset;
 }
 
 static float *param_of(const run *r, const node *x, int which)
@@ -92,13 +92,13 @@ static const cpu_kernels *kernels_of(const run *r, const step *s)
 /* Elements of a buffer of step s, the padding behind them included. */
 static size_t elements(const run *r, const step *s, int which)
 {
-    const size_t floats = r->p->buffers[which].floats;
+    const size_t floats = r->p->buffers.items[which].size;
     return cpu_of(&r->m->base)->bf16 && !s->flat ? floats * 2 : floats;
 }
 
 static size_t bytes_of(const run *r, int which)
 {
-    return r->p->buffers[which].floats * sizeof(float);
+    return r->p->buffers.items[which].size * sizeof(float);
 }
 
 static int pack(const run *r, const step *s, packed *slot, conv_pass pass, int folded)
@@ -332,8 +332,9 @@ static cut cut_at(const cpu_plan *p, int first_group)
     }
     if (p->base.options.training || c.step <= 0)
         return none;
-    for (size_t i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].first >= 0 && p->buffers[i].first < c.step && p->buffers[i].last >= c.step) {
+    for (size_t i = 0; i < p->buffers.count; i++)
+        if (p->buffers.items[i].first >= 0 && p->buffers.items[i].first < c.step &&
+            p->buffers.items[i].last >= c.step) {
             if (c.buffer != NONE)
                 return none;
             c.buffer = (int)i;
@@ -345,7 +346,7 @@ size_t cpu_plan_feature_floats(const plan *base, int first_group)
 {
     const cpu_plan *p = (const cpu_plan *)base;
     const cut c = cut_at(p, first_group);
-    return c.step == NONE ? 0 : p->buffers[c.buffer].floats;
+    return c.step == NONE ? 0 : p->buffers.items[c.buffer].size;
 }
 
 int cpu_plan_features(plan *base, int first_group, const float *input, float *features, error *e)

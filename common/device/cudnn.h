@@ -20,13 +20,12 @@
 #define ONEBOX_DEVICE_CUDNN_H
 
 #include "device/device_ops.h"
+#include "device/planning.h"
 #include "device/kernels.h"
 
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 #include <cudnn.h>
-
-enum { NONE = -1 };
 
 /* ---- errors: CHECK_CUDA(cudaMalloc(…), e) is 0, or ERR_SYSTEM with the call, its place, what was reported
  * and what to do. */
@@ -38,12 +37,6 @@ int check_cublas(cublasStatus_t status, const char *call, const char *file, int 
 #define CHECK_CUBLAS(call, e) check_cublas((call), #call, __FILE__, __LINE__, e)
 
 /* ---- device */
-
-typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS, CONV_PASSES } conv_pass;
-
-typedef struct conv_shape {
-    int n, c, h, w, k, oh, ow, kernel, stride, padding;
-} conv_shape;
 
 /* What was chosen for a shape, once per device. */
 typedef struct conv_choice {
@@ -161,20 +154,6 @@ int conv_backward_weights(conv *c, const void *x, const void *dy, void *dw, void
 
 /* ---- plans */
 
-typedef enum step_kind {
-    STEP_NORMALIZE,
-    STEP_CONV,
-    STEP_BATCHNORM,
-    STEP_RELU,
-    STEP_ADD,
-    STEP_SUM, /* backward only: two gradients of one value */
-    STEP_MAXPOOL,
-    STEP_CONCATPOOL,
-    STEP_FLATTEN,
-    STEP_LINEAR,
-    STEP_DROPOUT,
-} step_kind;
-
 typedef struct step {
     step_kind kind;
     bool backward;
@@ -193,23 +172,17 @@ typedef struct step {
     size_t statistics; /* batch norm: where mean and deviation of this pass lie in the plan's block */
 } step;
 
-typedef struct buffer {
-    size_t bytes, offset;
-    int first, last; /* steps between which it is in use */
-} buffer;
-
 typedef struct cuda_plan {
     plan base;
     step *steps;
     size_t step_count, step_capacity;
     int forward_steps;
-    buffer *buffers;
-    size_t buffer_count, buffer_capacity;
+    buffer_list buffers; /* in bytes */
     int output_buffer, output_gradient;
     uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
     float *statistics;   /* on the device: mean and deviation of every batch norm */
     size_t statistic_floats;
-    size_t arena_bytes, scratch_bytes;
+    size_t scratch_bytes;
     bool folds;
 } cuda_plan;
 
@@ -218,8 +191,5 @@ void cuda_plan_free(plan *p);
 size_t cuda_plan_bytes(const plan *p);
 int cuda_plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, float *output, error *e);
 int cuda_plan_backward(plan *p, const float *output_gradient, error *e);
-
-/* Sizes of a convolution or pooling node. */
-conv_shape cuda_shape_of(const cuda_plan *p, int node);
 
 #endif

@@ -15,7 +15,7 @@ typedef struct run {
 
 static void *at(const run *r, int which)
 {
-    return which == NONE ? NULL : r->m->arena + r->p->buffers[which].offset;
+    return which == NONE ? NULL : r->m->arena + r->p->buffers.items[which].offset;
 }
 
 static float *param_of(const run *r, const node *x, int which)
@@ -69,7 +69,7 @@ static kernel_norm norm_of(const run *r, const step *s)
 
 static kernel_pool pool_of(const run *r, const step *s)
 {
-    const conv_shape c = cuda_shape_of(r->p, s->node);
+    const conv_shape c = conv_shape_of(r->g, r->p->base.options.batch, s->node);
     return (kernel_pool){.type = r->d->numbers,
                          .n = c.n,
                          .c = c.c,

@@ -8,7 +8,7 @@
 #ifndef ONEBOX_DEVICE_ONEDNN_H
 #define ONEBOX_DEVICE_ONEDNN_H
 
-#include "base/error.h"
+#include "device/planning.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,14 +27,6 @@ const char *onednn_isa(void);
 /* What the library makes use of for bf16: AVX512_BF16 at least; AMX_BF16. */
 bool onednn_has_bf16(void);
 bool onednn_has_amx(void);
-
-typedef struct conv_shape {
-    int n, c, h, w; /* input */
-    int k, oh, ow;  /* output */
-    int kernel, stride, padding;
-} conv_shape;
-
-typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS } conv_pass;
 
 typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
 
