@@ -195,7 +195,7 @@ bench: all $(BENCHES) ## time everything on this (idle) machine, in one table, b
 gpu-check: all $(BUILD)/tests/test_device $(BUILD)/bench/bench_step ## on a machine with a GPU: parity, trainings on both devices, images a second; a report to paste
 	@BIN='$(BIN)' BUILD='$(BUILD)' PYTHON='$(PYTHON)' tests/bench/gpu-check
 
-sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.c tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
+sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.[ch] tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/bench/gpu-check tests/lib/*.bash tests/bats/*.bats)
 sources += $(CUDA_CU)
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)

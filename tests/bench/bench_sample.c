@@ -1,25 +1,14 @@
 /* bench_sample.c - the time of one training picture on one core: cached picture to float32 network input with
  * its box, without and with the augmentations of the detection recipe. usage: bench_sample FILE.cache
  * [PICTURES [ROUNDS]]. Prints medians over rounds, in processor milliseconds a picture. */
+#include "bench.h"
+
 #include "image/cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { ROUNDS_MAX = 64 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    return *(const double *)a < *(const double *)b ? -1 : 1;
-}
 
 typedef struct bench {
     const cache *cache;
@@ -35,7 +24,7 @@ static int row(const bench *b, const char *name, const augment_list *list, error
     double times[ROUNDS_MAX];
     int code = 0;
     for (int r = 0; r < b->rounds && !code; r++) {
-        const double start = now();
+        const double start = bench_seconds(CLOCK_THREAD_CPUTIME_ID);
         for (size_t i = 0; i < b->pictures && !code; i++) {
             const scaled_picture p = cache_at(b->cache, i);
             const pixel_box box = {10, 20, p.original_height / 2, p.original_width / 2};
@@ -47,12 +36,11 @@ static int row(const bench *b, const char *name, const augment_list *list, error
             }
             code = sample_make(b->sampler, &p, list, list ? states : NULL, &box, b->pixels, target, e);
         }
-        times[r] = (now() - start) / (double)b->pictures;
+        times[r] = 1e3 * (bench_seconds(CLOCK_THREAD_CPUTIME_ID) - start) / (double)b->pictures;
     }
     if (code)
         return code;
-    qsort(times, (size_t)b->rounds, sizeof *times, ascending);
-    printf("%-32s %7.3f\n", name, times[b->rounds / 2]);
+    printf("%-32s %7.3f\n", name, bench_median(times, b->rounds));
     fflush(stdout);
     return 0;
 }

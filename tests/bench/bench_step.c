@@ -2,6 +2,8 @@
  * weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS [PRECISION
  * [DEVICE]]]]]]. Prints one row per phase: medians. On a GPU the backward pass and Adam only queue their
  * work, which the next forward pass waits for: there the rate means something, the parts of it nothing. */
+#include "bench.h"
+
 #include "base/random.h"
 #include "device/device.h"
 #include "nn/resnet.h"
@@ -11,25 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    return *(const double *)a < *(const double *)b ? -1 : 1;
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, ascending);
-    return x[n / 2];
-}
 
 typedef struct bench {
     model *m;
@@ -46,16 +29,16 @@ static int phase(const bench *b, const char *name, bool training, int first_grou
     const float lr[GROUPS] = {1e-6f, 1e-6f, 1e-6f};
     int code = p && output ? 0 : ERR_SYSTEM;
     for (int i = -1; i < b->steps && !code; i++) {
-        double t0 = now();
+        double t0 = bench_seconds(CLOCK_MONOTONIC);
         code = plan_forward(p, b->input, 1, (uint64_t)(i + 1), output, e);
-        double t1 = now(), t2 = t1, t3 = t1;
+        double t1 = bench_seconds(CLOCK_MONOTONIC), t2 = t1, t3 = t1;
         if (training && !code) {
             for (int k = 0; k < b->batch * b->outputs; k++)
                 output[k] = 1e-3f;
             code = plan_backward(p, output, e);
-            t2 = now();
+            t2 = bench_seconds(CLOCK_MONOTONIC);
             code = code ? code : model_adam_step(b->m, lr, first_group, i + 2, e);
-            t3 = now();
+            t3 = bench_seconds(CLOCK_MONOTONIC);
         }
         if (i >= 0) {
             times[0][i] = t1 - t0;
@@ -64,7 +47,8 @@ static int phase(const bench *b, const char *name, bool training, int first_grou
         }
     }
     if (!code) {
-        double f = median(times[0], b->steps), w = median(times[1], b->steps), a = median(times[2], b->steps);
+        double f = bench_median(times[0], b->steps), w = bench_median(times[1], b->steps),
+               a = bench_median(times[2], b->steps);
         printf("%-11s %8.1f %8.1f %8.1f %8.2f %9.1f\n", name, 1e3 * f, 1e3 * w, 1e3 * a,
                b->batch / (f + w + a), (double)plan_bytes(p) / 1048576);
         fflush(stdout);

@@ -5,6 +5,8 @@
  * One line for each shape and pass: effective GFLOP/s (2 x 9 x c x k x h x w x batch operations, as a direct
  * convolution needs) and how many times oneDNN's rates ours is. Weight transforms count as part of our
  * forward and backward-data passes; oneDNN's weights are reordered beforehand. Scratch in MB. */
+#include "bench.h"
+
 #include "base/error.h"
 #include "device/winograd.h"
 
@@ -12,7 +14,6 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, PASSES };
 static const char *const pass_names[PASSES] = {"forward", "backward data", "backward weights"};
@@ -106,25 +107,6 @@ static void library_close(library_pass *p)
     must(dnnl_primitive_destroy(p->primitive), "primitive");
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    return values[count / 2];
-}
-
 int main(int argc, char **argv)
 {
     const int repetitions = argc > 1 ? atoi(argv[1]) : 7, batch = argc > 2 ? atoi(argv[2]) : 64;
@@ -164,7 +146,7 @@ int main(int argc, char **argv)
                                        library_open(dnnl_convolution_direct, pass, &s, src, dst)};
             for (int r = -1; r < repetitions; r++) {
                 for (int who = 0; who < 3; who++) {
-                    const double start = seconds();
+                    const double start = bench_seconds(CLOCK_MONOTONIC);
                     if (who > 0) {
                         must(dnnl_primitive_execute(library[who - 1].primitive, stream, 3,
                                                     library[who - 1].args),
@@ -180,7 +162,7 @@ int main(int argc, char **argv)
                         winograd_backward_weights(&s, src, dst, weights, scratch, threads);
                     }
                     if (r >= 0)
-                        times[who][r] = seconds() - start;
+                        times[who][r] = bench_seconds(CLOCK_MONOTONIC) - start;
                 }
                 for (int i = 0; i < 2 && r >= 0; i++)
                     ratios[i][r] = times[i + 1][r] / times[0][r];
@@ -188,13 +170,14 @@ int main(int argc, char **argv)
             const double work = 2.0 * 9 * (double)size * s.k * 1e-9;
             double t[3];
             for (int i = 0; i < 3; i++) {
-                t[i] = median(times[i], repetitions);
+                t[i] = bench_median(times[i], repetitions);
                 network[i] += t[i] * layers[layer][2];
             }
             char name[40];
             snprintf(name, sizeof name, "%d at %dx%d", s.c, s.h, s.w);
             printf("%-20s%-18s%8.0f%10.0f%8.0f%12.2f%10.2f%9.1f\n", name, pass_names[pass], work / t[0],
-                   work / t[1], work / t[2], median(ratios[0], repetitions), median(ratios[1], repetitions),
+                   work / t[1], work / t[2], bench_median(ratios[0], repetitions),
+                   bench_median(ratios[1], repetitions),
                    (double)winograd_scratch_floats(&s, threads) * sizeof(float) / (1 << 20));
             library_close(&library[0]);
             library_close(&library[1]);
