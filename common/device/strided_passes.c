@@ -7,7 +7,6 @@
 
 #include <omp.h>
 #include <stdint.h>
-#include <time.h>
 #include <xmmintrin.h>
 
 /* Outputs larger than this are stored past the caches. */
@@ -17,21 +16,6 @@ bool strided_supported(const strided_shape *s)
 {
     const winograd_shape same = {.n = s->n, .c = s->c, .k = s->k, .h = s->oh, .w = s->ow};
     return winograd_supported(&same);
-}
-
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int divide_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
-static size_t round_up(size_t floats)
-{
-    return (floats + 15) / 16 * 16 + 16 * 8;
 }
 
 /* ---- tiles */
@@ -91,16 +75,6 @@ static int end_coef(int f)
 
 /* ---- layouts */
 
-static ptrdiff_t u_coef_step(int c, int width)
-{
-    return (ptrdiff_t)c * width + 16;
-}
-
-static ptrdiff_t u_offset(int c, int k)
-{
-    return k / K_BLOCK * COEFS * u_coef_step(c, K_BLOCK);
-}
-
 static ptrdiff_t part_floats(int channels, int tiles)
 {
     return (ptrdiff_t)(channels / 16) * tiles * TILE_FLOATS + 16 * 5;
@@ -119,24 +93,6 @@ static const float *coef_of(const float *v, ptrdiff_t part, int i, int j)
 static size_t m_floats(int tiles)
 {
     return round_up((size_t)STRIDED_COEFS * ((size_t)tiles * K_BLOCK + 16));
-}
-
-static double clock_now(void)
-{
-    if (!winograd_product_seconds)
-        return 0;
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void clock_add(double start, int threads)
-{
-    if (!winograd_product_seconds)
-        return;
-    const double share = (clock_now() - start) / threads;
-#pragma omp atomic
-    *winograd_product_seconds += share;
 }
 
 /* ---- weights */
@@ -285,12 +241,12 @@ static void run_data(data_pass *p, int total, float *scratch)
             for (int k = 0; k < p->k; k += K_BLOCK) {
                 const int width = min_int(p->k - k, K_BLOCK);
                 const float *u = p->u + u_offset(p->c, k);
-                const double start = clock_now();
+                const double start = winograd_clock();
                 for (int fi = 0; fi < 6; fi++)
                     for (int fj = 0; fj < 6; fj++)
                         multiply_factor(p, &b, v, u + (fi * 6 + fj) * u_coef_step(p->c, width), m, width, fi,
                                         fj);
-                clock_add(start, p->threads);
+                winograd_clock_add(start, p->threads);
                 finish_tiles(p, &b, k, width, m, row);
             }
         }
@@ -425,7 +381,7 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
 #pragma omp for schedule(dynamic, 1)
             for (int k = 0; k < s->k / 16; k++)
                 transform_tiles(gradient, &b, &t, ddst, s->k / 16, plane, k, tiles, y);
-            const double start = clock_now();
+            const double start = winograd_clock();
             /* a line of factors at a time, those with most coefficients first */
 #pragma omp for schedule(dynamic, 1) nowait
             for (int item = 6 * pieces - 1; item >= 0; item--)
@@ -434,7 +390,7 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
                     multiply_piece(s, &b, tiles, place_of(s, piece), v, y, du + (size_t)piece * piece_floats,
                                    fi, fj, index > 0);
                 }
-            clock_add(start, threads);
+            winograd_clock_add(start, threads);
 #pragma omp barrier
         }
 #pragma omp for schedule(static) collapse(2)

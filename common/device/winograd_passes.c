@@ -12,47 +12,12 @@
 
 #include <omp.h>
 #include <stdint.h>
-#include <time.h>
 #include <xmmintrin.h>
 
 /* Outputs larger than this are stored past the caches. */
 static const size_t stream_from_bytes = (size_t)8 << 20;
 
 double *winograd_product_seconds;
-
-/* Time for profiles, 0 without one. */
-static double clock_now(void)
-{
-    if (!winograd_product_seconds)
-        return 0;
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void clock_add(double start, int threads)
-{
-    if (!winograd_product_seconds)
-        return;
-    const double share = (clock_now() - start) / threads;
-#pragma omp atomic
-    *winograd_product_seconds += share;
-}
-
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int pieces_along(int channels, int block)
-{
-    return (channels + block - 1) / block;
-}
-
-static size_t round_up(size_t floats)
-{
-    return (floats + 15) / 16 * 16 + 16 * 8;
-}
 
 /* Output channels of the k block that starts at k. */
 static int k_block_width(int k, int channels)
@@ -67,23 +32,10 @@ static const winograd_kernels *kernels_of(const winograd_shape *s)
     return s->bf16 ? &winograd_kernels_bf16 : &winograd_kernels_fp32;
 }
 
-/* From coefficient to coefficient of U (or of its gradient), for a k block of `width` and `rows` rows: one
- * for each input channel, in bf16 for each two. */
-static ptrdiff_t u_coef_step(int rows, int width)
-{
-    return (ptrdiff_t)rows * width + 16;
-}
-
 /* Rows of U for `channels` input channels. */
 static int u_rows(const winograd_kernels *kernels, int channels)
 {
     return channels / 16 * kernels->pixel_words;
-}
-
-/* Where the k block that starts at output channel k lies in U: all blocks before it are K_BLOCK wide. */
-static ptrdiff_t u_offset(int rows, int k)
-{
-    return k / K_BLOCK * COEFS * u_coef_step(rows, K_BLOCK);
 }
 
 size_t winograd_weight_floats(const winograd_shape *s)
@@ -237,7 +189,7 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
     const ptrdiff_t u_step = u_coef_step(rows, width), m_step = (ptrdiff_t)(end - first) * width + 16;
     const ptrdiff_t step = v_step(p->kernels, &p->cut), tile_step = tile_words(p->kernels);
     const float *u = p->u + u_offset(rows, k);
-    const double start = clock_now();
+    const double start = winograd_clock();
     for (int coef = 0; coef < COEFS; coef++) {
         const int from = b->first[coef] > first ? b->first[coef] : first,
                   count = min_int(b->end[coef], end) - from;
@@ -257,7 +209,7 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
             }
         }
     }
-    clock_add(start, p->threads);
+    winograd_clock_add(start, p->threads);
     for (int o = 0; o < width; o += 16) {
         const winograd_epilogue *e = &p->epilogue;
         float sums[32] = {0};
@@ -329,7 +281,7 @@ static void forward_private(const forward_pass *p, float *scratch, int threads)
                 fill_block(next, &p->t, &p->cut, index, total);
                 const int groups = (next->count + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
                 fetch = fetch_block(p->src, p->kernels->pixel_words, next, &p->t, p->s.c,
-                                    pieces_along(p->s.k, K_BLOCK) * COEFS * groups);
+                                    divide_up(p->s.k, K_BLOCK) * COEFS * groups);
             }
             for (int c = 0; c < c_blocks; c++)
                 transform_input(p, now, c, v);
@@ -445,7 +397,7 @@ static const size_t piece_floats = (size_t)COEFS * (C_BLOCK * K_BLOCK + 16);
 
 static int piece_count(const winograd_shape *s)
 {
-    return pieces_along(s->c, C_BLOCK) * pieces_along(s->k, K_BLOCK);
+    return divide_up(s->c, C_BLOCK) * divide_up(s->k, K_BLOCK);
 }
 
 /* Piece `index`: the channels it holds. Pieces of the same output channels follow each other. */
@@ -455,7 +407,7 @@ typedef struct piece_place {
 
 static piece_place place_of(const winograd_shape *s, int index)
 {
-    const int along = pieces_along(s->c, C_BLOCK), c = index % along * C_BLOCK, k = index / along * K_BLOCK;
+    const int along = divide_up(s->c, C_BLOCK), c = index % along * C_BLOCK, k = index / along * K_BLOCK;
     return (piece_place){
         .c = c, .channels = min_int(C_BLOCK, s->c - c), .k = k, .width = k_block_width(k, s->k)};
 }
@@ -561,7 +513,7 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
                 {.tensor = p->ddst, .block = next, .t = &p->t, .channel_blocks = p->s.k / 16}};
             if (index + 1 < end) {
                 fill_block(next, &p->t, &p->cut, index + 1, total);
-                const int calls = COEFS * p->s.c / 16 * pieces_along(p->s.k, K_BLOCK);
+                const int calls = COEFS * p->s.c / 16 * divide_up(p->s.k, K_BLOCK);
                 const int words = p->kernels->pixel_words;
                 fetch[0] = fetch_block(p->src, words, next, &p->t, p->s.c, calls);
                 fetch[1] = fetch_block(p->ddst, words, next, &p->t, p->s.k, calls);
@@ -570,13 +522,13 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
                 transform_source(p, now, c, v);
             for (int k = 0; k < p->s.k / 16; k++)
                 transform_gradient(p, now, k, y);
-            const double start = clock_now();
+            const double start = winograd_clock();
             for (int coef = 0; coef < COEFS; coef++) {
                 for (int i = 0; i < pieces; i++)
                     multiply_piece(p, now, i, coef, v, y, du + (size_t)i * piece_floats, index > first,
                                    fetch);
             }
-            clock_add(start, threads);
+            winograd_clock_add(start, threads);
             tile_block *done = now;
             now = next;
             next = done;
@@ -620,10 +572,10 @@ static void weights_shared(const weights_pass *p, float *scratch, int threads)
 #pragma omp for schedule(dynamic, 1)
             for (int i = 0; i < pieces; i++) {
                 float *piece = du + (size_t)(p->cut.blocks == 1 ? omp_get_thread_num() : i) * piece_floats;
-                const double start = clock_now();
+                const double start = winograd_clock();
                 for (int coef = 0; coef < COEFS; coef++)
                     multiply_piece(p, &b, i, coef, v, y, piece, index > 0, NULL);
-                clock_add(start, threads);
+                winograd_clock_add(start, threads);
                 for (int channel = 0; last && channel < place_of(&p->s, i).channels; channel += 16)
                     finish_channels(p, i, channel, piece, 1, 0);
             }

@@ -2,15 +2,7 @@
  */
 #include "device/winograd_plan.h"
 
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int divide_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
+#include <time.h>
 
 static int tail_size(int side)
 {
@@ -116,4 +108,22 @@ blocking blocking_weights(const winograd_shape *s, int threads)
     b = even_blocks(total, s->c <= 256 ? 128 : 256, 1);
     b.shared = true;
     return b;
+}
+
+double winograd_clock(void)
+{
+    if (!winograd_product_seconds)
+        return 0;
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void winograd_clock_add(double start, int threads)
+{
+    if (!winograd_product_seconds)
+        return;
+    const double share = (winograd_clock() - start) / threads;
+#pragma omp atomic
+    *winograd_product_seconds += share;
 }

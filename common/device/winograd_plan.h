@@ -1,5 +1,5 @@
-/* winograd_plan.h - how winograd_passes.c cuts the work: pictures into tiles, tiles into blocks. Not for use
- * outside winograd*.c. */
+/* winograd_plan.h - how winograd_passes.c and strided_passes.c cut the work: pictures into tiles, tiles into
+ * blocks; and what else the two share. Not for use outside winograd*.c and strided*.c. */
 #ifndef ONEBOX_DEVICE_WINOGRAD_PLAN_H
 #define ONEBOX_DEVICE_WINOGRAD_PLAN_H
 
@@ -48,5 +48,38 @@ void tile_block_fill(tile_block *b, const tiling *t, int start, int count);
 
 blocking blocking_forward(const winograd_shape *s, int threads);
 blocking blocking_weights(const winograd_shape *s, int threads);
+
+static inline int min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static inline int divide_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Floats of a part of the work area, with room behind it for fetches ahead. */
+static inline size_t round_up(size_t floats)
+{
+    return (floats + 15) / 16 * 16 + 16 * 8;
+}
+
+/* From coefficient to coefficient of U (or of its gradient), for a k block of `width` and `rows` rows: one
+ * for each input channel, in bf16 for each two. */
+static inline ptrdiff_t u_coef_step(int rows, int width)
+{
+    return (ptrdiff_t)rows * width + 16;
+}
+
+/* Where the k block that starts at output channel k lies in U: all blocks before it are K_BLOCK wide. */
+static inline ptrdiff_t u_offset(int rows, int k)
+{
+    return k / K_BLOCK * COEFS * u_coef_step(rows, K_BLOCK);
+}
+
+/* Time of products for profiles (winograd_product_seconds); 0 and nothing without one. */
+double winograd_clock(void);
+void winograd_clock_add(double start, int threads);
 
 #endif
