@@ -265,38 +265,49 @@ static void test_networks(void)
     }
 }
 
-/* input -> conv -> … one operation … -> flatten -> linear, over kernels, strides, paddings and channel
- * counts. */
+/* input -> conv -> relu -> the convolution in question -> batch norm -> flatten -> linear */
+static void compare_convolution(int size, int channels, int kernel, int stride, int padding, depth how)
+{
+    graph g = {0};
+    error e = {0};
+    char title[64];
+    snprintf(title, sizeof title, "%dx%d to %d channels, kernel %d stride %d pad %d", size, size, channels,
+             kernel, stride, padding);
+    graph_begin(&g, size, mean, deviation, &e);
+    int n = graph_conv(&g, 0, "conv1", GROUP_STEM, 16, 3, 1, 1, &e);
+    n = graph_relu(&g, n, "relu1", GROUP_STEM, &e);
+    n = graph_conv(&g, n, "conv2", GROUP_TOP, channels, kernel, stride, padding, &e);
+    n = graph_batchnorm(&g, n, "bn2", GROUP_TOP, &e);
+    n = graph_flatten(&g, n, "head.0", GROUP_HEAD, &e);
+    n = graph_linear(&g, n, "head.1", GROUP_HEAD, 3, &e);
+    CHECK(n > 0, "%s", e.text);
+    if (n > 0)
+        compare_all(title, &g, how);
+    graph_free(&g);
+}
+
 static void test_operations(void)
 {
-    TEST("convolutions of many shapes agree with the reference")
+    TEST("convolutions of 66 shapes agree with the reference")
     {
         static const int shapes[][5] = {
-            /* size, channels, kernel, stride, padding of the second convolution */
+            /* size, channels, kernel, stride, padding */
             {16, 16, 3, 1, 1}, {16, 32, 3, 2, 1}, {15, 16, 3, 1, 1}, {9, 16, 1, 2, 0},  {8, 64, 1, 1, 0},
             {13, 32, 3, 1, 1}, {7, 48, 3, 1, 1},  {5, 16, 3, 1, 1},  {4, 16, 3, 1, 1},  {3, 16, 3, 1, 1},
             {12, 8, 3, 1, 1},  {12, 24, 3, 2, 1}, {14, 16, 5, 1, 2}, {14, 20, 7, 2, 3}, {23, 16, 3, 1, 1},
             {10, 80, 3, 1, 1}, {6, 16, 2, 2, 0},  {11, 4, 3, 1, 1},
         };
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-            graph g = {0};
-            error e = {0};
-            char title[64];
-            const int *s = shapes[i];
-            snprintf(title, sizeof title, "%dx%d to %d channels, kernel %d stride %d pad %d", s[0], s[0],
-                     s[1], s[2], s[3], s[4]);
-            graph_begin(&g, s[0], mean, deviation, &e);
-            int n = graph_conv(&g, 0, "conv1", GROUP_STEM, 16, 3, 1, 1, &e);
-            n = graph_relu(&g, n, "relu1", GROUP_STEM, &e);
-            n = graph_conv(&g, n, "conv2", GROUP_TOP, s[1], s[2], s[3], s[4], &e);
-            n = graph_batchnorm(&g, n, "bn2", GROUP_TOP, &e);
-            n = graph_flatten(&g, n, "head.0", GROUP_HEAD, &e);
-            n = graph_linear(&g, n, "head.1", GROUP_HEAD, 3, &e);
-            CHECK(n > 0, "%s", e.text);
-            if (n > 0)
-                compare_all(title, &g, SHALLOW);
-            graph_free(&g);
-        }
+        int count = 0;
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++, count++)
+            compare_convolution(shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], shapes[i][4],
+                                SHALLOW);
+        /* 16-bit numbers get the wider limits: with few pixels roundings cancel less */
+        for (int kernel = 1; kernel <= 7; kernel += 2)
+            for (int stride = 1; stride <= 2; stride++)
+                for (int size = 7; size <= 10; size += 3)
+                    for (int channels = 12; channels <= 48; channels *= 2, count++)
+                        compare_convolution(size, channels, kernel, stride, kernel / 2, DEEP);
+        CHECK(count == 66, "%d shapes", count);
     }
     TEST("additions with shared operands, chains without a batch norm and pools of many shapes agree with "
          "the reference")
