@@ -339,7 +339,7 @@ static int read_line(recipe *r, words *s, size_t number, size_t *seen, error *e)
 
 int recipe_parse(recipe *r, const char *name, const char *text, size_t size, error *e)
 {
-    *r = (recipe){.arch = ARCH_RESNET34, .size = 224, .batch = 64, .precision = PRECISION_TF32};
+    *r = (recipe){.arch = ARCH_RESNET34, .size = 224, .batch = 64, .precision = PRECISION_AUTO};
     text_lines at = text_lines_of(text, size);
     const char *line;
     size_t length, seen[AUGMENT] = {0};

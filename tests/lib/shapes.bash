@@ -28,6 +28,7 @@ shapes_cache() {
 arch tiny
 size 64
 batch 16
+precision tf32
 augment flip 0.5
 augment rotate 3 0.5
 augment lighting 0.05 0.05

@@ -26,7 +26,7 @@ static void test_shipped(void)
 {
     TEST("the classifier's recipe is that of the published run")
     shipped("recipes/cls.recipe", 3,
-            "arch resnet34\nsize 224\nbatch 64\nseed 0\nprecision tf32\n"
+            "arch resnet34\nsize 224\nbatch 64\nseed 0\nprecision auto\n"
             "augment rotate 10 0.75\naugment lighting 0.05 0.05\naugment flip 0.5\n",
             "phase head from head lr 0.02 cosine cycles 1 len 1\n"
             "phase top from layer3 lr 4e-06 4e-05 0.004 cosine cycles 1 len 1\n"
@@ -51,7 +51,7 @@ static void test_text(void)
     {
         CHECK(!parse(&r, "phase a from head lr 1 cosine cycles 1 len 1", &e), "%s", e.text);
         CHECK(r.arch == ARCH_RESNET34 && r.size == 224 && r.batch == 64 && r.seed == 0 &&
-                  r.precision == PRECISION_TF32 && r.augments.count == 0,
+                  r.precision == PRECISION_AUTO && r.augments.count == 0,
               "arch %d size %d batch %d", r.arch, r.size, r.batch);
         CHECK(r.phases[0].lr[GROUP_STEM] == 1 && r.phases[0].lr[GROUP_TOP] == 1,
               "one rate serves all groups");
