@@ -39,7 +39,7 @@ predicted() {
     assert_equal "$(grep -o 'conv [a-z]*, [a-z0-9]*' "$in/auto.log" | cut -d' ' -f3)" "$(fastest)"
     assert_equal "$(grep -o 'conv [a-z]*, [a-z0-9]*' "$in/fp32.log" | cut -d' ' -f3)" fp32
     train detn --weights none --device cpu --precision "$(fastest)" -o named.ckpt
-    cmp named.history.tsv "$in/auto.history.tsv" || diff <(cut -f 1-6 named.history.tsv) <(cut -f 1-6 "$in/auto.history.tsv")
+    cmp <(cut -f 1-6 named.history.tsv) <(cut -f 1-6 "$in/auto.history.tsv") # the rest are times
 }
 
 @test "bf16 trains as well as fp32: both losses fall, to about the same" {
