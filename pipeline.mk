@@ -11,9 +11,11 @@
 # * Programs that take seconds are repeated when the program itself is new. Trainings are not: raise
 #   MODEL_VERSION when a change of the code makes different models.
 
-# The folder of this file: nothing in a checkout, share/onebox/ of an installed copy; and how make gets here again.
+# The folder of this file: nothing in a checkout, share/onebox/ of an installed copy; how make gets here again; and
+# the command that the user types.
 here  := $(patsubst ./%,%,$(dir $(lastword $(MAKEFILE_LIST))))
 again := $(if $(here),-f $(firstword $(MAKEFILE_LIST)))
+typed := $(if $(here),onebox,make)
 
 MODEL_VERSION := 1
 MODELS        := cls bbox detn
@@ -58,7 +60,7 @@ TRAINFLAGS ?=
 
 ##@ The demo
 demo: ## draw a small set, train and judge all three models on it, with nothing but this checkout: some minutes
-	@+MAKE='$(MAKE) $(again)' JOBS=$(jobs) BIN='$(BIN)' $(here)scripts/demo '$(DEMO_OUT)' $(demo_settings)
+	@+MAKE='$(MAKE) $(again)' JOBS=$(jobs) TYPED=$(typed) BIN='$(BIN)' $(here)scripts/demo '$(DEMO_OUT)' $(demo_settings)
 #? DEMO_OUT       folder of all that the demo makes; then `make status OUT=out/demo`, why, params-diff …
 DEMO_OUT      ?= out/demo
 #? DEMO_PICTURES  how many drawings; fewer are faster and worse
@@ -122,9 +124,9 @@ SOURCE  := $(firstword $(coco_of_voc))
 refusal := $(if $(word 2,$(coco_of_voc)),there are $(words $(coco_of_voc)) JSON files in $(VOC); name one: JSON=$(SOURCE) IMAGES=$(PICTURES))
 else
 define refusal
-no annotations in $(VOC): `make data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
+no annotations in $(VOC): `$(typed) data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
 `VOC=DIR` names a folder with Annotations/*.xml or annotations/*.json, and its pictures; `JSON=FILE IMAGES=DIR` name them one by one;
-`make demo` draws pictures of its own and trains on them in some minutes, without any data
+`$(typed) demo` draws pictures of its own and trains on them in some minutes, without any data
 endef
 endif
 ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
@@ -137,9 +139,9 @@ else
 identity := $(OUT)/weights.sha256
 endif
 define weights_refusal
-no weights at $(WEIGHTS): `make data` downloads those of torchvision's ImageNet ResNet-34 (87 MB);
-`WEIGHTS=FILE` names a file of your own, as bin/import-weights makes it of PyTorch's; `WEIGHTS=none` starts from random weights;
-`make demo` trains a small network without any
+no weights at $(WEIGHTS): `$(typed) data` downloads those of torchvision's ImageNet ResNet-34 (87 MB);
+`WEIGHTS=FILE` names a file of your own, as $(BIN)/import-weights makes it of PyTorch's; `WEIGHTS=none` starts from random weights;
+`$(typed) demo` trains a small network without any
 endef
 
 .PHONY: no-data no-weights
@@ -462,7 +464,7 @@ all-pictures: $$(if $$(filter $$@,$$(MAKECMDGOALS)),$$(call at_pictures,$$(call 
 .PHONY: why status params-diff accept
 T ?=
 why: ## what make would run now for T, and why
-	@$(MAKE) $(again) --no-print-directory -n --trace $(or $(T),$(products)) | awk -v out='$(OUT)' -f $(here)scripts/why.awk
+	@$(MAKE) $(again) --no-print-directory -n --trace $(or $(T),$(products)) | awk -v out='$(OUT)' -v typed=$(typed) -f $(here)scripts/why.awk
 status: ## each product: size, age, up to date or not, seconds of its last run
 	@MAKE='$(MAKE) $(again)' $(here)scripts/status $(or $(T),$(products))
 params-diff: $(records:%=params-diff-of-%) ## settings that differ from those of the last runs

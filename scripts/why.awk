@@ -1,4 +1,5 @@
 # Turns the output of make -n --trace into one line for each product and reason.
+# -v out=OUT, -v typed=make or onebox: the folder of the products, the command that users type.
 /^[^ ]+:[0-9]+: (update )?target '/ {
     split($0, part, "'")
     target = part[2]
@@ -30,7 +31,7 @@ function words(reason) {
     if (reason == "a-deleted-file")
         return "an output was deleted"
     if (reason ~ /^parameters-of-/)
-        return "other settings, see make params-diff"
+        return "other settings, see " typed " params-diff"
     if (sub(/^new-files-in-/, "new files in ", reason))
         return reason
     return reason " is newer"

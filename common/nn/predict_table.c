@@ -82,11 +82,10 @@ static int check_wishes(const predict_table *t, const checkpoint *c, error *e)
 /* Precisions that any device has are kept; a 16-bit one may be missing here, so the options' one stands. */
 static int use_trained_precision(predict_table *t, const checkpoint *c, error *e)
 {
-    const char *text = c->info.recipe;
     recipe trained;
-    if (!t->as_trained || !text || !*text)
+    if (!t->as_trained)
         return 0;
-    int code = recipe_parse(&trained, "the checkpoint's recipe", text, strlen(text), e);
+    int code = recipe_of_checkpoint(&trained, c->info.recipe, e);
     if (!code && (trained.precision == PRECISION_FP32 || trained.precision == PRECISION_TF32))
         t->device_options.precision = trained.precision;
     return code;

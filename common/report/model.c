@@ -153,8 +153,8 @@ static void doubt(html *h, const model *m)
     if (fabs(trained - m->metrics.accuracy.value) > 2.5 / (double)(m->metrics.n ? m->metrics.n : 1))
         html_put(h,
                  "<p class=\"warn\">The training ended with an accuracy of %s: these figures are of another "
-                 "model or other pictures. <code>make %s</code> brings them up to date.</p>\n",
-                 number(seen, 3, trained), m->name);
+                 "model or other pictures. Predict and evaluate again.</p>\n",
+                 number(seen, 3, trained));
 }
 
 static void class_table(html *h, const metrics_file *f)

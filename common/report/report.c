@@ -153,7 +153,7 @@ int report_write(const report_request *r, error *e)
     if (here && !text_append(&directory, e, "%s%s", r->directory, n && r->directory[n - 1] == '/' ? "" : "/"))
         found_in(&f, directory.data, e);
     if (!e->code && f.models.count + f.lr.count + f.pictures.count == 0 && !has_data(&f))
-        fail(e, ERR_INPUT, "%s: nothing to report: no anno.tsv, no NAME.ckpt; 'make detn' makes them",
+        fail(e, ERR_INPUT, "%s: nothing to report: no anno.tsv, no NAME.ckpt; name the folder of a training",
              r->directory);
     if (!e->code && !(there = realpath(r->directory, NULL)))
         fail_system(e, "%s", r->directory);

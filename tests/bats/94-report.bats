@@ -195,7 +195,7 @@ page() {
 
 @test "folders without products, and command lines that are wrong, are refused in one line" {
     mkdir empty
-    refused 3 '*empty: nothing to report*make detn*' empty/report.html "$BIN/report" empty
+    refused 3 '*empty: nothing to report*name the folder of a training*' empty/report.html "$BIN/report" empty
     refused 3 '*nowhere*no such folder*' x "$BIN/report" -o x nowhere
     refused 3 '*out/anno.tsv*' x "$BIN/report" -o x out/anno.tsv
     refused 2 '*too few file names*' x "$BIN/report" -o x

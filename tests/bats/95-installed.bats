@@ -160,7 +160,8 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
     run -0 --separate-stderr predict --ckpt cls.ckpt --cache 64.cache --only data/shapes/val.txt
     assert_equal "${#lines[@]}" 16
     run -2 onebox out/cls.ckpt
-    assert_output --partial "no annotations in data/VOC2007"
+    assert_output --partial "no annotations in data/VOC2007: `onebox data` downloads"
+    assert_output --partial "`onebox demo` draws pictures"
     mkdir -p voc/Annotations voc/JPEGImages
     cp data/shapes/*.png voc/JPEGImages 2>/dev/null
     for picture in voc/JPEGImages/*; do
@@ -175,7 +176,7 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
     run -0 onebox status VOC=voc
     assert_output --regexp 'out/lrg.csv .* up to date'
     run -0 onebox why T=out/lrg.csv VOC=voc ORDER=id
-    assert_output --partial "csv: other settings"
+    assert_output --partial "csv: other settings, see onebox params-diff"
     run -0 onebox -n cls VOC=voc WEIGHTS=none
     assert_output --partial "$prefix/share/onebox/recipes/cls.recipe"
     [ -e "$prefix/share/onebox/recipes/demo/cls.recipe" ]
