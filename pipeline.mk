@@ -163,10 +163,10 @@ canonical_lines = $(strip $(foreach l,$(subst $(nl), ,$(subst \
 unfolded = $(subst \1, ,$(subst $(blank),$(nl),$1))
 canonical_line = $(subst $(blank),\1,$(strip $(subst \1, ,$(patsubst _%,%,$(firstword $(subst $(hash), ,_$1))))))
 
-# $(call changed,NAME,OUTPUTS): the reason, as the name of a phony prerequisite, or nothing.
-changed = $(if $(wildcard $(OUT)/.made/$1),$(if \
-  $(call recorded,$(file <$(OUT)/.made/$1),$(parameters.$1)),,parameters-of-$1)$(if \
-  $(filter-out $(wildcard $2),$2),a-deleted-file),no-finished-run)
+# $(call changed,NAME,OUTPUTS): the reasons, as names of phony prerequisites, or nothing.
+changed = $(strip $(if $(wildcard $(OUT)/.made/$1),$(if \
+  $(call recorded,$(file <$(OUT)/.made/$1),$(parameters.$1)),,parameters-of-$1) $(if \
+  $(filter-out $(wildcard $2),$2),a-deleted-file),no-finished-run))
 
 # $(call newer,NAME,FOLDERS): a reason when anything in the folders changed since run NAME. Building asks for no such thing.
 ifneq ($(filter-out $(build_targets) $(BUILD)/% $(BIN)/%,$(or $(MAKECMDGOALS),all)),)

@@ -462,6 +462,15 @@ trained() { # everything for the named models is there and the list of calls is 
     assert_line --partial "csv: an output was deleted"
 }
 
+@test "other settings and a deleted output at once are two reasons" {
+    trained cls.ckpt
+    rm out/cls.ckpt
+    run -0 mk why T=out/cls.ckpt SEED=5
+    assert_line "cls: other settings, see make params-diff, an output was deleted"
+    run -0 mk out/cls.ckpt SEED=5
+    assert_equal "$(calls)" "train-cls"
+}
+
 @test "make params-diff shows old and new settings" {
     trained cls.ckpt
     run -0 mk params-diff
