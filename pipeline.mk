@@ -57,6 +57,8 @@ THREADS    ?=
 RECIPES    ?= $(here)recipes
 #? TRAINFLAGS  more options for the trainings: TRAINFLAGS='--epochs 1 --set batch=32'
 TRAINFLAGS ?=
+#? RESUME      1: trainings that were interrupted go on after the last epoch that OUT/MODEL.state holds
+RESUME     ?=
 
 ##@ The demo
 demo: ## draw a small set, train and judge all three models on it, with nothing but this checkout: some minutes
@@ -266,7 +268,7 @@ define training
 made.$1 := $(addprefix $(OUT)/$1.,ckpt history.tsv batches.tsv)
 $(OUT)/.made/$1: $$$$(if $$$$(refusal),no-data) $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(cache) \
   $$$$(call changed,$1,$$$$(made.$1)) | $(BIN)/train-$1 $(RECIPES)/$1.recipe
-	@$(stage) --alone $(OUT)/$1 $(call training_command,$1,--weights $(WEIGHTS)) -o $(OUT)/$1.ckpt
+	@$(stage) --alone $(OUT)/$1 $(call training_command,$1,--weights $(WEIGHTS)) $(if $(RESUME),--resume) -o $(OUT)/$1.ckpt
 $$(made.$1): $(OUT)/.made/$1 ;
 endef
 $(foreach m,$(MODELS),$(eval $(call training,$m)))

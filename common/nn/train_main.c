@@ -9,9 +9,11 @@
 #include "nn/train_report.h"
 #include "nn/weights.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* ---------------------------------------------------------------- options */
 
@@ -27,6 +29,8 @@ struct options {
     const char *lr_find, *phase, *lr_start;
     double lr_end;
     const char *until;
+    bool resume;
+    double state_every;
     bool summary;
     int64_t classes;
 };
@@ -83,6 +87,13 @@ static void options_table(struct options *o, task t, option *table)
          .help = "one row per epoch; default: NAME.history.tsv"},
         {"batches", 0, OPTION_TEXT, &o->batches, "FILE",
          .help = "one row per batch; default: NAME.batches.tsv"},
+        {"resume", 0, OPTION_FLAG, &o->resume, NULL,
+         "go on where an interrupted training of the same inputs and recipe\nleft NAME.state, to the same "
+         "result; without that file: start anew",
+         .group = "Interrupted trainings"},
+        {"state-every", 0, OPTION_NUMBER, &o->state_every, "SECONDS",
+         .help = "how often NAME.state is written, after whole epochs; it is removed\nin the end", .min = 0,
+         .max = 1e9},
         {"lr-find", 0, OPTION_TEXT, &o->lr_find, "FILE",
          "instead of training: raise the rate from batch to batch for an\nepoch or until the loss explodes, "
          "write "
@@ -144,6 +155,8 @@ static int check_options(const struct options *o, task t, error *e)
                     "--batches");
     if (!o->lr_find && (o->phase || o->lr_start))
         return fail(e, ERR_USAGE, "--phase and --lr-start belong to --lr-find");
+    if (o->lr_find && o->resume)
+        return fail(e, ERR_USAGE, "--resume belongs to a training, --lr-find leaves no state");
     if (o->lr_find && o->until)
         return fail(e, ERR_USAGE, "--until belongs to a training, --lr-find takes --phase");
     return 0;
@@ -166,8 +179,12 @@ typedef struct run {
     char parent[65]; /* SHA-256 of the file the weights came from */
     char seed[24];
     uint64_t draws; /* seed of shuffling, augmentation and dropout */
-    char *history_path, *batches_path;
+    char draws_text[24], labels_sha256[65];
+    char *history_path, *batches_path, *state_path;
     device *device;
+    train_state state;     /* its facts */
+    train_state_file past; /* what is taken up again */
+    bool resumed;
 } run;
 
 static void run_free(run *r)
@@ -181,6 +198,9 @@ static void run_free(run *r)
     free(r->params);
     free(r->history_path);
     free(r->batches_path);
+    free(r->state_path);
+    if (r->resumed)
+        train_state_close(&r->past);
 }
 
 /* ---------------------------------------------------------------- the recipe */
@@ -346,12 +366,14 @@ static int choose_outputs(run *r, error *e)
                                  : train_sibling(o->output, ".history.tsv", e);
     r->batches_path = o->batches ? text_copy(o->batches, strlen(o->batches), e)
                                  : train_sibling(o->output, ".batches.tsv", e);
-    if (!r->history_path || !r->batches_path)
+    r->state_path = train_sibling(o->output, ".state", e);
+    if (!r->history_path || !r->batches_path || !r->state_path)
         return e->code;
-    int code = try_output(o->output, e);
-    if (!code)
-        code = try_output(r->history_path, e);
-    return code ? code : try_output(r->batches_path, e);
+    const char *const paths[] = {o->output, r->history_path, r->batches_path, r->state_path};
+    int code = 0;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths && !code; i++)
+        code = try_output(paths[i], e);
+    return code;
 }
 
 static int open_device(run *r, error *e)
@@ -361,6 +383,52 @@ static int open_device(run *r, error *e)
     return r->device ? 0 : e->code;
 }
 
+/* ---------------------------------------------------------------- going on with an interrupted training */
+
+/* What the end of a training depends on, beside the device. */
+static int state_facts(run *r, error *e)
+{
+    static const char *const options[2][2] = {{"none", "--summary-noise"},
+                                              {"--bn-freeze", "--bn-freeze --summary-noise"}};
+    snprintf(r->draws_text, sizeof r->draws_text, "%llu", (unsigned long long)r->draws);
+    const train_fact facts[] = {{"task", task_name(r->task)},
+                                {"recipe", r->recipe_text.data},
+                                {"weights", r->parent},
+                                {"seed", r->draws_text},
+                                {"labels", r->labels_sha256},
+                                {"pictures", cache_digest(r->cache)},
+                                {"options", options[r->o->bn_freeze][r->o->summary_noise]}};
+    r->state = (train_state){.fact_count = sizeof facts / sizeof *facts};
+    memcpy(r->state.facts, facts, sizeof facts);
+    return labels_rows_digest(&r->labels, r->labels_sha256, e);
+}
+
+/* With --resume and a state: parameters, moments and place are those of the state from here on. */
+static int take_up(run *r, error *e)
+{
+    int code = state_facts(r, e);
+    const bool there = !r->o->lr_find && access(r->state_path, F_OK) == 0;
+    if (!code && there && !r->o->resume)
+        program_note(r->program, "%s of an interrupted training is here: --resume would go on with it",
+                     r->state_path);
+    if (code || !r->o->resume)
+        return code;
+    if (!there) {
+        program_note(r->program, "there is no %s to go on with: starting anew", r->state_path);
+        return 0;
+    }
+    code = train_state_open(&r->past, r->state_path, &r->state, &r->graph, &r->recipe, r->params, e);
+    if (code)
+        return code;
+    r->resumed = true;
+    program_note(r->program, "going on from %s: phase %s, epoch %d", r->state_path,
+                 r->recipe.phases[r->state.point.phase].name, r->state.point.epoch);
+    if (strcmp(r->state.device, device_describe(r->device)) != 0)
+        program_note(r->program, "it was written on %s: the last digits may come out differently",
+                     r->state.device);
+    return 0;
+}
+
 /* ---------------------------------------------------------------- the two kinds of run */
 
 static trainer trainer_of(run *r)
@@ -368,6 +436,7 @@ static trainer trainer_of(run *r)
     return (trainer){.device = r->device,
                      .graph = &r->graph,
                      .params = r->params,
+                     .from = r->resumed ? &r->state.point : NULL,
                      .task = r->task,
                      .classes = (int)r->labels.class_count,
                      .recipe = &r->recipe,
@@ -416,16 +485,26 @@ static int train(run *r, error *e)
                                     .seed = r->seed},
                            .output = r->o->output,
                            .history_path = r->history_path,
-                           .batches_path = r->batches_path};
+                           .batches_path = r->batches_path,
+                           .state_path = r->state_path,
+                           .state = r->state,
+                           .state_every = r->o->state_every};
+    report.state.device = report.info.conv;
     memcpy(report.info.mean, imagenet_mean, sizeof report.info.mean);
     memcpy(report.info.std, imagenet_std, sizeof report.info.std);
+    int code = text_append(&report.history, e, "%s", r->resumed ? r->state.history : "");
+    if (!code)
+        code = text_append(&report.batches, e, "%s", r->resumed ? r->state.batches : "");
     trainer t = trainer_of(r);
     train_report_start(&report, &t.report);
     double start = progress_seconds();
-    int code = trainer_run(&t, e);
+    if (!code)
+        code = trainer_run(&t, e);
     train_report_free(&report);
     if (code)
         return code;
+    if (unlink(r->state_path) != 0 && errno != ENOENT)
+        program_note(r->program, "%s is left over: it cannot be removed", r->state_path);
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
     char took[24];
@@ -580,7 +659,9 @@ static int do_run(run *r, error *e)
                  r->labels.train_count, r->labels.train_sha256, r->labels.val_count, r->labels.val_sha256,
                  r->labels.train_count % (size_t)r->recipe.batch == 1 ? "; one is left over in each epoch"
                                                                       : "");
-    code = r->o->summary_noise ? push_noise(r, e) : 0;
+    code = take_up(r, e);
+    if (!code && r->o->summary_noise && !r->resumed)
+        code = push_noise(r, e);
     if (code)
         return code;
     return r->o->lr_find ? find_rate(r, e) : train(r, e);
@@ -614,7 +695,7 @@ static int check_detn(const char *path, error *e)
 
 int train_main(const train_program *p, int argc, char **argv)
 {
-    struct options o = {.device = "auto", .conv = "auto", .lr_end = 10};
+    struct options o = {.device = "auto", .conv = "auto", .lr_end = 10, .state_every = 60};
     option table[OPTIONS_MAX];
     options_table(&o, p->task, table);
     static void (*const libraries[])(char *, size_t) = {device_versions, NULL};

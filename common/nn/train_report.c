@@ -52,15 +52,20 @@ static int write_text(const char *path, const char *header, const text_buffer *r
 
 /* ---------------------------------------------------------------- callbacks */
 
-static int on_phase_start(void *context, int number, int64_t batches, error *e)
+static int on_phase_start(void *context, int number, int first_epoch, int64_t batches, error *e)
 {
     (void)e;
     train_report *r = context;
     const recipe_phase *p = &r->recipe->phases[number];
     int epochs = schedule_epochs(&p->schedule);
-    program_note(r->program, "phase %s (%d of %d): trains from %s on, %d epoch%s of %lld batches, rate %g",
+    char before[48] = "";
+    if (first_epoch > 0)
+        snprintf(before, sizeof before, " (%d of them done before)", first_epoch);
+    program_note(r->program, "phase %s (%d of %d): trains from %s on, %d epoch%s%s of %lld batches, rate %g",
                  p->name, number + 1, r->recipe->phase_count, group_name(p->from), epochs,
-                 epochs == 1 ? "" : "s", (long long)(batches / epochs), p->lr[GROUP_HEAD]);
+                 epochs == 1 ? "" : "s", before, (long long)(batches / epochs), p->lr[GROUP_HEAD]);
+    r->phase_first = batches / epochs * first_epoch;
+    r->header_shown = false;
     r->phase_start = progress_seconds();
     r->progress = progress_start(stderr, isatty(STDERR_FILENO), 10, r->phase_start);
     return 0;
@@ -82,8 +87,8 @@ static int on_batch(void *context, const trainer_batch *b, error *e)
     if (code)
         return code;
     char what[64], values[160], eta[24];
-    double done = (double)(b->batch + 1);
-    progress_duration(eta, (now - r->phase_start) / done * ((double)b->batches - done));
+    double done = (double)(b->batch + 1 - r->phase_first), left = (double)(b->batches - b->batch - 1);
+    progress_duration(eta, (now - r->phase_start) / done * left);
     snprintf(what, sizeof what, "%s %d/%d", b->phase->name, b->epoch + 1, b->epochs);
     snprintf(values, sizeof values, "loss %.4g  lr %.3g  %.1f img/s  eta %s", b->smoothed, b->lr,
              r->epoch_seconds > 0 ? (double)r->epoch_pictures / r->epoch_seconds : 0, eta);
@@ -107,7 +112,8 @@ static int on_epoch(void *context, const trainer_epoch *row, error *e)
     text_buffer table = {0};
     progress_clear(&r->progress);
     int code = 0;
-    if (row->epoch == 0) {
+    if (!r->header_shown) {
+        r->header_shown = true;
         code = history_table_header(r->info.task, &table, e);
         if (!code)
             code = text_append(&table, e, "\n");
@@ -170,14 +176,35 @@ static int on_phase_end(void *context, int number, const trainer_epoch *last, co
     return code;
 }
 
+static bool on_point_due(void *context)
+{
+    const train_report *r = context;
+    return progress_seconds() - r->state_written >= r->state_every;
+}
+
+static int on_point(void *context, const trainer_point *next, const float *params, error *e)
+{
+    train_report *r = context;
+    train_state s = r->state;
+    s.point = *next;
+    s.history = r->history.data;
+    s.batches = r->batches.data;
+    int code = train_state_save(r->state_path, &s, r->graph, r->recipe, params, e);
+    r->state_written = progress_seconds();
+    return code;
+}
+
 void train_report_start(train_report *r, trainer_report *callbacks)
 {
+    r->state_written = progress_seconds();
     *callbacks = (trainer_report){.context = r,
                                   .phase_start = on_phase_start,
                                   .batch = on_batch,
                                   .validation = on_validation,
                                   .epoch = on_epoch,
-                                  .phase_end = on_phase_end};
+                                  .phase_end = on_phase_end,
+                                  .point_due = on_point_due,
+                                  .point = on_point};
 }
 
 void train_report_free(train_report *r)

@@ -1,6 +1,7 @@
 #include "nn/trainer.h"
 
 #include "base/progress.h"
+#include "nn/weights.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -124,7 +125,8 @@ static int validation_forward(session *s, size_t number, const loader_batch *b, 
 
 /* ---------------------------------------------------------------- a run's beginning and end */
 
-static loader_options set_options(const trainer *t, const trainer_set *set, bool shuffle, uint32_t epochs)
+static loader_options set_options(const trainer *t, const trainer_set *set, bool shuffle,
+                                  uint32_t first_epoch, uint32_t epochs)
 {
     return (loader_options){.make = set->make,
                             .context = set->context,
@@ -136,6 +138,7 @@ static loader_options set_options(const trainer *t, const trainer_set *set, bool
                             .ring = shuffle ? 3 : 2,
                             .shuffle = shuffle,
                             .seed = t->seed,
+                            .first_epoch = first_epoch,
                             .epochs = epochs};
 }
 
@@ -151,13 +154,16 @@ static void session_close(session *s)
     free(s->gradient);
 }
 
-/* train_epochs, val_epochs: how many passes over each set will be asked for; 0: none. */
-static int session_open(session *s, const trainer *t, uint32_t train_epochs, uint32_t val_epochs, error *e)
+/* first_epoch: how many are behind us. train_epochs, val_epochs: how many passes over each set will be asked
+ * for; 0: none. */
+static int session_open(session *s, const trainer *t, uint32_t first_epoch, uint32_t train_epochs,
+                        uint32_t val_epochs, error *e)
 {
     *s = (session){.t = t, .outputs = t->graph->outputs};
     int batch = t->recipe->batch;
     s->train_batches = trainer_batches(t->train.count, batch);
     s->val_batches = loader_batches(t->val.count, batch, 1);
+    s->step = (uint64_t)first_epoch * s->train_batches;
     if (train_epochs && batch < 2)
         return fail(e, ERR_INPUT, "a batch of %d cannot train: batch norm needs at least two pictures",
                     batch);
@@ -178,13 +184,13 @@ static int session_open(session *s, const trainer *t, uint32_t train_epochs, uin
     if (code)
         return code;
     if (train_epochs) {
-        loader_options o = set_options(t, &t->train, true, train_epochs);
+        loader_options o = set_options(t, &t->train, true, first_epoch, train_epochs);
         s->train_loader = loader_open(&o, e);
         if (!s->train_loader)
             return e->code;
     }
     if (val_epochs) {
-        loader_options o = set_options(t, &t->val, false, val_epochs);
+        loader_options o = set_options(t, &t->val, false, first_epoch, val_epochs);
         s->val_loader = loader_open(&o, e);
         if (!s->val_loader)
             return e->code;
@@ -327,44 +333,84 @@ static int run_epoch(session *s, int number, int epoch, int epochs, loss_smooth 
     return t->report.epoch ? t->report.epoch(t->report.context, row, e) : 0;
 }
 
-static int run_phase(session *s, int number, error *e)
+/* Hands the training out as it stands in front of an epoch, if somebody wants to keep it. In front of a
+ * phase's first epoch the parameters have been downloaded already, and there are no moments. */
+static int report_point(session *s, int phase, int epoch, loss_smooth smooth, error *e)
 {
     const trainer *t = s->t;
+    const trainer_report *r = &t->report;
+    if (!r->point || (r->point_due && !r->point_due(r->context)))
+        return 0;
+    trainer_point next = {.phase = phase, .epoch = epoch, .smooth = smooth};
+    float *first = NULL, *second = NULL;
+    int code = 0;
+    if (epoch > 0) {
+        next.first = first = weights_alloc(t->graph, e);
+        next.second = second = weights_alloc(t->graph, e);
+        code = first && second ? model_download(s->model, t->params, e) : e->code;
+        if (!code)
+            code = model_download_moments(s->model, first, second, e);
+    }
+    if (!code)
+        code = r->point(r->context, &next, t->params, e);
+    free(first);
+    free(second);
+    return code;
+}
+
+/* From `from`, a point of this phase, on. */
+static int run_phase(session *s, const trainer_point *from, error *e)
+{
+    const trainer *t = s->t;
+    const int number = from->phase;
     const recipe_phase *phase = &t->recipe->phases[number];
     int epochs = schedule_epochs(&phase->schedule);
     int code = make_train_plans(s, phase, e);
     if (!code)
-        code = keep_features(s, phase->from, epochs, e);
+        code = keep_features(s, phase->from, epochs - from->epoch, e);
     if (!code)
-        code = model_reset_moments(s->model, e);
+        code = from->epoch ? model_upload_moments(s->model, from->first, from->second, e)
+                           : model_reset_moments(s->model, e);
     if (!code && t->report.phase_start)
-        code = t->report.phase_start(t->report.context, number, (int64_t)s->train_batches * epochs, e);
-    loss_smooth smooth = {0};
+        code = t->report.phase_start(t->report.context, number, from->epoch,
+                                     (int64_t)s->train_batches * epochs, e);
+    loss_smooth smooth = from->smooth;
     trainer_epoch row = {0};
-    for (int epoch = 0; epoch < epochs && !code; epoch++)
+    for (int epoch = from->epoch; epoch < epochs && !code; epoch++) {
         code = run_epoch(s, number, epoch, epochs, &smooth, &row, e);
+        if (!code && epoch + 1 < epochs)
+            code = report_point(s, number, epoch + 1, smooth, e);
+    }
     if (!code)
         code = model_download(s->model, t->params, e);
     if (!code && t->report.phase_end)
         code = t->report.phase_end(t->report.context, number, &row, t->params, e);
+    if (!code && number + 1 < t->recipe->phase_count)
+        code = report_point(s, number + 1, 0, (loss_smooth){0}, e);
     return code;
 }
 
 int trainer_run(const trainer *t, error *e)
 {
     session s;
-    int64_t epochs = 0;
+    trainer_point at = t->from ? *t->from : (trainer_point){0};
+    int64_t epochs = 0, done = at.epoch;
     for (int i = 0; i < t->recipe->phase_count; i++) {
         int more = schedule_epochs(&t->recipe->phases[i].schedule);
         if (more < 0)
             return fail(e, ERR_INPUT, "phase %s: too many epochs", t->recipe->phases[i].name);
         epochs += more;
+        done += i < at.phase ? more : 0;
     }
-    int code = session_open(&s, t, (uint32_t)epochs, (uint32_t)epochs, e);
+    if (at.phase < 0 || at.phase >= t->recipe->phase_count || at.epoch < 0 ||
+        (at.epoch > 0 && at.epoch >= schedule_epochs(&t->recipe->phases[at.phase].schedule)))
+        return fail(e, ERR_INPUT, "there is no epoch %d in phase number %d to go on with", at.epoch,
+                    at.phase);
+    int code = session_open(&s, t, (uint32_t)done, (uint32_t)(epochs - done), (uint32_t)(epochs - done), e);
     if (!code)
         code = make_eval_plans(&s, e);
-    for (int i = 0; i < t->recipe->phase_count && !code; i++)
-        code = run_phase(&s, i, e);
+    for (; at.phase < t->recipe->phase_count && !code; at = (trainer_point){.phase = at.phase + 1})
+        code = run_phase(&s, &at, e);
     session_close(&s);
     return code;
 }
@@ -372,7 +418,7 @@ int trainer_run(const trainer *t, error *e)
 int trainer_evaluate(const trainer *t, loss_value *value, error *e)
 {
     session s;
-    int code = session_open(&s, t, 0, 1, e);
+    int code = session_open(&s, t, 0, 0, 1, e);
     if (!code)
         code = make_eval_plans(&s, e);
     if (!code)
@@ -421,7 +467,7 @@ int trainer_find_lr(const trainer *t, const trainer_lr_find *find, trainer_lr_fo
 {
     session s;
     *found = (trainer_lr_found){0};
-    int code = session_open(&s, t, 1, 1, e);
+    int code = session_open(&s, t, 0, 1, 1, e);
     found->batches = (int)s.train_batches;
     if (!code)
         code = make_eval_plans(&s, e);

@@ -8,6 +8,9 @@
  * order and augmentation. A training that goes on from another one's weights needs another seed: a head that
  * meets the same pictures under the same dropout masks again remembers them, and gets worse.
  *
+ * Between two epochs all that a training knows is its parameters and a trainer_point: whatever is random is
+ * drawn by the numbers of epoch and batch. So it can be taken up again there and ends with the same bytes.
+ *
  * The library prints nothing: what happens is told through callbacks, in the caller's thread.
  */
 #ifndef ONEBOX_NN_TRAINER_H
@@ -42,16 +45,27 @@ typedef struct trainer_epoch {
     double val_seconds, val_rate;
 } trainer_epoch;
 
+/* Where a training stands between two epochs. */
+typedef struct trainer_point {
+    int phase, epoch;            /* the next epoch to run: number of the phase, epoch in it, both from 0 */
+    loss_smooth smooth;          /* of the phase so far */
+    const float *first, *second; /* Adam's moments, flat arrays like the parameters; NULL when epoch is 0 */
+} trainer_point;
+
 /* Any may be NULL. A result other than 0 (with e set) ends the training with it. */
 typedef struct trainer_report {
     void *context;
-    int (*phase_start)(void *context, int phase_number, int64_t batches, error *e);
+    int (*phase_start)(void *context, int phase_number, int first_epoch, int64_t batches, error *e);
     int (*batch)(void *context, const trainer_batch *b, error *e);
     int (*validation)(void *context, const trainer_batch *last, int done, int total, error *e);
     int (*epoch)(void *context, const trainer_epoch *row, error *e);
     /* params: the parameters now, valid during the call */
     int (*phase_end)(void *context, int phase_number, const trainer_epoch *last, const float *params,
                      error *e);
+    /* After each epoch but the last one of all, behind the calls above: the point and the parameters that
+     * belong to it, valid during the call. Not called while point_due says no. */
+    bool (*point_due)(void *context);
+    int (*point)(void *context, const trainer_point *next, const float *params, error *e);
 } trainer_report;
 
 /* A set of samples: what loader_options needs to know of it. */
@@ -64,7 +78,8 @@ typedef struct trainer_set {
 typedef struct trainer {
     device *device;
     const graph *graph;
-    float *params; /* in: the first values; out: the trained ones */
+    float *params;             /* in: the first values; out: the trained ones */
+    const trainer_point *from; /* where to go on, params being those of that point; NULL: the beginning */
     task task;
     int classes; /* 0 for bbox */
     const recipe *recipe;
@@ -79,8 +94,8 @@ typedef struct trainer {
 size_t trainer_batches(size_t pictures, int batch);
 
 /* Runs all phases. ERR_INPUT when the training set is too small or when the loss is no longer finite; the
- * line then names the phase, epoch, batch and rate. On failure params may hold those of the last complete
- * phase. */
+ * line then names the phase, epoch, batch and rate; when the recipe has no such point. On failure params may
+ * hold those of the last complete phase or of the last point that was reported. */
 int trainer_run(const trainer *t, error *e);
 
 /* One pass over the validation set (or any) in evaluation mode. */

@@ -311,6 +311,22 @@ int labels_digest(const char *const *file_names, size_t count, char hex[65], err
     return code;
 }
 
+int labels_rows_digest(const labels *l, char hex[65], error *e)
+{
+    text_buffer text = {0};
+    int code = text_append(&text, e, "%zu rows\n", l->count);
+    for (size_t i = 0; i < l->count && !code; i++) {
+        const label_row *r = &l->rows[i];
+        code = text_append(&text, e, "%s\t%s\t%.9g %.9g %.9g %.9g\t%d\n", r->file_name,
+                           l->has_class ? l->classes[r->class_index] : "", (double)r->box[0],
+                           (double)r->box[1], (double)r->box[2], (double)r->box[3], r->is_val);
+    }
+    if (!code)
+        sha256_hex(text.data, text.size, hex);
+    text_free(&text);
+    return code;
+}
+
 int labels_check(const char *path, error *e)
 {
     file_view view;

@@ -64,4 +64,7 @@ int labels_read_names(names *list, const char *path, error *e);
  * ("000012.jpg" -> "000012"), a line feed after every one, the last included. */
 int labels_digest(const char *const *file_names, size_t count, char hex[65], error *e);
 
+/* SHA-256 of all that the rows say, in their order: names, classes, boxes, which of them validate. */
+int labels_rows_digest(const labels *l, char hex[65], error *e);
+
 #endif

@@ -462,6 +462,17 @@ trained() { # everything for the named models is there and the list of calls is 
     assert_line --partial "csv: an output was deleted"
 }
 
+@test "RESUME=1 asks trainings to go on with what was interrupted, and is no setting of a model" {
+    run -0 mk -n out/cls.ckpt RESUME=1
+    assert_output --regexp 'train-cls .* --resume -o out/cls.ckpt'
+    run -0 mk -n out/cls.ckpt
+    refute_output --partial "--resume"
+    trained cls.ckpt
+    run -0 mk -q out/cls.ckpt RESUME=1
+    mk out/bbox.ckpt RESUME=1 >/dev/null
+    run -0 mk -q out/bbox.ckpt
+}
+
 @test "other settings and a deleted output at once are two reasons" {
     trained cls.ckpt
     rm out/cls.ckpt

@@ -88,6 +88,19 @@ int model_reset_moments(model *m, error *e)
     return 0;
 }
 
+int model_upload_moments(model *m, const float *first, const float *second, error *e)
+{
+    (void)m;
+    (void)first;
+    (void)second;
+    return fail(e, ERR_SYSTEM, "this optimiser has no moments");
+}
+
+int model_download_moments(model *m, float *first, float *second, error *e)
+{
+    return model_upload_moments(m, first, second, e);
+}
+
 int model_adam_step(model *m, const float lr[GROUPS], int first_group, int64_t t, error *e)
 {
     (void)e;
@@ -221,9 +234,10 @@ static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, 
     return code;
 }
 
-static int on_start(void *context, int number, int64_t batches, error *e)
+static int on_start(void *context, int number, int first_epoch, int64_t batches, error *e)
 {
     (void)e;
+    CHECK(first_epoch == 0, "phase %d starts with epoch %d", number, first_epoch);
     world *w = context;
     CHECK(batches == (number == 0 ? 6 : 3), "phase %d has %lld batches", number, (long long)batches);
     w->calls[3]++;
@@ -284,7 +298,7 @@ static trainer trainer_for(world *w, float *params, int threads)
                      .train = {make, w, TRAIN},
                      .val = {make_val, w, VAL},
                      .threads = threads,
-                     .report = {w, on_start, on_batch, on_validation, on_epoch, on_end}};
+                     .report = {w, on_start, on_batch, on_validation, on_epoch, on_end, NULL, NULL}};
 }
 
 int main(void)

@@ -1,0 +1,174 @@
+#include "nn/train_state.h"
+
+#include "base/text.h"
+#include "nn/history.h"
+#include "nn/weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT "onebox state 1"
+
+/* What stands behind a parameter's name: the parameter itself and its two moments. */
+enum { KINDS = 3, NAME = sizeof((param *)0)->name + 8 };
+static const char *const endings[KINDS] = {"", ".first", ".second"};
+
+/* How many of a parameter's three arrays there are at this point. */
+static int kinds_of(const param *p, const trainer_point *point, const recipe *r)
+{
+    return point->epoch > 0 && p->trainable && p->group >= r->phases[point->phase].from ? KINDS : 1;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static int save_with(const char *path, const train_state *s, const char *point, const char *smoothed,
+                     const graph *g, const recipe *r, const float *params, error *e)
+{
+    const float *const arrays[KINDS] = {params, s->point.first, s->point.second};
+    const safetensors_meta meta[] = {{"format", FORMAT},      {"point", point},        {"smoothed", smoothed},
+                                     {"history", s->history}, {"batches", s->batches}, {"device", s->device}};
+    enum { META = sizeof meta / sizeof *meta };
+    safetensors_meta all[META + TRAIN_FACTS];
+    memcpy(all, meta, sizeof meta);
+    for (int i = 0; i < s->fact_count; i++)
+        all[META + i] = (safetensors_meta){s->facts[i].name, s->facts[i].value};
+    const size_t most = (size_t)g->param_count * KINDS;
+    safetensors_item *items = mem_zero(most, sizeof *items, "tensors", e);
+    char(*names)[NAME] = mem_zero(most, sizeof *names, "names of tensors", e);
+    size_t count = 0;
+    int code = items && names ? 0 : ERR_SYSTEM;
+    for (int i = 0; i < g->param_count && !code; i++) {
+        const param *p = &g->params[i];
+        for (int kind = 0; kind < kinds_of(p, &s->point, r); kind++, count++) {
+            snprintf(names[count], sizeof *names, "%s%s", p->name, endings[kind]);
+            items[count] =
+                (safetensors_item){.name = names[count], .dims = p->dims, .data = arrays[kind] + p->offset};
+            for (int k = 0; k < p->dims; k++)
+                items[count].shape[k] = (uint64_t)p->shape[k];
+        }
+    }
+    if (!code)
+        code = safetensors_write(path, items, count, all, META + (size_t)s->fact_count, e);
+    free(items);
+    free(names);
+    return code;
+}
+
+int train_state_save(const char *path, const train_state *s, const graph *g, const recipe *r,
+                     const float *params, error *e)
+{
+    char point[32], average[HISTORY_NUMBER], smoothed[HISTORY_NUMBER + 24];
+    snprintf(point, sizeof point, "%d %d", s->point.phase, s->point.epoch);
+    history_shortest(s->point.smooth.average, average);
+    snprintf(smoothed, sizeof smoothed, "%s %lld", average, (long long)s->point.smooth.count);
+    return save_with(path, s, point, smoothed, g, r, params, e);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static int damaged(const char *path, const char *what, error *e)
+{
+    return fail(e, ERR_INPUT, "%s: is no state of a training (%s); remove it to start anew", path, what);
+}
+
+static int read_point(const safetensors *st, const recipe *r, trainer_point *point, error *e)
+{
+    const char *at = safetensors_value(st, "point"), *smoothed = safetensors_value(st, "smoothed");
+    text_field f[2], g[2];
+    int64_t phase, epoch, count;
+    double average;
+    if (!at || text_split(at, strlen(at), ' ', f, 2) != 2 ||
+        !text_int(f[0].text, f[0].size, 0, r->phase_count - 1, &phase) ||
+        !text_int(f[1].text, f[1].size, 0, schedule_epochs(&r->phases[phase].schedule) - 1, &epoch))
+        return damaged(st->view.path, "its 'point' is not in the phases to run", e);
+    if (!smoothed || text_split(smoothed, strlen(smoothed), ' ', g, 2) != 2 ||
+        !text_double(g[0].text, g[0].size, &average) || !text_int(g[1].text, g[1].size, 0, INT64_MAX, &count))
+        return damaged(st->view.path, "its 'smoothed' is not two numbers", e);
+    *point = (trainer_point){.phase = (int)phase, .epoch = (int)epoch, .smooth = {average, count}};
+    return 0;
+}
+
+static int read_texts(const safetensors *st, train_state *s, error *e)
+{
+    const char *path = st->view.path, *format = safetensors_value(st, "format");
+    if (!format || strcmp(format, FORMAT) != 0)
+        return damaged(path, "its 'format' is not '" FORMAT "'", e);
+    for (int i = 0; i < s->fact_count; i++) {
+        const char *value = safetensors_value(st, s->facts[i].name);
+        if (!value || strcmp(value, s->facts[i].value) != 0)
+            return fail(e, ERR_INPUT,
+                        "%s: belongs to another training (%s); remove it, or leave out --resume, to start "
+                        "anew",
+                        path, s->facts[i].name);
+    }
+    s->history = safetensors_value(st, "history");
+    s->batches = safetensors_value(st, "batches");
+    s->device = safetensors_value(st, "device");
+    return s->history && s->batches && s->device ? 0 : damaged(path, "its tables are missing", e);
+}
+
+static int read_array(const safetensors *st, const param *p, const char *ending, float *array, error *e)
+{
+    char name[NAME], what[NAME + 40];
+    snprintf(name, sizeof name, "%s%s", p->name, ending);
+    const safetensors_tensor *t = safetensors_find(st, name);
+    bool fits = t && t->dims == p->dims;
+    for (int k = 0; fits && k < p->dims; k++)
+        fits = t->shape[k] == (uint64_t)p->shape[k];
+    snprintf(what, sizeof what, "tensor '%s' %s", name, t ? "has another shape" : "is missing");
+    if (!fits)
+        return damaged(st->view.path, what, e);
+    int code = safetensors_floats(t, st->view.path, array + p->offset, e);
+    snprintf(what, sizeof what, "tensor '%s' holds what is no number", name);
+    for (size_t i = 0; i < p->count && !code; i++)
+        if (!isfinite(array[p->offset + i]))
+            code = damaged(st->view.path, what, e);
+    return code;
+}
+
+static int read_arrays(train_state_file *f, const trainer_point *point, const graph *g, const recipe *r,
+                       float *params, error *e)
+{
+    float *const arrays[KINDS] = {params, f->first, f->second};
+    size_t count = 0;
+    for (int i = 0; i < g->param_count; i++)
+        for (int kind = 0; kind < kinds_of(&g->params[i], point, r); kind++, count++) {
+            int code = read_array(&f->file, &g->params[i], endings[kind], arrays[kind], e);
+            if (code)
+                return code;
+        }
+    return count == f->file.count ? 0
+                                  : damaged(f->file.view.path, "it has tensors that the network has not", e);
+}
+
+int train_state_open(train_state_file *f, const char *path, train_state *s, const graph *g, const recipe *r,
+                     float *params, error *e)
+{
+    *f = (train_state_file){0};
+    int code = safetensors_open(&f->file, path, e);
+    if (code)
+        return code;
+    code = read_texts(&f->file, s, e);
+    if (!code)
+        code = read_point(&f->file, r, &s->point, e);
+    if (!code && s->point.epoch > 0) {
+        s->point.first = f->first = weights_alloc(g, e);
+        s->point.second = f->second = weights_alloc(g, e);
+        code = f->first && f->second ? 0 : ERR_SYSTEM;
+    }
+    if (!code)
+        code = read_arrays(f, &s->point, g, r, params, e);
+    if (code)
+        train_state_close(f);
+    return code;
+}
+
+void train_state_close(train_state_file *f)
+{
+    safetensors_close(&f->file);
+    free(f->first);
+    free(f->second);
+    *f = (train_state_file){0};
+}

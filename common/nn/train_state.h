@@ -1,0 +1,53 @@
+/* train_state.h - where a training stands, in a file (detn.state), so that it can be taken up again.
+ *
+ * A safetensors file of float32: the parameters under their own names, Adam's moments of those that the phase
+ * trains as NAME.first and NAME.second. String metadata:
+ *
+ *   format    "onebox state 1"
+ *   point     "PHASE EPOCH": the next epoch to run, number of the phase and epoch in it, from 0
+ *   smoothed  "AVERAGE COUNT" of the running loss (loss.h)
+ *   history, batches   the rows written so far to the two tables (history.h)
+ *   device    what computed it
+ * and the facts: texts that tell one training from another, under their names.
+ *
+ * The file is one, so it is there in full or not at all.
+ */
+#ifndef ONEBOX_NN_TRAIN_STATE_H
+#define ONEBOX_NN_TRAIN_STATE_H
+
+#include "nn/safetensors.h"
+#include "nn/trainer.h"
+
+enum { TRAIN_FACTS = 8 };
+
+typedef struct train_fact {
+    const char *name, *value; /* a name is a plain noun, it stands in messages */
+} train_fact;
+
+typedef struct train_state {
+    train_fact facts[TRAIN_FACTS];
+    int fact_count;
+    const char *device;
+    const char *history, *batches;
+    trainer_point point;
+} train_state;
+
+/* Writes `path`, complete or not at all. params, point.first and point.second: flat arrays of g. */
+int train_state_save(const char *path, const train_state *s, const graph *g, const recipe *r,
+                     const float *params, error *e);
+
+/* A state that was read; its texts and moments live until train_state_close. */
+typedef struct train_state_file {
+    safetensors file;
+    float *first, *second;
+} train_state_file;
+
+/* Reads `path` into *s, whose facts are filled in beforehand, and the parameters into `params`. ERR_INPUT: a
+ * damaged file; a tensor that the network hasn't got or that is missing; a fact that is another one there
+ * (the line names it); a point that recipe r has not. On failure nothing needs closing, and params are
+ * undefined. */
+int train_state_open(train_state_file *f, const char *path, train_state *s, const graph *g, const recipe *r,
+                     float *params, error *e);
+void train_state_close(train_state_file *f);
+
+#endif
