@@ -72,7 +72,9 @@ static uint16_t half(float f) /* exact values only */
     uint16_t sign = signbit(f) ? 0x8000 : 0;
     if (isnan(f))
         return 0x7E00;
-    return f == 0 ? sign : (uint16_t)(sign | (exponent + 14) << 10 | ((int)(m * 2048) & 1023));
+    if (f == 0)
+        return sign;
+    return (uint16_t)(sign | (exponent + 14) << 10 | ((int)(m * 2048) & 1023));
 }
 
 static unsigned char *data_of(const tensor *t)
