@@ -267,7 +267,7 @@ GET /cut=50000/$trainval bytes=100000- 206"
     mkdir tools
     for tool in bash env mkdir flock; do ln -s "$(command -v $tool)" tools; done
     PATH=$PWD/tools run -4 "$root/scripts/data" trainval
-    assert_output "data: curl is missing; 'make deps' or 'apt-get install curl ca-certificates' gets it"
+    assert_output "data: curl is missing; 'apt-get install curl ca-certificates' gets it"
 }
 
 @test "too little space is noticed before the download" {
