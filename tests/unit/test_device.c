@@ -418,7 +418,7 @@ static void test_misuse(void)
 
 static void test_precision(void)
 {
-    TEST("bf16 without its instructions is refused with their names; auto is fp32 there, and default is fp32")
+    TEST("bf16 without its instructions is refused with their names; auto and default are fp32")
     {
         const char *limit = getenv("ONEBOX_MAX_ISA");
         char *before = limit ? strdup(limit) : NULL;
