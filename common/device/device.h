@@ -44,9 +44,9 @@ typedef struct device_options {
     conv_algorithm conv;
     precision precision; /* PRECISION_BF16: activations, their gradients and the factors of products in the
                             backbone; fp32: parameters, moments, statistics, sums, the head, losses. Refused
-                            without AVX512_BF16. PRECISION_AUTO: the fastest one that
-                            costs no accuracy, which is tf32 on a GPU and fp32 here (whole detection
-                            recipes lose in bf16: SPEED.md) */
+                            without AVX512_BF16. PRECISION_AUTO: the fastest one that costs no accuracy:
+                            fp32 on the CPU (detectors trained in bf16 are worse, SPEED.md), tf32 on a
+                            GPU */
 } device_options;
 
 /* `name`: "auto" (a GPU when one works, else the CPU), "cpu" or "cuda[:N]" (the first GPU, or number N). NULL

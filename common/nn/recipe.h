@@ -49,10 +49,6 @@ typedef struct recipe {
 int recipe_load(recipe *r, const char *path, error *e);
 int recipe_parse(recipe *r, const char *name, const char *text, size_t size, error *e);
 
-/* The recipe that a checkpoint carries (checkpoint_info's text). NULL or empty: the defaults, without phases.
- */
-int recipe_of_checkpoint(recipe *r, const char *text, error *e);
-
 /* Applies one --set "KEY=VALUE[,VALUE…]" (ERR_USAGE when it doesn't fit): arch, size, batch, seed, precision,
  * augment.NAME (all lines of that kind; "none" drops them), phase.NAME.lr, phase.NAME.from,
  * phase.NAME.cycles, .len, .mult, .div, .cut, .epochs, and phase.NAME=none, which drops the phase. */

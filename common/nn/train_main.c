@@ -403,11 +403,12 @@ static int state_facts(run *r, error *e)
     return labels_rows_digest(&r->labels, r->labels_sha256, e);
 }
 
-/* With --resume and a state: parameters, moments and place are those of the state from here on. */
+/* Of a training. With --resume and a state: parameters, moments and place are those of the state from here
+ * on. */
 static int take_up(run *r, error *e)
 {
     int code = state_facts(r, e);
-    const bool there = !r->o->lr_find && access(r->state_path, F_OK) == 0;
+    const bool there = access(r->state_path, F_OK) == 0;
     if (!code && there && !r->o->resume)
         program_note(r->program, "%s of an interrupted training is here: --resume would go on with it",
                      r->state_path);
@@ -659,7 +660,7 @@ static int do_run(run *r, error *e)
                  r->labels.train_count, r->labels.train_sha256, r->labels.val_count, r->labels.val_sha256,
                  r->labels.train_count % (size_t)r->recipe.batch == 1 ? "; one is left over in each epoch"
                                                                       : "");
-    code = take_up(r, e);
+    code = r->o->lr_find ? 0 : take_up(r, e);
     if (!code && r->o->summary_noise && !r->resumed)
         code = push_noise(r, e);
     if (code)

@@ -94,8 +94,8 @@ typedef struct trainer {
 size_t trainer_batches(size_t pictures, int batch);
 
 /* Runs all phases. ERR_INPUT when the training set is too small or when the loss is no longer finite; the
- * line then names the phase, epoch, batch and rate; when the recipe has no such point. On failure params may
- * hold those of the last complete phase or of the last point that was reported. */
+ * line then names the phase, epoch, batch and rate; also when `from` is no point of the recipe. On failure
+ * params may hold those of the last complete phase or of the last point that was reported. */
 int trainer_run(const trainer *t, error *e);
 
 /* One pass over the validation set (or any) in evaluation mode. */
