@@ -1,9 +1,6 @@
 # import-weights: files of PyTorch and safetensors in, one form out.
 
-load /usr/lib/bats/bats-support/load
-load /usr/lib/bats/bats-assert/load
 load ../lib/shapes.bash
-bats_require_minimum_version 1.5.0
 
 setup_file() {
     [ -x "${HELPERS:-}/torchfile" ] || skip "build/tests/torchfile is not built (make check does it)"

@@ -2,18 +2,7 @@
 # The three trainings end to end, on the little set of shapes.
 # shellcheck disable=SC2154 # shapes and stderr are set by shapes.bash and bats
 
-bats_require_minimum_version 1.5.0
-load /usr/lib/bats/bats-support/load
-load /usr/lib/bats/bats-assert/load
 load ../lib/shapes.bash
-
-setup_file() {
-    shapes_cache
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR" || return 1
-}
 
 # refused CODE PATTERN OPTION...: train-detn fails with that code, one line of its own that matches, and no files.
 refused() {

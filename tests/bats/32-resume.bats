@@ -2,14 +2,7 @@
 # Trainings that are interrupted and taken up again.
 # shellcheck disable=SC2154 # shapes is set by shapes.bash
 
-bats_require_minimum_version 1.5.0
-load /usr/lib/bats/bats-support/load
-load /usr/lib/bats/bats-assert/load
 load ../lib/shapes.bash
-
-setup_file() {
-    shapes_cache
-}
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return 1

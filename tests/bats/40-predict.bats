@@ -2,9 +2,6 @@
 # predict, on the little set of shapes.
 # shellcheck disable=SC2154 # shapes and stderr are set by shapes.bash and bats
 
-bats_require_minimum_version 1.5.0
-load /usr/lib/bats/bats-support/load
-load /usr/lib/bats/bats-assert/load
 load ../lib/shapes.bash
 
 setup_file() {

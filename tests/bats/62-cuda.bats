@@ -2,14 +2,7 @@
 # The GPU device over the stand-in for CUDA, cuDNN and cuBLAS (tests/cuda-standin): the same sources as on a GPU.
 # shellcheck disable=SC2154 # shapes and stderr are set by shapes.bash and bats
 
-bats_require_minimum_version 1.5.0
-load /usr/lib/bats/bats-support/load
-load /usr/lib/bats/bats-assert/load
 load ../lib/shapes.bash
-
-setup_file() {
-    shapes_cache
-}
 
 setup() {
     cd "$BATS_TEST_DIRNAME/../.." || return 1

@@ -1,6 +1,9 @@
 # The little training set of the end-to-end tests (tests/golden/shapes): 60 pictures, 15 of them validate.
 # shellcheck shell=bash
-# Sourced by the train and predict tests.
+# Loaded by the train and predict tests. A file that needs more than the set, or another folder, has a setup_file or setup of its own.
+bats_require_minimum_version 1.5.0
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
 
 shapes=$BATS_TEST_DIRNAME/../golden/shapes
 
@@ -35,6 +38,14 @@ augment lighting 0.05 0.05
 phase head from head lr 1e-2 triangular 32 5 epochs 1
 phase all from conv1 lr 2e-3 triangular 32 5 epochs 3
 END
+}
+
+setup_file() {
+    shapes_cache
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
 }
 
 # train TASK OPTION...: trains on the shapes; give -o and --weights or --init.
