@@ -24,7 +24,7 @@ static int check_options(const predict_table *t, int named, error *e)
 int main(int argc, char **argv)
 {
     predict_table t = {.output = "-", .device = "auto"};
-    const char *conv = "auto", *arithmetic = "auto";
+    const char *conv = "auto", *arithmetic = NULL;
     int64_t frame = 0, top = 0, batch = 64, threads = 0, max_bad = 0;
     const option options[] = {
         {"ckpt", 0, OPTION_TEXT, &t.ckpt_path, "FILE", "the trained network", .required = true,
@@ -43,7 +43,9 @@ int main(int argc, char **argv)
         {"threads", 0, OPTION_INT, &threads, "N", "0: as many as there are", .max = 1024},
         {"device", 0, OPTION_TEXT, &t.device, "NAME", .help = "auto, cpu or cuda[:N]"},
         {"conv", 0, OPTION_CHOICE, &conv, "NAME", "algorithm of 3x3 convolutions", .choices = CONV_CHOICES},
-        {"precision", 0, OPTION_CHOICE, &arithmetic, "NAME", "of the network", .choices = PRECISION_CHOICES},
+        {"precision", 0, OPTION_CHOICE, &arithmetic, "NAME",
+         "of the network; without: fp32 or tf32 if its recipe says so, else auto",
+         .choices = PRECISION_CHOICES},
         {0}};
     void (*const libraries[])(char *, size_t) = {device_versions, picture_versions, NULL};
     const program p = {
@@ -75,7 +77,8 @@ int main(int argc, char **argv)
     t.context = &self;
     t.device_options = (device_options){.threads = threads ? (int)threads : threads_available(),
                                         .conv = conv_of(conv),
-                                        .precision = precision_of(arithmetic)};
+                                        .precision = arithmetic ? precision_of(arithmetic) : PRECISION_AUTO};
+    t.as_trained = !arithmetic;
     if (!check_options(&t, args.count, &e) && !predict_table_write(&t, args.items, args.count, &e))
         program_note(&p, "%s%s%zu pictures predicted, %.1f a second", t.remark, *t.remark ? "; " : "",
                      t.predicted, t.rate);

@@ -12,9 +12,9 @@ typedef enum maker { LIBRARY, WINOGRAD, STRIDED } maker;
 struct conv {
     conv_shape shape;
     conv_options options;
-    maker maker;   /* whose kernels; but for the library's, the three below are NULL */
-    bool winograd; /* ours or the library's */
-    winograd_shape winograd_shape;
+    maker maker;                      /* whose kernels; but for the library's, the three below are NULL */
+    bool winograd;                    /* ours or the library's */
+    winograd_shape winograd_shape[3]; /* by conv_pass */
     strided_shape strided_shape;
     onednn_conv *pass[3]; /* by conv_pass */
     size_t dst_bytes;     /* blocked */
@@ -25,8 +25,10 @@ struct conv {
 enum {
     FORMAT_WINOGRAD_FORWARD = -2,
     FORMAT_WINOGRAD_BACKWARD = -3,
-    FORMAT_STRIDED_FORWARD = -4,
-    FORMAT_STRIDED_BACKWARD = -5
+    FORMAT_WINOGRAD_BF16_FORWARD = -4,
+    FORMAT_WINOGRAD_BF16_BACKWARD = -5,
+    FORMAT_STRIDED_FORWARD = -6,
+    FORMAT_STRIDED_BACKWARD = -7
 };
 
 enum { DIRECT_PICTURES = 4 };
@@ -42,6 +44,11 @@ static bool wants_winograd(const conv_shape *s, const conv_options *o)
         (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
         return false;
     return !o->plain_input && s->kernel == 3 && s->stride == 1 && s->padding == 1 && s->h >= 4 && s->w >= 4;
+}
+
+static winograd_numbers winograd_numbers_of(const conv_options *o, conv_pass pass)
+{
+    return !o->bf16 ? WINOGRAD_FP32 : pass == CONV_FORWARD && o->training ? WINOGRAD_MIXED : WINOGRAD_BF16;
 }
 
 static bool wants_strided(const conv_shape *s, const conv_options *o)
@@ -121,8 +128,13 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
         return NULL;
     c->shape = *s;
     c->options = *options;
-    c->winograd_shape =
-        (winograd_shape){.n = s->n, .c = s->c, .k = s->k, .h = s->h, .w = s->w, .bf16 = options->bf16};
+    for (int pass = 0; pass < 3; pass++)
+        c->winograd_shape[pass] = (winograd_shape){.n = s->n,
+                                                   .c = s->c,
+                                                   .k = s->k,
+                                                   .h = s->h,
+                                                   .w = s->w,
+                                                   .numbers = winograd_numbers_of(options, (conv_pass)pass)};
     c->strided_shape = (strided_shape){.n = s->n, .c = s->c, .k = s->k, .oh = s->oh, .ow = s->ow};
     int block = onednn_block(d);
     c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh *
@@ -142,7 +154,7 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
         }
     }
     if (wants_winograd(s, options)) {
-        c->maker = block == 16 && winograd_supported(&c->winograd_shape) ? WINOGRAD : LIBRARY;
+        c->maker = block == 16 && winograd_supported(&c->winograd_shape[CONV_FORWARD]) ? WINOGRAD : LIBRARY;
         c->winograd = c->maker == WINOGRAD || create_passes(c, d, true, e);
     }
     if (!c->winograd && !(e && e->code))
@@ -176,8 +188,12 @@ bool conv_is_winograd(const conv *c)
 
 size_t conv_scratch_floats(const conv *c)
 {
-    if (c->maker == WINOGRAD)
-        return winograd_scratch_floats(&c->winograd_shape, c->options.threads);
+    if (c->maker == WINOGRAD) {
+        const size_t forward = winograd_scratch_floats(&c->winograd_shape[CONV_FORWARD], c->options.threads),
+                     backward =
+                         winograd_scratch_floats(&c->winograd_shape[CONV_BACKWARD_DATA], c->options.threads);
+        return forward > backward ? forward : backward;
+    }
     if (c->maker == STRIDED)
         return strided_scratch_floats(&c->strided_shape, c->options.threads);
     size_t most = c->wide ? wide_src(c) + wide_dst(c) + conv_scratch_floats(c->wide) : 0;
@@ -194,13 +210,15 @@ size_t conv_scratch_floats(const conv *c)
 
 size_t conv_packed_floats(const conv *c, conv_pass pass)
 {
-    return c->maker == WINOGRAD  ? winograd_weight_floats(&c->winograd_shape)
+    return c->maker == WINOGRAD  ? winograd_weight_floats(&c->winograd_shape[pass])
            : c->maker == STRIDED ? strided_weight_floats(&c->strided_shape)
                                  : onednn_conv_weight_floats(c->pass[pass]);
 }
 
 int conv_packed_format(const conv *c, conv_pass pass)
 {
+    if (c->maker == WINOGRAD && c->winograd_shape[pass].numbers == WINOGRAD_BF16)
+        return pass == CONV_FORWARD ? FORMAT_WINOGRAD_BF16_FORWARD : FORMAT_WINOGRAD_BF16_BACKWARD;
     if (c->maker == WINOGRAD)
         return pass == CONV_FORWARD ? FORMAT_WINOGRAD_FORWARD : FORMAT_WINOGRAD_BACKWARD;
     if (c->maker == STRIDED)
@@ -214,9 +232,9 @@ int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *
     if (c->maker == LIBRARY)
         return onednn_conv_pack(c->pass[pass], oihw, packed, e);
     if (c->maker == WINOGRAD && pass == CONV_FORWARD)
-        winograd_weights_forward(&c->winograd_shape, oihw, packed, threads);
+        winograd_weights_forward(&c->winograd_shape[pass], oihw, packed, threads);
     else if (c->maker == WINOGRAD)
-        winograd_weights_backward(&c->winograd_shape, oihw, packed, threads);
+        winograd_weights_backward(&c->winograd_shape[pass], oihw, packed, threads);
     else if (pass == CONV_FORWARD)
         strided_weights_forward(&c->strided_shape, oihw, packed, threads);
     else
@@ -233,7 +251,8 @@ int conv_forward(conv *c, const void *src, const float *packed, const float *bia
                                         .sums = sums ? sums->sums : NULL,
                                         .center = sums ? sums->center : NULL};
     if (c->maker == WINOGRAD)
-        winograd_forward(&c->winograd_shape, src, packed, dst, &epilogue, scratch, c->options.threads);
+        winograd_forward(&c->winograd_shape[CONV_FORWARD], src, packed, dst, &epilogue, scratch,
+                         c->options.threads);
     if (c->maker == STRIDED)
         strided_forward(&c->strided_shape, src, packed, dst, &epilogue, scratch, c->options.threads);
     if (c->maker != LIBRARY)
@@ -251,7 +270,7 @@ int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsr
         epilogue = (winograd_epilogue){
             .sums = sums->sums, .center = sums->center, .add = sums->add, .mask = sums->mask, .x = sums->x};
     if (c->maker == WINOGRAD)
-        winograd_backward_data(&c->winograd_shape, ddst, packed, dsrc, &epilogue, scratch,
+        winograd_backward_data(&c->winograd_shape[CONV_BACKWARD_DATA], ddst, packed, dsrc, &epilogue, scratch,
                                c->options.threads);
     if (c->maker == STRIDED)
         strided_backward_data(&c->strided_shape, ddst, packed, dsrc, &epilogue, scratch, c->options.threads);
@@ -264,7 +283,8 @@ int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_
                           error *e)
 {
     if (c->maker == WINOGRAD)
-        winograd_backward_weights(&c->winograd_shape, src, ddst, dw_oihw, scratch, c->options.threads);
+        winograd_backward_weights(&c->winograd_shape[CONV_BACKWARD_WEIGHTS], src, ddst, dw_oihw, scratch,
+                                  c->options.threads);
     if (c->maker == STRIDED)
         strided_backward_weights(&c->strided_shape, src, ddst, dw_oihw, scratch, c->options.threads);
     if (c->maker != LIBRARY)

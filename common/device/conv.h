@@ -6,6 +6,10 @@
  * rows and columns (strided.h); everything else: direct. But auto is direct for the inference of at most 4
  * pictures: there the transform of the weights (four times their size) would take longer than it saves; and
  * in bf16 on a processor with matrix tiles (AMX_BF16), whose direct products outrun any saving.
+ * Tensors in bf16 go through Winograd with factors in bf16, except in the forward passes of a training, which
+ * keep what the transforms make in fp32: rounding that as well makes 1 % of each layer, and with it the
+ * detector ended two points of accuracy lower in the mean of three seeds; gradients and predictions bear it
+ * (SPEED.md).
  */
 #ifndef ONEBOX_DEVICE_CONV_H
 #define ONEBOX_DEVICE_CONV_H
@@ -18,7 +22,8 @@ typedef struct conv conv;
 typedef struct conv_options {
     conv_algorithm algorithm;
     int threads;
-    bool bf16; /* activations and their gradients, products; sums, weights' gradients and bias in fp32 */
+    bool bf16;     /* activations and their gradients, products; sums, weights' gradients and bias in fp32 */
+    bool training; /* of a plan that trains, if not this layer */
     bool plain_input; /* the network's input, plain NCHW */
     bool inference;   /* with bias; add and relu as below */
     bool add, relu;

@@ -313,7 +313,7 @@ device *cpu_open(const device_options *options, error *e)
         return NULL;
     d->base.ops = &cpu_ops;
     d->kernels = kernels;
-    d->bf16 = options->precision == PRECISION_BF16;
+    d->bf16 = !lacks && (options->precision == PRECISION_BF16 || options->precision == PRECISION_AUTO);
     d->blocked = d->bf16 ? &cpu_kernels_bf16_avx512 : kernels;
     d->threads = options->threads > 0 ? options->threads : threads_available();
     d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;

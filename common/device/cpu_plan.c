@@ -118,6 +118,7 @@ static int make_conv(builder *b, int n, size_t *scratch)
     const conv_options options = {.algorithm = d->algorithm,
                                   .threads = d->threads,
                                   .bf16 = d->bf16,
+                                  .training = b->p->base.options.training,
                                   .plain_input = x->inputs[0] == 0,
                                   .inference = run.folded != NONE,
                                   .add = run.addend != NONE,

@@ -11,15 +11,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Sums, weights outside and the weights' gradient are fp32 in all. */
+typedef enum winograd_numbers {
+    WINOGRAD_FP32,  /* activations, their gradients and the factors of products */
+    WINOGRAD_MIXED, /* activations and their gradients are bf16, factors fp32: as exact as bf16 tensors allow
+                     */
+    WINOGRAD_BF16 /* all are bf16: products at twice the rate; the factors' rounding makes 1 % of a result */
+} winograd_numbers;
+
 typedef struct winograd_shape {
-    int n;     /* batch */
-    int c, k;  /* input and output channels */
-    int h, w;  /* spatial size, the same in and out */
-    bool bf16; /* activations and their gradients are bf16, and so are the factors of products; sums, weights
-                  outside and the weights' gradient are fp32 */
+    int n;    /* batch */
+    int c, k; /* input and output channels */
+    int h, w; /* spatial size, the same in and out */
+    winograd_numbers numbers;
 } winograd_shape;
 
-/* True when this processor (AVX-512 F, BW, DQ, VL; for bf16 AVX512_BF16) and these channel counts are served.
+/* True when this processor (AVX-512 F, BW, DQ, VL; for bf16 tensors AVX512_BF16) and these channel counts are
+ * served.
  */
 bool winograd_supported(const winograd_shape *s);
 

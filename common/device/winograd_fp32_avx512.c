@@ -2,8 +2,9 @@
 #include "device/winograd_avx512.h"
 #include "device/winograd_kernels.h"
 
+#include "device/winograd_fp32_factors.h"
+
 typedef float number;
-enum { LINE_WORDS = 16, PAIRED = 0 };
 
 ALWAYS_INLINE vec load_pixel(const number *pixel)
 {
@@ -25,17 +26,6 @@ ALWAYS_INLINE void stream_pixel(number *pixel, vec x)
     _mm512_stream_ps(pixel, x);
 }
 
-ALWAYS_INLINE void store_line(float *line, vec x)
-{
-    _mm512_store_ps(line, x);
-}
-
-ALWAYS_INLINE void store_pair(float *line, vec x, bool second)
-{
-    (void)second;
-    _mm512_store_ps(line, x);
-}
-
 ALWAYS_INLINE vec broadcast(const float *word)
 {
     return set1(*word);
@@ -49,8 +39,19 @@ ALWAYS_INLINE vec multiply_add(vec x, vec y, vec sum)
 #include "device/winograd_products_body.h"
 #include "device/winograd_tiles_body.h"
 
+winograd_product *winograd_product_fp32(int rows, int width)
+{
+    return product_kernel(rows, width);
+}
+
+winograd_outer_product *winograd_outer_product_fp32(int width)
+{
+    return outer_product_kernel(width);
+}
+
 const winograd_kernels winograd_kernels_fp32 = {
-    .pixel_words = LINE_WORDS,
+    .pixel_words = 16,
+    .line_words = LINE_WORDS,
     .pair = 1,
     .input = input_kernel,
     .output = output_kernel,

@@ -1,7 +1,7 @@
 /* winograd_kernels.h - what winograd_passes.c uses of the AVX-512 files: tile transforms, weight transforms
  * and matrix products, each on data of one thread. Not for use outside winograd*.c.
  *
- * Layouts in fp32 (floats):
+ * Layouts with factors in fp32 (floats; pixels may be bf16):
  *   V  transformed input    [c/16][tile][37][16]
  *   Y  transformed gradient [k/16][tile][37][16]
  *   U  transformed weights  [k block][36][c * width + 16]: rows of `width` output channels, where a k block
@@ -10,11 +10,11 @@
  * The 37th coefficient (never touched) and the 16 floats behind each coefficient keep the addresses of
  * different coefficients from falling into the same cache sets.
  *
- * In bf16 the processor multiplies pairs and adds both products to one float, so V, Y and U are made of words
- * of 32 bits, each a pair along the sum:
- *   V and U forward          two input channels: V lines and U rows count half
- *   V and Y of the weights   two tiles: [c/16][tile / 2][37][16 words]; what a pair lacks is zero
- * Everything below is counted in words (a float, or a pair); M and the weights' gradient are fp32 in both.
+ * With factors in bf16 the processor multiplies pairs and adds both products to one float, so V, Y and U are
+ * made of words of 32 bits, each a pair along the sum: V and U forward          two input channels: V lines
+ * and U rows count half V and Y of the weights   two tiles: [c/16][tile / 2][37][16 words]; what a pair lacks
+ * is zero Everything below is counted in words (a float, or a pair); M and the weights' gradient are fp32 in
+ * both.
  */
 #ifndef ONEBOX_DEVICE_WINOGRAD_KERNELS_H
 #define ONEBOX_DEVICE_WINOGRAD_KERNELS_H
@@ -78,7 +78,8 @@ typedef void winograd_outer_product(const float *v, const float *y, ptrdiff_t y_
 
 /* The kernels for one kind of numbers. Sizes are outputs along a tile's side, widths output channels. */
 typedef struct winograd_kernels {
-    int pixel_words; /* of 16 channels of a pixel; of a line of V, forward */
+    int pixel_words; /* of 16 channels of a pixel in the tensors */
+    int line_words;  /* of a line of V, forward */
     int pair;        /* tiles in a word of V and Y of the weights' gradient: 1 or 2 */
     winograd_input_tile *(*input)(int size_y, int size_x);
     winograd_output_tile *(*output)(int size_y, int size_x);
@@ -88,6 +89,9 @@ typedef struct winograd_kernels {
     winograd_product *(*product)(int rows, int width);
     winograd_outer_product *(*outer_product)(int width);
 } winograd_kernels;
-extern const winograd_kernels winograd_kernels_fp32, winograd_kernels_bf16;
+extern const winograd_kernels winograd_kernels_fp32, winograd_kernels_bf16, winograd_kernels_mixed;
+/* The fp32 products, which winograd_kernels_mixed shares. */
+winograd_product *winograd_product_fp32(int rows, int width);
+winograd_outer_product *winograd_outer_product_fp32(int width);
 
 #endif

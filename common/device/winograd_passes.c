@@ -29,19 +29,21 @@ static int k_block_width(int k, int channels)
 
 static const winograd_kernels *kernels_of(const winograd_shape *s)
 {
-    return s->bf16 ? &winograd_kernels_bf16 : &winograd_kernels_fp32;
+    return s->numbers == WINOGRAD_FP32    ? &winograd_kernels_fp32
+           : s->numbers == WINOGRAD_MIXED ? &winograd_kernels_mixed
+                                          : &winograd_kernels_bf16;
 }
 
 /* Rows of U for `channels` input channels. */
 static int u_rows(const winograd_kernels *kernels, int channels)
 {
-    return channels / 16 * kernels->pixel_words;
+    return channels / 16 * kernels->line_words;
 }
 
 size_t winograd_weight_floats(const winograd_shape *s)
 {
     const int most = s->c > s->k ? s->c : s->k, blocks = (most + K_BLOCK - 1) / K_BLOCK;
-    const size_t words = (size_t)s->c * (size_t)s->k / (s->bf16 ? 2 : 1);
+    const size_t words = (size_t)s->c * (size_t)s->k / (s->numbers == WINOGRAD_BF16 ? 2 : 1);
     return (size_t)COEFS * (words + 16 * (size_t)blocks);
 }
 
@@ -149,7 +151,7 @@ typedef struct forward_pass {
 /* From tile to tile and from channel block to channel block of V. */
 static int tile_words(const winograd_kernels *kernels)
 {
-    return LINES * kernels->pixel_words;
+    return LINES * kernels->line_words;
 }
 
 static ptrdiff_t v_step(const winograd_kernels *kernels, const blocking *cut)
@@ -185,7 +187,7 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
                      float *m, float *row, fetcher *fetch)
 {
     const int width = k_block_width(k, p->s.k), c_blocks = p->s.c / 16, at_once = 16;
-    const int words = p->kernels->pixel_words, rows = u_rows(p->kernels, p->s.c);
+    const int words = p->kernels->line_words, rows = u_rows(p->kernels, p->s.c);
     const ptrdiff_t u_step = u_coef_step(rows, width), m_step = (ptrdiff_t)(end - first) * width + 16;
     const ptrdiff_t step = v_step(p->kernels, &p->cut), tile_step = tile_words(p->kernels);
     const float *u = p->u + u_offset(rows, k);
@@ -215,7 +217,7 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
         float sums[32] = {0};
         for (int i = first; i < end; i++) {
             const tile *q = &b->tiles[i];
-            const ptrdiff_t plane = plane_at(&p->t, words, p->s.k / 16, q->n, (k + o) / 16);
+            const ptrdiff_t plane = plane_at(&p->t, p->kernels->pixel_words, p->s.k / 16, q->n, (k + o) / 16);
             const winograd_store to = {.bias = e->bias ? e->bias + k + o : NULL,
                                        .add = p->add ? p->add + plane : NULL,
                                        .mask = p->mask ? p->mask + plane : NULL,
@@ -345,7 +347,8 @@ static void run_forward(const winograd_shape *s, const void *src, const float *u
         p.x = epilogue->x;
     }
     p.stream =
-        (size_t)s->n * (size_t)s->k * (size_t)s->h * (size_t)s->w * (s->bf16 ? 2 : 4) > stream_from_bytes &&
+        (size_t)s->n * (size_t)s->k * (size_t)s->h * (size_t)s->w * (s->numbers == WINOGRAD_FP32 ? 4 : 2) >
+            stream_from_bytes &&
         (uintptr_t)dst % 64 == 0;
     for (int kind = 0; kind < TILE_CLASSES; kind++) {
         const int size_y = kind & 2 ? p.t.tail_y : 4, size_x = kind & 1 ? p.t.tail_x : 4;
@@ -370,7 +373,10 @@ void winograd_forward(const winograd_shape *s, const void *src, const float *u, 
 
 static winograd_shape reversed(const winograd_shape *s)
 {
-    return (winograd_shape){.n = s->n, .c = s->k, .k = s->c, .h = s->h, .w = s->w, .bf16 = s->bf16};
+    winograd_shape r = *s;
+    r.c = s->k;
+    r.k = s->c;
+    return r;
 }
 
 void winograd_backward_data(const winograd_shape *s, const void *ddst, const float *u_backward, void *dsrc,

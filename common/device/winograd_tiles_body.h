@@ -1,6 +1,7 @@
 /* winograd_tiles_body.h - tile transforms between planes [h][w][16] and coefficients. The including file
- * (winograd_fp32_avx512.c, winograd_bf16_avx512.c) has defined what `number` is and how it is loaded and
- * stored: load_pixel, load_inside, store_pixel, stream_pixel, store_line, store_pair. */
+ * (winograd_fp32_avx512.c, winograd_mixed_bf16_avx512.c, winograd_bf16_avx512.c) has defined what `number` is
+ * and how it is loaded and stored: load_pixel, load_inside, store_pixel, stream_pixel, store_line,
+ * store_pair. */
 #include <math.h>
 
 ALWAYS_INLINE void store_coefs(const int size_x, float *v, const vec row[6])

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/progress.h"
+#include "nn/recipe.h"
 #include "voc/pred.h"
 
 #include <errno.h>
@@ -78,6 +79,18 @@ static int check_wishes(const predict_table *t, const checkpoint *c, error *e)
     return 0;
 }
 
+/* Precisions that any device has are kept; a 16-bit one may be missing here, so the options' one stands. */
+static int use_trained_precision(predict_table *t, const checkpoint *c, error *e)
+{
+    recipe trained;
+    if (!t->as_trained)
+        return 0;
+    int code = recipe_of_checkpoint(&trained, c->info.recipe, e);
+    if (!code && (trained.precision == PRECISION_FP32 || trained.precision == PRECISION_TF32))
+        t->device_options.precision = trained.precision;
+    return code;
+}
+
 static int write_table(predict_table *t, const checkpoint *c, const picture_list *list, error *e)
 {
     writer w = {.t = t, .c = c, .list = list};
@@ -125,6 +138,8 @@ int predict_table_write(predict_table *t, char *const *operands, int count, erro
     if (code)
         return code;
     code = check_wishes(t, &c, e);
+    if (!code)
+        code = use_trained_precision(t, &c, e);
     if (!code && t->cache_path) {
         pictures = cache_open(t->cache_path, e);
         if (!pictures)

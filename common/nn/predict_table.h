@@ -13,6 +13,7 @@ typedef struct predict_table {
     int top;                            /* adds the most probable classes; 0: without */
     const char *device;
     device_options device_options;
+    bool as_trained; /* fp32 and tf32 of the checkpoint's recipe go before device_options.precision */
     int batch;
     int64_t max_bad;
     void (*bad)(void *context, const char *message); /* for every unreadable picture; may be NULL */

@@ -274,11 +274,8 @@ static void run_free(run *r)
 /* The augmentation that boxes went through in training is in the checkpoint's recipe. */
 static int trained_augments(run *r, error *e)
 {
-    const char *text = r->c->info.recipe;
     recipe trained;
-    if (!text || !*text)
-        return 0;
-    int code = recipe_parse(&trained, "the checkpoint's recipe", text, strlen(text), e);
+    int code = recipe_of_checkpoint(&trained, r->c->info.recipe, e);
     if (!code)
         r->trained = trained.augments;
     return code;

@@ -337,9 +337,11 @@ static int read_line(recipe *r, words *s, size_t number, size_t *seen, error *e)
     return set_setting(r, k, s->w[1], e);
 }
 
+static const recipe defaults = {.arch = ARCH_RESNET34, .size = 224, .batch = 64, .precision = PRECISION_AUTO};
+
 int recipe_parse(recipe *r, const char *name, const char *text, size_t size, error *e)
 {
-    *r = (recipe){.arch = ARCH_RESNET34, .size = 224, .batch = 64, .precision = PRECISION_AUTO};
+    *r = defaults;
     text_lines at = text_lines_of(text, size);
     const char *line;
     size_t length, seen[AUGMENT] = {0};
@@ -351,6 +353,14 @@ int recipe_parse(recipe *r, const char *name, const char *text, size_t size, err
     }
     if (r->phase_count == 0)
         return fail(e, ERR_INPUT, "%s: no phase, nothing would be trained", name);
+    return 0;
+}
+
+int recipe_of_checkpoint(recipe *r, const char *text, error *e)
+{
+    if (text && *text)
+        return recipe_parse(r, "the checkpoint's recipe", text, strlen(text), e);
+    *r = defaults;
     return 0;
 }
 

@@ -4,8 +4,8 @@
  *     size   224                 side of the square input, a multiple of 32
  *     batch  64
  *     seed   0
- *     precision auto             auto (the fastest that costs no accuracy: fp32, on a GPU tf32), fp32,
- *                                tf32 (fp32 where there is no TF32), bf16 or fp16
+ *     precision auto             auto (bf16 on processors that have it, else tf32), fp32, tf32 (fp32
+ *                                where there is no TF32), bf16 or fp16
  *     augment flip P             mirror with probability P
  *     augment rotate DEG P       by an angle within +-DEG with probability P
  *     augment lighting B C       brightness within +-B, contrast within +-C
@@ -48,6 +48,10 @@ typedef struct recipe {
  * recipe_parse does the same with text in memory; `name` is what error lines call it. */
 int recipe_load(recipe *r, const char *path, error *e);
 int recipe_parse(recipe *r, const char *name, const char *text, size_t size, error *e);
+
+/* The recipe that a checkpoint carries (checkpoint_info's text). NULL or empty: the defaults, without phases.
+ */
+int recipe_of_checkpoint(recipe *r, const char *text, error *e);
 
 /* Applies one --set "KEY=VALUE[,VALUE…]" (ERR_USAGE when it doesn't fit): arch, size, batch, seed, precision,
  * augment.NAME (all lines of that kind; "none" drops them), phase.NAME.lr, phase.NAME.from,

@@ -418,7 +418,7 @@ static void test_misuse(void)
 
 static void test_precision(void)
 {
-    TEST("bf16 without its instructions is refused with their names; auto and default are fp32")
+    TEST("bf16 without its instructions is refused with their names; auto is fp32 there, and default is fp32")
     {
         const char *limit = getenv("ONEBOX_MAX_ISA");
         char *before = limit ? strdup(limit) : NULL;
@@ -445,6 +445,64 @@ static void test_precision(void)
     }
 }
 
+/* Plans of one model share packed weights, but not those of another layout: in bf16 a training's forward
+ * passes want others than an evaluation's. */
+static void check_plans_of_a_model(precision wanted)
+{
+    enum { BATCH = 6, OUTPUTS = 4 };
+    graph g = {0};
+    error e = {0};
+    const device_options options = {.threads = 2, .conv = CONV_AUTO, .precision = wanted};
+    device *d = device_open(device_name, &options, &e);
+    if (!d) {
+        SKIP("%s", e.text);
+        return;
+    }
+    CHECK(!miniature(&g, 36, 48, 64, 1, &e) && g.outputs == OUTPUTS, "%s", e.text);
+    const size_t inputs = (size_t)BATCH * (size_t)g.size * (size_t)g.size * 3;
+    float *params = random_params(&g, 5), *input = malloc(inputs * sizeof *input);
+    philox random = philox_start(9, 1);
+    for (size_t i = 0; i < inputs; i++)
+        input[i] = (float)philox_uniform(&random);
+    float alone[2][BATCH * OUTPUTS], output[BATCH * OUTPUTS];
+    const int orders[4][2] = {{0, 0}, {1, 1}, {0, 1}, {1, 0}}; /* 1: a training, 0: an evaluation */
+    for (int i = 0; i < 4; i++) {
+        plan *plans[2];
+        model *m = model_create(d, &g, &e);
+        CHECK(m && !model_upload(m, params, &e), "%s", e.text);
+        for (int j = 0; j < 2; j++) {
+            const plan_options po = {
+                .batch = BATCH, .training = orders[i][j], .first_group = GROUP_STEM, .freeze_bn = true};
+            plans[j] = plan_create(m, &po, &e);
+            CHECK(plans[j], "%s", e.text);
+        }
+        for (int pass = 0; pass < 4; pass++) {
+            const int training = orders[i][pass % 2];
+            CHECK(!plan_forward(plans[pass % 2], input, 1, 2, output, &e), "%s", e.text);
+            if (i == training && pass == 0)
+                memcpy(alone[training], output, sizeof output);
+            CHECK(!memcmp(output, alone[training], sizeof output), "%s, order %d, pass %d",
+                  device_describe(d), i, pass);
+        }
+        plan_free(plans[0]);
+        plan_free(plans[1]);
+        model_free(m);
+    }
+    graph_free(&g);
+    free(params);
+    free(input);
+    device_close(d);
+}
+
+static void test_plans_of_a_model(void)
+{
+    TEST("a training and an evaluation of one model compute as they would alone")
+    {
+        check_plans_of_a_model(PRECISION_FP32);
+        check_plans_of_a_model(rough_precision);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -456,6 +514,7 @@ int main(int argc, char **argv)
     test_adam();
     test_misuse();
     test_precision();
+    test_plans_of_a_model();
     TEST("evaluations can be cut where the frozen groups end, and give the same bits")
     {
         CHECK(cut_plans >= 30 || strcmp(device_name, "cpu") != 0, "%d", cut_plans);

@@ -7,9 +7,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Relative L2 errors. In bf16 a number has 8 bits: rounding alone makes 0.2 %, and the transforms, which
- * subtract numbers of like size, make it several times that. */
-static const double tolerance = 3e-6, tolerance_bf16 = 2e-2;
+/* Relative L2 errors by winograd_numbers, of tensors and of the weights' gradient. A bf16 has 8 bits:
+ * rounding a tensor makes 0.2 %, and rounding what the transforms make, which subtract numbers of like size,
+ * several times that. */
+static const double tensor_limits[] = {3e-6, 3e-3, 2e-2}, weights_limits[] = {3e-6, 3e-6, 2e-2};
+static const double sum_limits[] = {1e-5, 1e-5, 5e-2};
+
+/* Whether tensors are bf16. */
+static bool small_tensors(const winograd_shape *s)
+{
+    return s->numbers != WINOGRAD_FP32;
+}
 
 /* One shape's data. Tensors are nChw16c, weights OIHW. The kernels get src_t to dsrc_t: the floats
  * themselves, or copies in bf16. */
@@ -83,7 +91,7 @@ static void *bf16_copy(float *x, size_t count)
 /* The kernels' results as floats. */
 static void collect(const problem *p)
 {
-    if (!p->s.bf16)
+    if (!small_tensors(&p->s))
         return;
     for (size_t i = 0; i < p->dst_size; i++)
         p->dst[i] = from_bf16(((const uint16_t *)p->dst_t)[i]);
@@ -134,10 +142,10 @@ static problem open_problem(winograd_shape s, int most_threads)
     p.dst = aligned(p.dst_size * sizeof *p.dst);
     p.dsrc = aligned(p.src_size * sizeof *p.dsrc);
     p.dw = aligned(p.weights_size * sizeof *p.dw);
-    p.src_t = s.bf16 ? bf16_copy(p.src, p.src_size) : p.src;
-    p.ddst_t = s.bf16 ? bf16_copy(p.ddst, p.dst_size) : p.ddst;
-    p.dst_t = s.bf16 ? aligned(p.dst_size * 2) : p.dst;
-    p.dsrc_t = s.bf16 ? aligned(p.src_size * 2) : p.dsrc;
+    p.src_t = small_tensors(&s) ? bf16_copy(p.src, p.src_size) : p.src;
+    p.ddst_t = small_tensors(&s) ? bf16_copy(p.ddst, p.dst_size) : p.ddst;
+    p.dst_t = small_tensors(&s) ? aligned(p.dst_size * 2) : p.dst;
+    p.dsrc_t = small_tensors(&s) ? aligned(p.src_size * 2) : p.dsrc;
     p.u = aligned(winograd_weight_floats(&s) * sizeof *p.u);
     size_t scratch = 0;
     for (int threads = 1; threads <= most_threads; threads++) {
@@ -154,7 +162,7 @@ static problem open_problem(winograd_shape s, int most_threads)
 
 static void close_problem(problem *p)
 {
-    if (p->s.bf16) {
+    if (small_tensors(&p->s)) {
         free(p->src_t);
         free(p->ddst_t);
         free(p->dst_t);
@@ -183,13 +191,18 @@ static double relative_error(const float *a, const double *b, size_t count)
     return size > 0 ? sqrt(difference / size) : sqrt(difference);
 }
 
+static const char *numbers_name(winograd_numbers n)
+{
+    return n == WINOGRAD_FP32 ? "fp32" : n == WINOGRAD_MIXED ? "bf16, products in fp32" : "bf16";
+}
+
 static void check_passes(problem *p, int threads)
 {
     const winograd_shape *s = &p->s;
     winograd_weights_forward(s, p->weights, p->u, threads);
     winograd_forward(s, p->src_t, p->u, p->dst_t, NULL, p->scratch, threads);
     collect(p);
-    const double limit = s->bf16 ? tolerance_bf16 : tolerance;
+    const double limit = tensor_limits[s->numbers];
     const double forward = relative_error(p->dst, p->expected_dst, p->dst_size);
     winograd_weights_backward(s, p->weights, p->u, threads);
     winograd_backward_data(s, p->ddst_t, p->u, p->dsrc_t, NULL, p->scratch, threads);
@@ -197,16 +210,16 @@ static void check_passes(problem *p, int threads)
     const double data = relative_error(p->dsrc, p->expected_dsrc, p->src_size);
     winograd_backward_weights(s, p->src_t, p->ddst_t, p->dw, p->scratch, threads);
     const double weights = relative_error(p->dw, p->expected_dw, p->weights_size);
-    CHECK(forward <= limit && data <= limit && weights <= limit,
+    CHECK(forward <= limit && data <= limit && weights <= weights_limits[s->numbers],
           "n %d c %d k %d h %d w %d, %s, %d threads: forward %.2e, backward data %.2e, weights %.2e", s->n,
-          s->c, s->k, s->h, s->w, s->bf16 ? "bf16" : "fp32", threads, forward, data, weights);
+          s->c, s->k, s->h, s->w, numbers_name(s->numbers), threads, forward, data, weights);
 }
 
-static bool bf16; /* the tests below are for this kind of numbers */
+static winograd_numbers numbers; /* the tests below are for these */
 
 static void check_shape(int n, int c, int k, int h, int w)
 {
-    problem p = open_problem((winograd_shape){.n = n, .c = c, .k = k, .h = h, .w = w, .bf16 = bf16}, 3);
+    problem p = open_problem((winograd_shape){.n = n, .c = c, .k = k, .h = h, .w = w, .numbers = numbers}, 3);
     for (int threads = 1; threads <= 3; threads++)
         check_passes(&p, threads);
     close_problem(&p);
@@ -214,7 +227,7 @@ static void check_shape(int n, int c, int k, int h, int w)
 
 static bool supported(void)
 {
-    const winograd_shape s = {.n = 1, .c = 16, .k = 16, .h = 4, .w = 4, .bf16 = bf16};
+    const winograd_shape s = {.n = 1, .c = 16, .k = 16, .h = 4, .w = 4, .numbers = numbers};
     return winograd_supported(&s);
 }
 
@@ -222,10 +235,10 @@ static void test_support(void)
 {
     TEST("channel counts that are no multiple of 16 are not served")
     {
-        const winograd_shape odd[] = {{1, 8, 16, 4, 4, false},
-                                      {1, 16, 40, 4, 4, false},
-                                      {1, 3, 64, 8, 8, true},
-                                      {1, 0, 16, 4, 4, true}};
+        const winograd_shape odd[] = {{1, 8, 16, 4, 4, WINOGRAD_FP32},
+                                      {1, 16, 40, 4, 4, WINOGRAD_FP32},
+                                      {1, 3, 64, 8, 8, WINOGRAD_BF16},
+                                      {1, 0, 16, 4, 4, WINOGRAD_MIXED}};
         for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
             CHECK(!winograd_supported(&odd[i]), "c %d k %d", odd[i].c, odd[i].k);
     }
@@ -235,7 +248,7 @@ static void test_support(void)
 static const char *title(const char *what)
 {
     static char text[200];
-    snprintf(text, sizeof text, "%s: %s", bf16 ? "bf16" : "fp32", what);
+    snprintf(text, sizeof text, "%s: %s", numbers_name(numbers), what);
     return text;
 }
 
@@ -309,7 +322,8 @@ static void test_epilogue(void)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const int *q = shapes[i];
             problem p = open_problem(
-                (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .bf16 = bf16}, 2);
+                (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers},
+                2);
             float *bias = random_floats((size_t)p.s.k);
             double *expected = zero_doubles(p.dst_size);
             winograd_weights_forward(&p.s, p.weights, p.u, 2);
@@ -329,12 +343,11 @@ static void test_epilogue(void)
                     expected[j] = relu && value < 0 ? 0 : value;
                 }
                 if (in_place)
-                    memcpy(p.dst_t, p.ddst_t, p.dst_size * (bf16 ? 2 : 4));
+                    memcpy(p.dst_t, p.ddst_t, p.dst_size * (small_tensors(&p.s) ? 2 : 4));
                 winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &e, p.scratch, 2);
                 collect(&p);
                 const double error = relative_error(p.dst, expected, p.dst_size);
-                CHECK(error <= (bf16 ? tolerance_bf16 : tolerance), "shape %zu, epilogue %d: %.2e", i, what,
-                      error);
+                CHECK(error <= tensor_limits[numbers], "shape %zu, epilogue %d: %.2e", i, what, error);
             }
             free(bias);
             free(expected);
@@ -370,15 +383,15 @@ static void test_sums(void)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const int *q = shapes[i];
             const winograd_shape shape = {
-                .n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .bf16 = bf16};
-            const double limit = bf16 ? tolerance_bf16 : tolerance, sum_limit = bf16 ? 5e-2 : 1e-5;
+                .n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers};
+            const double limit = tensor_limits[numbers], sum_limit = sum_limits[numbers];
             const int hw = q[3] * q[4], most = q[1] > q[2] ? q[1] : q[2];
             problem p = open_problem(shape, 3);
             float *center = random_floats((size_t)most), *mask = random_floats(p.src_size),
                   *x = random_floats(p.src_size), *second = random_floats(p.src_size);
-            void *mask_t = bf16 ? bf16_copy(mask, p.src_size) : mask,
-                 *x_t = bf16 ? bf16_copy(x, p.src_size) : x,
-                 *second_t = bf16 ? bf16_copy(second, p.src_size) : second;
+            void *mask_t = small_tensors(&p.s) ? bf16_copy(mask, p.src_size) : mask,
+                 *x_t = small_tensors(&p.s) ? bf16_copy(x, p.src_size) : x,
+                 *second_t = small_tensors(&p.s) ? bf16_copy(second, p.src_size) : second;
             double *sums = zero_doubles(2 * (size_t)most), *expected = zero_doubles(2 * (size_t)most),
                    *masked = zero_doubles(p.src_size);
             for (int threads = 1; threads <= 3; threads++) {
@@ -401,7 +414,7 @@ static void test_sums(void)
                         .sums = sums, .center = center, .x = x_t, .mask = what & 1 ? mask_t : NULL};
                     backward.add = what & 4 ? p.dsrc_t : what & 2 ? second_t : NULL;
                     if (what & 4)
-                        memcpy(p.dsrc_t, second_t, p.src_size * (bf16 ? 2 : 4));
+                        memcpy(p.dsrc_t, second_t, p.src_size * (small_tensors(&p.s) ? 2 : 4));
                     winograd_backward_data(&p.s, p.ddst_t, p.u, p.dsrc_t, &backward, p.scratch, threads);
                     collect(&p);
                     for (size_t j = 0; j < p.src_size; j++)
@@ -420,7 +433,7 @@ static void test_sums(void)
                           what, error, worst, size);
                 }
             }
-            if (bf16) {
+            if (small_tensors(&p.s)) {
                 free(mask_t);
                 free(x_t);
                 free(second_t);
@@ -441,9 +454,10 @@ static void test_not_a_number(void)
 {
     TEST(title("a NaN in the source comes out as NaN, ReLU or not"))
     {
-        problem p = open_problem((winograd_shape){.n = 1, .c = 16, .k = 16, .h = 8, .w = 8, .bf16 = bf16}, 1);
+        problem p =
+            open_problem((winograd_shape){.n = 1, .c = 16, .k = 16, .h = 8, .w = 8, .numbers = numbers}, 1);
         const size_t at = (3 * 8 + 3) * 16 + 5;
-        if (bf16)
+        if (small_tensors(&p.s))
             ((uint16_t *)p.src_t)[at] = 0x7fc0;
         else
             p.src[at] = NAN;
@@ -465,7 +479,9 @@ static void test_repeats(void)
             for (int threads = 1; threads <= 3; threads++) {
                 const int *q = shapes[i];
                 problem p = open_problem(
-                    (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .bf16 = bf16}, 3);
+                    (winograd_shape){
+                        .n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers},
+                    3);
                 float *first_dst = aligned(p.dst_size * sizeof(float)),
                       *first_dw = aligned(p.weights_size * sizeof(float));
                 float *first_dsrc = aligned(p.src_size * sizeof(float));
@@ -516,7 +532,8 @@ static void test_all(void)
     if (!supported()) {
         TEST("convolutions by Winograd agree with double precision")
         {
-            SKIP("this processor has no AVX-512 F, BW, DQ and VL%s", bf16 ? ", or no AVX512_BF16" : "");
+            SKIP("this processor has no AVX-512 F, BW, DQ and VL%s",
+                 numbers == WINOGRAD_FP32 ? "" : ", or no AVX512_BF16");
         }
         return;
     }
@@ -534,9 +551,8 @@ static void test_all(void)
 int main(void)
 {
     test_support();
-    test_all();
+    for (numbers = WINOGRAD_FP32; numbers <= WINOGRAD_BF16; numbers++)
+        test_all();
     test_scratch();
-    bf16 = true;
-    test_all();
     return test_end();
 }
