@@ -14,9 +14,8 @@
 /* Sums, weights outside and the weights' gradient are fp32 in all. */
 typedef enum winograd_numbers {
     WINOGRAD_FP32,  /* activations, their gradients and the factors of products */
-    WINOGRAD_MIXED, /* activations and their gradients are bf16, factors fp32: as exact as bf16 tensors allow
-                     */
-    WINOGRAD_BF16 /* all are bf16: products at twice the rate; the factors' rounding makes 1 % of a result */
+    WINOGRAD_MIXED, /* activations and gradients in bf16, factors in fp32: as exact as such tensors allow */
+    WINOGRAD_BF16   /* all in bf16: products at twice the rate; the factors' rounding makes 1 % of a result */
 } winograd_numbers;
 
 typedef struct winograd_shape {
@@ -26,8 +25,7 @@ typedef struct winograd_shape {
     winograd_numbers numbers;
 } winograd_shape;
 
-/* True when this processor (AVX-512 F, BW, DQ, VL; for bf16 tensors AVX512_BF16) and these channel counts are
- * served.
+/* True when this processor (AVX-512 F, BW, DQ, VL; for bf16 AVX512_BF16) and these channel counts are served.
  */
 bool winograd_supported(const winograd_shape *s);
 

@@ -11,10 +11,10 @@
  * different coefficients from falling into the same cache sets.
  *
  * With factors in bf16 the processor multiplies pairs and adds both products to one float, so V, Y and U are
- * made of words of 32 bits, each a pair along the sum: V and U forward          two input channels: V lines
- * and U rows count half V and Y of the weights   two tiles: [c/16][tile / 2][37][16 words]; what a pair lacks
- * is zero Everything below is counted in words (a float, or a pair); M and the weights' gradient are fp32 in
- * both.
+ * made of words of 32 bits, each a pair along the sum:
+ *   V and U forward          two input channels: V lines and U rows count half
+ *   V and Y of the weights   two tiles: [c/16][tile / 2][37][16 words]; what a pair lacks is zero
+ * Everything below is counted in words (a float, or a pair); M and the weights' gradient are always fp32.
  */
 #ifndef ONEBOX_DEVICE_WINOGRAD_KERNELS_H
 #define ONEBOX_DEVICE_WINOGRAD_KERNELS_H
