@@ -12,7 +12,7 @@ typedef enum maker { LIBRARY, WINOGRAD, STRIDED } maker;
 struct conv {
     conv_shape shape;
     conv_options options;
-    maker maker;                      /* whose kernels; but for the library's, the three below are NULL */
+    maker maker;                      /* whose kernels; but for the library's, `pass` is empty */
     bool winograd;                    /* ours or the library's */
     winograd_shape winograd_shape[3]; /* by conv_pass */
     strided_shape strided_shape;

@@ -8,7 +8,7 @@
  * in bf16 on a processor with matrix tiles (AMX_BF16), whose direct products outrun any saving.
  * Tensors in bf16 go through Winograd with factors in bf16, except in the forward passes of a training, which
  * keep what the transforms make in fp32: rounding that as well makes 1 % of each layer where bf16 tensors
- * alone make 0.2 %, and detectors came out below the spread of those in fp32 (SPEED.md).
+ * alone make 0.2 %, and with it the mean accuracy of three detectors was below its range (SPEED.md).
  */
 #ifndef ONEBOX_DEVICE_CONV_H
 #define ONEBOX_DEVICE_CONV_H

@@ -43,10 +43,10 @@ typedef struct device_options {
      * processor, never by timing; not for the inference of at most 4 pictures), else direct */
     conv_algorithm conv;
     precision precision; /* PRECISION_BF16: activations, their gradients and the factors of products in the
-                            backbone (but see winograd_numbers); fp32: parameters, moments, statistics, sums,
-                            the head, losses. Refused without AVX512_BF16. PRECISION_AUTO: the fastest one
-                            that costs no accuracy (SPEED.md): bf16 where the processor has it, else fp32; on
-                            a GPU tf32 */
+                            backbone, but for a training's forward passes by Winograd; fp32: parameters,
+                            moments, statistics, sums, the head, losses. Refused without AVX512_BF16.
+                            PRECISION_AUTO: the fastest one that costs no accuracy (SPEED.md): bf16 where the
+                            processor has it, else fp32; on a GPU tf32 */
 } device_options;
 
 /* `name`: "auto" (a GPU when one works, else the CPU), "cpu" or "cuda[:N]" (the first GPU, or number N). NULL

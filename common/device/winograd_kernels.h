@@ -29,15 +29,15 @@ enum {
     K_BLOCK = 64,            /* output channels of one product */
     C_BLOCK = 64,            /* input channels of one piece of the weight gradient */
     PRODUCT_ROWS = 6,        /* most tiles of one product */
-    PRODUCT_AHEAD_LINES = 6, /* cache lines fetched for each block of 16 channels; in bf16 half */
+    PRODUCT_AHEAD_LINES = 6, /* cache lines fetched for each block of 16 channels; of bf16 half */
 };
 
 /* Transforms of the tile whose top left output pixel is (y, x) in one plane [h][w][16]. Sizes are outputs
  * along a side: 4, 3 or 2. Pixels outside the plane count as zero and are not written. */
 typedef void winograd_input_tile(const void *plane, int h, int w, int y, int x, float *v);
 
-/* The same for the weights' gradient, from source pixels or gradients: `second` (bf16 only) says that the
- * tile is the second of its pair, whose first one has been transformed before. */
+/* The same for the weights' gradient, from source pixels or gradients: `second` (factors in bf16 only) says
+ * that the tile is the second of its pair, whose first one has been transformed before. */
 typedef void winograd_pair_tile(const void *plane, int h, int w, int y, int x, float *v, bool second);
 
 /* What the output transform does with the results: winograd_epilogue for 16 channels and one picture. */

@@ -29,9 +29,10 @@ static int k_block_width(int k, int channels)
 
 static const winograd_kernels *kernels_of(const winograd_shape *s)
 {
-    return s->numbers == WINOGRAD_FP32    ? &winograd_kernels_fp32
-           : s->numbers == WINOGRAD_MIXED ? &winograd_kernels_mixed
-                                          : &winograd_kernels_bf16;
+    static const winograd_kernels *const kernels[] = {[WINOGRAD_FP32] = &winograd_kernels_fp32,
+                                                      [WINOGRAD_MIXED] = &winograd_kernels_mixed,
+                                                      [WINOGRAD_BF16] = &winograd_kernels_bf16};
+    return kernels[s->numbers];
 }
 
 /* Rows of U for `channels` input channels. */

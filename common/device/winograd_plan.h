@@ -66,7 +66,7 @@ static inline size_t round_up(size_t floats)
 }
 
 /* From coefficient to coefficient of U (or of its gradient), for a k block of `width` and `rows` rows: one
- * for each input channel, in bf16 for each two. */
+ * for each input channel, with factors in bf16 for each two. */
 static inline ptrdiff_t u_coef_step(int rows, int width)
 {
     return (ptrdiff_t)rows * width + 16;
