@@ -1,8 +1,8 @@
 /* draw-set - a small data set of drawings in PASCAL VOC form, to try everything on. */
 #include "base/program.h"
-#include "image/drawing.h"
-#include "image/drawset.h"
-#include "image/figure.h"
+#include "render/drawing.h"
+#include "render/drawset.h"
+#include "render/figure.h"
 #include "image/picture.h"
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 /* evaluate - how good predictions are. */
 #include "base/file.h"
 #include "base/program.h"
-#include "voc/metrics.h"
+#include "judge/metrics.h"
 
 #include <string.h>
 

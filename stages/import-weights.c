@@ -1,6 +1,6 @@
 /* import-weights - ImageNet weights of PyTorch, torchvision or timm as a weights file for the trainings. */
 #include "base/program.h"
-#include "nn/import.h"
+#include "weights/import.h"
 
 int main(int argc, char **argv)
 {

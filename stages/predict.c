@@ -1,8 +1,8 @@
 /* predict - what a trained network says about pictures. */
 #include "base/program.h"
 #include "base/threads.h"
-#include "nn/device_choice.h"
-#include "nn/predict_table.h"
+#include "front/device_choice.h"
+#include "front/predict_table.h"
 #include "voc/pred.h"
 
 static void report_bad(void *context, const char *message)

@@ -1,8 +1,8 @@
 /* render - pictures to look at: annotated and predicted boxes, grids of predictions, curves of trainings. */
 #include "base/program.h"
-#include "image/figure.h"
+#include "render/figure.h"
 #include "image/picture.h"
-#include "image/render.h"
+#include "render/render.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* train-bbox - trains the regressor of the largest object's box. */
-#include "nn/train_main.h"
+#include "front/train_main.h"
 
 int main(int argc, char **argv)
 {

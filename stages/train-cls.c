@@ -1,5 +1,5 @@
 /* train-cls - trains the classifier of the largest object. */
-#include "nn/train_main.h"
+#include "front/train_main.h"
 
 int main(int argc, char **argv)
 {

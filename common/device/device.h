@@ -16,7 +16,7 @@
 #define ONEBOX_DEVICE_DEVICE_H
 
 #include "base/error.h"
-#include "nn/graph.h"
+#include "graph/graph.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 #include "nn/checkpoint.h"
 
 #include "base/text.h"
-#include "nn/safetensors.h"
-#include "nn/weights.h"
+#include "weights/safetensors.h"
+#include "nn/initial.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #ifndef ONEBOX_NN_CHECKPOINT_H
 #define ONEBOX_NN_CHECKPOINT_H
 
-#include "nn/resnet.h"
+#include "graph/resnet.h"
 
 /* What a checkpoint says about itself. Texts are owned by whoever fills it in; after checkpoint_open by the
  * checkpoint. NULL texts are written as empty ones. */

@@ -10,7 +10,7 @@
 #ifndef ONEBOX_NN_LOSS_H
 #define ONEBOX_NN_LOSS_H
 
-#include "nn/resnet.h"
+#include "graph/resnet.h"
 
 #define DETN_CLASS_WEIGHT 20.0
 

@@ -63,8 +63,4 @@ typedef struct predict_options {
 int predict_run(const checkpoint *c, device *d, const picture_list *list, const predict_options *o,
                 size_t *bad, error *e);
 
-/* Draws the prediction on the picture, in its own size, or for a row of a cache as scaled there, and writes
- * it into folder `dir` under its own name (JPEG stays JPEG, all others become .png). `label` may be NULL. */
-int predict_draw(const picture_list *list, const prediction *p, const char *label, const char *dir, error *e);
-
 #endif

@@ -22,7 +22,7 @@
 #include "base/text.h"
 #include "device/device.h"
 #include "image/augment.h"
-#include "nn/resnet.h"
+#include "graph/resnet.h"
 #include "nn/schedule.h"
 
 enum { RECIPE_PHASES = 16, RECIPE_NAME = 32 };

@@ -12,7 +12,7 @@
 #ifndef ONEBOX_NN_SCHEDULE_H
 #define ONEBOX_NN_SCHEDULE_H
 
-#include "nn/graph.h"
+#include "graph/graph.h"
 
 typedef enum schedule_kind { SCHEDULE_COSINE, SCHEDULE_TRIANGULAR } schedule_kind;
 

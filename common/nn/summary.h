@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "device/device.h"
-#include "nn/resnet.h"
+#include "graph/resnet.h"
 
 /* Appends a header and one line for each module that runs, containers left out, in the order in which they
  * end: a residual block stands behind its parts. Columns, blanks between:

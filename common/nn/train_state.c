@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "nn/history.h"
-#include "nn/weights.h"
+#include "nn/initial.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -15,7 +15,7 @@
 #ifndef ONEBOX_NN_TRAIN_STATE_H
 #define ONEBOX_NN_TRAIN_STATE_H
 
-#include "nn/safetensors.h"
+#include "weights/safetensors.h"
 #include "nn/trainer.h"
 
 enum { TRAIN_FACTS = 8 };

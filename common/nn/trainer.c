@@ -1,7 +1,7 @@
 #include "nn/trainer.h"
 
 #include "base/progress.h"
-#include "nn/weights.h"
+#include "nn/initial.h"
 
 #include <math.h>
 #include <stdlib.h>

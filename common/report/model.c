@@ -1,10 +1,10 @@
 /* One trained model: how good it is, how it was trained, what its pictures look like. */
 #include "report/report.h"
 
-#include "image/table.h"
+#include "render/table.h"
 #include "nn/recipe.h"
-#include "nn/safetensors.h"
-#include "voc/metrics_read.h"
+#include "weights/safetensors.h"
+#include "judge/metrics_read.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "voc/coco.h"
 
 #include "voc/idmap.h"
-#include "voc/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

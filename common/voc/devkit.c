@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "voc/idmap.h"
-#include "voc/json.h"
+#include "base/json.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "voc/names.h"
 
-#include "voc/json.h"
+#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -46,21 +46,3 @@ syntax() { # COMPILER: every C file, without writing objects
         [ "$count" -le 120 ]
     done
 }
-
-@test "only the programs' front prints, and only common/device knows vendors' libraries" {
-    # the front: common/base/program.c and what trainings show
-    for file in common/{voc,image,nn,device,report}/*.c; do
-        case $file in common/nn/train_report.c | common/nn/train_main.c) continue ;; esac
-        run -1 grep -nE '\b(printf|puts|putchar|perror)\(|fprintf\((stderr|stdout)' "$file"
-    done
-    for file in common/{base,voc,image,nn,report}/*.[ch] stages/*.c; do
-        run -1 grep -nE 'include *[<"](oneapi/dnnl|dnnl|omp|cudnn|cuda|cublas)' "$file"
-    done
-}
-
-@test "dependencies point one way: base, voc and image, nn and device, stages" {
-    run grep -nE '#include "(voc|image|nn|device)/' common/base/*.[ch]
-    assert_output ""
-    run grep -nE '#include "(nn)/' common/voc/*.[ch]
-    assert_output ""
-}

@@ -6,8 +6,8 @@
  */
 #include "base/random.h"
 #include "device/cpu_profile.h"
-#include "nn/resnet.h"
-#include "nn/weights.h"
+#include "graph/resnet.h"
+#include "nn/initial.h"
 
 #include <immintrin.h>
 #include <omp.h>

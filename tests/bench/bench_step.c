@@ -6,8 +6,8 @@
 
 #include "base/random.h"
 #include "device/device.h"
-#include "nn/resnet.h"
-#include "nn/weights.h"
+#include "graph/resnet.h"
+#include "nn/initial.h"
 
 #include <stdio.h>
 #include <stdlib.h>

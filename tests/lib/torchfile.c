@@ -8,8 +8,8 @@
  * flat=NAME (another shape), nan=NAME. The values are the same in every form: multiples of 1/64 within [-1,
  * 1), which all types hold exactly; variances are positive. */
 #include "base/text.h"
-#include "nn/resnet.h"
-#include "nn/safetensors.h"
+#include "graph/resnet.h"
+#include "weights/safetensors.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #define ONEBOX_TEST_REFERENCE_H
 
 #include "base/random.h"
-#include "nn/graph.h"
+#include "graph/graph.h"
 
 #include <math.h>
 #include <stdlib.h>

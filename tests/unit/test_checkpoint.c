@@ -1,7 +1,7 @@
 #include "nn/checkpoint.h"
 #include "base/file.h"
-#include "nn/safetensors.h"
-#include "nn/weights.h"
+#include "weights/safetensors.h"
+#include "nn/initial.h"
 #include "test.h"
 
 #include <math.h>

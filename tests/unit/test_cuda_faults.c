@@ -3,7 +3,7 @@
  * line, nothing left behind. */
 #include "device/device.h"
 #include "base/random.h"
-#include "nn/graph.h"
+#include "graph/graph.h"
 #include "standin_device.h"
 #include "test.h"
 

@@ -1,7 +1,7 @@
 /* Unit tests of figures, boxes, labels and plots (common/image/figure, draw, plot). */
-#include "image/draw.h"
-#include "image/figure.h"
-#include "image/plot.h"
+#include "render/draw.h"
+#include "render/figure.h"
+#include "render/plot.h"
 
 #include "base/file.h"
 #include "test.h"

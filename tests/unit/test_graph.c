@@ -1,6 +1,6 @@
-#include "nn/graph.h"
-#include "nn/resnet.h"
-#include "nn/weights.h"
+#include "graph/graph.h"
+#include "graph/resnet.h"
+#include "nn/initial.h"
 #include "test.h"
 
 #include <math.h>

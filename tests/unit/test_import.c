@@ -1,7 +1,7 @@
 /* The development weights through the import, tensor by tensor. What else the import does is in
  * tests/bats/16-import-weights.bats. */
-#include "nn/import.h"
-#include "nn/safetensors.h"
+#include "weights/import.h"
+#include "weights/safetensors.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "image/sample.h"
 #include "nn/checkpoint.h"
 #include "nn/loss.h"
-#include "nn/weights.h"
+#include "nn/initial.h"
 #include "base/file.h"
 #include "base/random.h"
 #include "base/text.h"

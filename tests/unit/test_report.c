@@ -1,7 +1,7 @@
 /* The page of report: escaping, embedding, links, what a folder holds, figures read back. */
 #include "report/found.h"
 #include "report/html.h"
-#include "voc/metrics_read.h"
+#include "judge/metrics_read.h"
 #include "test.h"
 
 #include <math.h>

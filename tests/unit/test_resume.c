@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "nn/train_state.h"
-#include "nn/weights.h"
+#include "nn/initial.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "nn/safetensors.h"
+#include "weights/safetensors.h"
 #include "base/text.h"
 #include "test.h"
 

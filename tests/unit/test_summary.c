@@ -2,7 +2,7 @@
 #include "nn/summary.h"
 
 #include "base/random.h"
-#include "nn/weights.h"
+#include "nn/initial.h"
 #include "test.h"
 
 #include <math.h>

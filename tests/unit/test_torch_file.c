@@ -1,6 +1,6 @@
 /* Files of torch.save, pickles and zip archives: the goldens in tests/golden/torch, and hostile ones. */
 #include "base/text.h"
-#include "nn/torch_file.h"
+#include "weights/torch_file.h"
 #include "test.h"
 
 #include <stdlib.h>

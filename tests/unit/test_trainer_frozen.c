@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "nn/trainer.h"
-#include "nn/weights.h"
+#include "nn/initial.h"
 
 #include <math.h>
 #include <stdlib.h>

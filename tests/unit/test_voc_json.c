@@ -1,5 +1,5 @@
 /* Unit tests of voc/json: the walk, and everything that jsmn lets through. */
-#include "voc/json.h"
+#include "base/json.h"
 
 #include "test.h"
 

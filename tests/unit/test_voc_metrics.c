@@ -1,5 +1,5 @@
 /* Unit tests of voc/metrics: a small set judged by hand. */
-#include "voc/metrics.h"
+#include "judge/metrics.h"
 
 #include "test.h"
 

@@ -1,0 +1,618 @@
+#define JSMN_PARENT_LINKS
+#define JSMN_STRICT
+#define JSMN_STATIC
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include <jsmn.h>
+#pragma GCC diagnostic pop
+
+#include "base/json.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* ---------------------------------------------------------------- errors */
+
+int json_fail(const json_reader *r, error *e, const char *format, ...)
+{
+    char text[500], element[32] = "";
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (r->index >= 0)
+        snprintf(element, sizeof element, "[%lld]", (long long)r->index);
+    size_t byte = (size_t)((r->text ? r->text : r->at) - r->view.data);
+    return fail(e, ERR_INPUT, "%s: byte %zu%s%.*s%s: %s", r->view.path, byte, r->key.size ? ", " : "",
+                (int)(r->key.size < 60 ? r->key.size : 60), r->key.size ? r->key.text : "", element, text);
+}
+
+/* What is wrong with the text between two quotes, or NULL. */
+static const char *bad_string(const char *text, size_t size)
+{
+    unsigned char high = 0;
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < 0x20)
+            return "a control character";
+        high |= (unsigned char)text[i];
+    }
+    return high < 0x80 || utf8_valid(text, size) ? NULL : "bytes that are not UTF-8";
+}
+
+/* A failure of the walk, at a place rather than in a record. */
+static bool fail_at(json_reader *r, const char *at, const char *what, error *e)
+{
+    if (at >= r->end)
+        fail(e, ERR_INPUT, "%s: byte %zu: the file ends too early (%s)", r->view.path, r->view.size, what);
+    else
+        fail(e, ERR_INPUT, "%s: byte %zu: %s", r->view.path, (size_t)(at - r->view.data), what);
+    return false;
+}
+
+/* ---------------------------------------------------------------- the walk through the file */
+
+enum { WALK_FIRST_KEY, WALK_NEXT_KEY, WALK_FIRST_ELEMENT, WALK_NEXT_ELEMENT, WALK_END };
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static void skip_space(json_reader *r)
+{
+    while (r->at < r->end && is_space(*r->at))
+        r->at++;
+}
+
+/* at: behind an opening quote. Returns the closing quote, or `end`. */
+static const char *string_end(const char *at, const char *end)
+{
+    for (;;) {
+        const char *quote = memchr(at, '"', (size_t)(end - at));
+        if (!quote)
+            return end;
+        size_t slashes = 0;
+        while (quote - slashes > at && quote[-1 - (ptrdiff_t)slashes] == '\\')
+            slashes++;
+        if (slashes % 2 == 0)
+            return quote;
+        at = quote + 1;
+    }
+}
+
+/* The end of the value that begins at `at`, found from brackets and quotes alone; NULL when there is none. */
+static const char *value_end(json_reader *r, const char *at, error *e)
+{
+    static const unsigned char special[256] = {['"'] = 1, ['['] = 2, ['{'] = 2, [']'] = 3, ['}'] = 3};
+    const char *end = r->end, *p = at;
+    int depth = 0;
+    if (p < end && *p != '"' && *p != '[' && *p != '{') {
+        while (p < end && !is_space(*p) && *p != ',' && *p != ']' && *p != '}')
+            p++;
+        if (p == end || p == at)
+            fail_at(r, p, "a value is expected here", e);
+        return p == end || p == at ? NULL : p;
+    }
+    for (; p < end; p++) {
+        switch (special[(unsigned char)*p]) {
+        case 1:
+            p = string_end(p + 1, end);
+            break;
+        case 2:
+            if (++depth > JSON_DEPTH_MAX - 2) {
+                fail_at(r, p, "brackets are nested too deeply (more than 64 levels)", e);
+                return NULL;
+            }
+            break;
+        case 3:
+            depth--;
+            break;
+        default:
+            continue;
+        }
+        if (depth == 0 && p < end)
+            return p + 1;
+    }
+    fail_at(r, end, "a bracket or quote is not closed", e);
+    return NULL;
+}
+
+int json_open(json_reader *r, const char *path, error *e)
+{
+    *r = (json_reader){.index = -1};
+    int code = file_open(&r->view, path, e);
+    if (code)
+        return code;
+    r->at = r->view.data ? r->view.data : "";
+    r->end = r->at + r->view.size;
+    if (r->view.size >= 3 && memcmp(r->at, "\xef\xbb\xbf", 3) == 0)
+        r->at += 3; /* a byte order mark */
+    skip_space(r);
+    if (r->at == r->end)
+        return fail(e, ERR_INPUT, "%s: is empty, JSON is needed", r->view.path);
+    if (*r->at != '{')
+        return fail(e, ERR_INPUT, "%s: byte %zu: no JSON object: '{' is expected", r->view.path,
+                    (size_t)(r->at - r->view.data));
+    r->at++;
+    r->state = WALK_FIRST_KEY;
+    return 0;
+}
+
+void json_close(json_reader *r)
+{
+    if (r->view.path)
+        file_close(&r->view);
+    free(r->tokens);
+    *r = (json_reader){0};
+}
+
+/* Gives back the pages that lie behind us, so that a file bigger than memory can be read. */
+static void drop_pages(json_reader *r)
+{
+    const size_t step = (size_t)32 << 20;
+    size_t done = (size_t)(r->text - r->view.data);
+    if (r->view.mapped && done - r->dropped >= 2 * step) {
+        size_t size = (done - r->dropped - step) / step * step;
+        char *from = (char *)(uintptr_t)r->view.data + r->dropped;
+        madvise(from, size,
+                MADV_DONTNEED); /* pages of a private mapping never written: read again if needed */
+        r->dropped += size;
+    }
+}
+
+static int tokenise(json_reader *r, error *e);
+
+/* One record [at, end of value); moves behind it. */
+static bool take_record(json_reader *r, error *e)
+{
+    const char *end = value_end(r, r->at, e);
+    if (!end)
+        return false;
+    r->text = r->at;
+    r->size = (size_t)(end - r->at);
+    r->at = end;
+    if (r->size > JSON_RECORD_MAX) {
+        json_fail(r, e, "one value of %zu bytes; more than 16 MiB are refused", r->size);
+        return false;
+    }
+    drop_pages(r);
+    return tokenise(r, e) == 0;
+}
+
+/* `"name" :` of the next member. */
+static bool take_key(json_reader *r, error *e)
+{
+    if (r->at == r->end || *r->at != '"')
+        return fail_at(r, r->at, "the name of a member in quotes is expected", e);
+    const char *start = r->at + 1, *stop = string_end(start, r->end);
+    if (stop == r->end)
+        return fail_at(r, stop, "a quote is not closed", e);
+    if (bad_string(start, (size_t)(stop - start)))
+        return fail_at(r, start, "a control character, or bytes that are not UTF-8, in a name", e);
+    r->key = (text_field){start, (size_t)(stop - start)};
+    r->at = stop + 1;
+    skip_space(r);
+    if (r->at == r->end || *r->at != ':')
+        return fail_at(r, r->at, "':' is expected behind the name", e);
+    r->at++;
+    skip_space(r);
+    return true;
+}
+
+bool json_next(json_reader *r, error *e)
+{
+    r->text = NULL;
+    for (;;) {
+        skip_space(r);
+        char c = r->at < r->end ? *r->at : 0;
+        switch (r->state) {
+        case WALK_FIRST_KEY:
+        case WALK_NEXT_KEY:
+            r->key = (text_field){0};
+            r->index = -1;
+            if (c == '}') {
+                r->at++;
+                skip_space(r);
+                r->state = WALK_END;
+                return r->at == r->end ? false
+                                       : fail_at(r, r->at, "text behind the end of the JSON object", e);
+            }
+            if (r->state == WALK_NEXT_KEY) {
+                if (c != ',')
+                    return fail_at(r, r->at, "',' or '}' is expected", e);
+                r->at++;
+                skip_space(r);
+            }
+            if (!take_key(r, e))
+                return false;
+            if (r->at < r->end && *r->at == '[') {
+                r->at++;
+                r->state = WALK_FIRST_ELEMENT;
+                break;
+            }
+            r->state = WALK_NEXT_KEY;
+            return take_record(r, e);
+        case WALK_FIRST_ELEMENT:
+            if (c == ']') {
+                r->at++;
+                r->state = WALK_NEXT_KEY;
+                r->text = r->at;
+                r->size = r->token_count = 0;
+                return true;
+            }
+            r->state = WALK_NEXT_ELEMENT;
+            r->index = 0;
+            return take_record(r, e);
+        case WALK_NEXT_ELEMENT:
+            if (c == ']') {
+                r->at++;
+                r->state = WALK_NEXT_KEY;
+                break;
+            }
+            if (c != ',')
+                return fail_at(r, r->at, "',' or ']' is expected", e);
+            r->at++;
+            skip_space(r);
+            r->index++;
+            return take_record(r, e);
+        default:
+            return false;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- what jsmn lets through */
+
+/* true, false, null, or a number in the grammar of RFC 8259. */
+static bool valid_primitive(const char *p, size_t size)
+{
+    const char *end = p + size;
+    if ((size == 4 && (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0)) ||
+        (size == 5 && memcmp(p, "false", 5) == 0))
+        return true;
+    if (p < end && *p == '-')
+        p++;
+    if (p == end || *p < '0' || *p > '9')
+        return false;
+    if (*p == '0')
+        p++;
+    else
+        while (p < end && *p >= '0' && *p <= '9')
+            p++;
+    if (p < end && *p == '.') {
+        const char *digits = ++p;
+        while (p < end && *p >= '0' && *p <= '9')
+            p++;
+        if (p == digits)
+            return false;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < end && (*p == '+' || *p == '-'))
+            p++;
+        const char *digits = p;
+        while (p < end && *p >= '0' && *p <= '9')
+            p++;
+        if (p == digits)
+            return false;
+    }
+    return p == end;
+}
+
+enum { EXPECT_FIRST, EXPECT_KEY, EXPECT_COLON, EXPECT_VALUE, EXPECT_AFTER };
+
+typedef struct grammar {
+    jsmntype_t
+        open[JSON_DEPTH_MAX + 1]; /* kinds of the brackets around the present place; [0] is the outside */
+    int depth, expect;
+} grammar;
+
+/* The text between two tokens: blanks, commas, colons and closing brackets, each where it may stand. */
+static bool walk_gap(grammar *g, const char *p, const char *end)
+{
+    for (; p < end; p++) {
+        switch (*p) {
+        case ' ':
+        case '\t':
+        case '\r':
+        case '\n':
+            continue;
+        case ',':
+            if (g->expect != EXPECT_AFTER || g->depth == 0)
+                return false;
+            g->expect = g->open[g->depth] == JSMN_OBJECT ? EXPECT_KEY : EXPECT_VALUE;
+            continue;
+        case ':':
+            if (g->expect != EXPECT_COLON)
+                return false;
+            g->expect = EXPECT_VALUE;
+            continue;
+        case ']':
+        case '}':
+            if (g->depth == 0 || (g->expect != EXPECT_AFTER && g->expect != EXPECT_FIRST) ||
+                g->open[g->depth] != (*p == '}' ? JSMN_OBJECT : JSMN_ARRAY))
+                return false;
+            g->depth--;
+            g->expect = EXPECT_AFTER;
+            continue;
+        default:
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool walk_token(grammar *g, const char *text, const jsmntok_t *t)
+{
+    bool in_object = g->open[g->depth] == JSMN_OBJECT;
+    if (t->type == JSMN_STRING && (g->expect == EXPECT_KEY || (g->expect == EXPECT_FIRST && in_object))) {
+        g->expect = EXPECT_COLON;
+        return true;
+    }
+    if (g->expect != EXPECT_VALUE && !(g->expect == EXPECT_FIRST && !in_object))
+        return false;
+    g->expect = EXPECT_AFTER;
+    if (t->type == JSMN_PRIMITIVE)
+        return valid_primitive(text + t->start, (size_t)(t->end - t->start));
+    if (t->type == JSMN_OBJECT || t->type == JSMN_ARRAY) {
+        if (g->depth == JSON_DEPTH_MAX)
+            return false;
+        g->open[++g->depth] = t->type;
+        g->expect = EXPECT_FIRST;
+    }
+    return true;
+}
+
+/* How much of the record to show from `at` on. */
+static int near(const json_reader *r, const char *at)
+{
+    ptrdiff_t left = r->text + r->size - at;
+    return left < 20 ? (int)left : 20;
+}
+
+static int check_grammar(json_reader *r, error *e)
+{
+    grammar g = {.expect = EXPECT_VALUE};
+    const char *at = r->text;
+    for (size_t i = 0; i < r->token_count; i++) {
+        const jsmntok_t *t = &r->tokens[i];
+        bool string = t->type == JSMN_STRING, opens = t->type == JSMN_OBJECT || t->type == JSMN_ARRAY;
+        const char *start = r->text + t->start - (string ? 1 : 0);
+        if (!walk_gap(&g, at, start) || !walk_token(&g, r->text, t))
+            return json_fail(r, e, "no valid JSON near '%.*s'", near(r, start), start);
+        const char *wrong = string ? bad_string(r->text + t->start, (size_t)(t->end - t->start)) : NULL;
+        if (wrong)
+            return json_fail(r, e, "%s in a string", wrong);
+        at = r->text + (opens ? t->start + 1 : string ? t->end + 1 : t->end);
+    }
+    if (!walk_gap(&g, at, r->text + r->size) || g.depth != 0 || g.expect != EXPECT_AFTER)
+        return json_fail(r, e, "no valid JSON: brackets, commas or values do not fit together");
+    return 0;
+}
+
+static int tokenise(json_reader *r, error *e)
+{
+    if (memchr(r->text, 0, r->size))
+        return json_fail(r, e, "a NUL character");
+    if (*r->text != '{' && *r->text != '[' && *r->text != '"') { /* jsmn has no bare values */
+        if (!valid_primitive(r->text, r->size))
+            return json_fail(r, e, "'%.*s' is no JSON value", near(r, r->text), r->text);
+        if (mem_grow(&r->tokens, &r->token_capacity, 1, sizeof *r->tokens, "JSON tokens", e))
+            return ERR_SYSTEM;
+        r->tokens[0] = (jsmntok_t){.type = JSMN_PRIMITIVE, .end = (int)r->size, .parent = -1};
+        r->token_count = 1;
+        return 0;
+    }
+    jsmn_parser parser;
+    jsmn_init(&parser);
+    int n = JSMN_ERROR_NOMEM;
+    for (size_t want = 64; n == JSMN_ERROR_NOMEM; want = r->token_capacity + 1) {
+        if (mem_grow(&r->tokens, &r->token_capacity, want, sizeof *r->tokens, "JSON tokens", e))
+            return ERR_SYSTEM;
+        n = jsmn_parse(&parser, r->text, r->size, r->tokens,
+                       (unsigned)r->token_capacity); /* goes on where it was */
+    }
+    if (n < 1)
+        return json_fail(r, e, "no valid JSON (near byte %u of this value)", parser.pos);
+    r->token_count = parser.toknext;
+    return check_grammar(r, e);
+}
+
+/* ---------------------------------------------------------------- looking into a record */
+
+bool json_is_member(const json_reader *r, const char *name)
+{
+    return text_is(r->key, name);
+}
+
+int json_after(const json_reader *r, int token)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    if (t->type == JSMN_PRIMITIVE || t->type == JSMN_STRING)
+        return token + 1 + t->size;                  /* size 1: a key, whose value follows */
+    int low = token + 1, high = (int)r->token_count; /* the first token that starts behind this one's end */
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (r->tokens[middle].start < t->end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int json_get(const json_reader *r, int object, const char *name, error *e)
+{
+    if ((size_t)object >= r->token_count || r->tokens[object].type != JSMN_OBJECT)
+        return -1;
+    int found = -1, size = (int)strlen(name);
+    for (int key = object + 1; (size_t)key < r->token_count && r->tokens[key].parent == object;
+         key = json_after(r, key + 1)) {
+        const jsmntok_t *t = &r->tokens[key];
+        if (t->end - t->start != size || memcmp(r->text + t->start, name, (size_t)size) != 0)
+            continue;
+        if (found >= 0) {
+            json_fail(r, e, "'%s' is there twice", name);
+            return -1;
+        }
+        found = key + 1;
+    }
+    return found;
+}
+
+bool json_number(const json_reader *r, int token, double *value)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    return t->type == JSMN_PRIMITIVE && text_double(r->text + t->start, (size_t)(t->end - t->start), value);
+}
+
+bool json_whole(const json_reader *r, int token, int64_t min, int64_t max, int64_t *value)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    if (t->type == JSMN_PRIMITIVE &&
+        text_int(r->text + t->start, (size_t)(t->end - t->start), min, max, value))
+        return true;
+    double real; /* only for 12.0 and 1e3: digits alone that text_int refused are out of range */
+    if (!memchr(r->text + t->start, '.', (size_t)(t->end - t->start)) &&
+        !memchr(r->text + t->start, 'e', (size_t)(t->end - t->start)) &&
+        !memchr(r->text + t->start, 'E', (size_t)(t->end - t->start)))
+        return false;
+    if (!json_number(r, token, &real) || real != floor(real) || fabs(real) >= 0x1p53 || real < (double)min ||
+        real > (double)max)
+        return false;
+    *value = (int64_t)real;
+    return true;
+}
+
+bool json_truth(const json_reader *r, int token, bool *value)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    double number;
+    if (t->type != JSMN_PRIMITIVE)
+        return false;
+    char c = r->text[t->start];
+    if (c == 't' || c == 'f') {
+        *value = c == 't';
+        return true;
+    }
+    if (!json_number(r, token, &number))
+        return false;
+    *value = number != 0;
+    return true;
+}
+
+/* ---------------------------------------------------------------- strings */
+
+bool utf8_valid(const char *text, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)text, *end = p + size;
+    while (p < end) {
+        uint32_t c = *p++, low;
+        int more;
+        if (c < 0x80)
+            continue;
+        if (c >= 0xc2 && c < 0xe0) {
+            more = 1;
+            low = 0x80;
+            c &= 0x1f;
+        } else if (c >= 0xe0 && c < 0xf0) {
+            more = 2;
+            low = 0x800;
+            c &= 0x0f;
+        } else if (c >= 0xf0 && c < 0xf5) {
+            more = 3;
+            low = 0x10000;
+            c &= 0x07;
+        } else {
+            return false;
+        }
+        for (; more > 0; more--, p++) {
+            if (p == end || (*p & 0xc0) != 0x80)
+                return false;
+            c = c << 6 | (*p & 0x3f);
+        }
+        if (c < low || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+            return false;
+    }
+    return true;
+}
+
+static uint32_t hex4(const char *p)
+{
+    uint32_t v = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = p[i];
+        v = v << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+    }
+    return v;
+}
+
+static int append_utf8(text_buffer *out, uint32_t c, error *e)
+{
+    char b[4];
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = n; i-- > 1; c >>= 6)
+        b[i] = (char)(0x80 | (c & 0x3f));
+    b[0] = (char)(lead[n < 2 ? 0 : n] | c);
+    return text_append_bytes(out, b, n, e);
+}
+
+bool json_string(const json_reader *r, int token, text_buffer *out, error *e)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    out->size = 0;
+    if (t->type != JSMN_STRING || text_append_bytes(out, "", 0, e))
+        return false;
+    const char *p = r->text + t->start, *end = r->text + t->end;
+    while (p < end) {
+        const char *slash = memchr(p, '\\', (size_t)(end - p));
+        size_t plain = (size_t)((slash ? slash : end) - p);
+        if (text_append_bytes(out, p, plain, e))
+            return false;
+        p += plain;
+        if (!slash)
+            break;
+        static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+        if (p[1] != 'u') { /* jsmn has seen to it that the escape is one of these and complete */
+            const char *which = strchr(from, p[1]);
+            if (!which || !*which || text_append_bytes(out, &to[which - from], 1, e))
+                return false;
+            p += 2;
+            continue;
+        }
+        if (end - p < 6)
+            return false;
+        uint32_t c = hex4(p + 2);
+        p += 6;
+        if (c >= 0xd800 && c < 0xdc00) {
+            if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || hex4(p + 2) < 0xdc00 || hex4(p + 2) > 0xdfff)
+                return false;
+            c = 0x10000 + ((c - 0xd800) << 10) + (hex4(p + 2) - 0xdc00);
+            p += 6;
+        }
+        if (c == 0 || (c >= 0xdc00 && c < 0xe000) || append_utf8(out, c, e))
+            return false;
+    }
+    return true;
+}
+
+int json_append_string(text_buffer *out, const char *text, error *e)
+{
+    int code = text_append_bytes(out, "\"", 1, e);
+    for (const char *p = text; *p && !code; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c == '"' || c == '\\')
+            code = text_append(out, e, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            code = text_append(out, e, "\\u%04x", c);
+        else
+            code = text_append_bytes(out, p, 1, e);
+    }
+    return code ? code : text_append_bytes(out, "\"", 1, e);
+}

@@ -1,0 +1,162 @@
+#include "front/predict_table.h"
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "front/predict_draw.h"
+#include "nn/recipe.h"
+#include "voc/pred.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct writer {
+    predict_table *t;
+    const checkpoint *c;
+    const picture_list *list;
+    FILE *stream;
+    pred_top *top; /* t->top pairs */
+    bool *used;    /* of each class, while the best are looked for */
+} writer;
+
+/* The t->top most probable classes, the first of equals first. */
+static void find_top(writer *w, const prediction *p)
+{
+    int classes = w->c->info.class_count;
+    memset(w->used, 0, (size_t)classes * sizeof *w->used);
+    for (int k = 0; k < w->t->top; k++) {
+        int best = -1;
+        for (int i = 0; i < classes; i++)
+            if (!w->used[i] && (best < 0 || p->probability[i] > p->probability[best]))
+                best = i;
+        w->used[best] = true;
+        w->top[k] = (pred_top){w->c->info.classes[best], p->probability[best]};
+    }
+}
+
+static int draw(writer *w, const prediction *p, error *e)
+{
+    char label[300] = "";
+    if (p->best >= 0)
+        snprintf(label, sizeof label, "%s %.2f", w->c->info.classes[p->best], p->probability[p->best]);
+    return predict_draw(w->list, p, *label ? label : NULL, w->t->save_pictures, e);
+}
+
+static int write_row(void *context, const prediction *p, error *e)
+{
+    writer *w = context;
+    pred_row row = {.file_name = p->file_name,
+                    .has_box = p->has_box,
+                    .box = {p->own[0], p->own[1], p->own[2], p->own[3]},
+                    .frame = {p->frame[0], p->frame[1], p->frame[2], p->frame[3]}};
+    if (p->best >= 0) {
+        row.category = w->c->info.classes[p->best];
+        row.probability = p->probability[p->best];
+        find_top(w, p);
+        row.top = w->t->top ? w->top : NULL;
+    }
+    pred_print_row(w->stream, &row, w->t->frame, w->t->top);
+    w->t->predicted++;
+    return w->t->save_pictures ? draw(w, p, e) : 0;
+}
+
+static void pass_on_bad(void *context, const char *message)
+{
+    writer *w = context;
+    if (w->t->bad)
+        w->t->bad(w->t->context, message);
+}
+
+static int check_wishes(const predict_table *t, const checkpoint *c, error *e)
+{
+    if (t->frame && t->frame != c->info.size)
+        return fail(e, ERR_USAGE, "--frame %d: %s works in a frame of %d", t->frame, t->ckpt_path,
+                    c->info.size);
+    if (t->top > c->info.class_count)
+        return fail(e, ERR_USAGE, "--top %d: %s knows %d classes", t->top, t->ckpt_path, c->info.class_count);
+    if (t->save_pictures && mkdir(t->save_pictures, 0777) != 0 && errno != EEXIST)
+        return fail_system(e, "%s: cannot make the folder", t->save_pictures);
+    return 0;
+}
+
+/* Precisions that any device has are kept; a 16-bit one may be missing here, so the options' one stands. */
+static int use_trained_precision(predict_table *t, const checkpoint *c, error *e)
+{
+    recipe trained;
+    if (!t->as_trained)
+        return 0;
+    int code = recipe_of_checkpoint(&trained, c->info.recipe, e);
+    if (!code && (trained.precision == PRECISION_FP32 || trained.precision == PRECISION_TF32))
+        t->device_options.precision = trained.precision;
+    return code;
+}
+
+static int write_table(predict_table *t, const checkpoint *c, const picture_list *list, error *e)
+{
+    writer w = {.t = t, .c = c, .list = list};
+    out_file out = {0};
+    device *d = NULL;
+    size_t classes = (size_t)c->info.class_count;
+    w.top = mem_zero(classes, sizeof *w.top, "classes", e);
+    w.used = mem_zero(classes, sizeof *w.used, "classes", e);
+    int code = w.top && w.used ? out_open(&out, t->output, e) : ERR_SYSTEM;
+    if (!code) {
+        d = device_open(t->device, &t->device_options, e);
+        code = d ? 0 : e->code;
+        snprintf(t->remark, sizeof t->remark, "%s", d ? device_remark(d) : "");
+    }
+    if (!code) {
+        predict_options o = {.batch = t->batch,
+                             .threads = t->device_options.threads,
+                             .max_bad = t->max_bad,
+                             .row = write_row,
+                             .bad = pass_on_bad,
+                             .context = &w};
+        w.stream = out.stream;
+        pred_print_header(out.stream, t->frame, t->top);
+        double start = progress_seconds();
+        code = predict_run(c, d, list, &o, &t->unreadable, e);
+        double seconds = progress_seconds() - start;
+        t->rate = seconds > 0 ? (double)t->predicted / seconds : 0;
+    }
+    if (!code)
+        code = out_commit(&out, e);
+    else
+        out_discard(&out);
+    device_close(d);
+    free(w.top);
+    free(w.used);
+    return code;
+}
+
+int predict_table_write(predict_table *t, char *const *operands, int count, error *e)
+{
+    checkpoint c;
+    cache *pictures = NULL;
+    picture_list list = {0};
+    int code = checkpoint_open(&c, t->ckpt_path, e);
+    if (code)
+        return code;
+    code = check_wishes(t, &c, e);
+    if (!code)
+        code = use_trained_precision(t, &c, e);
+    if (!code && t->cache_path) {
+        pictures = cache_open(t->cache_path, e);
+        if (!pictures)
+            code = e->code;
+        else if (cache_size(pictures) != c.info.size)
+            code = fail(e, ERR_INPUT, "%s: its pictures are scaled to %d, %s takes %d", t->cache_path,
+                        cache_size(pictures), t->ckpt_path, c.info.size);
+        else
+            code = picture_list_cache(&list, pictures, t->only_path, e);
+    } else if (!code) {
+        code = picture_list_files(&list, operands, count, e);
+    }
+    if (!code)
+        code = write_table(t, &c, &list, e);
+    picture_list_free(&list);
+    cache_close(pictures);
+    checkpoint_close(&c);
+    return code;
+}

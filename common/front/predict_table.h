@@ -1,0 +1,31 @@
+/* predict_table.h - predictions of a checkpoint as the table pred.tsv, and drawn if wanted. */
+#ifndef ONEBOX_FRONT_PREDICT_TABLE_H
+#define ONEBOX_FRONT_PREDICT_TABLE_H
+
+#include "nn/predictor.h"
+
+typedef struct predict_table {
+    const char *ckpt_path;
+    const char *cache_path, *only_path; /* NULL: files; NULL: all rows */
+    const char *output;                 /* "-": standard output */
+    const char *save_pictures;          /* folder, made when it isn't there; NULL: none */
+    int frame;                          /* the network's side: adds the box in its frame; 0: without */
+    int top;                            /* adds the most probable classes; 0: without */
+    const char *device;
+    device_options device_options;
+    bool as_trained; /* fp32 and tf32 of the checkpoint's recipe go before device_options.precision */
+    int batch;
+    int64_t max_bad;
+    void (*bad)(void *context, const char *message); /* for every unreadable picture; may be NULL */
+    void *context;
+
+    size_t predicted, unreadable; /* results */
+    double rate;                  /* pictures per second, drawing included, start-up not */
+    char remark[512];             /* device_remark, or "" */
+} predict_table;
+
+/* Predicts all of the cache's rows, or the files and folders in `operands`. The table is complete or absent.
+ */
+int predict_table_write(predict_table *t, char *const *operands, int count, error *e);
+
+#endif

@@ -1,0 +1,215 @@
+#include "front/train_report.h"
+
+#include "base/file.h"
+#include "nn/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---------------------------------------------------------------- names */
+
+static char *replace_ending(const char *output, const char *ending, error *e)
+{
+    size_t size = strlen(output), stem = size;
+    if (size > 5 && strcmp(output + size - 5, ".ckpt") == 0 && output[size - 6] != '/')
+        stem = size - 5;
+    char *path = mem_zero(stem + strlen(ending) + 1, 1, "a file name", e);
+    if (path) {
+        memcpy(path, output, stem);
+        strcpy(path + stem, ending);
+    }
+    return path;
+}
+
+char *train_sibling(const char *output, const char *ending, error *e)
+{
+    return replace_ending(output, ending, e);
+}
+
+char *train_checkpoint_path(const char *output, int number, int phases, error *e)
+{
+    if (number + 1 == phases)
+        return text_copy(output, strlen(output), e);
+    char ending[32];
+    snprintf(ending, sizeof ending, ".%d.ckpt", number);
+    return replace_ending(output, ending, e);
+}
+
+/* ---------------------------------------------------------------- files */
+
+static int write_text(const char *path, const char *header, const text_buffer *rows, error *e)
+{
+    out_file out;
+    int code = out_open(&out, path, e);
+    if (code)
+        return code;
+    fputs(header, out.stream);
+    if (rows->size)
+        fwrite(rows->data, 1, rows->size, out.stream);
+    return out_commit(&out, e);
+}
+
+/* ---------------------------------------------------------------- callbacks */
+
+static int on_phase_start(void *context, int number, int first_epoch, int64_t batches, error *e)
+{
+    (void)e;
+    train_report *r = context;
+    const recipe_phase *p = &r->recipe->phases[number];
+    int epochs = schedule_epochs(&p->schedule);
+    char before[48] = "";
+    if (first_epoch > 0)
+        snprintf(before, sizeof before, " (%d of them done before)", first_epoch);
+    program_note(r->program, "phase %s (%d of %d): trains from %s on, %d epoch%s%s of %lld batches, rate %g",
+                 p->name, number + 1, r->recipe->phase_count, group_name(p->from), epochs,
+                 epochs == 1 ? "" : "s", before, (long long)(batches / epochs), p->lr[GROUP_HEAD]);
+    r->phase_first = batches / epochs * first_epoch;
+    r->header_shown = false;
+    r->phase_start = progress_seconds();
+    r->progress = progress_start(stderr, isatty(STDERR_FILENO), 10, r->phase_start);
+    return 0;
+}
+
+static int on_batch(void *context, const trainer_batch *b, error *e)
+{
+    train_report *r = context;
+    double now = progress_seconds();
+    if (b->epoch_batch == 0) {
+        r->epoch_seconds = 0;
+        r->epoch_pictures = 0;
+    }
+    r->epoch_seconds += b->seconds;
+    r->epoch_pictures += b->count;
+    double rate = b->seconds > 0 ? b->count / b->seconds : 0;
+    int code = batches_row(b->phase->name, b->epoch, b->batch, b->lr, b->loss, b->smoothed, b->wait, rate,
+                           &r->batches, e);
+    if (code)
+        return code;
+    char what[64], values[160], eta[24];
+    double done = (double)(b->batch + 1 - r->phase_first), left = (double)(b->batches - b->batch - 1);
+    progress_duration(eta, (now - r->phase_start) / done * left);
+    snprintf(what, sizeof what, "%s %d/%d", b->phase->name, b->epoch + 1, b->epochs);
+    snprintf(values, sizeof values, "loss %.4g  lr %.3g  %.1f img/s  eta %s", b->smoothed, b->lr,
+             r->epoch_seconds > 0 ? (double)r->epoch_pictures / r->epoch_seconds : 0, eta);
+    progress_show(&r->progress, now, what, b->epoch_batch + 1, b->epoch_batches, values);
+    return 0;
+}
+
+static int on_validation(void *context, const trainer_batch *last, int done, int total, error *e)
+{
+    (void)e;
+    train_report *r = context;
+    char what[80];
+    snprintf(what, sizeof what, "%s %d/%d validation", last->phase->name, last->epoch + 1, last->epochs);
+    progress_show(&r->progress, progress_seconds(), what, done, total, "");
+    return 0;
+}
+
+static int on_epoch(void *context, const trainer_epoch *row, error *e)
+{
+    train_report *r = context;
+    text_buffer table = {0};
+    progress_clear(&r->progress);
+    int code = 0;
+    if (!r->header_shown) {
+        r->header_shown = true;
+        code = history_table_header(r->info.task, &table, e);
+        if (!code)
+            code = text_append(&table, e, "\n");
+    }
+    if (!code)
+        code = history_table_row(r->info.task, row->epoch, row->trn_loss, row->val, &table, e);
+    if (!code) {
+        puts(table.data);
+        fflush(stdout);
+        code = history_row(r->info.task, row->phase->name, row->epoch, row->trn_loss, row->val, row->seconds,
+                           row->rate, &r->history, e);
+    }
+    text_free(&table);
+    if (!code)
+        code = write_text(r->history_path, HISTORY_COLUMNS, &r->history, e);
+    if (!code)
+        code = write_text(r->batches_path, BATCHES_COLUMNS, &r->batches, e);
+    return code;
+}
+
+static int metrics_text(const train_report *r, const loss_value *v, text_buffer *b, error *e)
+{
+    char number[HISTORY_NUMBER];
+    history_rounded(v->loss, number);
+    int code = text_append(b, e, "val_loss %s", number);
+    if (!code && r->info.task != TASK_BBOX) {
+        history_rounded(v->accuracy, number);
+        code = text_append(b, e, " accuracy %s", number);
+    }
+    if (!code && r->info.task != TASK_CLS) {
+        history_rounded(v->l1, number);
+        code = text_append(b, e, " l1 %s", number);
+    }
+    return code;
+}
+
+static int on_phase_end(void *context, int number, const trainer_epoch *last, const float *params, error *e)
+{
+    train_report *r = context;
+    text_buffer metrics = {0};
+    progress_clear(&r->progress);
+    char *path = train_checkpoint_path(r->output, number, r->recipe->phase_count, e);
+    int code = path ? metrics_text(r, &last->val, &metrics, e) : e->code;
+    if (!code) {
+        checkpoint_info info = r->info;
+        info.phase = last->phase->name;
+        info.metrics = metrics.data;
+        code = checkpoint_save(path, &info, r->graph, params, e);
+    }
+    if (!code) {
+        char took[24];
+        progress_duration(took, progress_seconds() - r->phase_start);
+        program_note(r->program,
+                     "phase %s done in %s (last epoch: training %.1f img/s, validation %.1f img/s); "
+                     "wrote %s",
+                     last->phase->name, took, last->rate, last->val_rate, path);
+    }
+    text_free(&metrics);
+    free(path);
+    return code;
+}
+
+static bool on_point_due(void *context)
+{
+    const train_report *r = context;
+    return progress_seconds() - r->state_written >= r->state_every;
+}
+
+static int on_point(void *context, const trainer_point *next, const float *params, error *e)
+{
+    train_report *r = context;
+    train_state s = r->state;
+    s.point = *next;
+    s.history = r->history.data;
+    s.batches = r->batches.data;
+    int code = train_state_save(r->state_path, &s, r->graph, r->recipe, params, e);
+    r->state_written = progress_seconds();
+    return code;
+}
+
+void train_report_start(train_report *r, trainer_report *callbacks)
+{
+    r->state_written = progress_seconds();
+    *callbacks = (trainer_report){.context = r,
+                                  .phase_start = on_phase_start,
+                                  .batch = on_batch,
+                                  .validation = on_validation,
+                                  .epoch = on_epoch,
+                                  .phase_end = on_phase_end,
+                                  .point_due = on_point_due,
+                                  .point = on_point};
+}
+
+void train_report_free(train_report *r)
+{
+    progress_clear(&r->progress);
+    text_free(&r->history);
+    text_free(&r->batches);
+}

@@ -1,0 +1,51 @@
+/* train_report.h - what a training shows and leaves behind: progress, the table of epochs, the history and
+ * batches files, a checkpoint after each phase.
+ *
+ * Part of the front (train_main.h): it prints. The two text files are written anew, whole, after each epoch,
+ * so what is on disk is always complete rows. The state (train_state.h) is written after an epoch when
+ * state_every seconds have passed since the start or the last time.
+ */
+#ifndef ONEBOX_FRONT_TRAIN_REPORT_H
+#define ONEBOX_FRONT_TRAIN_REPORT_H
+
+#include "base/program.h"
+#include "base/progress.h"
+#include "nn/checkpoint.h"
+#include "nn/train_state.h"
+#include "nn/trainer.h"
+
+typedef struct train_report {
+    const program *program; /* for notes on standard error */
+    const recipe *recipe;
+    const graph *graph;
+    checkpoint_info info; /* phase and metrics are filled in here */
+    const char *output;   /* the last phase's checkpoint */
+    const char *history_path, *batches_path;
+    const char *state_path;
+    train_state state; /* facts and device; the rest is filled in here */
+    double state_every;
+
+    progress progress;
+    text_buffer history, batches; /* rows so far: those before the point to go on from may be in them */
+    double phase_start;           /* seconds */
+    int64_t phase_first;          /* the first batch that this run does of the phase */
+    bool header_shown;            /* of the phase's table */
+    double state_written;         /* seconds */
+    double epoch_seconds;
+    int64_t epoch_pictures;
+} train_report;
+
+/* Where the checkpoint after phase `number` of `phases` goes: the last one to `output`, the others beside it
+ * with the number before ".ckpt" (detn.ckpt: detn.0.ckpt, detn.1.ckpt). Without that ending it is put behind.
+ * The caller frees the result; NULL with e set when memory is refused. */
+char *train_checkpoint_path(const char *output, int number, int phases, error *e);
+
+/* `output` with ".ckpt" replaced by `ending` (or `ending` behind it). The caller frees it. */
+char *train_sibling(const char *output, const char *ending, error *e);
+
+/* Fills in the callbacks. All fields above `progress` are set (rows of an earlier run too); the report
+ * outlives the training. */
+void train_report_start(train_report *r, trainer_report *callbacks);
+void train_report_free(train_report *r);
+
+#endif

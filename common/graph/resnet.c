@@ -1,0 +1,239 @@
+#include "graph/resnet.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f};
+const float imagenet_std[3] = {0.229f, 0.224f, 0.225f};
+
+static const char *const task_names[TASKS] = {"cls", "bbox", "detn"};
+
+/* Blocks and widths of the four stages; a bottleneck's block gives 4 times its width. */
+static const struct {
+    const char *name;
+    int blocks[4], widths[4];
+    bool bottleneck;
+} archs[ARCHS] = {
+    [ARCH_TINY] = {"tiny", {1, 1, 1, 1}, {16, 32, 64, 128}, false},
+    [ARCH_RESNET18] = {"resnet18", {2, 2, 2, 2}, {64, 128, 256, 512}, false},
+    [ARCH_RESNET34] = {"resnet34", {3, 4, 6, 3}, {64, 128, 256, 512}, false},
+    [ARCH_RESNET50] = {"resnet50", {3, 4, 6, 3}, {64, 128, 256, 512}, true},
+};
+
+const char *task_name(task t)
+{
+    return task_names[t];
+}
+
+const char *arch_name(arch a)
+{
+    return archs[a].name;
+}
+
+bool task_parse(const char *name, task *t)
+{
+    for (int i = 0; i < TASKS; i++)
+        if (strcmp(name, task_names[i]) == 0) {
+            *t = (task)i;
+            return true;
+        }
+    return false;
+}
+
+bool arch_parse(const char *name, arch *a)
+{
+    for (int i = 0; i < ARCHS; i++)
+        if (strcmp(name, archs[i].name) == 0) {
+            *a = (arch)i;
+            return true;
+        }
+    return false;
+}
+
+int task_outputs(task t, int classes)
+{
+    return t == TASK_CLS ? classes : t == TASK_BBOX ? 4 : 4 + classes;
+}
+
+/* ---------------------------------------------------------------- backbone */
+
+/* A network under construction: where the last node is. Once `at` is -1 every step does nothing, and the
+ * first error stays in e. */
+typedef struct builder {
+    graph *g;
+    error *e;
+    int at;
+    int group;
+} builder;
+
+static void conv(builder *b, const char *prefix, const char *name, int channels, int kernel, int stride)
+{
+    char full[64];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    if (b->at >= 0)
+        b->at = graph_conv(b->g, b->at, full, b->group, channels, kernel, stride, kernel / 2, b->e);
+}
+
+static void batchnorm(builder *b, const char *prefix, const char *name)
+{
+    char full[64];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    if (b->at >= 0)
+        b->at = graph_batchnorm(b->g, b->at, full, b->group, b->e);
+}
+
+static void relu(builder *b, const char *prefix, const char *name)
+{
+    char full[64];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    if (b->at >= 0)
+        b->at = graph_relu(b->g, b->at, full, b->group, b->e);
+}
+
+/* One residual block. The shortcut is the input itself, or a 1x1 convolution with batch norm where the shape
+ * changes. */
+static void block(builder *b, const char *prefix, bool bottleneck, int width, int stride)
+{
+    if (b->at < 0)
+        return;
+    int input = b->at, out = bottleneck ? 4 * width : width;
+    bool project = stride != 1 || b->g->nodes[input].c != out;
+    if (bottleneck) {
+        conv(b, prefix, "conv1", width, 1, 1);
+        batchnorm(b, prefix, "bn1");
+        relu(b, prefix, "relu1");
+        conv(b, prefix, "conv2", width, 3, stride);
+        batchnorm(b, prefix, "bn2");
+        relu(b, prefix, "relu2");
+        conv(b, prefix, "conv3", out, 1, 1);
+        batchnorm(b, prefix, "bn3");
+    } else {
+        conv(b, prefix, "conv1", width, 3, stride);
+        batchnorm(b, prefix, "bn1");
+        relu(b, prefix, "relu1");
+        conv(b, prefix, "conv2", width, 3, 1);
+        batchnorm(b, prefix, "bn2");
+    }
+    int branch = b->at, shortcut = input;
+    if (project && branch >= 0) {
+        b->at = input;
+        conv(b, prefix, "downsample.0", out, 1, stride);
+        batchnorm(b, prefix, "downsample.1");
+        shortcut = b->at;
+    }
+    if (branch >= 0 && shortcut >= 0) {
+        char full[64];
+        snprintf(full, sizeof full, "%sadd", prefix);
+        b->at = graph_add(b->g, branch, shortcut, full, b->group, b->e);
+        relu(b, prefix, "relu");
+    }
+}
+
+int resnet_backbone(graph *g, arch a, error *e)
+{
+    builder b = {.g = g, .e = e, .group = GROUP_STEM};
+    conv(&b, "", "conv1", archs[a].widths[0], 7, 2);
+    batchnorm(&b, "", "bn1");
+    relu(&b, "", "relu");
+    if (b.at >= 0)
+        b.at = graph_maxpool(g, b.at, "maxpool", b.group, 3, 2, 1, e);
+    for (int stage = 0; stage < 4; stage++) {
+        b.group = stage < 2 ? GROUP_STEM : GROUP_TOP;
+        for (int i = 0; i < archs[a].blocks[stage]; i++) {
+            char prefix[32];
+            snprintf(prefix, sizeof prefix, "layer%d.%d.", stage + 1, i);
+            block(&b, prefix, archs[a].bottleneck, archs[a].widths[stage], stage > 0 && i == 0 ? 2 : 1);
+        }
+    }
+    return b.at;
+}
+
+/* ---------------------------------------------------------------- heads */
+
+static void dropout(builder *b, const char *name, float p)
+{
+    if (b->at >= 0)
+        b->at = graph_dropout(b->g, b->at, name, b->group, p, b->e);
+}
+
+static void linear(builder *b, const char *name, int outputs)
+{
+    if (b->at >= 0)
+        b->at = graph_linear(b->g, b->at, name, b->group, outputs, b->e);
+}
+
+static void flatten(builder *b, const char *name)
+{
+    if (b->at >= 0)
+        b->at = graph_flatten(b->g, b->at, name, b->group, b->e);
+}
+
+static void head_cls(builder *b, int classes)
+{
+    if (b->at >= 0)
+        b->at = graph_concatpool(b->g, b->at, "head.0", GROUP_TOP, b->e);
+    batchnorm(b, "", "head.2");
+    dropout(b, "head.3", 0.25f);
+    linear(b, "head.4", 512);
+    relu(b, "", "head.5");
+    batchnorm(b, "", "head.6");
+    dropout(b, "head.7", 0.5f);
+    linear(b, "head.8", classes);
+}
+
+static void head_bbox(builder *b)
+{
+    flatten(b, "head.0");
+    linear(b, "head.1", 4);
+}
+
+static void head_detn(builder *b, int classes)
+{
+    flatten(b, "head.0");
+    relu(b, "", "head.1");
+    dropout(b, "head.2", 0.5f);
+    linear(b, "head.3", 256);
+    relu(b, "", "head.4");
+    batchnorm(b, "", "head.5");
+    dropout(b, "head.6", 0.5f);
+    linear(b, "head.7", 4 + classes);
+}
+
+int network_build(graph *g, task t, arch a, int size, int classes, const float mean[3], const float std[3],
+                  error *e)
+{
+    *g = (graph){0};
+    if (size < 32 || size > 2048 || size % 32 != 0)
+        return fail(e, ERR_USAGE, "picture size %d is not a multiple of 32 within 32..2048", size);
+    if (t != TASK_BBOX && (classes < 1 || classes > 65536))
+        return fail(e, ERR_USAGE, "%d classes: 1 to 65536 are possible", classes);
+    error local = {0};
+    if (!e)
+        e = &local;
+    int code = graph_begin(g, size, mean, std, e);
+    if (code)
+        return code;
+    builder b = {.g = g, .e = e, .at = resnet_backbone(g, a, e), .group = GROUP_HEAD};
+    if (t == TASK_CLS)
+        head_cls(&b, classes);
+    else if (t == TASK_BBOX)
+        head_bbox(&b);
+    else
+        head_detn(&b, classes);
+    if (b.at < 0) {
+        graph_free(g);
+        return e->code;
+    }
+    return 0;
+}
+
+size_t graph_learnable(const graph *g, int first_group, int last_group)
+{
+    size_t n = 0;
+    for (int i = 0; i < g->param_count; i++) {
+        const param *p = &g->params[i];
+        if (p->trainable && p->group >= first_group && p->group <= last_group)
+            n += p->count;
+    }
+    return n;
+}

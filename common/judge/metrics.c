@@ -1,0 +1,232 @@
+#include "judge/metrics.h"
+
+#include "image/boxmask.h"
+#include "image/unframe.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Sums over the judged pictures. */
+typedef struct sums {
+    double l1, l1_squares, iou, iou_squares;
+    size_t correct, iou_half, largest, any;
+} sums;
+
+/* One judged picture. */
+typedef struct verdict {
+    bool correct, iou_half, largest, any;
+    double l1, iou;
+} verdict;
+
+/* ---------------------------------------------------------------- one picture */
+
+static double absolute_error(box_real a, box_real b)
+{
+    return (fabs(a.y1 - b.y1) + fabs(a.x1 - b.x1) + fabs(a.y2 - b.y2) + fabs(a.x2 - b.x2)) / 4;
+}
+
+/* Mean absolute difference of the sides in the frame. */
+static double frame_error(const pred_row *p, const anno_row *truth, int frame, bool from_own)
+{
+    const box t = truth->box;
+    pixel_box v = box_validation((pixel_box){t.y1, t.x1, t.y2, t.x2}, truth->height, truth->width, frame);
+    box_real predicted = p->frame;
+    if (from_own) {
+        const double own[4] = {p->box.y1, p->box.x1, p->box.y2, p->box.x2};
+        double f[4];
+        frame_expected(own, truth->height, truth->width, frame, NULL, f);
+        predicted = (box_real){f[0], f[1], f[2], f[3]};
+    }
+    return absolute_error(predicted, (box_real){v.y1, v.x1, v.y2, v.x2});
+}
+
+static verdict judge(const metrics *m, const pred_row *p, const anno_table *anno, const anno_image *image,
+                     const anno_row *truth)
+{
+    verdict v = {0};
+    v.correct = m->has_class && strcmp(p->category, truth->category) == 0;
+    if (!m->has_box)
+        return v;
+    v.iou = box_iou(p->box, box_to_real(truth->box));
+    v.iou_half = v.iou >= 0.5;
+    v.l1 = frame_error(p, truth, m->frame, m->l1_from_own_pixels);
+    v.largest = v.correct && v.iou_half;
+    for (uint32_t i = 0; i < image->count && m->has_class && !v.any; i++) {
+        const anno_row *o = &anno->rows[image->rows[i]];
+        v.any = !o->ignore && strcmp(o->category, p->category) == 0 &&
+                box_iou(p->box, box_to_real(o->box)) >= 0.5;
+    }
+    return v;
+}
+
+/* ---------------------------------------------------------------- before judging */
+
+static int check_rows(metrics *m, const pred_table *pred, error *e)
+{
+    if (pred->count == 0)
+        return fail(e, ERR_INPUT, "there are no predictions to judge");
+    m->has_class = pred->rows[0].category != NULL;
+    m->has_box = pred->rows[0].has_box;
+    for (size_t i = 0; i < pred->count; i++) {
+        const pred_row *p = &pred->rows[i];
+        if ((p->category != NULL) != m->has_class || p->has_box != m->has_box)
+            return fail(e, ERR_INPUT,
+                        "%s has %s and %s the other way round: one model's predictions are needed",
+                        p->file_name, p->category ? "a class" : "no class", pred->rows[0].file_name);
+    }
+    return m->has_class || m->has_box ? 0
+                                      : fail(e, ERR_INPUT, "the predictions have neither classes nor boxes");
+}
+
+/* The largest kept object of the picture that `p` predicts, or NULL. */
+static const anno_row *truth_of(const anno_table *anno, const pred_row *p, const anno_image **image)
+{
+    *image = anno_find(anno, p->file_name);
+    return *image ? anno_largest(anno, *image) : NULL;
+}
+
+static int check_known(metrics *m, const pred_table *pred, const anno_table *anno, bool skip, error *e)
+{
+    const char *first[4];
+    const anno_image *image;
+    for (size_t i = 0; i < pred->count; i++)
+        if (!truth_of(anno, &pred->rows[i], &image)) {
+            if (m->unjudged < 4)
+                first[m->unjudged] = pred->rows[i].file_name;
+            m->unjudged++;
+        }
+    m->n = pred->count - m->unjudged;
+    if (m->unjudged && (!skip || m->n == 0)) {
+        char three[256];
+        names_first_three(first, m->unjudged < 4 ? m->unjudged : 4, three, sizeof three);
+        return fail(e, ERR_INPUT, "%zu of %zu predicted pictures have no annotated object: %s", m->unjudged,
+                    pred->count, three);
+    }
+    for (size_t i = 0; i < anno->image_count; i++)
+        m->unpredicted += anno_largest(anno, &anno->images[i]) && !pred_find(pred, anno->images[i].file_name);
+    return 0;
+}
+
+/* A table of the classes in byte order; class_names numbers them in another order, rank[] translates. */
+static int list_classes(metrics *m, const pred_table *pred, const anno_table *anno, names *class_names,
+                        size_t **rank, error *e)
+{
+    const anno_image *image;
+    size_t number, *order;
+    int code = 0;
+    for (size_t i = 0; i < pred->count && !code; i++) {
+        const anno_row *truth = truth_of(anno, &pred->rows[i], &image);
+        if (!truth)
+            continue;
+        code = names_add(class_names, truth->category, strlen(truth->category), &number, e);
+        if (!code && m->has_class)
+            code = names_add(class_names, pred->rows[i].category, strlen(pred->rows[i].category), &number, e);
+    }
+    if (code)
+        return code;
+    order = mem_zero(class_names->count, sizeof *order, "classes", e);
+    *rank = mem_zero(class_names->count, sizeof **rank, "classes", e);
+    m->classes = mem_zero(class_names->count, sizeof *m->classes, "classes", e);
+    if (order && *rank && m->classes) {
+        names_sort(class_names, order);
+        m->class_count = class_names->count;
+        for (size_t i = 0; i < m->class_count; i++) {
+            (*rank)[order[i]] = i;
+            const char *name = class_names->items[order[i]];
+            number = names_find(&anno->categories, name, strlen(name));
+            m->classes[i].name =
+                number != NAMES_NONE
+                    ? anno->categories.items[number]
+                    : pred->categories.items[names_find(&pred->categories, name, strlen(name))];
+        }
+    }
+    free(order);
+    return m->class_count ? 0 : ERR_SYSTEM;
+}
+
+/* ---------------------------------------------------------------- all pictures */
+
+static void add(sums *s, metrics_class *c, const verdict *v)
+{
+    s->correct += v->correct;
+    s->iou_half += v->iou_half;
+    s->largest += v->largest;
+    s->any += v->any;
+    s->iou += v->iou;
+    s->iou_squares += v->iou * v->iou;
+    s->l1 += v->l1;
+    s->l1_squares += v->l1 * v->l1;
+    c->n++;
+    c->correct += v->correct;
+    c->iou_half += v->iou_half;
+    c->located += v->largest;
+    c->located_any += v->any;
+    c->iou_sum += v->iou;
+    c->l1_sum += v->l1;
+}
+
+static metric share(size_t count, size_t n)
+{
+    double p = (double)count / (double)n;
+    return (metric){p, sqrt(p * (1 - p) / (double)n)};
+}
+
+static metric mean(double sum, double squares, size_t n)
+{
+    double m = sum / (double)n, variance = n > 1 ? (squares - sum * m) / (double)(n - 1) : NAN;
+    return (metric){m, sqrt((variance < 0 ? 0 : variance) / (double)n)};
+}
+
+static void summarise(metrics *m, const sums *s)
+{
+    const metric none = {NAN, NAN};
+    m->accuracy = m->has_class ? share(s->correct, m->n) : none;
+    m->l1 = m->has_box ? mean(s->l1, s->l1_squares, m->n) : none;
+    m->mean_iou = m->has_box ? mean(s->iou, s->iou_squares, m->n) : none;
+    m->iou_half = m->has_box ? share(s->iou_half, m->n) : none;
+    m->loc_largest = m->has_box && m->has_class ? share(s->largest, m->n) : none;
+    m->loc_any = m->has_box && m->has_class ? share(s->any, m->n) : none;
+}
+
+static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno, error *e)
+{
+    names class_names = {0};
+    size_t *rank = NULL;
+    sums s = {0};
+    int code = list_classes(m, pred, anno, &class_names, &rank, e);
+    for (size_t i = 0; i < pred->count && !code; i++) {
+        const anno_image *image;
+        const pred_row *p = &pred->rows[i];
+        const anno_row *truth = truth_of(anno, p, &image);
+        if (!truth)
+            continue;
+        verdict v = judge(m, p, anno, image, truth);
+        add(&s, &m->classes[rank[names_find(&class_names, truth->category, strlen(truth->category))]], &v);
+        if (m->has_class)
+            m->classes[rank[names_find(&class_names, p->category, strlen(p->category))]].predicted++;
+    }
+    if (!code)
+        summarise(m, &s);
+    free(rank);
+    names_free(&class_names);
+    return code;
+}
+
+int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno,
+                    const metrics_options *options, error *e)
+{
+    *m = (metrics){0};
+    m->frame = pred->frame ? pred->frame : options->frame ? options->frame : 224;
+    m->l1_from_own_pixels = pred->frame == 0;
+    int code = check_rows(m, pred, e);
+    if (!code)
+        code = check_known(m, pred, anno, options->skip_unknown, e);
+    return code ? code : judge_all(m, pred, anno, e);
+}
+
+void metrics_free(metrics *m)
+{
+    free(m->classes);
+    *m = (metrics){0};
+}

@@ -1,0 +1,80 @@
+#include "nn/initial.h"
+
+#include "base/random.h"
+
+#include <math.h>
+
+float *weights_alloc(const graph *g, error *e)
+{
+    return mem_aligned((g->param_floats ? g->param_floats : 1) * sizeof(float), "the weights", e);
+}
+
+/* ---------------------------------------------------------------- fillers: one parameter each */
+
+static void constant(const param *p, float *params, float value)
+{
+    for (size_t i = 0; i < p->count; i++)
+        params[p->offset + i] = value;
+}
+
+static philox stream_of(const graph *g, const param *p, uint64_t seed)
+{
+    return philox_start(seed, PHILOX_STREAM(PURPOSE_INIT, p - g->params));
+}
+
+static void normal(const graph *g, const param *p, uint64_t seed, float *params, double std)
+{
+    philox r = stream_of(g, p, seed);
+    for (size_t i = 0; i < p->count; i++)
+        params[p->offset + i] = (float)(std * philox_normal(&r));
+}
+
+static void uniform(const graph *g, const param *p, uint64_t seed, float *params, double low, double high)
+{
+    philox r = stream_of(g, p, seed);
+    for (size_t i = 0; i < p->count; i++)
+        params[p->offset + i] = (float)(low + (high - low) * philox_uniform(&r));
+}
+
+/* ---------------------------------------------------------------- layers */
+
+void weights_init_head(const graph *g, task t, uint64_t seed, float *params)
+{
+    for (int i = 0; i < g->node_count; i++) {
+        const node *n = &g->nodes[i];
+        if (n->group != GROUP_HEAD)
+            continue;
+        if (n->kind == NODE_BATCHNORM) {
+            uniform(g, &g->params[n->params[0]], seed, params, 0, 1);
+            constant(&g->params[n->params[1]], params, 0);
+            constant(&g->params[n->params[2]], params, 0);
+            constant(&g->params[n->params[3]], params, 1);
+        } else if (n->kind == NODE_LINEAR) {
+            const param *weight = &g->params[n->params[0]], *bias = &g->params[n->params[1]];
+            double fan_in = weight->shape[1], bound = 1 / sqrt(fan_in);
+            if (t == TASK_CLS) {
+                normal(g, weight, seed, params, sqrt(2 / fan_in));
+                constant(bias, params, 0);
+            } else {
+                uniform(g, weight, seed, params, -bound, bound);
+                uniform(g, bias, seed, params, -bound, bound);
+            }
+        }
+    }
+}
+
+void weights_init_backbone(const graph *g, uint64_t seed, float *params)
+{
+    for (int i = 0; i < g->node_count; i++) {
+        const node *n = &g->nodes[i];
+        if (n->group == GROUP_HEAD)
+            continue;
+        if (n->kind == NODE_BATCHNORM) {
+            for (int k = 0; k < 4; k++)
+                constant(&g->params[n->params[k]], params, k == 0 || k == 3 ? 1.0f : 0.0f);
+        } else if (n->kind == NODE_CONV) {
+            double fan_out = (double)n->c * n->kernel * n->kernel;
+            normal(g, &g->params[n->params[0]], seed, params, sqrt(2 / fan_out));
+        }
+    }
+}

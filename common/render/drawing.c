@@ -1,0 +1,581 @@
+#include "render/drawing.h"
+
+#include "base/random.h"
+
+#include <cairo/cairo.h>
+#include <math.h>
+
+static const double PI = 3.14159265358979323846;
+
+typedef struct colour {
+    double r, g, b;
+} colour;
+
+/* ---------------------------------------------------------------- chance */
+
+static double between(philox *rng, double low, double high)
+{
+    return low + (high - low) * philox_uniform(rng);
+}
+
+static bool chance(philox *rng, double p)
+{
+    return philox_uniform(rng) < p;
+}
+
+/* Hue, saturation and value, each from 0 to 1 (Smith, "Color gamut transform pairs", SIGGRAPH 1978). */
+static colour from_hsv(double h, double s, double v)
+{
+    double c[3];
+    for (int i = 0; i < 3; i++) {
+        double k = fmod((i == 0 ? 5.0 : i == 1 ? 3.0 : 1.0) + 6 * h, 6);
+        c[i] = v - v * s * fmax(0, fmin(1, fmin(k, 4 - k)));
+    }
+    return (colour){c[0], c[1], c[2]};
+}
+
+static double luma(colour c)
+{
+    return 0.299 * c.r + 0.587 * c.g + 0.114 * c.b;
+}
+
+static double distance(colour a, colour b)
+{
+    return fabs(a.r - b.r) + fabs(a.g - b.g) + fabs(a.b - b.b) + fabs(luma(a) - luma(b));
+}
+
+static colour mix(colour a, colour b, double t)
+{
+    return (colour){a.r + (b.r - a.r) * t, a.g + (b.g - a.g) * t, a.b + (b.b - a.b) * t};
+}
+
+/* (Draws stand in statements of their own everywhere: the order of a call's arguments is the compiler's.) */
+static colour any_colour(philox *rng)
+{
+    double h = philox_uniform(rng), s = between(rng, 0.35, 0.95), v = between(rng, 0.35, 1);
+    return from_hsv(h, s, v);
+}
+
+/* The one of a few random colours that is farthest from `ground`. */
+static colour colour_on(philox *rng, colour ground)
+{
+    colour best = any_colour(rng);
+    for (int i = 0; i < 5; i++) {
+        colour c = any_colour(rng);
+        if (distance(c, ground) > distance(best, ground))
+            best = c;
+    }
+    return best;
+}
+
+static void set_colour(cairo_t *cr, colour c, double alpha)
+{
+    cairo_set_source_rgba(cr, c.r, c.g, c.b, alpha);
+}
+
+/* ---------------------------------------------------------------- silhouettes */
+
+const char *const drawing_classes[DRAWING_CLASSES] = {"boat", "fish", "flower", "house", "star", "tree"};
+
+/* What a part of an object is painted with. */
+typedef enum tone { TONE_END, TONE_BODY, TONE_DARK, TONE_LIGHT, TONE_SECOND } tone;
+
+static void polygon(cairo_t *cr, const double (*points)[2], int count)
+{
+    cairo_move_to(cr, points[0][0], points[0][1]);
+    for (int i = 1; i < count; i++)
+        cairo_line_to(cr, points[i][0], points[i][1]);
+    cairo_close_path(cr);
+}
+#define POLYGON(cr, ...)                                                                                     \
+    polygon(cr, (const double[][2]){__VA_ARGS__},                                                            \
+            (int)(sizeof((const double[][2]){__VA_ARGS__}) / sizeof(double[2])))
+
+static void circle(cairo_t *cr, double x, double y, double radius)
+{
+    cairo_new_sub_path(cr);
+    cairo_arc(cr, x, y, radius, 0, 2 * PI);
+    cairo_close_path(cr);
+}
+
+static void ellipse(cairo_t *cr, double x, double y, double rx, double ry)
+{
+    cairo_save(cr);
+    cairo_translate(cr, x, y);
+    cairo_scale(cr, rx, ry);
+    circle(cr, 0, 0, 1);
+    cairo_restore(cr);
+}
+
+/* Each of these appends the path of part number `part` inside the square from -1 to 1 (y downwards) and
+ * returns its tone; TONE_END when there is no such part. The first parts make the silhouette. */
+typedef tone part_path(cairo_t *cr, int part);
+
+static tone boat(cairo_t *cr, int part)
+{
+    switch (part) {
+    case 0:
+        POLYGON(cr, {-1, 0.42}, {1, 0.42}, {0.62, 0.95}, {-0.66, 0.95});
+        return TONE_BODY;
+    case 1:
+        cairo_rectangle(cr, -0.07, -0.97, 0.11, 1.42);
+        return TONE_DARK;
+    case 2:
+        POLYGON(cr, {0.1, -0.9}, {0.1, 0.25}, {0.86, 0.25});
+        return TONE_SECOND;
+    case 3:
+        POLYGON(cr, {-0.13, -0.7}, {-0.13, 0.25}, {-0.74, 0.25});
+        return TONE_LIGHT;
+    default:
+        return TONE_END;
+    }
+}
+
+static tone fish(cairo_t *cr, int part)
+{
+    switch (part) {
+    case 0:
+        POLYGON(cr, {0.3, 0}, {1, -0.55}, {0.84, 0}, {1, 0.55});
+        return TONE_SECOND;
+    case 1:
+        POLYGON(cr, {-0.5, -0.25}, {0, -0.68}, {0.3, -0.25});
+        return TONE_SECOND;
+    case 2:
+        ellipse(cr, -0.25, 0, 0.75, 0.47);
+        return TONE_BODY;
+    case 3:
+        POLYGON(cr, {-0.2, 0.08}, {0.22, 0.3}, {0.1, -0.04});
+        return TONE_DARK;
+    case 4:
+        circle(cr, -0.62, -0.1, 0.13);
+        return TONE_LIGHT;
+    case 5:
+        circle(cr, -0.64, -0.1, 0.065);
+        return TONE_DARK;
+    default:
+        return TONE_END;
+    }
+}
+
+static tone flower(cairo_t *cr, int part)
+{
+    if (part < 6) {
+        circle(cr, 0.6 * cos(part * PI / 3), 0.6 * sin(part * PI / 3), 0.38);
+        return part & 1 ? TONE_LIGHT : TONE_BODY;
+    }
+    if (part == 6) {
+        circle(cr, 0, 0, 0.37);
+        return TONE_SECOND;
+    }
+    return TONE_END;
+}
+
+static tone house(cairo_t *cr, int part)
+{
+    switch (part) {
+    case 0:
+        cairo_rectangle(cr, 0.36, -0.86, 0.24, 0.6);
+        return TONE_DARK;
+    case 1:
+        cairo_rectangle(cr, -0.76, -0.16, 1.52, 1.12);
+        return TONE_BODY;
+    case 2:
+        POLYGON(cr, {-1, -0.14}, {0, -0.98}, {1, -0.14});
+        return TONE_SECOND;
+    case 3:
+        cairo_rectangle(cr, -0.5, 0.3, 0.42, 0.66);
+        return TONE_DARK;
+    case 4:
+        cairo_rectangle(cr, 0.14, 0.16, 0.42, 0.38);
+        return TONE_LIGHT;
+    default:
+        return TONE_END;
+    }
+}
+
+static tone star(cairo_t *cr, int part)
+{
+    if (part > 0)
+        return TONE_END;
+    for (int i = 0; i < 10; i++) {
+        double radius = i & 1 ? 0.43 : 1, angle = i * PI / 5 - PI / 2;
+        cairo_line_to(cr, radius * cos(angle), radius * sin(angle));
+    }
+    cairo_close_path(cr);
+    return TONE_BODY;
+}
+
+static tone tree(cairo_t *cr, int part)
+{
+    switch (part) {
+    case 0:
+        cairo_rectangle(cr, -0.15, 0.5, 0.3, 0.5);
+        return TONE_SECOND;
+    case 1:
+        POLYGON(cr, {-0.84, 0.62}, {0, -0.15}, {0.84, 0.62});
+        return TONE_DARK;
+    case 2:
+        POLYGON(cr, {-0.68, 0.12}, {0, -0.6}, {0.68, 0.12});
+        return TONE_BODY;
+    case 3:
+        POLYGON(cr, {-0.5, -0.36}, {0, -1}, {0.5, -0.36});
+        return TONE_LIGHT;
+    default:
+        return TONE_END;
+    }
+}
+
+typedef struct kind {
+    part_path *path;
+    double tilt; /* largest angle from upright */
+} kind;
+
+static const kind kinds[DRAWING_CLASSES] = {{boat, 0.25},  {fish, 0.45}, {flower, 3.15},
+                                            {house, 0.25}, {star, 0.6},  {tree, 0.25}};
+
+/* ---------------------------------------------------------------- objects */
+
+typedef struct rect {
+    double x1, y1, x2, y2;
+} rect;
+
+/* An object on its way into the picture. */
+typedef struct figurine {
+    int class;
+    double x, y, radius, stretch, angle, outline; /* `outline`: width of its line, 0 for none */
+    bool mirrored;
+    double alpha;
+    rect extent; /* edges of the whole silhouette, beyond the picture too */
+    drawing_object object;
+} figurine;
+
+typedef struct canvas {
+    cairo_t *cr;
+    int width, height, size;
+    colour ground; /* the background's mean colour */
+    philox rng;
+} canvas;
+
+static void enter(cairo_t *cr, const figurine *f)
+{
+    cairo_save(cr);
+    cairo_translate(cr, f->x, f->y);
+    cairo_rotate(cr, f->angle);
+    cairo_scale(cr, (f->mirrored ? -1 : 1) * f->radius * f->stretch, f->radius / f->stretch);
+}
+
+/* The whole silhouette as the current path, in picture pixels. */
+static void silhouette(cairo_t *cr, const figurine *f)
+{
+    cairo_new_path(cr);
+    enter(cr, f);
+    for (int i = 0; kinds[f->class].path(cr, i) != TONE_END; i++)
+        ;
+    cairo_restore(cr);
+}
+
+/* Sets extent and the box: all pixels that the object touches inside the picture by more than a tenth. False
+ * when nothing is visible. */
+static bool measure(const canvas *c, figurine *f)
+{
+    const double touch = 0.1;
+    rect *r = &f->extent;
+    silhouette(c->cr, f);
+    cairo_fill_extents(c->cr, &r->x1, &r->y1, &r->x2, &r->y2);
+    cairo_new_path(c->cr);
+    r->x1 -= f->outline / 2;
+    r->y1 -= f->outline / 2;
+    r->x2 += f->outline / 2;
+    r->y2 += f->outline / 2;
+    drawing_object *o = &f->object;
+    int x1 = (int)floor(r->x1 + touch), y1 = (int)floor(r->y1 + touch), x2 = (int)ceil(r->x2 - touch) - 1,
+        y2 = (int)ceil(r->y2 - touch) - 1;
+    o->truncated = x1 < 0 || y1 < 0 || x2 >= c->width || y2 >= c->height;
+    o->x1 = x1 > 0 ? x1 : 0;
+    o->y1 = y1 > 0 ? y1 : 0;
+    o->x2 = x2 < c->width ? x2 : c->width - 1;
+    o->y2 = y2 < c->height ? y2 : c->height - 1;
+    return o->x1 < o->x2 && o->y1 < o->y2;
+}
+
+static double score(const drawing_object *o)
+{
+    return (double)(o->y2 - o->y1) * (o->x2 - o->x1);
+}
+
+/* The part of a's box that b's box covers. */
+static double covered(const drawing_object *a, const drawing_object *b)
+{
+    int width = (a->x2 < b->x2 ? a->x2 : b->x2) - (a->x1 > b->x1 ? a->x1 : b->x1) + 1;
+    int height = (a->y2 < b->y2 ? a->y2 : b->y2) - (a->y1 > b->y1 ? a->y1 : b->y1) + 1;
+    if (width <= 0 || height <= 0)
+        return 0;
+    return (double)width * height / ((double)(a->x2 - a->x1 + 1) * (a->y2 - a->y1 + 1));
+}
+
+/* The visible share of the silhouette's extent. */
+static double visible(const figurine *f)
+{
+    const drawing_object *o = &f->object;
+    return (double)(o->x2 - o->x1 + 1) * (o->y2 - o->y1 + 1) /
+           ((f->extent.x2 - f->extent.x1) * (f->extent.y2 - f->extent.y1));
+}
+
+static figurine random_figurine(canvas *c, double smallest, double largest)
+{
+    philox *rng = &c->rng;
+    figurine f = {.class = (int)philox_below(rng, DRAWING_CLASSES), .alpha = 1};
+    f.radius = between(rng, smallest, largest) * c->size / 2;
+    f.stretch = between(rng, 0.88, 1.14);
+    f.angle = between(rng, -1, 1) * kinds[f.class].tilt;
+    f.mirrored = chance(rng, 0.5);
+    f.outline = chance(rng, 0.5) ? between(rng, 0.01, 0.02) * c->size : 0;
+    return f;
+}
+
+/* A place whose centre is inside the picture, at least `inside` of the radius from its edges. */
+static void random_place(canvas *c, figurine *f, double inside)
+{
+    double mx = fmin(inside * f->radius, 0.5 * c->width), my = fmin(inside * f->radius, 0.5 * c->height);
+    f->x = between(&c->rng, mx, c->width - mx);
+    f->y = between(&c->rng, my, c->height - my);
+}
+
+/* The object that will be the largest one: whole in most pictures. */
+static figurine place_largest(canvas *c)
+{
+    for (;;) {
+        figurine f = random_figurine(c, 0.44, 0.92);
+        double least = chance(&c->rng, 0.12) ? 0.8 : 0.999;
+        for (int i = 0; i < 20; i++) {
+            random_place(c, &f, 0.6);
+            if (measure(c, &f) && visible(&f) >= least)
+                return f;
+        }
+    }
+}
+
+/* One of the others: smaller than the largest by the factor, hardly covered by what there is. False when no
+ * place was found. */
+static bool place_other(canvas *c, const figurine *there, int count, bool difficult, figurine *f)
+{
+    const double most = score(&there[0].object) / 1.5;
+    const bool tiny = chance(&c->rng, 0.5);
+    for (int i = 0; i < 40; i++) {
+        *f = difficult && tiny ? random_figurine(c, 0.08, 0.13) : random_figurine(c, 0.17, 0.55);
+        f->object.difficult = difficult;
+        f->alpha = difficult && !tiny ? between(&c->rng, 0.2, 0.35) : 1;
+        random_place(c, f, 0.65);
+        if (!measure(c, f) || visible(f) < 0.5 || score(&f->object) > most)
+            continue;
+        bool free = true;
+        for (int k = 0; k < count && free; k++)
+            free = covered(&f->object, &there[k].object) < 0.2 && covered(&there[k].object, &f->object) < 0.2;
+        if (free)
+            return true;
+    }
+    return false;
+}
+
+static void paint(canvas *c, const figurine *f)
+{
+    cairo_t *cr = c->cr;
+    const colour body = colour_on(&c->rng, c->ground), second = colour_on(&c->rng, mix(c->ground, body, 0.5)),
+                 black = {0.05, 0.05, 0.08}, white = {1, 1, 1};
+    const colour tones[] = {[TONE_BODY] = body,
+                            [TONE_DARK] = mix(body, black, 0.55),
+                            [TONE_LIGHT] = mix(body, white, 0.6),
+                            [TONE_SECOND] = second};
+    cairo_push_group(cr);
+    if (f->outline > 0) {
+        silhouette(cr, f);
+        cairo_set_line_width(cr, f->outline);
+        cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
+        set_colour(cr, luma(c->ground) > 0.5 ? black : white, 1);
+        cairo_stroke(cr);
+    }
+    enter(cr, f);
+    cairo_new_path(cr);
+    tone t;
+    for (int i = 0; (t = kinds[f->class].path(cr, i)) != TONE_END; i++) {
+        cairo_pattern_t *shade = cairo_pattern_create_linear(-0.5, -1, 0.5, 1);
+        colour top = mix(tones[t], white, 0.12), bottom = mix(tones[t], black, 0.18);
+        cairo_pattern_add_color_stop_rgb(shade, 0, top.r, top.g, top.b);
+        cairo_pattern_add_color_stop_rgb(shade, 1, bottom.r, bottom.g, bottom.b);
+        cairo_set_source(cr, shade);
+        cairo_fill(cr);
+        cairo_pattern_destroy(shade);
+    }
+    cairo_restore(cr);
+    cairo_pop_group_to_source(cr);
+    cairo_paint_with_alpha(cr, f->alpha);
+}
+
+/* ---------------------------------------------------------------- around them */
+
+static void paint_background(canvas *c)
+{
+    cairo_t *cr = c->cr;
+    philox *rng = &c->rng;
+    const double w = c->width, h = c->height, s = c->size;
+    const double hue = philox_uniform(rng), other_hue = fmod(hue + between(rng, -0.12, 0.12) + 1, 1);
+    const double value = between(rng, 0.25, 0.95), other_value = fmin(1, value * between(rng, 0.7, 1.2));
+    const colour a = from_hsv(hue, between(rng, 0.1, 0.5), value);
+    const colour b = from_hsv(other_hue, between(rng, 0.1, 0.5), other_value);
+    const double angle = between(rng, 0, 2 * PI), x = between(rng, 0, w), y = between(rng, 0, h);
+    c->ground = mix(a, b, 0.5);
+    cairo_pattern_t *p =
+        chance(rng, 0.3)
+            ? cairo_pattern_create_radial(x, y, 0, w / 2, h / 2, w)
+            : cairo_pattern_create_linear(w / 2 - s * cos(angle) / 2, h / 2 - s * sin(angle) / 2,
+                                          w / 2 + s * cos(angle) / 2, h / 2 + s * sin(angle) / 2);
+    cairo_pattern_add_color_stop_rgb(p, 0, a.r, a.g, a.b);
+    cairo_pattern_add_color_stop_rgb(p, 1, b.r, b.g, b.b);
+    cairo_set_source(cr, p);
+    cairo_paint(cr);
+    cairo_pattern_destroy(p);
+
+    const int texture = (int)philox_below(rng, 4); /* 0: none */
+    const double step = between(rng, 0.06, 0.18) * s, reach = w + h, strength = between(rng, 0.06, 0.2);
+    cairo_save(cr);
+    cairo_translate(cr, w / 2, h / 2);
+    cairo_rotate(cr, angle);
+    set_colour(cr, luma(c->ground) > 0.5 ? (colour){0, 0, 0} : (colour){1, 1, 1}, strength);
+    for (double v = -reach / 2; texture == 1 && v < reach / 2; v += 2 * step) /* stripes */
+        cairo_rectangle(cr, -reach / 2, v, reach, step);
+    for (double v = -reach / 2; texture >= 2 && v < reach / 2; v += 2 * step) /* dots, checks */
+        for (double u = -reach / 2; u < reach / 2; u += 2 * step)
+            if (texture == 2) {
+                circle(cr, u, v, step / 2.2);
+            } else {
+                cairo_rectangle(cr, u, v, step, step);
+                cairo_rectangle(cr, u + step, v + step, step, step);
+            }
+    cairo_fill(cr);
+    cairo_restore(cr);
+}
+
+/* Things that are no objects: lines, bent lines, rings, blobs. */
+static void paint_clutter(canvas *c)
+{
+    cairo_t *cr = c->cr;
+    philox *rng = &c->rng;
+    const double w = c->width, h = c->height, s = c->size;
+    for (int i = 4 + (int)philox_below(rng, 9); i > 0; i--) {
+        const colour pure = any_colour(rng), shade = mix(pure, c->ground, between(rng, 0.2, 0.7));
+        const double x = between(rng, 0, w), y = between(rng, 0, h), r = between(rng, 0.02, 0.09) * s;
+        const double dx = between(rng, -0.5, 0.5) * s, dy = between(rng, -0.5, 0.5) * s;
+        set_colour(cr, shade, between(rng, 0.4, 0.9));
+        cairo_set_line_width(cr, between(rng, 0.008, 0.025) * s);
+        cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
+        cairo_new_path(cr);
+        switch (philox_below(rng, 4)) {
+        case 0:
+            cairo_move_to(cr, x, y);
+            cairo_line_to(cr, x + dx, y + dy);
+            cairo_stroke(cr);
+            break;
+        case 1:
+            cairo_move_to(cr, x, y);
+            cairo_curve_to(cr, x + dy, y, x, y + dx, x + dx, y + dy);
+            cairo_stroke(cr);
+            break;
+        case 2:
+            circle(cr, x, y, r);
+            cairo_stroke(cr);
+            break;
+        default:
+            ellipse(cr, x, y, r, r * between(rng, 0.4, 1));
+            cairo_fill(cr);
+        }
+    }
+}
+
+/* Grain of a camera: normal noise on every channel, and a little less light towards the corners. */
+static int develop(canvas *c, cairo_surface_t *surface, picture *p, error *e)
+{
+    const double grain = between(&c->rng, 1, 9), fade = between(&c->rng, 0, 0.35);
+    const double cx = c->width / 2.0, cy = c->height / 2.0, far = cx * cx + cy * cy;
+    if (picture_new(p, c->width, c->height, e))
+        return ERR_SYSTEM;
+    cairo_surface_flush(surface);
+    const unsigned char *data = cairo_image_surface_get_data(surface);
+    uint8_t *at = p->pixels;
+    for (int y = 0; y < c->height; y++) {
+        const uint32_t *row =
+            (const uint32_t *)(const void *)(data + (ptrdiff_t)y * cairo_image_surface_get_stride(surface));
+        for (int x = 0; x < c->width; x++) {
+            const double light = 1 - fade * ((x - cx) * (x - cx) + (y - cy) * (y - cy)) / far;
+            const uint32_t noise = philox_u32(&c->rng);
+            for (int i = 0; i < 3; i++) {
+                /* the sum of two uniform bytes, scaled to a standard deviation of 1 */
+                const uint32_t n = noise >> 10 * i & 0x3ff;
+                const double random = ((double)(n & 31) + (double)(n >> 5) - 31) / 13.05;
+                const double v = ((row[x] >> (16 - 8 * i)) & 0xff) * light + grain * random;
+                *at++ = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v + 0.5);
+            }
+        }
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- the whole picture */
+
+static void choose_shape(canvas *c)
+{
+    static const int thirds[5][2] = {{3, 3}, {3, 3}, {3, 3}, {4, 3}, {3, 4}};
+    const int *t = thirds[philox_below(&c->rng, 5)];
+    c->width = c->size * t[0] / 3;
+    c->height = c->size * t[1] / 3;
+}
+
+int drawing_make(drawing *d, int size, uint64_t seed, uint32_t number, error *e)
+{
+    canvas c = {.size = size, .rng = philox_start(seed, PHILOX_STREAM(PURPOSE_DEMO, number))};
+    *d = (drawing){0};
+    choose_shape(&c);
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, c.width, c.height);
+    c.cr = cairo_create(surface);
+    cairo_set_fill_rule(c.cr, CAIRO_FILL_RULE_WINDING);
+    if (cairo_status(c.cr) == CAIRO_STATUS_SUCCESS) {
+        paint_background(&c);
+        paint_clutter(&c);
+        figurine all[DRAWING_OBJECTS];
+        const int others = (int)philox_below(&c.rng, 5), difficult = chance(&c.rng, 0.3);
+        all[d->count++] = place_largest(&c);
+        for (int i = 0; i < others + difficult; i++)
+            if (place_other(&c, all, d->count, i >= others, &all[d->count]))
+                d->count++;
+        /* The largest is painted last; of the others the later ones lie on top. */
+        for (int i = 1; i < d->count; i++)
+            paint(&c, &all[i]);
+        paint(&c, &all[0]);
+        for (int i = 1; i < d->count; i++)
+            for (int k = 0; k < d->count; k++)
+                if ((k == 0 || k > i) && covered(&all[i].object, &all[k].object) > 0)
+                    all[i].object.occluded = true;
+        /* In the file the largest stands anywhere among them. */
+        uint32_t order[DRAWING_OBJECTS];
+        for (int i = 0; i < d->count; i++)
+            order[i] = (uint32_t)i;
+        philox_shuffle(&c.rng, order, (size_t)d->count);
+        for (int i = 0; i < d->count; i++) {
+            d->objects[i] = all[order[i]].object;
+            d->objects[i].class = all[order[i]].class;
+        }
+    }
+    int code = 0;
+    if (cairo_status(c.cr) != CAIRO_STATUS_SUCCESS)
+        code = fail(e, ERR_SYSTEM, "cannot draw: %s", cairo_status_to_string(cairo_status(c.cr)));
+    else
+        code = develop(&c, surface, &d->p, e);
+    cairo_destroy(c.cr);
+    cairo_surface_destroy(surface);
+    return code;
+}
+
+void drawing_free(drawing *d)
+{
+    picture_free(&d->p);
+    d->count = 0;
+}

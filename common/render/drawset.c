@@ -1,0 +1,522 @@
+#include "render/drawset.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "base/threads.h"
+#include "image/codec.h"
+#include "render/drawing.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { QUALITY = 92, HEX = 65, NAME = 64 };
+
+static const char *const folders[] = {"Annotations", "ImageSets", "ImageSets/Main", "JPEGImages"};
+enum { FOLDERS = sizeof folders / sizeof *folders };
+static const char *const lists[] = {"ImageSets/Main/train.txt", "ImageSets/Main/val.txt",
+                                    "ImageSets/Main/trainval.txt"};
+enum { LISTS = sizeof lists / sizeof *lists };
+static const char marker[] = "drawn.txt";
+static const char heading[] = "onebox drawn set 1\n";
+
+static void annotation_name(char name[NAME], size_t number)
+{
+    snprintf(name, NAME, "Annotations/%06zu.xml", number);
+}
+
+static void picture_name(char name[NAME], size_t number)
+{
+    snprintf(name, NAME, "JPEGImages/%06zu.jpg", number);
+}
+
+static char *join(const char *dir, const char *name, error *e)
+{
+    text_buffer b = {0};
+    return text_append(&b, e, "%s/%s", dir, name) ? NULL : b.data;
+}
+
+/* ---------------------------------------------------------------- texts */
+
+static int append_annotation(text_buffer *b, const drawing *d, size_t number, error *e)
+{
+    int code = text_append(b, e,
+                           "<annotation>\n"
+                           "\t<folder>drawn</folder>\n"
+                           "\t<filename>%06zu.jpg</filename>\n"
+                           "\t<source>\n\t\t<database>onebox drawings</database>\n\t</source>\n"
+                           "\t<size>\n\t\t<width>%d</width>\n\t\t<height>%d</height>\n"
+                           "\t\t<depth>3</depth>\n\t</size>\n"
+                           "\t<segmented>0</segmented>\n",
+                           number, d->p.width, d->p.height);
+    for (int i = 0; i < d->count && !code; i++) {
+        const drawing_object *o = &d->objects[i];
+        code = text_append(b, e,
+                           "\t<object>\n\t\t<name>%s</name>\n\t\t<pose>Unspecified</pose>\n"
+                           "\t\t<truncated>%d</truncated>\n\t\t<occluded>%d</occluded>\n"
+                           "\t\t<difficult>%d</difficult>\n"
+                           "\t\t<bndbox>\n\t\t\t<xmin>%d</xmin>\n\t\t\t<ymin>%d</ymin>\n"
+                           "\t\t\t<xmax>%d</xmax>\n\t\t\t<ymax>%d</ymax>\n\t\t</bndbox>\n\t</object>\n",
+                           drawing_classes[o->class], o->truncated, o->occluded, o->difficult, o->x1 + 1,
+                           o->y1 + 1, o->x2 + 1, o->y2 + 1);
+    }
+    return code ? code : text_append(b, e, "</annotation>\n");
+}
+
+static bool in_list(size_t list, size_t number)
+{
+    return list == 2 || (number % 5 == 0) == (list == 1);
+}
+
+static int append_list(text_buffer *b, size_t list, size_t pictures, error *e)
+{
+    int code = text_append(b, e, "%s", "");
+    for (size_t i = 1; i <= pictures && !code; i++)
+        if (in_list(list, i))
+            code = text_append(b, e, "%06zu\n", i);
+    return code;
+}
+
+/* ---------------------------------------------------------------- files */
+
+/* Without a sync of each file: the whole set is synced before it gets its name. */
+static int write_file(const char *dir, const char *name, const void *data, size_t size, error *e)
+{
+    char *path = join(dir, name, e);
+    if (!path)
+        return ERR_SYSTEM;
+    int code = 0;
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(data, 1, size, f) != size)
+        code = fail_system(e, "%s: cannot write", path);
+    if (f && fclose(f) && !code)
+        code = fail_system(e, "%s: cannot write", path);
+    free(path);
+    return code;
+}
+
+/* The bytes of a JPEG; the caller frees *data also after a failure. */
+static int encode(const picture *p, char **data, size_t *size, const char *name, error *e)
+{
+    FILE *f = open_memstream(data, size);
+    if (!f)
+        return fail_system(e, "%s: cannot encode", name);
+    int code = jpeg_write(p, f, QUALITY, name, e);
+    if (fclose(f) && !code)
+        code = fail_system(e, "%s: cannot encode", name);
+    return code;
+}
+
+static void digest_pair(const void *xml, size_t xml_size, const void *jpeg, size_t jpeg_size, char *hex)
+{
+    char both[2 * HEX];
+    sha256_hex(xml, xml_size, both);
+    sha256_hex(jpeg, jpeg_size, both + HEX);
+    sha256_hex(both, sizeof both, hex);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    (void)remove(path);
+    return 0;
+}
+
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---------------------------------------------------------------- what is there */
+
+typedef struct known_set {
+    size_t pictures;
+    char sha256[HEX];
+} known_set;
+
+static int number_line(text_lines *lines, const char *word, int64_t min, int64_t max, int64_t *value)
+{
+    const char *line;
+    size_t size, n = strlen(word);
+    if (!text_line(lines, &line, &size) || size <= n + 1 || memcmp(line, word, n) != 0 || line[n] != ' ')
+        return -1;
+    return text_int(line + n + 1, size - n - 1, min, max, value) ? 0 : -1;
+}
+
+/* Reads DIR/drawn.txt. */
+static int read_marker(const char *dir, known_set *known, error *e)
+{
+    file_view view;
+    char *path = join(dir, marker, e);
+    if (!path || file_open(&view, path, e)) {
+        free(path);
+        return e->code;
+    }
+    text_lines lines = text_lines_of(view.data, view.size);
+    const char *line;
+    size_t size;
+    int64_t pictures = 0, other;
+    bool good = view.size > sizeof heading && memcmp(view.data, heading, sizeof heading - 1) == 0 &&
+                text_line(&lines, &line, &size) &&
+                number_line(&lines, "pictures", 1, DRAWSET_MAX_PICTURES, &pictures) == 0 &&
+                number_line(&lines, "size", DRAWING_MIN_SIZE, DRAWING_MAX_SIZE, &other) == 0 &&
+                number_line(&lines, "seed", 0, INT64_MAX, &other) == 0 && text_line(&lines, &line, &size) &&
+                size == 7 + HEX - 1 && memcmp(line, "sha256 ", 7) == 0;
+    if (good) {
+        known->pictures = (size_t)pictures;
+        memcpy(known->sha256, line + 7, HEX - 1);
+        known->sha256[HEX - 1] = 0;
+        good = !text_line(&lines, &line, &size);
+    }
+    if (!good)
+        fail(e, ERR_INPUT, "%s: is not what draw-set writes", path);
+    file_close(&view);
+    free(path);
+    return good ? 0 : ERR_INPUT;
+}
+
+/* Is `name`, in folder number `folder` (FOLDERS: the set's own), a file or folder of a set of `pictures`? */
+static bool is_ours(int folder, const char *name, size_t pictures)
+{
+    char wanted[NAME], path[NAME + NAME_MAX + 2];
+    if (folder == FOLDERS)
+        snprintf(path, sizeof path, "%s", name);
+    else
+        snprintf(path, sizeof path, "%s/%s", folders[folder], name);
+    for (int i = 0; i < FOLDERS; i++)
+        if (strcmp(path, folders[i]) == 0)
+            return true;
+    for (int i = 0; i < LISTS; i++)
+        if (strcmp(path, lists[i]) == 0)
+            return true;
+    if (strcmp(path, marker) == 0)
+        return true;
+    size_t number = (size_t)strtoul(name, NULL, 10);
+    if (number < 1 || number > pictures)
+        return false;
+    annotation_name(wanted, number);
+    if (strcmp(path, wanted) == 0)
+        return true;
+    picture_name(wanted, number);
+    return strcmp(path, wanted) == 0;
+}
+
+/* ERR_USAGE when the folder holds a file that is none of its set's: it would be lost with the set. */
+static int only_ours(const char *dir, size_t pictures, error *e)
+{
+    int code = 0;
+    for (int i = 0; i <= FOLDERS && !code; i++) {
+        char *path = i < FOLDERS ? join(dir, folders[i], e) : text_copy(dir, strlen(dir), e);
+        DIR *d = path ? opendir(path) : NULL;
+        const struct dirent *entry;
+        while (!code && d && (entry = readdir(d)))
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                !is_ours(i, entry->d_name, pictures))
+                code =
+                    fail(e, ERR_USAGE, "%s/%s is no drawing of this set: move it away or name another folder",
+                         path, entry->d_name);
+        if (d)
+            closedir(d);
+        free(path);
+    }
+    return code ? code : e->code;
+}
+
+static bool is_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    int entries = 0;
+    while (d && readdir(d))
+        entries++;
+    if (d)
+        closedir(d);
+    return d && entries <= 2;
+}
+
+/* May `dir` be written? *known.pictures is above 0 when it holds a set to replace. */
+static int look_at(const char *dir, known_set *known, error *e)
+{
+    struct stat st;
+    error none = {0};
+    *known = (known_set){0};
+    if (stat(dir, &st))
+        return errno == ENOENT ? 0 : fail_system(e, "%s: cannot look at it", dir);
+    if (!S_ISDIR(st.st_mode))
+        return fail(e, ERR_USAGE, "%s: is there and no folder", dir);
+    if (is_empty(dir))
+        return 0;
+    if (read_marker(dir, known, &none))
+        return fail(e, ERR_USAGE, "%s: is there and was not drawn by draw-set: name another folder", dir);
+    return only_ours(dir, known->pictures, e);
+}
+
+/* ---------------------------------------------------------------- drawing */
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+    stopped = number;
+}
+
+typedef struct job {
+    const char *dir;
+    const drawset_options *o;
+    char (*digests)[HEX];
+    drawset_summary *totals; /* of each worker */
+} job;
+
+static int draw_one(void *context, size_t item, int worker, error *e)
+{
+    job *j = context;
+    drawset_summary *s = &j->totals[worker];
+    const size_t number = item + 1;
+    char xml_name[NAME], jpeg_name[NAME];
+    drawing d = {0};
+    text_buffer xml = {0};
+    char *jpeg = NULL;
+    size_t size = 0;
+    if (stopped)
+        return fail(e, ERR_SYSTEM, "stopped by a signal");
+    annotation_name(xml_name, number);
+    picture_name(jpeg_name, number);
+    int code = drawing_make(&d, j->o->size, j->o->seed, (uint32_t)number, e);
+    if (!code)
+        code = append_annotation(&xml, &d, number, e);
+    if (!code)
+        code = encode(&d.p, &jpeg, &size, jpeg_name, e);
+    if (!code)
+        code = write_file(j->dir, xml_name, xml.data, xml.size, e);
+    if (!code)
+        code = write_file(j->dir, jpeg_name, jpeg, size, e);
+    if (!code)
+        digest_pair(xml.data, xml.size, jpeg, size, j->digests[item]);
+    for (int i = 0; i < d.count; i++) {
+        s->objects++;
+        s->difficult += d.objects[i].difficult;
+        s->truncated += d.objects[i].truncated;
+        s->occluded += d.objects[i].occluded;
+    }
+    free(jpeg);
+    text_free(&xml);
+    drawing_free(&d);
+    return code;
+}
+
+static int make_folders(const char *dir, error *e)
+{
+    for (int i = 0; i < FOLDERS; i++) {
+        char *path = join(dir, folders[i], e);
+        if (path && mkdir(path, 0777))
+            fail_system(e, "%s: cannot make the folder", path);
+        free(path);
+        if (e->code)
+            return e->code;
+    }
+    return 0;
+}
+
+/* The lists, and last the marker. */
+static int write_texts(const char *dir, const drawset_options *o, const char *sha256, error *e)
+{
+    text_buffer b = {0};
+    int code = 0;
+    for (size_t i = 0; i < LISTS && !code; i++) {
+        b.size = 0;
+        code = append_list(&b, i, (size_t)o->pictures, e);
+        if (!code)
+            code = write_file(dir, lists[i], b.data, b.size, e);
+    }
+    b.size = 0;
+    if (!code)
+        code = text_append(&b, e, "%spictures %d\nsize %d\nseed %" PRIu64 "\nsha256 %s\n", heading,
+                           o->pictures, o->size, o->seed, sha256);
+    if (!code)
+        code = write_file(dir, marker, b.data, b.size, e);
+    text_free(&b);
+    return code;
+}
+
+static int sync_tree(const char *dir, error *e)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code = 0;
+    if (fd < 0 || syncfs(fd))
+        code = fail_system(e, "%s: cannot write", dir);
+    if (fd >= 0)
+        close(fd);
+    return code;
+}
+
+/* Draws everything into the empty folder `dir`. */
+static int draw_all(const char *dir, const drawset_options *o, drawset_summary *s, char sha256[HEX], error *e)
+{
+    const int threads = o->threads ? o->threads : threads_available();
+    job j = {.dir = dir, .o = o};
+    j.digests = mem_zero((size_t)o->pictures, HEX, "digests", e);
+    j.totals = mem_zero((size_t)threads, sizeof *j.totals, "threads", e);
+    int code = j.digests && j.totals ? make_folders(dir, e) : ERR_SYSTEM;
+    if (!code)
+        code = parallel_for(threads, (size_t)o->pictures, draw_one, &j, e);
+    if (!code) {
+        sha256_hex(j.digests, (size_t)o->pictures * HEX, sha256);
+        code = write_texts(dir, o, sha256, e);
+    }
+    if (!code)
+        code = sync_tree(dir, e);
+    for (int i = 0; i < threads && !code; i++) {
+        s->objects += j.totals[i].objects;
+        s->difficult += j.totals[i].difficult;
+        s->truncated += j.totals[i].truncated;
+        s->occluded += j.totals[i].occluded;
+    }
+    free(j.digests);
+    free(j.totals);
+    return code;
+}
+
+/* Gives the finished folder its name. An older set of that name goes to `old` first and is removed. */
+static int put_in_place(const char *fresh, const char *dir, const char *old, bool replace, error *e)
+{
+    if (replace && rename(dir, old))
+        return fail_system(e, "%s: cannot replace the old set", dir);
+    if (rename(fresh, dir)) {
+        int code = fail_system(e, "%s: cannot put the finished set in place", dir);
+        if (replace)
+            (void)rename(old, dir);
+        return code;
+    }
+    if (replace)
+        remove_tree(old);
+    return 0;
+}
+
+static bool same_set(const char *dir, const known_set *known, const char *sha256)
+{
+    error none = {0};
+    return known->pictures && strcmp(known->sha256, sha256) == 0 && drawset_check(dir, &none) == 0;
+}
+
+static int make_beside(const char *dir, const drawset_options *o, drawset_summary *s, error *e)
+{
+    known_set known;
+    char sha256[HEX];
+    text_buffer fresh = {0}, old = {0};
+    int code = look_at(dir, &known, e);
+    if (!code)
+        code = text_append(&fresh, e, "%s.tmp.%ld", dir, (long)getpid());
+    if (!code)
+        code = text_append(&old, e, "%s.old.%ld", dir, (long)getpid());
+    if (!code && mkdir(fresh.data, 0777))
+        code = fail_system(e, "%s: cannot make the folder", dir);
+    else if (!code) {
+        code = draw_all(fresh.data, o, s, sha256, e);
+        if (!code && stopped)
+            code = fail(e, ERR_SYSTEM, "stopped by a signal");
+        s->changed = !code && !same_set(dir, &known, sha256);
+        if (s->changed)
+            code = put_in_place(fresh.data, dir, old.data, known.pictures > 0, e);
+        if (code || !s->changed)
+            remove_tree(fresh.data);
+    }
+    text_free(&fresh);
+    text_free(&old);
+    return code;
+}
+
+int drawset_make(const char *dir, const drawset_options *o, drawset_summary *s, error *e)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    enum { NUMBERS = sizeof numbers / sizeof *numbers };
+    struct sigaction before[NUMBERS], ours = {.sa_handler = on_signal};
+    *s = (drawset_summary){0};
+    size_t length = strlen(dir);
+    while (length > 1 && dir[length - 1] == '/')
+        length--;
+    if (length == 0)
+        return fail(e, ERR_USAGE, "the folder's name is empty");
+    char *real = realpath(dir, NULL); /* through a link, to the folder itself */
+    char *name = real ? NULL : text_copy(dir, length, e);
+    if (!real && !name)
+        return ERR_SYSTEM;
+    stopped = 0;
+    sigemptyset(&ours.sa_mask);
+    for (int i = 0; i < NUMBERS; i++)
+        if (sigaction(numbers[i], NULL, &before[i]) == 0 && before[i].sa_handler != SIG_IGN)
+            sigaction(numbers[i], &ours, NULL);
+    int code = make_beside(real ? real : name, o, s, e);
+    for (int i = 0; i < NUMBERS; i++)
+        sigaction(numbers[i], &before[i], NULL);
+    free(real);
+    free(name);
+    if (stopped)
+        raise(stopped);
+    return code;
+}
+
+/* ---------------------------------------------------------------- checking */
+
+static int check_one(void *context, size_t item, int worker, error *e)
+{
+    (void)worker;
+    job *j = context;
+    char name[2][NAME];
+    file_view view[2] = {{0}};
+    int code = 0;
+    annotation_name(name[0], item + 1);
+    picture_name(name[1], item + 1);
+    for (int i = 0; i < 2 && !code; i++) {
+        char *path = join(j->dir, name[i], e);
+        code = path ? file_open(&view[i], path, e) : ERR_SYSTEM;
+        free(path);
+    }
+    if (!code)
+        digest_pair(view[0].data ? view[0].data : "", view[0].size, view[1].data ? view[1].data : "",
+                    view[1].size, j->digests[item]);
+    file_close(&view[0]);
+    file_close(&view[1]);
+    return code;
+}
+
+static int check_list(const char *dir, size_t list, size_t pictures, error *e)
+{
+    text_buffer wanted = {0};
+    file_view view = {0};
+    char *path = join(dir, lists[list], e);
+    int code = path ? append_list(&wanted, list, pictures, e) : ERR_SYSTEM;
+    if (!code)
+        code = file_open(&view, path, e);
+    if (!code && (view.size != wanted.size || (view.size && memcmp(view.data, wanted.data, view.size) != 0)))
+        code = fail(e, ERR_INPUT, "%s: is not the list that was drawn", path);
+    file_close(&view);
+    text_free(&wanted);
+    free(path);
+    return code;
+}
+
+int drawset_check(const char *dir, error *e)
+{
+    known_set known;
+    char sha256[HEX];
+    int code = read_marker(dir, &known, e);
+    for (size_t i = 0; i < LISTS && !code; i++)
+        code = check_list(dir, i, known.pictures, e);
+    if (code)
+        return code;
+    job j = {.dir = dir, .digests = mem_zero(known.pictures, HEX, "digests", e)};
+    code = j.digests ? parallel_for(threads_available(), known.pictures, check_one, &j, e) : ERR_SYSTEM;
+    if (!code) {
+        sha256_hex(j.digests, known.pictures * HEX, sha256);
+        if (strcmp(sha256, known.sha256) != 0)
+            code = fail(e, ERR_INPUT, "%s: pictures or annotations are not as they were drawn", dir);
+    }
+    free(j.digests);
+    return code;
+}

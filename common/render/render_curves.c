@@ -1,0 +1,325 @@
+#include "render/render.h"
+
+#include "render/figure.h"
+#include "render/plot.h"
+#include "render/table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_field(const table *t, size_t a, size_t b, int column)
+{
+    text_field x = table_text(t, a, column), y = table_text(t, b, column);
+    return x.size == y.size && memcmp(x.text, y.text, x.size) == 0;
+}
+
+/* ---------------------------------------------------------------- a training's tables */
+
+/* Where each row stands on the x axis, and where phases begin. */
+typedef struct timeline {
+    double *x;
+    plot_phase *phases;
+    char **names; /* the phases' */
+    size_t phase_count;
+} timeline;
+
+static void timeline_free(timeline *t)
+{
+    for (size_t i = 0; i < t->phase_count; i++)
+        free(t->names[i]);
+    free(t->names);
+    free(t->phases);
+    free(t->x);
+    *t = (timeline){0};
+}
+
+/* starts[i] is the x of the moment before row i; ends[i] becomes t->x. */
+static int timeline_make(timeline *t, const table *rows, const double *starts, error *e)
+{
+    int column = table_find(rows, "phase");
+    if (column < 0)
+        return fail(e, ERR_INPUT, "%s:1: has no column 'phase'", rows->file.path);
+    size_t count = 1;
+    for (size_t i = 1; i < rows->rows; i++)
+        count += !same_field(rows, i - 1, i, column);
+    t->phases = mem_zero(count, sizeof *t->phases, "phases", e);
+    t->names = mem_zero(count, sizeof *t->names, "phases", e);
+    if (!t->phases || !t->names)
+        return ERR_SYSTEM;
+    for (size_t i = 0; i < rows->rows; i++) {
+        if (i > 0 && same_field(rows, i - 1, i, column))
+            continue;
+        text_field name = table_text(rows, i, column);
+        char *copy = text_copy(name.text, name.size, e);
+        if (!copy)
+            return ERR_SYSTEM;
+        t->names[t->phase_count] = copy;
+        t->phases[t->phase_count++] = (plot_phase){starts[i], copy};
+    }
+    return 0;
+}
+
+/* Epochs: row i (from 0) ends at i + 1. Batches: evenly spread over their epoch, which the columns phase and
+ * epoch tell; `by_epoch` false: simply numbered. */
+static int timeline_of(timeline *t, const table *rows, bool batches, bool by_epoch, error *e)
+{
+    size_t n = rows->rows;
+    double *starts = mem_zero(n, sizeof *starts, "a time line", e);
+    t->x = mem_zero(n, sizeof *t->x, "a time line", e);
+    int code = starts && t->x ? 0 : ERR_SYSTEM;
+    int phase = table_find(rows, "phase"), epoch = table_find(rows, "epoch");
+    if (!code && batches && by_epoch && (phase < 0 || epoch < 0))
+        code = fail(e, ERR_INPUT, "%s:1: needs the columns 'phase' and 'epoch'", rows->file.path);
+    if (!code && batches && by_epoch) {
+        double number = 0;
+        for (size_t i = 0; i < n; number++) {
+            size_t end = i + 1;
+            while (end < n && same_field(rows, i, end, phase) && same_field(rows, i, end, epoch))
+                end++;
+            for (size_t k = i; k < end; k++) {
+                starts[k] = number + (double)(k - i) / (double)(end - i);
+                t->x[k] = number + (double)(k - i + 1) / (double)(end - i);
+            }
+            i = end;
+        }
+    } else if (!code) {
+        for (size_t i = 0; i < n; i++) {
+            starts[i] = (double)i;
+            t->x[i] = batches ? (double)i : (double)i + 1;
+        }
+    }
+    if (!code)
+        code = timeline_make(t, rows, starts, e);
+    free(starts);
+    return code;
+}
+
+static bool any_number(const double *values, size_t count)
+{
+    for (size_t i = 0; values && i < count; i++)
+        if (isfinite(values[i]))
+            return true;
+    return false;
+}
+
+/* ---------------------------------------------------------------- curves */
+
+enum { PANELS_MAX = 4 };
+
+typedef struct curves {
+    table history, batches;
+    timeline epochs, steps;
+    double *training, *validation, *accuracy, *l1; /* by epoch */
+    double *loss, *lr;                             /* by batch */
+    plot_line lines[2 * PANELS_MAX];
+    plot panels[PANELS_MAX];
+    size_t panel_count, line_count;
+} curves;
+
+static void curves_free(curves *c)
+{
+    double *columns[] = {c->training, c->validation, c->accuracy, c->l1, c->loss, c->lr};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        free(columns[i]);
+    timeline_free(&c->epochs);
+    timeline_free(&c->steps);
+    table_free(&c->history);
+    table_free(&c->batches);
+}
+
+static int curves_read(curves *c, const render_request *r, error *e)
+{
+    int code = table_read(&c->history, r->history, e);
+    if (!code)
+        code = timeline_of(&c->epochs, &c->history, false, true, e);
+    const struct {
+        const char *name;
+        double **values;
+        bool optional;
+    } columns[] = {{"trn_loss", &c->training, false},
+                   {"val_loss", &c->validation, false},
+                   {"accuracy", &c->accuracy, true},
+                   {"l1", &c->l1, true}};
+    for (size_t i = 0; i < 4 && !code; i++) {
+        if (columns[i].optional && table_find(&c->history, columns[i].name) < 0)
+            continue;
+        *columns[i].values = table_numbers(&c->history, columns[i].name, e);
+        code = *columns[i].values ? 0 : e->code;
+    }
+    if (code || !r->batches)
+        return code;
+    code = table_read(&c->batches, r->batches, e);
+    if (!code)
+        code = timeline_of(&c->steps, &c->batches, true, true, e);
+    if (!code && !(c->loss = table_numbers(&c->batches, "loss", e)))
+        code = e->code;
+    if (!code && !(c->lr = table_numbers(&c->batches, "lr", e)))
+        code = e->code;
+    return code;
+}
+
+static void add_line(curves *c, const char *name, bool batches, const double *y, int colour)
+{
+    plot *p = &c->panels[c->panel_count - 1];
+    c->lines[c->line_count] = (plot_line){.name = name,
+                                          .x = batches ? c->steps.x : c->epochs.x,
+                                          .y = y,
+                                          .count = batches ? c->batches.rows : c->history.rows,
+                                          .colour = colour,
+                                          .dots = !batches,
+                                          .faint = y == c->loss};
+    if (!p->line_count)
+        p->lines = &c->lines[c->line_count];
+    c->line_count++;
+    p->line_count++;
+}
+
+static void add_panel(curves *c, const char *title, bool batches)
+{
+    const timeline *t = batches ? &c->steps : &c->epochs;
+    c->panels[c->panel_count++] = (plot){.title = title,
+                                         .x_label = "epoch",
+                                         .whole_x = true,
+                                         .phases = t->phases,
+                                         .phase_count = t->phase_count};
+}
+
+int render_curves(const render_request *r, text_buffer *printed, error *e)
+{
+    curves c = {0};
+    figure f = {0};
+    int code = curves_read(&c, r, e);
+    if (!code) {
+        add_panel(&c, "loss", false);
+        if (c.loss)
+            add_line(&c, "training, each batch", true, c.loss, 0);
+        add_line(&c, "training", false, c.training, 0);
+        add_line(&c, "validation", false, c.validation, 1);
+        if (any_number(c.accuracy, c.history.rows)) {
+            add_panel(&c, "accuracy (validation)", false);
+            add_line(&c, NULL, false, c.accuracy, 1);
+        }
+        if (any_number(c.l1, c.history.rows)) {
+            add_panel(&c, "box error L1 in pixels (validation)", false);
+            add_line(&c, NULL, false, c.l1, 1);
+        }
+        if (c.lr) {
+            add_panel(&c, "learning rate", true);
+            add_line(&c, NULL, true, c.lr, 0);
+        }
+        int columns = c.panel_count == 4 ? 2 : (int)c.panel_count, rows = c.panel_count == 4 ? 2 : 1;
+        code = render_open(&f, r, columns == 1 ? 7.5 : 6 * columns, 4.5 * rows, e);
+        figure_rect area = figure_inside(&f, 10);
+        if (!code && r->title) {
+            figure_font(&f, 12, true);
+            char *title = figure_fit_text(&f, r->title, area.width, e);
+            if (title) {
+                figure_set_colour(&f, FIGURE_BLACK);
+                figure_text(&f, f.width / 2.0, area.y + 14, ALIGN_CENTRE, title);
+                area.y += 22;
+                area.height -= 22;
+            } else {
+                code = e->code;
+            }
+            free(title);
+        }
+        for (size_t i = 0; i < c.panel_count && !code; i++)
+            code = plot_draw(&f, figure_cell(area, rows, columns, (int)i, 16), &c.panels[i], e);
+    }
+    if (!code)
+        code = text_append(printed, e, "%zu epochs, %zu batches\n", c.history.rows, c.batches.rows);
+    if (!code)
+        code = render_save(&f, r, e);
+    figure_close(&f);
+    curves_free(&c);
+    return code;
+}
+
+/* ---------------------------------------------------------------- one plot alone */
+
+static int render_plot(const render_request *r, const plot *p, error *e)
+{
+    figure f = {0};
+    int code = render_open(&f, r, 7.5, 4.5, e);
+    if (!code)
+        code = plot_draw(&f, figure_inside(&f, 10), p, e);
+    if (!code)
+        code = render_save(&f, r, e);
+    figure_close(&f);
+    return code;
+}
+
+/* Where the curve is lowest, if it has any number. */
+static int print_lowest(const plot_line *l, text_buffer *printed, error *e)
+{
+    size_t best = l->count;
+    for (size_t i = 0; i < l->count; i++)
+        if (isfinite(l->y[i]) && (best == l->count || l->y[i] < l->y[best]))
+            best = i;
+    return best == l->count ? 0
+                            : text_append(printed, e, "rates %.3g to %.3g, the lowest loss %.4g at %.3g\n",
+                                          l->x[0], l->x[l->count - 1], l->y[best], l->x[best]);
+}
+
+int render_lr_find(const render_request *r, text_buffer *printed, error *e)
+{
+    table t;
+    int code = table_read(&t, r->lr, e);
+    if (code)
+        return code;
+    double *lr = table_numbers(&t, "lr", e), *loss = lr ? table_numbers(&t, "smoothed", e) : NULL;
+    size_t skip = (size_t)r->skip, skip_end = (size_t)r->skip_end + 1;
+    if (!loss) {
+        code = e->code;
+    } else {
+        if (t.rows <= skip + skip_end) /* too short a curve to trim */
+            skip = skip_end = 0;
+        size_t shown = t.rows - skip - skip_end;
+        plot_line line = {.x = lr + skip, .y = loss + skip, .count = shown, .dots = true};
+        plot p = {.title = r->title,
+                  .x_label = "learning rate (log scale)",
+                  .y_label = "smoothed training loss",
+                  .log_x = true,
+                  .lines = &line,
+                  .line_count = 1};
+        code = text_append(printed, e, "%zu of %zu points\n", shown, t.rows);
+        if (!code)
+            code = print_lowest(&line, printed, e);
+        if (!code)
+            code = render_plot(r, &p, e);
+    }
+    free(lr);
+    free(loss);
+    table_free(&t);
+    return code;
+}
+
+int render_schedule(const render_request *r, text_buffer *printed, error *e)
+{
+    table t;
+    timeline line = {0};
+    int code = table_read(&t, r->batches, e);
+    if (code)
+        return code;
+    double *lr = table_numbers(&t, "lr", e);
+    code = lr ? timeline_of(&line, &t, true, false, e) : e->code;
+    if (!code) {
+        plot_line curve = {.x = line.x, .y = lr, .count = t.rows};
+        plot p = {.title = r->title,
+                  .x_label = "batch",
+                  .y_label = "learning rate",
+                  .whole_x = true,
+                  .lines = &curve,
+                  .line_count = 1,
+                  .phases = line.phases,
+                  .phase_count = line.phase_count};
+        code = text_append(printed, e, "%zu batches\n", t.rows);
+        if (!code)
+            code = render_plot(r, &p, e);
+    }
+    free(lr);
+    timeline_free(&line);
+    table_free(&t);
+    return code;
+}

@@ -1,0 +1,169 @@
+#include "render/render.h"
+
+#include "image/cache.h"
+#include "render/draw.h"
+#include "render/figure.h"
+#include "image/picture.h"
+#include "voc/anno.h"
+#include "voc/pred.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What the panels are drawn from. */
+typedef struct grid {
+    const render_request *r;
+    pred_table pred;
+    anno_table anno;
+    cache *cache; /* NULL: pictures of their own size from r->images */
+    sampler *sampler;
+    float *pixels; /* size x size x 3 */
+} grid;
+
+/* The square picture that the network saw. */
+static int load_square(const grid *g, const pred_row *row, picture *p, error *e)
+{
+    size_t at;
+    int code = cache_rows(g->cache, &row->file_name, 1, &at, e);
+    if (code)
+        return fail_context(e, "%s", g->r->cache);
+    scaled_picture scaled = cache_at(g->cache, at);
+    int size = cache_size(g->cache);
+    code = sample_make(g->sampler, &scaled, NULL, NULL, NULL, g->pixels, NULL, e);
+    return code ? code : render_floats(p, g->pixels, size, size, e);
+}
+
+static int load_own(const grid *g, const pred_row *row, picture *p, error *e)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/%s", g->r->images, row->file_name) >= (int)sizeof path)
+        return fail(e, ERR_INPUT, "%s: the folder's name is too long", g->r->images);
+    return picture_load(p, path, NULL, e);
+}
+
+/* The annotated largest object as a mark in the panel's pixels; false when there is none. */
+static bool truth_mark(const grid *g, const pred_row *row, draw_mark *mark)
+{
+    const anno_image *image = anno_find(&g->anno, row->file_name);
+    const anno_row *largest = image ? anno_largest(&g->anno, image) : NULL;
+    if (!largest)
+        return false;
+    box_real b = box_to_real(largest->box);
+    if (g->cache) {
+        pixel_box raw = {largest->box.y1, largest->box.x1, largest->box.y2, largest->box.x2};
+        pixel_box s = box_validation(raw, image->height, image->width, cache_size(g->cache));
+        b = (box_real){s.y1, s.x1, s.y2, s.x2};
+    }
+    *mark = (draw_mark){row->has_box, b.y1, b.x1, b.y2, b.x2, row->category ? largest->category : NULL,
+                        DRAW_TRUTH};
+    return true;
+}
+
+static int print_row(text_buffer *printed, const pred_row *row, const box_real *b, error *e)
+{
+    int code = text_append(printed, e, "%s", row->file_name);
+    if (!code && row->category)
+        code = text_append(printed, e, " %s", row->category);
+    if (!code && b) {
+        box_xywh x = box_to_xywh(*b);
+        code = text_append(printed, e, " (%.2f,%.2f,%.2f,%.2f)", x.x, x.y, x.width, x.height);
+    }
+    return code ? code : text_append(printed, e, "\n");
+}
+
+static int draw_panel(figure *f, const grid *g, figure_rect cell, const pred_row *row, text_buffer *printed,
+                      error *e)
+{
+    picture p = {0};
+    int code = g->cache ? load_square(g, row, &p, e) : load_own(g, row, &p, e);
+    if (code)
+        return code;
+    const box_real *b = !row->has_box ? NULL : g->cache ? &row->frame : &row->box;
+    draw_mark marks[2] = {{.label = row->category, .colour = DRAW_WHITE}};
+    if (b)
+        marks[0] = (draw_mark){true, b->y1, b->x1, b->y2, b->x2, row->category, DRAW_WHITE};
+    size_t count = 1 + truth_mark(g, row, &marks[1]);
+    draw_view view = draw_place(cell, p.width, p.height);
+    code = draw_picture(f, view, &p, e);
+    if (!code)
+        code =
+            draw_marks(f, view, marks, count, g->r->label_size > 0 ? g->r->label_size : DRAW_LABEL_POINTS, e);
+    if (!code)
+        code = print_row(printed, row, b, e);
+    picture_free(&p);
+    return code;
+}
+
+static int draw_grid(const grid *g, text_buffer *printed, error *e)
+{
+    const render_request *r = g->r;
+    figure f = {0};
+    size_t first = (size_t)r->first, count = g->pred.count - first;
+    int rows = r->rows ? (int)r->rows : 3, columns = r->columns ? (int)r->columns : 4;
+    size_t cells = (size_t)rows * (size_t)columns;
+    bool boxes = g->pred.rows[first].has_box;
+    int code = render_open(&f, r, boxes ? 12 : 16, boxes ? 8 : 12, e);
+    if (code)
+        return code;
+    figure_rect area = figure_inside(&f, 10);
+    if (r->anno) {
+        figure_font(&f, 10, false);
+        figure_set_colour(&f, FIGURE_BLACK);
+        area.height -= 20;
+        figure_text(&f, f.width / 2.0, f.height - 9, ALIGN_CENTRE, "white: predicted, green: annotated");
+    }
+    for (size_t i = 0; i < cells && i < count && !code; i++)
+        code = draw_panel(&f, g, figure_cell(area, rows, columns, (int)i, 10), &g->pred.rows[first + i],
+                          printed, e);
+    if (!code)
+        code = render_save(&f, r, e);
+    figure_close(&f);
+    return code;
+}
+
+static int open_cache(grid *g, error *e)
+{
+    const render_request *r = g->r;
+    g->cache = cache_open(r->cache, e);
+    if (!g->cache)
+        return e->code;
+    int size = cache_size(g->cache);
+    bool boxes = false;
+    for (size_t i = 0; i < g->pred.count; i++)
+        boxes = boxes || g->pred.rows[i].has_box;
+    if (boxes && g->pred.frame == 0)
+        return fail(e, ERR_INPUT,
+                    "%s: has no boxes in the %d x %d frame; predict with --frame %d, or give --images",
+                    r->pred, size, size, size);
+    if (boxes && g->pred.frame != size)
+        return fail(e, ERR_INPUT, "%s: its frame is %d, the pictures of %s are %d", r->pred, g->pred.frame,
+                    r->cache, size);
+    g->sampler = sampler_create(size, e);
+    g->pixels = mem_zero((size_t)size * (size_t)size * 3, sizeof(float), "a picture", e);
+    return g->sampler && g->pixels ? 0 : e->code;
+}
+
+int render_grid(const render_request *r, text_buffer *printed, error *e)
+{
+    grid g = {.r = r};
+    if (!r->images == !r->cache)
+        return fail(e, ERR_USAGE, "--kind grid needs --images DIR or --cache FILE, one of them");
+    int code = pred_read(&g.pred, r->pred, e);
+    if (!code && g.pred.count <= (size_t)r->first)
+        code = fail(e, ERR_INPUT, "%s: holds %zu predictions, none from number %lld on", r->pred,
+                    g.pred.count, (long long)r->first);
+    if (!code && r->anno)
+        code = anno_read(&g.anno, r->anno, e);
+    if (!code && r->cache)
+        code = open_cache(&g, e);
+    if (!code)
+        code = draw_grid(&g, printed, e);
+    free(g.pixels);
+    if (g.sampler)
+        sampler_free(g.sampler);
+    if (g.cache)
+        cache_close(g.cache);
+    anno_free(&g.anno);
+    pred_free(&g.pred);
+    return code;
+}

@@ -1,0 +1,282 @@
+#include "render/render.h"
+
+#include "image/augment.h"
+#include "image/cache.h"
+#include "render/draw.h"
+#include "render/figure.h"
+#include "voc/anno.h"
+#include "voc/labels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One picture of the cache, and its largest object where annotations are given. */
+typedef struct subject {
+    const render_request *r;
+    cache *cache;
+    sampler *sampler;
+    float *pixels; /* size x size x 3 */
+    int size;
+    anno_table anno;
+    names list;
+    scaled_picture scaled;
+    const anno_row *largest; /* NULL without annotations */
+} subject;
+
+static void subject_close(subject *s)
+{
+    free(s->pixels);
+    sampler_free(s->sampler);
+    if (s->cache)
+        cache_close(s->cache);
+    anno_free(&s->anno);
+    names_free(&s->list);
+}
+
+/* ---------------------------------------------------------------- which picture */
+
+/* The name in the list, or the one that --image means. */
+static int subject_name(subject *s, const char **name, error *e)
+{
+    const render_request *r = s->r;
+    if (!r->image == !r->val)
+        return fail(e, ERR_USAGE, "--kind %s needs --image NAME or --val FILE, one of them; see --help",
+                    r->kind);
+    if (r->val) {
+        int code = labels_read_names(&s->list, r->val, e);
+        if (!code && s->list.count <= (size_t)r->first)
+            code = fail(e, ERR_INPUT, "%s: holds %zu file names, none with number %lld (from 0)", r->val,
+                        s->list.count, (long long)r->first);
+        if (!code)
+            *name = s->list.items[r->first];
+        return code;
+    }
+    const anno_image *image = r->anno ? render_find_image(&s->anno, r->image) : NULL;
+    *name = image ? image->file_name : r->image;
+    for (size_t i = 0; !image && cache_find(s->cache, *name) < 0 && i < cache_count(s->cache); i++)
+        if (render_is_stem(r->image, cache_at(s->cache, i).name))
+            *name = cache_at(s->cache, i).name;
+    return 0;
+}
+
+static int subject_truth(subject *s, error *e)
+{
+    const render_request *r = s->r;
+    const anno_image *image = anno_find(&s->anno, s->scaled.name);
+    if (!image)
+        return fail(e, ERR_INPUT, "%s: holds no image '%s'", r->anno, s->scaled.name);
+    if (image->width != s->scaled.original_width || image->height != s->scaled.original_height)
+        return fail(e, ERR_INPUT, "%s: '%s' is %d x %d pixels, but %s says %d x %d (width x height)",
+                    r->cache, s->scaled.name, s->scaled.original_width, s->scaled.original_height, r->anno,
+                    image->width, image->height);
+    s->largest = anno_largest(&s->anno, image);
+    return s->largest
+               ? 0
+               : fail(e, ERR_INPUT, "%s: every object of image '%s' is ignored", r->anno, s->scaled.name);
+}
+
+static int subject_open(subject *s, const render_request *r, error *e)
+{
+    const char *name = NULL;
+    size_t row;
+    *s = (subject){.r = r};
+    int code = r->anno ? anno_read(&s->anno, r->anno, e) : 0;
+    if (code)
+        return code;
+    s->cache = cache_open(r->cache, e);
+    if (!s->cache)
+        return e->code;
+    s->size = cache_size(s->cache);
+    code = subject_name(s, &name, e);
+    if (code)
+        return code;
+    if (cache_rows(s->cache, &name, 1, &row, e))
+        return fail_context(e, "%s", r->cache);
+    s->scaled = cache_at(s->cache, row);
+    s->sampler = sampler_create(s->size, e);
+    s->pixels = mem_zero((size_t)s->size * (size_t)s->size * 3, sizeof *s->pixels, "a picture", e);
+    if (!s->sampler || !s->pixels)
+        return e->code;
+    return r->anno ? subject_truth(s, e) : 0;
+}
+
+static int print_subject(const subject *s, text_buffer *printed, error *e)
+{
+    return text_append(printed, e, "%s\n(%d,%d,3)\n", s->scaled.name, s->size, s->size);
+}
+
+static int draw_panel(figure *f, figure_rect cell, const subject *s, const draw_mark *mark, error *e)
+{
+    picture p = {0};
+    draw_view view = draw_place(cell, s->size, s->size);
+    double points = s->r->label_size > 0 ? s->r->label_size : DRAW_LABEL_POINTS;
+    int code = render_floats(&p, s->pixels, s->size, s->size, e);
+    if (!code)
+        code = draw_picture(f, view, &p, e);
+    if (!code && mark)
+        code = draw_marks(f, view, mark, 1, points, e);
+    picture_free(&p);
+    return code;
+}
+
+static draw_mark mark_of(const float corners[4], const char *label)
+{
+    return (draw_mark){true,  (double)corners[0], (double)corners[1], (double)corners[2], (double)corners[3],
+                       label, DRAW_WHITE};
+}
+
+/* "(x,y,width,height)" without a newline. */
+static int print_box(text_buffer *printed, const float corners[4], error *e)
+{
+    box_xywh b = box_to_xywh(
+        (box_real){(double)corners[0], (double)corners[1], (double)corners[2], (double)corners[3]});
+    return text_append(printed, e, "(%.0f,%.0f,%.0f,%.0f)", b.x, b.y, b.width, b.height);
+}
+
+static pixel_box raw_box(const subject *s)
+{
+    box b = s->largest->box;
+    return (pixel_box){b.y1, b.x1, b.y2, b.x2};
+}
+
+/* ---------------------------------------------------------------- as it validates */
+
+static int draw_sample(const subject *s, text_buffer *printed, error *e)
+{
+    float corners[4] = {0};
+    pixel_box raw = s->largest ? raw_box(s) : (pixel_box){0};
+    figure f = {0};
+    int code =
+        sample_make(s->sampler, &s->scaled, NULL, NULL, s->largest ? &raw : NULL, s->pixels, corners, e);
+    if (!code)
+        code = print_subject(s, printed, e);
+    if (!code && s->largest) {
+        code = print_box(printed, corners, e);
+        if (!code)
+            code =
+                text_append(printed, e, " %s\ny1 x1 y2 x2: %.0f %.0f %.0f %.0f\n", s->largest->category,
+                            (double)corners[0], (double)corners[1], (double)corners[2], (double)corners[3]);
+    }
+    if (!code)
+        code = render_open(&f, s->r, 7.5, 4.5, e);
+    if (!code) {
+        draw_mark mark = mark_of(corners, s->largest ? s->largest->category : NULL);
+        code = draw_panel(&f, figure_inside(&f, 8), s, s->largest ? &mark : NULL, e);
+    }
+    if (!code)
+        code = render_save(&f, s->r, e);
+    figure_close(&f);
+    return code;
+}
+
+int render_sample(const render_request *r, text_buffer *printed, error *e)
+{
+    subject s;
+    int code = subject_open(&s, r, e);
+    if (!code)
+        code = draw_sample(&s, printed, e);
+    subject_close(&s);
+    return code;
+}
+
+/* ---------------------------------------------------------------- as it trains */
+
+/* "rotate=30,0.75" */
+static int parse_augment(augment_list *list, const char *text, error *e)
+{
+    char name[32];
+    double numbers[4];
+    text_field fields[4];
+    size_t size = strcspn(text, "="), count = 0;
+    if (size >= sizeof name)
+        return fail(e, ERR_USAGE, "--augment: '%s' is not known; there are flip, rotate and lighting", text);
+    memcpy(name, text, size);
+    name[size] = 0;
+    if (text[size])
+        count = text_split(text + size + 1, strlen(text + size + 1), ',', fields, 4);
+    for (size_t i = 0; i < count && i < 4; i++)
+        if (!text_double(fields[i].text, fields[i].size, &numbers[i]))
+            return fail(e, ERR_USAGE, "--augment %s: '%.*s' is not a number", text, (int)fields[i].size,
+                        fields[i].text);
+    error why = {0};
+    return augment_add(list, name, numbers, (int)count, &why)
+               ? fail(e, why.code == ERR_INPUT ? ERR_USAGE : why.code, "--augment: %s", why.text)
+               : 0;
+}
+
+/* Those of the lesson, unless others are given. */
+static int augments_of(const render_request *r, augment_list *list, error *e)
+{
+    static const char *const lesson[] = {"flip=0.5", "rotate=30,0.75", "lighting=0.1,0.1"};
+    const char *const *items = r->augment_count ? r->augments : lesson;
+    size_t count = r->augment_count ? r->augment_count : sizeof lesson / sizeof *lesson;
+    int code = 0;
+    *list = (augment_list){0};
+    for (size_t i = 0; i < count && !code; i++)
+        code = parse_augment(list, items[i], e);
+    return code;
+}
+
+/* What was done, behind the box: " flip rotate 12.34". */
+static int print_states(text_buffer *printed, const augment_list *list, const augment_state *states, error *e)
+{
+    int code = 0;
+    for (int i = 0; i < list->count && !code; i++)
+        if (list->items[i].kind == AUGMENT_LIGHTING)
+            code = text_append(printed, e, " lighting %+.3f x%.3f", states[i].brightness, states[i].contrast);
+        else if (states[i].taken && list->items[i].kind == AUGMENT_ROTATE)
+            code = text_append(printed, e, " rotate %+.2f", states[i].angle);
+        else if (states[i].taken)
+            code = text_append(printed, e, " %s", augment_name(list->items[i].kind));
+    return code ? code : text_append(printed, e, "\n");
+}
+
+static int draw_augmented(const subject *s, figure *f, figure_rect cell, const augment_list *list,
+                          uint32_t number, text_buffer *printed, error *e)
+{
+    augment_state states[AUGMENT_MAX];
+    philox random = augment_random((uint64_t)s->r->seed, number, 0);
+    augment_draw(list, &random, states);
+    float corners[4];
+    pixel_box raw = raw_box(s);
+    int code = sample_make(s->sampler, &s->scaled, list, states, &raw, s->pixels, corners, e);
+    if (code)
+        return code;
+    if (s->r->leave_boxes) {
+        corners[0] = (float)raw.y1;
+        corners[1] = (float)raw.x1;
+        corners[2] = (float)raw.y2;
+        corners[3] = (float)raw.x2;
+    }
+    draw_mark mark = mark_of(corners, NULL);
+    code = draw_panel(f, cell, s, &mark, e);
+    if (!code)
+        code = print_box(printed, corners, e);
+    return code ? code : print_states(printed, list, states, e);
+}
+
+int render_augment(const render_request *r, text_buffer *printed, error *e)
+{
+    subject s = {0};
+    augment_list list;
+    figure f = {0};
+    int rows = r->rows ? (int)r->rows : 3, columns = r->columns ? (int)r->columns : 3;
+    int code = augments_of(r, &list, e);
+    if (!code)
+        code = subject_open(&s, r, e);
+    if (!code)
+        code = print_subject(&s, printed, e);
+    if (!code)
+        code = render_open(&f, r, 9, 9, e);
+    for (int i = 0; i < rows * columns && !code; i++)
+        code = draw_augmented(&s, &f, figure_cell(figure_inside(&f, 10), rows, columns, i, 10), &list,
+                              (uint32_t)i, printed, e);
+    if (!code && r->leave_boxes && (s.largest->box.y1 >= s.size || s.largest->box.x1 >= s.size))
+        code = text_append(printed, e, "the boxes lie outside of the square\n");
+    if (!code)
+        code = render_save(&f, r, e);
+    figure_close(&f);
+    subject_close(&s);
+    return code;
+}

@@ -1,0 +1,355 @@
+#include "weights/import.h"
+
+#include "base/text.h"
+#include "weights/safetensors.h"
+#include "weights/torch_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNTER ".num_batches_tracked"
+
+/* ---------------------------------------------------------------- the file's tensors */
+
+/* Tensors of a file of either kind, ascending by name. */
+typedef struct source {
+    const char *path;
+    bool torch;
+    safetensors st;     /* this one */
+    torch_file tf;      /* or that one is open */
+    size_t count, skip; /* skip: bytes of the prefix that is taken off every name */
+} source;
+
+static const safetensors_tensor *tensor_of(const source *s, size_t i)
+{
+    return s->torch ? &s->tf.tensors[i].t : &s->st.tensors[i];
+}
+
+static const char *name_of(const source *s, size_t i)
+{
+    return tensor_of(s, i)->name + s->skip;
+}
+
+static int floats_of(const source *s, size_t i, float *out, error *e)
+{
+    return s->torch ? torch_floats(&s->tf, &s->tf.tensors[i], out, e)
+                    : safetensors_floats(&s->st.tensors[i], s->path, out, e);
+}
+
+static void source_close(source *s)
+{
+    safetensors_close(&s->st);
+    torch_file_close(&s->tf);
+}
+
+/* What the first bytes are of. */
+static int sniff(const char *path, bool *torch, error *e)
+{
+    file_view view;
+    int code = file_open(&view, path, e);
+    if (code)
+        return code;
+    *torch = torch_file_looks(view.data, view.size);
+    bool json = view.size > 8 && view.data[8] == '{';
+    bool tar = view.size > 262 && memcmp(view.data + 257, "ustar", 5) == 0;
+    if (tar)
+        code = fail(e, ERR_INPUT,
+                    "%s: a tar file; torch.save wrote such ones before 2017: load it there and save it again",
+                    path);
+    else if (!*torch && !json)
+        code = fail(e, ERR_INPUT, "%s: neither safetensors nor a file of torch.save", path);
+    file_close(&view);
+    return code;
+}
+
+static int source_open(source *s, const char *path, import_result *r, error *e)
+{
+    static const char prefix[] = "module.";
+    *s = (source){.path = path};
+    if (strcmp(path, "-") == 0)
+        return fail(e, ERR_USAGE, "weights are read from a file, not from standard input");
+    int code = sniff(path, &s->torch, e);
+    if (!code)
+        code = s->torch ? torch_file_open(&s->tf, path, e) : safetensors_open(&s->st, path, e);
+    if (code)
+        return code;
+    s->count = s->torch ? s->tf.count : s->st.count;
+    snprintf(r->kind, sizeof r->kind, "%s",
+             !s->torch      ? "safetensors"
+             : s->tf.legacy ? "PyTorch's format before 1.6"
+                            : "PyTorch's format");
+    bool all = s->count > 0;
+    for (size_t i = 0; i < s->count && all; i++)
+        all = strncmp(name_of(s, i), prefix, strlen(prefix)) == 0;
+    s->skip = all ? strlen(prefix) : 0;
+    r->read = s->count;
+    return 0;
+}
+
+/* Position of the tensor with this name, or count. */
+static size_t find(const source *s, const char *name)
+{
+    size_t low = 0, high = s->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name_of(s, middle), name);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return s->count;
+}
+
+static arch recognise(const source *s)
+{
+    if (find(s, "layer1.0.conv3.weight") < s->count)
+        return ARCH_RESNET50;
+    return find(s, "layer3.5.conv1.weight") < s->count ? ARCH_RESNET34 : ARCH_RESNET18;
+}
+
+/* ---------------------------------------------------------------- does it fit? */
+
+/* Names of one kind of trouble: the first three, and how many there are. */
+typedef struct trouble {
+    size_t count;
+    char text[600];
+} trouble;
+
+static void add_trouble(trouble *t, const char *name, const char *more)
+{
+    size_t n = strlen(t->text);
+    if (t->count < 3)
+        snprintf(t->text + n, sizeof t->text - n, "%s'%.80s'%s", t->count ? ", " : "", name, more);
+    t->count++;
+}
+
+static void shape_text(char *text, size_t size, int dims, const uint64_t *shape)
+{
+    size_t n = 0;
+    snprintf(text, size, "a scalar");
+    for (int i = 0; i < dims && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%llu", i ? "x" : "", (unsigned long long)shape[i]);
+}
+
+/* What a file is compared with: the backbone's parameters, then fc.weight and fc.bias. */
+typedef struct target {
+    graph graph;
+    size_t count;            /* of items */
+    safetensors_item *items; /* what will be written; data is filled in when everything fits */
+    size_t *from;            /* tensor of the source for each item */
+    float *floats;           /* storage behind the items */
+} target;
+
+static void target_close(target *t)
+{
+    graph_free(&t->graph);
+    free(t->items);
+    free(t->from);
+    free(t->floats);
+}
+
+static bool same_shape(const safetensors_tensor *t, const safetensors_item *item)
+{
+    bool same = t->dims == item->dims;
+    for (int i = 0; i < item->dims && same; i++)
+        same = t->shape[i] == item->shape[i];
+    return same;
+}
+
+static int target_open(target *t, arch a, const source *s, error *e)
+{
+    *t = (target){0};
+    int code = graph_begin(&t->graph, 224, imagenet_mean, imagenet_std, e);
+    if (code)
+        return code;
+    int last = resnet_backbone(&t->graph, a, e);
+    if (last < 0)
+        return e->code;
+    size_t most = (size_t)t->graph.param_count + 2;
+    t->items = mem_zero(most, sizeof *t->items, "tensors", e);
+    t->from = mem_zero(most, sizeof *t->from, "tensors", e);
+    if (!t->items || !t->from)
+        return ERR_SYSTEM;
+    for (int i = 0; i < t->graph.param_count; i++) {
+        const param *p = &t->graph.params[i];
+        safetensors_item *item = &t->items[t->count++];
+        *item = (safetensors_item){.name = p->name, .dims = p->dims};
+        for (int k = 0; k < p->dims; k++)
+            item->shape[k] = (uint64_t)p->shape[k];
+    }
+    size_t weight = find(s, "fc.weight");
+    if (weight < s->count || find(s, "fc.bias") < s->count) { /* any number of classes */
+        uint64_t classes = 1000;
+        if (weight < s->count && tensor_of(s, weight)->dims == 2)
+            classes = tensor_of(s, weight)->shape[0];
+        t->items[t->count++] = (safetensors_item){
+            .name = "fc.weight", .dims = 2, .shape = {classes, (uint64_t)t->graph.nodes[last].c}};
+        t->items[t->count++] = (safetensors_item){.name = "fc.bias", .dims = 1, .shape = {classes}};
+    }
+    return 0;
+}
+
+/* Is it a counter of one of the batch norms? */
+static bool is_counter(const graph *g, const char *name)
+{
+    size_t n = strlen(name), m = strlen(COUNTER);
+    char mean[80];
+    if (n < m || n + 1 > sizeof mean || strcmp(name + n - m, COUNTER) != 0)
+        return false;
+    snprintf(mean, sizeof mean, "%.*s.running_mean", (int)(n - m), name);
+    return graph_find_param(g, mean) >= 0;
+}
+
+static size_t find_item(const target *t, const char *name)
+{
+    size_t k = 0;
+    while (k < t->count && strcmp(t->items[k].name, name) != 0)
+        k++;
+    return k;
+}
+
+/* Finds the source's tensor for each item. */
+static int match(target *t, arch a, const source *s, import_result *r, error *e)
+{
+    trouble unknown = {0}, shape = {0}, missing = {0};
+    bool *seen = mem_zero(t->count, sizeof *seen, "tensors", e);
+    if (!seen)
+        return ERR_SYSTEM;
+    for (size_t i = 0; i < s->count; i++) {
+        const safetensors_tensor *x = tensor_of(s, i);
+        size_t k = find_item(t, name_of(s, i));
+        if (k == t->count && is_counter(&t->graph, name_of(s, i))) {
+            r->counters++;
+        } else if (k == t->count) {
+            add_trouble(&unknown, name_of(s, i), "");
+        } else {
+            seen[k] = true;
+            t->from[k] = i;
+            if (!same_shape(x, &t->items[k])) {
+                char is[60], needed[60], more[140];
+                shape_text(is, sizeof is, x->dims, x->shape);
+                shape_text(needed, sizeof needed, t->items[k].dims, t->items[k].shape);
+                snprintf(more, sizeof more, " is %s instead of %s", is, needed);
+                add_trouble(&shape, name_of(s, i), more);
+            }
+        }
+    }
+    for (size_t k = 0; k < t->count; k++)
+        if (!seen[k])
+            add_trouble(&missing, t->items[k].name, "");
+    free(seen);
+    for (int i = 0; i < t->graph.param_count && r->counters; i++) { /* all or none */
+        const char *name = t->graph.params[i].name;
+        size_t n = strlen(name), m = strlen(".running_mean");
+        char counter[100];
+        if (n < m || strcmp(name + n - m, ".running_mean") != 0)
+            continue;
+        snprintf(counter, sizeof counter, "%.*s" COUNTER, (int)(n - m), name);
+        if (find(s, counter) == s->count)
+            add_trouble(&missing, counter, "");
+    }
+    if (!unknown.count && !shape.count && !missing.count)
+        return 0;
+    text_buffer b = {0};
+    int code = text_append(&b, e, "%s: is no %s", s->path, arch_name(a));
+    const struct {
+        const trouble *t;
+        const char *words;
+    } all[] = {{&missing, "missing"}, {&shape, "of another shape"}, {&unknown, "unknown"}};
+    const char *before = ": ";
+    for (size_t i = 0; i < 3 && !code; i++)
+        if (all[i].t->count) {
+            code = text_append(&b, e, "%s%zu tensor%s %s (%s%s)", before, all[i].t->count,
+                               all[i].t->count == 1 ? "" : "s", all[i].words, all[i].t->text,
+                               all[i].t->count > 3 ? ", …" : "");
+            before = "; ";
+        }
+    if (!code)
+        code = fail(e, ERR_INPUT, "%s", b.data);
+    text_free(&b);
+    return code;
+}
+
+/* ---------------------------------------------------------------- reading and writing */
+
+static int read_floats(target *t, const source *s, error *e)
+{
+    size_t total = 0;
+    for (size_t k = 0; k < t->count; k++) {
+        const safetensors_tensor *x = tensor_of(s, t->from[k]);
+        if (x->count > ((size_t)1 << 31) || (total += x->count) > ((size_t)1 << 31))
+            return fail(e, ERR_INPUT, "%s: tensor '%s' is too large", s->path, x->name);
+    }
+    t->floats = mem_zero(total, sizeof *t->floats, "the weights", e);
+    if (!t->floats)
+        return ERR_SYSTEM;
+    float *at = t->floats;
+    for (size_t k = 0; k < t->count; k++) {
+        const safetensors_tensor *x = tensor_of(s, t->from[k]);
+        int code = floats_of(s, t->from[k], at, e);
+        if (code)
+            return code;
+        for (size_t i = 0; i < x->count; i++)
+            if (!isfinite(at[i]))
+                return fail(e, ERR_INPUT, "%s: tensor '%s', element %zu is not a finite number of float32",
+                            s->path, x->name, i);
+        t->items[k].data = at;
+        at += x->count;
+    }
+    return 0;
+}
+
+/* Everything but the writing. */
+static int import(const char *path, arch wanted, source *s, target *t, import_result *r, error *e)
+{
+    *r = (import_result){0};
+    *t = (target){0};
+    int code = source_open(s, path, r, e);
+    if (code)
+        return code;
+    r->arch = wanted < ARCHS ? wanted : recognise(s);
+    code = target_open(t, r->arch, s, e);
+    if (!code)
+        code = match(t, r->arch, s, r, e);
+    if (!code)
+        code = read_floats(t, s, e);
+    r->written = t->count;
+    return code;
+}
+
+int weights_import(const char *path, arch wanted, const char *output, import_result *result, error *e)
+{
+    error local = {0};
+    if (!e)
+        e = &local;
+    source s;
+    target t;
+    int code = import(path, wanted, &s, &t, result, e);
+    if (!code) {
+        /* The same network gives the same bytes wherever it came from. */
+        const safetensors_meta meta[] = {{"architecture", arch_name(result->arch)}, {"format", "pt"}};
+        code = safetensors_write(output, t.items, t.count, meta, 2, e);
+    }
+    target_close(&t);
+    source_close(&s);
+    return code;
+}
+
+int weights_import_check(const char *path, error *e)
+{
+    error local = {0};
+    if (!e)
+        e = &local;
+    source s;
+    target t;
+    import_result r;
+    int code = import(path, ARCHS, &s, &t, &r, e);
+    target_close(&t);
+    source_close(&s);
+    return code;
+}
