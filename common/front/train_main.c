@@ -6,6 +6,7 @@
 #include "front/device_choice.h"
 #include "nn/history.h"
 #include "nn/summary.h"
+#include "front/train_options.h"
 #include "front/train_report.h"
 #include "nn/initial.h"
 
@@ -15,159 +16,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* ---------------------------------------------------------------- options */
-
-struct options {
-    const char *cache, *lrg, *bb, *val;
-    const char *weights, *init;
-    const char *recipe, *arch, *size, *seed, *precision;
-    option_list set;
-    int64_t epochs, threads;
-    bool bn_freeze, summary_noise;
-    const char *device, *conv;
-    const char *output, *history, *batches;
-    const char *lr_find, *phase, *lr_start;
-    double lr_end;
-    const char *until;
-    bool resume;
-    double state_every;
-    bool summary;
-    int64_t classes;
-};
-
-enum { OPTIONS_MAX = 32 };
-
-/* The table for one task; `table` has room for OPTIONS_MAX rows. */
-static void options_table(struct options *o, task t, option *table)
-{
-    const option inputs[] = {
-        {"cache", 0, OPTION_TEXT, &o->cache, "FILE", "scaled pictures, as resize-cache makes them",
-         .group = "Input"},
-        {"lrg", 0, OPTION_TEXT, &o->lrg, "FILE", .help = "classes: fn,cat"},
-        {"bb", 0, OPTION_TEXT, &o->bb, "FILE", .help = "boxes: fn,bbox"},
-        {"val", 0, OPTION_TEXT, &o->val, "FILE", .help = "file names of the validation pictures, one a line"},
-        {"weights", 0, OPTION_TEXT, &o->weights, "FILE",
-         .help = "safetensors of the backbone with torchvision's names, or\nany of our checkpoints; 'none': "
-                 "random "
-                 "values"},
-        {"init", 0, OPTION_TEXT, &o->init, "CKPT",
-         .help = "start from this checkpoint: its backbone, and its head too\nwhen task, classes and size "
-                 "are the "
-                 "same"},
-    };
-    const option others[] = {
-        {"recipe", 0, OPTION_TEXT, &o->recipe, "FILE", "phases, rates, augmentation",
-         .group = "How to train"},
-        {"set", 0, OPTION_LIST, &o->set, "KEY=VALUE",
-         .help = "change one value of the recipe, such as phase.all.lr=1e-5,1e-4,1e-3,\nbatch=32 or "
-                 "augment.rotate=10,0.75; "
-                 "may be repeated"},
-        {"arch", 0, OPTION_CHOICE, &o->arch, "NAME", "instead of the recipe's", .choices = ARCH_CHOICES},
-        {"size", 0, OPTION_TEXT, &o->size, "N", .help = "side of the input, instead of the recipe's"},
-        {"epochs", 0, OPTION_INT, &o->epochs, "N", "epochs of every phase; 0: as the recipe says", .min = 0,
-         .max = 100000},
-        {"until", 0, OPTION_TEXT, &o->until, "NAME", .help = "the last phase to run [all]"},
-        {"seed", 0, OPTION_TEXT, &o->seed, "N", .help = "instead of the recipe's"},
-        {"bn-freeze", 0, OPTION_FLAG, &o->bn_freeze, NULL,
-         .help = "keep the batch-norm statistics of the backbone in trained layers too"},
-        {"summary-noise", 0, OPTION_FLAG, &o->summary_noise, NULL,
-         .help =
-             "before the first phase, three pictures of noise move all running statistics\nby a tenth, as "
-             "summary() of the published run did"},
-        {"threads", 0, OPTION_INT, &o->threads, "N", "0: as many as there are", .min = 0, .max = 1024},
-        {"device", 0, OPTION_TEXT, &o->device, "NAME", .help = "auto, cpu or cuda[:N]"},
-        {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of the 3x3 convolutions",
-         .choices = CONV_CHOICES},
-        {"precision", 0, OPTION_CHOICE, &o->precision, "NAME", "instead of the recipe's",
-         .choices = PRECISION_CHOICES},
-        {"output", 'o', OPTION_TEXT, &o->output, "FILE",
-         "the trained network; those of earlier phases go beside it\nas NAME.0.ckpt, NAME.1.ckpt, ...",
-         .group = "Output"},
-        {"history", 0, OPTION_TEXT, &o->history, "FILE",
-         .help = "one row per epoch; default: NAME.history.tsv"},
-        {"batches", 0, OPTION_TEXT, &o->batches, "FILE",
-         .help = "one row per batch; default: NAME.batches.tsv"},
-        {"resume", 0, OPTION_FLAG, &o->resume, NULL,
-         "go on where an interrupted training of the same inputs and recipe\nleft NAME.state, to the same "
-         "result; without that file: start anew",
-         .group = "Interrupted trainings"},
-        {"state-every", 0, OPTION_NUMBER, &o->state_every, "SECONDS",
-         .help = "how often NAME.state is written, after whole epochs; it is removed\nin the end", .min = 0,
-         .max = 1e9},
-        {"lr-find", 0, OPTION_TEXT, &o->lr_find, "FILE",
-         "instead of training: raise the rate from batch to batch for an\nepoch or until the loss explodes, "
-         "write "
-         "batch, lr, loss, smoothed",
-         .group = "Looking for a rate"},
-        {"phase", 0, OPTION_TEXT, &o->phase, "NAME", .help = "whose layers train; default: the first"},
-        {"lr-start", 0, OPTION_TEXT, &o->lr_start, "A[,B,C]",
-         .help = "rates of the first batch: one, or conv1 to layer2, layer3 and\nlayer4, head"},
-        {"lr-end", 0, OPTION_NUMBER, &o->lr_end, "X", "rate of the head after a whole epoch", .min = 1e-30,
-         .max = 1e30},
-        {"summary", 0, OPTION_FLAG, &o->summary, NULL,
-         "print the network's modules and nothing else: no data, weights or recipe\nare needed, only a "
-         "number "
-         "of classes (--lrg, --classes or --init);\n--phase says whose layers train",
-         .group = "Looking at the network"},
-        {"classes", 0, OPTION_INT, &o->classes, "N", .help = "so many, without --lrg", .min = 0,
-         .max = 65536},
-    };
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        if (!(inputs[i].value == &o->lrg && t == TASK_BBOX) && !(inputs[i].value == &o->bb && t == TASK_CLS))
-            *table++ = inputs[i];
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (!(others[i].value == &o->classes && t == TASK_BBOX))
-            *table++ = others[i];
-    *table = (option){0};
-}
-
-static int check_options(const struct options *o, task t, error *e)
-{
-    if (o->summary)
-        return !o->lr_find && !o->summary_noise
-                   ? 0
-                   : fail(e, ERR_USAGE, "--summary changes nothing: leave out --lr-find and --summary-noise");
-    const struct {
-        const char *name, *value;
-        bool used;
-    } needed[] = {{"cache", o->cache, true},
-                  {"lrg", o->lrg, t != TASK_BBOX},
-                  {"bb", o->bb, t != TASK_CLS},
-                  {"val", o->val, true},
-                  {"recipe", o->recipe, true}};
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-        if (needed[i].used && !needed[i].value)
-            return fail(e, ERR_USAGE, "--%s FILE is needed; see --help", needed[i].name);
-    if (o->classes)
-        return fail(e, ERR_USAGE, "--classes belongs to --summary: a training takes them from --lrg");
-    if (!o->weights && !o->init)
-        return fail(e, ERR_USAGE, "--weights FILE (or 'none') or --init CKPT is needed; see --help");
-    if (o->weights && o->init)
-        return fail(e, ERR_USAGE,
-                    "--weights and --init exclude each other: both say where the backbone comes from");
-    if (!o->output && !o->lr_find)
-        return fail(e, ERR_USAGE, "--output FILE is needed; see --help");
-    if (o->output && strcmp(o->output, "-") == 0)
-        return fail(e, ERR_USAGE, "--output cannot be standard output: several files are written");
-    if (o->lr_find && (o->output || o->history || o->batches))
-        return fail(e, ERR_USAGE,
-                    "--lr-find writes nothing but its own file: leave out --output, --history and "
-                    "--batches");
-    if (!o->lr_find && (o->phase || o->lr_start))
-        return fail(e, ERR_USAGE, "--phase and --lr-start belong to --lr-find");
-    if (o->lr_find && o->resume)
-        return fail(e, ERR_USAGE, "--resume belongs to a training, --lr-find leaves no state");
-    if (o->lr_find && o->until)
-        return fail(e, ERR_USAGE, "--until belongs to a training, --lr-find takes --phase");
-    return 0;
-}
-
 /* ---------------------------------------------------------------- what a run holds */
 
 typedef struct run {
     const program *program;
     task task;
-    struct options *o;
+    train_options *o;
     int threads;
     recipe recipe;
     text_buffer recipe_text;
@@ -218,7 +72,7 @@ static int set_word(recipe *r, const char *key, const char *value, error *e)
 static int read_recipe(run *r, error *e)
 {
     static const char *const defaults = "phase head from head lr 1e-3 cosine cycles 1 len 1";
-    const struct options *o = r->o;
+    const train_options *o = r->o;
     int code = o->recipe ? recipe_load(&r->recipe, o->recipe, e)
                          : recipe_parse(&r->recipe, "no recipe", defaults, strlen(defaults), e);
     for (size_t i = 0; i < o->set.count && !code; i++)
@@ -324,7 +178,7 @@ static uint64_t random_seed(const run *r)
 
 static int read_inputs(run *r, error *e)
 {
-    const struct options *o = r->o;
+    const train_options *o = r->o;
     int code = read_recipe(r, e);
     if (!code)
         code = labels_read(&r->labels, o->lrg, o->bb, o->val, e);
@@ -359,7 +213,7 @@ static int try_output(const char *path, error *e)
 
 static int choose_outputs(run *r, error *e)
 {
-    const struct options *o = r->o;
+    const train_options *o = r->o;
     if (o->lr_find)
         return strcmp(o->lr_find, "-") == 0 ? 0 : try_output(o->lr_find, e);
     r->history_path = o->history ? text_copy(o->history, strlen(o->history), e)
@@ -552,7 +406,7 @@ static int print_row(const run *r, const trainer_lr_found *found, error *e)
 
 static int find_rate(run *r, error *e)
 {
-    const struct options *o = r->o;
+    const train_options *o = r->o;
     text_buffer rows = {0};
     trainer_lr_find find = {.end = o->lr_end, .record = record_rate, .context = &rows};
     trainer_lr_found found;
@@ -607,7 +461,7 @@ static int form_from_checkpoint(run *r, int *classes, error *e)
 
 static int print_summary(run *r, error *e)
 {
-    const struct options *o = r->o;
+    const train_options *o = r->o;
     int classes = (int)o->classes, phase = 0, modules = 0;
     text_buffer table = {0};
     int code = read_recipe(r, e);
@@ -638,11 +492,21 @@ static int print_summary(run *r, error *e)
     return code;
 }
 
+static int print_recipe(run *r, error *e)
+{
+    int code = read_recipe(r, e);
+    if (!code)
+        fputs(r->recipe_text.data, stdout);
+    return code;
+}
+
 static int do_run(run *r, error *e)
 {
-    int code = check_options(r->o, r->task, e);
+    int code = train_options_check(r->o, r->task, e);
     if (!code && r->o->summary)
         return print_summary(r, e);
+    if (!code && r->o->print_recipe)
+        return print_recipe(r, e);
     if (!code)
         code = read_inputs(r, e);
     if (!code)
@@ -696,9 +560,9 @@ static int check_detn(const char *path, error *e)
 
 int train_main(const train_program *p, int argc, char **argv)
 {
-    struct options o = {.device = "auto", .conv = "auto", .lr_end = 10, .state_every = 60};
-    option table[OPTIONS_MAX];
-    options_table(&o, p->task, table);
+    train_options o = {.device = "auto", .conv = "auto", .lr_end = 10, .state_every = 60};
+    option table[TRAIN_OPTIONS_MAX];
+    train_options_table(&o, p->task, table);
     static void (*const libraries[])(char *, size_t) = {device_versions, NULL};
     int (*const checks[TASKS])(const char *, error *) = {check_cls, check_bbox, check_detn};
     const program program_of = {.name = p->name,

@@ -274,3 +274,23 @@ refused() {
     run "$BIN/train-bbox" --help
     refute_output --partial "--lrg FILE"
 }
+
+@test "--print-recipe prints the recipe as a training would use it, and reads nothing else" {
+    run --separate-stderr "$BIN/train-detn" --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --print-recipe
+    assert_success
+    assert_equal "${lines[0]} ${lines[3]} ${lines[8]}" "arch tiny seed 0 phase head from head lr 0.01 triangular 32 5 epochs 1"
+    assert_equal "$stderr" ""
+    printf '%s\n' "${lines[@]}" >in.canonical
+    "$BIN/train-detn" --recipe - --print-recipe <in.canonical | cmp - in.canonical
+    run "$BIN/train-detn" --recipe in.canonical --size 96 --seed 3 --set batch=8 --set phase.head=none --epochs 2 --print-recipe
+    assert_success
+    assert_equal "$(diff in.canonical <(echo "$output") | grep '^>' | xargs)" \
+        "> size 96 > batch 8 > seed 3 > phase all from conv1 lr 0.002 triangular 32 5 epochs 2"
+    run "$BIN/train-detn" --print-recipe
+    assert_failure 2
+    assert_output "train-detn: --recipe FILE is needed; see --help"
+    assert_equal "$(files)" ""
+    train detn --weights none --epochs 1 -o x.ckpt
+    "$BIN/train-detn" --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --epochs 1 --print-recipe >in.used
+    printf '%b' "$(grep -aoP '"recipe":"\K[^"]+' x.ckpt)" | cmp - in.used
+}

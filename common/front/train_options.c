@@ -1,0 +1,197 @@
+/* The options of a training in the order of --help: what it reads, how it trains, what it writes, how an
+ * interrupted one goes on, and the three things that can be done instead of training: looking for a rate
+ * (--lr-find), printing the network (--summary) and printing the recipe (--print-recipe). Each group has a
+ * function that adds its rows; a row that a task has no use for is left out. */
+#include "front/train_options.h"
+
+#include "front/device_choice.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* Copies rows to the end of the table; returns the new end. */
+static option *add_rows(option *end, const option *rows, size_t count)
+{
+    memcpy(end, rows, count * sizeof *rows);
+    return end + count;
+}
+
+static option *add_inputs(option *end, train_options *o, task t)
+{
+    const option cache = {"cache",         0,      OPTION_TEXT,
+                          &o->cache,       "FILE", "scaled pictures, as resize-cache makes them",
+                          .group = "Input"};
+    const option lrg = {"lrg", 0, OPTION_TEXT, &o->lrg, "FILE", .help = "classes: fn,cat"};
+    const option bb = {"bb", 0, OPTION_TEXT, &o->bb, "FILE", .help = "boxes: fn,bbox"};
+    const option rows[] = {
+        {"val", 0, OPTION_TEXT, &o->val, "FILE", .help = "file names of the validation pictures, one a line"},
+        {"weights", 0, OPTION_TEXT, &o->weights, "FILE",
+         .help = "safetensors of the backbone with torchvision's names, or\n"
+                 "any of our checkpoints; 'none': random values"},
+        {"init", 0, OPTION_TEXT, &o->init, "CKPT",
+         .help = "start from this checkpoint: its backbone, and its head too\n"
+                 "when task, classes and size are the same"},
+    };
+    end = add_rows(end, &cache, 1);
+    if (t != TASK_BBOX)
+        end = add_rows(end, &lrg, 1);
+    if (t != TASK_CLS)
+        end = add_rows(end, &bb, 1);
+    return add_rows(end, rows, COUNT(rows));
+}
+
+static option *add_training(option *end, train_options *o)
+{
+    const option rows[] = {
+        {"recipe", 0, OPTION_TEXT, &o->recipe, "FILE", "phases, rates, augmentation",
+         .group = "How to train"},
+        {"set", 0, OPTION_LIST, &o->set, "KEY=VALUE",
+         .help = "change one value of the recipe, such as phase.all.lr=1e-5,1e-4,1e-3,\n"
+                 "batch=32 or augment.rotate=10,0.75; may be repeated"},
+        {"arch", 0, OPTION_CHOICE, &o->arch, "NAME", "instead of the recipe's", .choices = ARCH_CHOICES},
+        {"size", 0, OPTION_TEXT, &o->size, "N", .help = "side of the input, instead of the recipe's"},
+        {"epochs", 0, OPTION_INT, &o->epochs, "N", "epochs of every phase; 0: as the recipe says",
+         .max = 100000},
+        {"until", 0, OPTION_TEXT, &o->until, "NAME", .help = "the last phase to run [all]"},
+        {"seed", 0, OPTION_TEXT, &o->seed, "N", .help = "instead of the recipe's"},
+        {"bn-freeze", 0, OPTION_FLAG, &o->bn_freeze, NULL,
+         .help = "keep the batch-norm statistics of the backbone in trained layers too"},
+        {"summary-noise", 0, OPTION_FLAG, &o->summary_noise, NULL,
+         .help = "before the first phase, three pictures of noise move all running statistics\n"
+                 "by a tenth, as summary() of the published run did"},
+        {"threads", 0, OPTION_INT, &o->threads, "N", "0: as many as there are", .max = 1024},
+        {"device", 0, OPTION_TEXT, &o->device, "NAME", .help = "auto, cpu or cuda[:N]"},
+        {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of the 3x3 convolutions",
+         .choices = CONV_CHOICES},
+        {"precision", 0, OPTION_CHOICE, &o->precision, "NAME", "instead of the recipe's",
+         .choices = PRECISION_CHOICES},
+    };
+    return add_rows(end, rows, COUNT(rows));
+}
+
+static option *add_outputs(option *end, train_options *o)
+{
+    const option rows[] = {
+        {"output", 'o', OPTION_TEXT, &o->output, "FILE",
+         "the trained network; those of earlier phases go beside it\n"
+         "as NAME.0.ckpt, NAME.1.ckpt, ...",
+         .group = "Output"},
+        {"history", 0, OPTION_TEXT, &o->history, "FILE",
+         .help = "one row per epoch; default: NAME.history.tsv"},
+        {"batches", 0, OPTION_TEXT, &o->batches, "FILE",
+         .help = "one row per batch; default: NAME.batches.tsv"},
+        {"resume", 0, OPTION_FLAG, &o->resume, NULL,
+         "go on where an interrupted training of the same inputs and recipe\n"
+         "left NAME.state, to the same result; without that file: start anew",
+         .group = "Interrupted trainings"},
+        {"state-every", 0, OPTION_NUMBER, &o->state_every, "SECONDS",
+         "how often NAME.state is written, after whole epochs; it is removed\n"
+         "in the end",
+         .max = 1e9},
+    };
+    return add_rows(end, rows, COUNT(rows));
+}
+
+static option *add_looking(option *end, train_options *o, task t)
+{
+    const option rows[] = {
+        {"lr-find", 0, OPTION_TEXT, &o->lr_find, "FILE",
+         "instead of training: raise the rate from batch to batch for an\n"
+         "epoch or until the loss explodes, write batch, lr, loss, smoothed",
+         .group = "Looking for a rate"},
+        {"phase", 0, OPTION_TEXT, &o->phase, "NAME", .help = "whose layers train; default: the first"},
+        {"lr-start", 0, OPTION_TEXT, &o->lr_start, "A[,B,C]",
+         .help = "rates of the first batch: one, or conv1 to layer2, layer3 and\n"
+                 "layer4, head"},
+        {"lr-end", 0, OPTION_NUMBER, &o->lr_end, "X", "rate of the head after a whole epoch", .min = 1e-30,
+         .max = 1e30},
+        {"summary", 0, OPTION_FLAG, &o->summary, NULL,
+         "print the network's modules and nothing else: no data, weights or recipe\n"
+         "are needed, only a number of classes (--lrg, --classes or --init);\n"
+         "--phase says whose layers train",
+         .group = "Looking at the network and the recipe"},
+    };
+    const option classes = {"classes",   0, OPTION_INT, &o->classes, "N", "so many, without --lrg",
+                            .max = 65536};
+    const option print_recipe = {"print-recipe",
+                                 0,
+                                 OPTION_FLAG,
+                                 &o->print_recipe,
+                                 NULL,
+                                 .help =
+                                     "print the recipe and nothing else, in its canonical form and with the\n"
+                                     "changes of the options above; of the files only --recipe is read"};
+    end = add_rows(end, rows, COUNT(rows));
+    if (t != TASK_BBOX)
+        end = add_rows(end, &classes, 1);
+    return add_rows(end, &print_recipe, 1);
+}
+
+void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MAX])
+{
+    option *end = add_inputs(table, o, t);
+    end = add_training(end, o);
+    end = add_outputs(end, o);
+    end = add_looking(end, o, t);
+    *end = (option){0};
+}
+
+static int check_inputs(const train_options *o, task t, error *e)
+{
+    const struct {
+        const char *name, *value;
+        bool used;
+    } needed[] = {{"cache", o->cache, true},
+                  {"lrg", o->lrg, t != TASK_BBOX},
+                  {"bb", o->bb, t != TASK_CLS},
+                  {"val", o->val, true},
+                  {"recipe", o->recipe, true}};
+    for (size_t i = 0; i < COUNT(needed); i++)
+        if (needed[i].used && !needed[i].value)
+            return fail(e, ERR_USAGE, "--%s FILE is needed; see --help", needed[i].name);
+    if (!o->weights && !o->init)
+        return fail(e, ERR_USAGE, "--weights FILE (or 'none') or --init CKPT is needed; see --help");
+    if (o->weights && o->init)
+        return fail(e, ERR_USAGE,
+                    "--weights and --init exclude each other: both say where the backbone comes from");
+    return 0;
+}
+
+/* The options that print something and neither read pictures nor train. */
+static int check_printing(const train_options *o, error *e)
+{
+    const char *what = o->summary ? "summary" : "print-recipe";
+    if (o->summary && o->print_recipe)
+        return fail(e, ERR_USAGE, "--summary and --print-recipe exclude each other: each prints one thing");
+    if (o->lr_find || o->summary_noise)
+        return fail(e, ERR_USAGE, "--%s changes nothing: leave out --lr-find and --summary-noise", what);
+    if (o->print_recipe && !o->recipe)
+        return fail(e, ERR_USAGE, "--recipe FILE is needed; see --help");
+    return 0;
+}
+
+int train_options_check(const train_options *o, task t, error *e)
+{
+    if (o->summary || o->print_recipe)
+        return check_printing(o, e);
+    int code = check_inputs(o, t, e);
+    if (code)
+        return code;
+    if (o->classes)
+        return fail(e, ERR_USAGE, "--classes belongs to --summary: a training takes them from --lrg");
+    if (!o->output && !o->lr_find)
+        return fail(e, ERR_USAGE, "--output FILE is needed; see --help");
+    if (o->output && strcmp(o->output, "-") == 0)
+        return fail(e, ERR_USAGE, "--output cannot be standard output: several files are written");
+    if (o->lr_find && (o->output || o->history || o->batches))
+        return fail(e, ERR_USAGE,
+                    "--lr-find writes nothing but its own file: leave out --output, --history and --batches");
+    if (!o->lr_find && (o->phase || o->lr_start))
+        return fail(e, ERR_USAGE, "--phase and --lr-start belong to --lr-find");
+    if (o->lr_find && o->resume)
+        return fail(e, ERR_USAGE, "--resume belongs to a training, --lr-find leaves no state");
+    if (o->lr_find && o->until)
+        return fail(e, ERR_USAGE, "--until belongs to a training, --lr-find takes --phase");
+    return 0;
+}
