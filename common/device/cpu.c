@@ -316,6 +316,8 @@ device *cpu_open(const device_options *options, error *e)
     d->bf16 = !lacks && (options->precision == PRECISION_BF16 || options->precision == PRECISION_AUTO);
     d->blocked = d->bf16 ? &cpu_kernels_bf16_avx512 : kernels;
     d->threads = options->threads > 0 ? options->threads : threads_available();
+    if (d->threads > omp_get_thread_limit()) /* oneDNN waits forever for threads that don't come */
+        d->threads = omp_get_thread_limit();
     d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;
     omp_set_dynamic(0);
     omp_set_num_threads(d->threads);

@@ -8,23 +8,20 @@
 #include <math.h>
 #include <string.h>
 
-#ifdef _OPENMP
 #include <omp.h>
-#endif
 
-/* Work items [begin, end) of thread `t` of `threads`: contiguous, sizes differing by at most one. */
-static inline size_t share(size_t count, int threads, int t)
-{
-    return count * (size_t)t / (size_t)threads;
-}
+/* The part [from, end) of `count` items that the calling thread takes: parts follow each other, and their sizes
+ * differ by at most one. The team may be smaller than was asked for (OMP_THREAD_LIMIT, a parallel region
+ * around), so its own size counts. */
+typedef struct part {
+    int thread;
+    size_t from, end;
+} part;
 
-static inline int thread_number(void)
+static inline part part_of(size_t count)
 {
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
+    const size_t thread = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
+    return (part){(int)thread, count * thread / team, count * (thread + 1) / team};
 }
 
 /* An element of a blocked tensor. A bf16 is the upper half of a float; put rounds to nearest even. */
@@ -71,8 +68,8 @@ static void normalize(const float *input, int n, int hw, const float mean[3], co
     size_t pixels = (size_t)hw;
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+        const part mine = part_of((size_t)n);
+        for (size_t i = mine.from; i < mine.end; i++)
             for (size_t c = 0; c < 3; c++) {
                 const float *x = input + i * pixels * 3 + c;
                 number *y = out + (i * 3 + c) * pixels;
@@ -157,7 +154,7 @@ static void load_channels(const float *v, int c, int block, float out[BLOCK])
     }
 }
 
-/* Adds the threads' rows of `partial` for one channel block. */
+/* Adds the threads' rows of `partial` for one channel block; rows of threads that did not run are zero. */
 static sums total_of(const sums *partial, int blocks, int block, int threads)
 {
     sums total = {{0}, {0}};
@@ -245,13 +242,13 @@ static void batchnorm_forward(const batchnorm *b, const void *source, const void
         memset(partial, 0, sizeof *partial * (size_t)blocks * (size_t)threads);
         PARALLEL
         {
-            int t = thread_number();
-            for (size_t i = share(planes, threads, t); i < share(planes, threads, t + 1); i++) {
+            const part mine = part_of(planes);
+            for (size_t i = mine.from; i < mine.end; i++) {
                 size_t block = i / n, picture = i % n;
                 float shift[BLOCK];
                 load_channels(b->running_mean, b->c, (int)block, shift);
                 plane_moments(x + (picture * (size_t)blocks + block) * hw * BLOCK, hw, shift,
-                              &partial[(size_t)t * (size_t)blocks + block]);
+                              &partial[(size_t)mine.thread * (size_t)blocks + block]);
             }
         }
         for (int block = 0; block < blocks; block++) {
@@ -262,8 +259,8 @@ static void batchnorm_forward(const batchnorm *b, const void *source, const void
     }
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t i = share(planes, threads, t); i < share(planes, threads, t + 1); i++) {
+        const part mine = part_of(planes);
+        for (size_t i = mine.from; i < mine.end; i++) {
             size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
             float scale[BLOCK] = {0}, shift[BLOCK] = {0};
             for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)b->c; j++) {
@@ -380,14 +377,14 @@ static void gradient_sums(const batchnorm *b, const number *dy0, const number *d
     memset(partial, 0, sizeof *partial * (size_t)blocks * (size_t)threads);
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t i = share(planes, threads, t); i < share(planes, threads, t + 1); i++) {
+        const part mine = part_of(planes);
+        for (size_t i = mine.from; i < mine.end; i++) {
             size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
             float mean[BLOCK], inverse_std[BLOCK];
             load_channels(b->mean, b->c, (int)block, mean);
             load_channels(b->inverse_std, b->c, (int)block, inverse_std);
             plane_gradient_sums(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, mean,
-                                inverse_std, &partial[(size_t)t * (size_t)blocks + block]);
+                                inverse_std, &partial[(size_t)mine.thread * (size_t)blocks + block]);
         }
     }
     for (int block = 0; block < blocks; block++) {
@@ -430,8 +427,8 @@ static void batchnorm_backward(const batchnorm *b, const void *gradient0, const 
     double count = (double)n * (double)hw;
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t i = share(planes, threads, t); i < share(planes, threads, t + 1); i++) {
+        const part mine = part_of(planes);
+        for (size_t i = mine.from; i < mine.end; i++) {
             size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
             float k[BLOCK] = {0}, ga[BLOCK] = {0}, gb[BLOCK] = {0}, mean[BLOCK];
             load_channels(b->mean, b->c, (int)block, mean);
@@ -455,9 +452,8 @@ static void batchnorm_backward(const batchnorm *b, const void *gradient0, const 
 #define ELEMENTS(body)                                                                                       \
     PARALLEL                                                                                                 \
     {                                                                                                        \
-        size_t from = share(count, threads, thread_number()),                                                \
-               to = share(count, threads, thread_number() + 1);                                              \
-        for (size_t i = from; i < to; i++)                                                                   \
+        const part mine = part_of(count);                                                                    \
+        for (size_t i = mine.from; i < mine.end; i++)                                                        \
             body;                                                                                            \
     }
 
@@ -535,8 +531,8 @@ static void dropout(const float *x, float *y, size_t count, float p, uint64_t se
     size_t groups = (count + 63) / 64;
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t g = share(groups, threads, t); g < share(groups, threads, t + 1); g++) {
+        const part mine = part_of(groups);
+        for (size_t g = mine.from; g < mine.end; g++) {
             uint32_t words[64];
             size_t end = count - 64 * g < 64 ? count - 64 * g : 64;
             philox_16(seed, stream, step << 32 | 16 * g, words);
@@ -557,8 +553,8 @@ static void concatpool_forward(const void *source, int n, int c, int hw, float *
     int blocks = blocks_of(c);
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+        const part mine = part_of((size_t)n);
+        for (size_t i = mine.from; i < mine.end; i++)
             for (int block = 0; block < blocks; block++) {
                 const number *plane = x + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
                 for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++) {
@@ -590,8 +586,8 @@ static void concatpool_backward(const float *dy, int n, int c, int hw, const int
     int blocks = blocks_of(c);
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+        const part mine = part_of((size_t)n);
+        for (size_t i = mine.from; i < mine.end; i++)
             for (int block = 0; block < blocks; block++) {
                 number *plane = dx + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
                 float average[BLOCK] = {0};
@@ -614,8 +610,8 @@ static void flatten(const void *source, int n, int c, int hw, float *y, int thre
     int blocks = blocks_of(c);
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+        const part mine = part_of((size_t)n);
+        for (size_t i = mine.from; i < mine.end; i++)
             for (int channel = 0; channel < c; channel++) {
                 const number *from =
                     x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
@@ -632,8 +628,8 @@ static void unflatten(const float *y, int n, int c, int hw, void *result, int th
     int blocks = blocks_of(c);
     PARALLEL
     {
-        int t = thread_number();
-        for (size_t i = share((size_t)n, threads, t); i < share((size_t)n, threads, t + 1); i++)
+        const part mine = part_of((size_t)n);
+        for (size_t i = mine.from; i < mine.end; i++)
             for (int channel = 0; channel < blocks * BLOCK; channel++) {
                 number *to = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
                 const float *from = y + (i * (size_t)c + (size_t)channel) * (size_t)hw;

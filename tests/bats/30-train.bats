@@ -76,6 +76,16 @@ refused() {
         awk '{ d = ($1 - $2) / $1; if (d * d > 1e-4) exit 1 }'
 }
 
+@test "a training to which the system gives fewer threads than it asks for computes everything" {
+    train cls --weights none --epochs 1 --threads 2 -o whole.ckpt
+    export OMP_THREAD_LIMIT=1
+    run timeout 60 "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --lrg "$shapes/lrg.csv" --val "$shapes/val.txt" \
+        --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none --epochs 1 --threads 2 -o part.ckpt
+    assert_success
+    paste <(column whole.batches.tsv loss) <(column part.batches.tsv loss) |
+        awk '{ d = ($1 - $2) / $1; if (d * d > 1e-6) exit 1 } END { exit NR < 2 }'
+}
+
 @test "--init takes the backbone of a classifier into a detector, and the head too for the same task" {
     train cls --weights none --epochs 1 -o cls.ckpt
     run train detn --init cls.ckpt --epochs 1 -o detn.ckpt
