@@ -128,6 +128,50 @@ static bool try_place(label_search *s, figure_rect r)
     return s->covered == 0;
 }
 
+/* At the box: inside its corners, then above, below and beside it. */
+static bool place_at_box(label_search *s, draw_view view, figure_rect r, double w, double h, double inset)
+{
+    const double left = r.x + inset, right = r.x + r.width - inset - w;
+    const double top = r.y + inset, bottom = r.y + r.height - inset - h;
+    const double corners[][2] = {{left, top},
+                                 {left, r.y - inset - h}, /* above the box */
+                                 {right, top},            /* its other corners */
+                                 {left, bottom},
+                                 {right, bottom},
+                                 {left, r.y + r.height + inset}, /* below it */
+                                 {r.x + r.width + inset, top},   /* beside it */
+                                 {r.x - inset - w, top},
+                                 {r.x + r.width + inset, bottom},
+                                 {r.x - inset - w, bottom}};
+    for (size_t k = 0; k < sizeof corners / sizeof *corners; k++)
+        if (try_place(s, keep_inside((figure_rect){corners[k][0], corners[k][1], w, h}, view.area)))
+            return true;
+    return false;
+}
+
+/* Without a box: in the picture's corner, one label below the other. */
+static bool place_in_corner(label_search *s, draw_view view, double w, double h, double inset)
+{
+    figure_rect at = {view.area.x + inset, view.area.y + inset, w, h};
+    for (; at.y + h <= view.area.y + view.area.height; at.y += h)
+        if (try_place(s, keep_inside(at, view.area)))
+            return true;
+    return false;
+}
+
+/* Around the corner in growing rings. */
+static bool place_around(label_search *s, draw_view view, figure_rect r, double w, double h, double inset)
+{
+    for (int ring = 1; ring < 40; ring++)
+        for (int turn = 0; turn < 16; turn++) {
+            double angle = turn * acos(0) / 4, far = ring * h / 2;
+            figure_rect at = {r.x + inset + far * cos(angle), r.y + inset + far * sin(angle), w, h};
+            if (try_place(s, keep_inside(at, view.area)))
+                return true;
+        }
+    return false;
+}
+
 size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths,
                          double height, double inset, draw_label *places)
 {
@@ -138,30 +182,11 @@ size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, c
             continue;
         figure_rect r = mark_rect(view, &marks[i]);
         label_search s = {.placed = places, .count = i, .covered = HUGE_VAL};
-        double w = widths[i], left = r.x + inset, right = r.x + r.width - inset - w;
-        double top = r.y + inset, bottom = r.y + r.height - inset - height;
-        const double corners[][2] = {{left, top},
-                                     {left, r.y - inset - height}, /* above the box */
-                                     {right, top},                 /* its other corners */
-                                     {left, bottom},
-                                     {right, bottom},
-                                     {left, r.y + r.height + inset}, /* below it */
-                                     {r.x + r.width + inset, top},   /* beside it */
-                                     {r.x - inset - w, top},
-                                     {r.x + r.width + inset, bottom},
-                                     {r.x - inset - w, bottom}};
-        bool found = false;
-        for (size_t k = 0; k < sizeof corners / sizeof *corners && !found; k++)
-            found =
-                try_place(&s, keep_inside((figure_rect){corners[k][0], corners[k][1], w, height}, view.area));
-        /* around the corner in growing rings */
-        places[i].astray = !found;
-        for (int ring = 1; ring < 40 && !found; ring++)
-            for (int turn = 0; turn < 16 && !found; turn++) {
-                double angle = turn * acos(0) / 4, far = ring * height / 2;
-                figure_rect at = {left + far * cos(angle), top + far * sin(angle), w, height};
-                found = try_place(&s, keep_inside(at, view.area));
-            }
+        bool found = marks[i].has_box ? place_at_box(&s, view, r, widths[i], height, inset)
+                                      : place_in_corner(&s, view, widths[i], height, inset);
+        places[i].astray = !found && marks[i].has_box;
+        if (!found)
+            place_around(&s, view, r, widths[i], height, inset);
         places[i].area = s.best;
         astray += places[i].astray;
     }

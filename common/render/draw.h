@@ -6,7 +6,7 @@
  * whole coordinates. A box (y1, x1, y2, x2) is the rectangle at (x1, y1) of size (x2 - x1 + 1, y2 - y1 + 1).
  *
  * A label stays readable: it is cut to the picture's width, kept inside the picture, and moved along its box
- * when it would cover another label.
+ * when it would cover another label. Labels without a box stand one below the other.
  */
 #ifndef ONEBOX_RENDER_DRAW_H
 #define ONEBOX_RENDER_DRAW_H
@@ -58,7 +58,7 @@ int draw_save(const picture *p, const draw_mark *marks, size_t count, const char
 /* Where a label goes. */
 typedef struct draw_label {
     figure_rect area;
-    bool astray; /* not at its box */
+    bool astray; /* not at its box; a label without a box never is */
 } draw_label;
 
 /* Places the labels without drawing: widths[i] is the width of mark i's text (0: no label), `height` that of

@@ -226,6 +226,32 @@ static void test_labels(void)
         CHECK(draw_place_labels(v, m, 2, widths, 20, 3, r) == 0, "astray");
         CHECK(apart(r[0].area, r[1].area), "together");
     }
+    TEST("labels without a box stand one below the other, and none of them is astray")
+    {
+        draw_mark m[] = {{.label = "x"}, {.label = "x"}, {.label = "x"}};
+        double widths[] = {80, 60, 70};
+        draw_label r[3];
+        CHECK(draw_place_labels(v, m, 3, widths, 20, 3, r) == 0, "astray");
+        for (int i = 0; i < 3; i++)
+            CHECK(r[i].area.x == 3 && r[i].area.y == 3 + 20 * i, "%d: %g %g", i, r[i].area.x, r[i].area.y);
+    }
+    TEST("no line leads from a label to a box that is not there")
+    {
+        /* two labels without boxes on black: left of the letters nothing is drawn */
+        figure f;
+        error e = {0};
+        picture black = plain(300, 200, 0, 0, 0);
+        draw_mark m[] = {{.label = "fish", .colour = DRAW_WHITE}, {.label = "fish", .colour = DRAW_TRUTH}};
+        draw_view at = draw_place((figure_rect){0, 0, 300, 200}, 300, 200);
+        figure_open_pixels(&f, 300, 200, FIGURE_DPI / 72, &e);
+        draw_picture(&f, at, &black, &e);
+        CHECK(draw_marks(&f, at, m, 2, 14, &e) == 0, "%s", e.text);
+        for (int y = 0; y < 200; y++)
+            for (int x = 0; x < 4; x++)
+                CHECK(figure_pixel(&f, x, y) == 0, "%d %d: %06x", x, y, figure_pixel(&f, x, y));
+        figure_close(&f);
+        free(black.pixels);
+    }
     TEST("more labels than a picture can hold still end inside it")
     {
         enum { MANY = 400 };
