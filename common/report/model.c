@@ -96,11 +96,16 @@ static const char *number(char text[32], int decimals, double v)
     return text;
 }
 
+static bool has_error(metric m)
+{
+    return isfinite(m.value) && isfinite(m.error);
+}
+
 /* "0.788 ± 0.018" */
 static const char *with_error(char text[80], int decimals, metric m)
 {
     char a[32], b[32];
-    if (isfinite(m.value) && isfinite(m.error))
+    if (has_error(m))
         snprintf(text, 80, "%s \xc2\xb1 %s", number(a, decimals, m.value), number(b, decimals, m.error));
     else
         snprintf(text, 80, "%s", number(a, decimals, m.value));
@@ -386,8 +391,9 @@ static double last_of(const model *m, const char *name)
     return v;
 }
 
-void report_summary_row(html *h, const found *f, const char *name)
+bool report_summary_row(html *h, const found *f, const char *name)
 {
+    bool errors = false;
     model m;
     char anchor[64], text[80];
     report_anchor(name, anchor);
@@ -407,8 +413,11 @@ void report_summary_row(html *h, const found *f, const char *name)
         values[2] = (metric){last_of(&m, "l1"), NAN};
         values[3] = values[4] = unknown;
     }
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         html_put(h, "<td>%s", with_error(text, i == 2 ? 2 : 3, values[i]));
+        errors |= has_error(values[i]);
+    }
     html_put(h, "\n");
     close_model(&m);
+    return errors;
 }

@@ -79,10 +79,17 @@ static int relative_path(const char *from, const char *to, text_buffer *out, err
 
 /* ---------------------------------------------------------------- the page */
 
+static bool has_data(const found *f)
+{
+    return found_has(f, "anno.tsv", "") || found_has(f, "largest.tsv", "") || found_has(f, "lrg.csv", "") ||
+           found_has(f, "bb.csv", "");
+}
+
 static void menu(html *h, const found *f)
 {
     char anchor[64];
-    html_put(h, "<nav><a href=\"#data\">Data</a>");
+    html_put(h, "<nav>");
+    html_put(h, has_data(f) ? "<a href=\"#data\">Data</a>" : "");
     for (size_t i = 0; i < f->models.count; i++) {
         report_anchor(f->models.names[i], anchor);
         html_put(h, " <a href=\"#%s\">%s</a>", anchor, report_model_title(f->models.names[i]));
@@ -91,6 +98,20 @@ static void menu(html *h, const found *f)
     html_put(h, f->pictures.count ? " <a href=\"#pictures\">Pictures</a>" : "");
     html_put(h, f->logs.count ? " <a href=\"#steps\">How it was made</a>" : "");
     html_put(h, " <a href=\"#files\">Files</a></nav>\n");
+}
+
+static void summary(html *h, const found *f)
+{
+    bool errors = false;
+    html_put(h, "<section id=\"models\">\n<h2>Models</h2>\n<div class=\"wide\"><table>\n");
+    report_summary_head(h);
+    html_put(h, "<tbody>\n");
+    for (size_t i = 0; i < f->models.count; i++)
+        errors |= report_summary_row(h, f, f->models.names[i]);
+    html_put(h,
+             "</tbody></table></div>\n<p class=\"note\">On the validation pictures, which no training saw%s"
+             ".</p>\n</section>\n",
+             errors ? "; \xc2\xb1 is one standard error" : "");
 }
 
 static void write_page(html *h, const found *f, const report_request *r, const char *title)
@@ -107,16 +128,8 @@ static void write_page(html *h, const found *f, const report_request *r, const c
              title);
     menu(h, f);
     html_put(h, "</header>\n<main>\n");
-    if (f->models.count) {
-        html_put(h, "<section id=\"models\">\n<h2>Models</h2>\n<div class=\"wide\"><table>\n");
-        report_summary_head(h);
-        html_put(h, "<tbody>\n");
-        for (size_t i = 0; i < f->models.count; i++)
-            report_summary_row(h, f, f->models.names[i]);
-        html_put(
-            h, "</tbody></table></div>\n<p class=\"note\">On the validation pictures, which no training saw; "
-               "\xc2\xb1 is one standard error.</p>\n</section>\n");
-    }
+    if (f->models.count)
+        summary(h, f);
     report_data(h, f, r->val);
     for (size_t i = 0; i < f->models.count; i++)
         report_model(h, f, f->models.names[i]);
@@ -126,12 +139,6 @@ static void write_page(html *h, const found *f, const report_request *r, const c
     report_files(h, f);
     html_put(h, "</main>\n<footer>onebox %s</footer>\n", ONEBOX_VERSION);
     html_raw(h, PAGE_END);
-}
-
-static bool has_data(const found *f)
-{
-    return found_has(f, "anno.tsv", "") || found_has(f, "largest.tsv", "") || found_has(f, "lrg.csv", "") ||
-           found_has(f, "bb.csv", "");
 }
 
 static int save(const char *path, const text_buffer *page, error *e)
@@ -149,15 +156,15 @@ int report_write(const report_request *r, error *e)
     text_buffer directory = {0}, base = {0}, title = {0};
     found f = {0};
     size_t n = strlen(r->directory);
-    char *here = page_directory(r->output, e), *there = NULL;
-    if (here && !text_append(&directory, e, "%s%s", r->directory, n && r->directory[n - 1] == '/' ? "" : "/"))
+    char *here = NULL, *there = NULL;
+    if (!text_append(&directory, e, "%s%s", r->directory, n && r->directory[n - 1] == '/' ? "" : "/"))
         found_in(&f, directory.data, e);
     if (!e->code && f.models.count + f.lr.count + f.pictures.count == 0 && !has_data(&f))
         fail(e, ERR_INPUT, "%s: nothing to report: no anno.tsv, no NAME.ckpt; name the folder of a training",
              r->directory);
     if (!e->code && !(there = realpath(r->directory, NULL)))
         fail_system(e, "%s", r->directory);
-    if (!e->code)
+    if (!e->code && (here = page_directory(r->output, e)))
         relative_path(here, there, &base, e);
     if (!e->code)
         text_append(&title, e, r->title ? "%s" : "onebox: %s", r->title ? r->title : strrchr(there, '/') + 1);

@@ -27,9 +27,9 @@ int report_check(const char *path, error *e);
 void report_data(html *h, const found *f, const char *val);
 void report_model(html *h, const found *f, const char *name);
 
-/* One row of the table of all models, and that table's columns. */
+/* The columns of the table of all models, and one row of it. True when the row holds a standard error. */
 void report_summary_head(html *h);
-void report_summary_row(html *h, const found *f, const char *name);
+bool report_summary_row(html *h, const found *f, const char *name);
 
 void report_lr(html *h, const found *f);
 void report_pictures(html *h, const found *f);

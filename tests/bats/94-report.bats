@@ -174,6 +174,21 @@ page() {
     grep -q '>0.01</a><td>tiny<td>1<td>4.500<td>0.250<td>–<td>–<td>–' try/report.html
 }
 
+@test "every link inside the page has its section, and standard errors are told of where there are some" {
+    mkdir try
+    cp out/detn.ckpt try/0.01.ckpt
+    cp out/detn.history.tsv try/0.01.history.tsv
+    for folder in try out; do
+        page "$folder"
+        for anchor in $(grep -oE 'href="#[^"]+"' "$folder/report.html" | cut -d '"' -f 2 | sort -u); do
+            grep -qF "id=\"${anchor#\#}\"" "$folder/report.html" || { echo "$folder: $anchor leads nowhere"; return 1; }
+        done
+    done
+    grep -q '<a href="#data">' out/report.html
+    grep -q '± is one standard error' out/report.html
+    run -1 grep -E 'standard error' try/report.html
+}
+
 @test "--val names the list that validates" {
     echo 1.jpg >mine.txt
     page --val mine.txt out
@@ -197,6 +212,7 @@ page() {
     mkdir empty
     refused 3 '*empty: nothing to report*name the folder of a training*' empty/report.html "$BIN/report" empty
     refused 3 '*nowhere*no such folder*' x "$BIN/report" -o x nowhere
+    refused 3 '*nowhere*no such folder*' nowhere "$BIN/report" nowhere
     refused 3 '*out/anno.tsv*' x "$BIN/report" -o x out/anno.tsv
     refused 2 '*too few file names*' x "$BIN/report" -o x
     refused 2 '*one file name too many*' x "$BIN/report" -o x out empty
