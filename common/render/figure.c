@@ -149,6 +149,18 @@ static bool is_jpeg_name(const char *path)
     return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
 }
 
+int figure_check_name(const char *path, error *e)
+{
+    static const char *const others[] = {".avif", ".bmp", ".eps", ".gif", ".heic", ".jp2", ".jxl",  ".pdf",
+                                         ".pnm",  ".ppm", ".ps",  ".svg", ".tga",  ".tif", ".tiff", ".webp"};
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    for (size_t i = 0; dot && i < sizeof others / sizeof *others; i++)
+        if (strcasecmp(dot, others[i]) == 0)
+            return fail(e, ERR_USAGE, "%s: %s pictures cannot be written: name it .png or .jpg", path,
+                        others[i] + 1);
+    return 0;
+}
+
 int figure_save(figure *f, const char *path, error *e)
 {
     int code = cairo_failed(cairo_status(f->cr), e);

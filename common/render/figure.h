@@ -43,6 +43,9 @@ int figure_open(figure *f, double width, double height, error *e);
 int figure_open_pixels(figure *f, int width, int height, double point, error *e);
 void figure_close(figure *f); /* safe on a zeroed figure */
 
+/* ERR_USAGE when the name ends in that of a picture format which figure_save cannot write, such as .gif. */
+int figure_check_name(const char *path, error *e);
+
 /* Writes the figure whole or not at all: JPEG (quality 95) when the name ends in .jpg or .jpeg, otherwise PNG
  * (8-bit RGB). "-" writes PNG to standard output. */
 int figure_save(figure *f, const char *path, error *e);

@@ -52,6 +52,8 @@ static int write_values(const char *path, const text_buffer *printed, error *e)
 
 int render_picture(const render_request *r, text_buffer *printed, error *e)
 {
+    if (figure_check_name(r->output, e))
+        return e->code;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(kinds[i].name, r->kind) != 0)
             continue;

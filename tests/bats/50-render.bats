@@ -246,6 +246,22 @@ y1 x1 y2 x2: 3 2 56 42"
     assert_failure 1
 }
 
+@test "a name in another picture format's ending is refused" {
+    for name in a.gif b.WebP dir.png/c.svg d.tiff; do
+        run boxes --image 17 -o "$name"
+        assert_failure 2
+        ending=${name##*.}
+        assert_output "render: $name: ${ending,,} pictures cannot be written: name it .png or .jpg"
+        [ ! -e "$name" ]
+    done
+    # no ending, or one that means nothing to pictures, gets a PNG
+    for name in a b.out c.gif.d; do
+        run boxes --image 17 -o "$name"
+        assert_success
+        "$BIN/render" --check "$name"
+    done
+}
+
 @test "figure, label size and trim change the look" {
     boxes --image 17 --figure 16x8 --label-size 20 -o a.png
     assert_equal "$(png_size a.png)" "1600 800"
