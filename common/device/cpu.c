@@ -2,7 +2,6 @@
 #include "device/cpu.h"
 
 #include "base/threads.h"
-#include "device/winograd.h"
 
 #include <math.h>
 #include <omp.h>

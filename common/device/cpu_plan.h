@@ -4,8 +4,15 @@
 #define ONEBOX_DEVICE_CPU_PLAN_H
 
 #include "device/cpu.h"
-#include "device/cpu_profile.h"
 #include "device/planning.h"
+
+/* Parts of a step's time, for cpu_profile.h. */
+typedef enum spent_part {
+    SPENT_STEP,    /* all of it */
+    SPENT_PACK,    /* convolutions: weights into the kernels' layouts */
+    SPENT_WEIGHTS, /* convolutions: gradients of the weights */
+    SPENT_PARTS
+} spent_part;
 
 typedef struct step {
     step_kind kind;

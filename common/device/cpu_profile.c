@@ -1,8 +1,6 @@
 /* cpu_profile.c - see cpu_profile.h. */
 #include "device/cpu_profile.h"
 
-#include "device/cpu_plan.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

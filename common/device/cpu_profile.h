@@ -2,17 +2,7 @@
 #ifndef ONEBOX_DEVICE_CPU_PROFILE_H
 #define ONEBOX_DEVICE_CPU_PROFILE_H
 
-#include "device/device.h"
-
-/* Parts of a step's time. */
-typedef enum spent_part {
-    SPENT_STEP,     /* all of it */
-    SPENT_PACK,     /* convolutions: weights into the kernels' layouts */
-    SPENT_WEIGHTS,  /* convolutions: gradients of the weights */
-    SPENT_PRODUCTS, /* convolutions: matrix products, where the kernels are ours, in SPENT_STEP without ... */
-    SPENT_WEIGHT_PRODUCTS, /* ... SPENT_WEIGHTS and in SPENT_WEIGHTS */
-    SPENT_PARTS
-} spent_part;
+#include "device/cpu_plan.h"
 
 typedef struct profile_row {
     const char *kind; /* "conv", "batchnorm", ... */

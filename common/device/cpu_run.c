@@ -1,9 +1,7 @@
 /* cpu_run.c - runs the steps of a plan: one case for each kind of step, forward and backward. */
-#include "device/cpu_plan.h"
+#include "device/cpu_profile.h"
 
 #include "base/random.h"
-
-#include "device/winograd.h"
 
 #include <string.h>
 
@@ -190,8 +188,6 @@ static int run_backward(const run *r, const step *s)
                 code = conv_backward_data(s->conv, gradient, s->packed_backward->data, at(r, s->in_gradient),
                                           s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
         }
-        if (r->seconds)
-            winograd_product_seconds = &r->seconds[SPENT_WEIGHT_PRODUCTS];
         const double start = now(r);
         if (!code)
             code = conv_backward_weights(s->conv, at(r, s->in), gradient, gradient_of(r, x, 0), r->m->scratch,
@@ -269,12 +265,9 @@ static int run_step(run *r, size_t index)
 {
     const step *s = &r->p->steps[index];
     r->seconds = r->p->seconds ? r->p->seconds[index] : NULL;
-    if (r->seconds)
-        winograd_product_seconds = &r->seconds[SPENT_PRODUCTS];
     const double start = now(r);
     int code = s->backward ? run_backward(r, s) : run_forward(r, s);
     spend(r, SPENT_STEP, start);
-    winograd_product_seconds = NULL;
     return code;
 }
 

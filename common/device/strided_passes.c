@@ -241,12 +241,10 @@ static void run_data(data_pass *p, int total, float *scratch)
             for (int k = 0; k < p->k; k += K_BLOCK) {
                 const int width = min_int(p->k - k, K_BLOCK);
                 const float *u = p->u + u_offset(p->c, k);
-                const double start = winograd_clock();
                 for (int fi = 0; fi < 6; fi++)
                     for (int fj = 0; fj < 6; fj++)
                         multiply_factor(p, &b, v, u + (fi * 6 + fj) * u_coef_step(p->c, width), m, width, fi,
                                         fj);
-                winograd_clock_add(start, p->threads);
                 finish_tiles(p, &b, k, width, m, row);
             }
         }
@@ -381,8 +379,7 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
 #pragma omp for schedule(dynamic, 1)
             for (int k = 0; k < s->k / 16; k++)
                 transform_tiles(gradient, &b, &t, ddst, s->k / 16, plane, k, tiles, y);
-            const double start = winograd_clock();
-            /* a line of factors at a time, those with most coefficients first */
+                /* a line of factors at a time, those with most coefficients first */
 #pragma omp for schedule(dynamic, 1) nowait
             for (int item = 6 * pieces - 1; item >= 0; item--)
                 for (int fj = 0; fj < 6; fj++) {
@@ -390,7 +387,6 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
                     multiply_piece(s, &b, tiles, place_of(s, piece), v, y, du + (size_t)piece * piece_floats,
                                    fi, fj, index > 0);
                 }
-            winograd_clock_add(start, threads);
 #pragma omp barrier
         }
 #pragma omp for schedule(static) collapse(2)

@@ -67,8 +67,4 @@ void winograd_backward_data(const winograd_shape *s, const void *ddst, const flo
 void winograd_backward_weights(const winograd_shape *s, const void *src, const void *ddst, float *dw,
                                float *scratch, int threads);
 
-/* For profiles: NULL, or where the passes add the processor seconds that their threads spent in matrix
- * products (the mean over the threads). Set it between passes only. */
-extern double *winograd_product_seconds;
-
 #endif

@@ -17,8 +17,6 @@
 /* Outputs larger than this are stored past the caches. */
 static const size_t stream_from_bytes = (size_t)8 << 20;
 
-double *winograd_product_seconds;
-
 /* Output channels of the k block that starts at k. */
 static int k_block_width(int k, int channels)
 {
@@ -144,7 +142,6 @@ typedef struct forward_pass {
     winograd_epilogue epilogue;
     float *rows; /* epilogue's sums: [blocks][ranges][2][k], added up in this order at the end */
     bool stream;
-    int threads;
     winograd_input_tile *input[TILE_CLASSES];
     winograd_output_tile *output[TILE_CLASSES];
 } forward_pass;
@@ -192,7 +189,6 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
     const ptrdiff_t u_step = u_coef_step(rows, width), m_step = (ptrdiff_t)(end - first) * width + 16;
     const ptrdiff_t step = v_step(p->kernels, &p->cut), tile_step = tile_words(p->kernels);
     const float *u = p->u + u_offset(rows, k);
-    const double start = winograd_clock();
     for (int coef = 0; coef < COEFS; coef++) {
         const int from = b->first[coef] > first ? b->first[coef] : first,
                   count = min_int(b->end[coef], end) - from;
@@ -212,7 +208,6 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
             }
         }
     }
-    winograd_clock_add(start, p->threads);
     for (int o = 0; o < width; o += 16) {
         const winograd_epilogue *e = &p->epilogue;
         float sums[32] = {0};
@@ -339,8 +334,7 @@ static void run_forward(const winograd_shape *s, const void *src, const float *u
                       .cut = blocking_forward(s, threads),
                       .src = src,
                       .u = u,
-                      .dst = dst,
-                      .threads = threads};
+                      .dst = dst};
     if (epilogue) {
         p.epilogue = *epilogue;
         p.add = epilogue->add;
@@ -529,13 +523,11 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
                 transform_source(p, now, c, v);
             for (int k = 0; k < p->s.k / 16; k++)
                 transform_gradient(p, now, k, y);
-            const double start = winograd_clock();
             for (int coef = 0; coef < COEFS; coef++) {
                 for (int i = 0; i < pieces; i++)
                     multiply_piece(p, now, i, coef, v, y, du + (size_t)i * piece_floats, index > first,
                                    fetch);
             }
-            winograd_clock_add(start, threads);
             tile_block *done = now;
             now = next;
             next = done;
@@ -579,10 +571,8 @@ static void weights_shared(const weights_pass *p, float *scratch, int threads)
 #pragma omp for schedule(dynamic, 1)
             for (int i = 0; i < pieces; i++) {
                 float *piece = du + (size_t)(p->cut.blocks == 1 ? omp_get_thread_num() : i) * piece_floats;
-                const double start = winograd_clock();
                 for (int coef = 0; coef < COEFS; coef++)
                     multiply_piece(p, &b, i, coef, v, y, piece, index > 0, NULL);
-                winograd_clock_add(start, threads);
                 for (int channel = 0; last && channel < place_of(&p->s, i).channels; channel += 16)
                     finish_channels(p, i, channel, piece, 1, 0);
             }

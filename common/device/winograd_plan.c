@@ -1,8 +1,19 @@
-/* winograd_plan.c - pictures into tiles, tiles into blocks. The block sizes are measured ones: see SPEED.md.
- */
+/* winograd_plan.c - which convolutions are served, pictures into tiles, tiles into blocks. The block sizes are
+ * measured ones: see SPEED.md. */
 #include "device/winograd_plan.h"
 
-#include <time.h>
+bool winograd_supported(const winograd_shape *s)
+{
+#if defined(__x86_64__)
+    return (s->numbers == WINOGRAD_FP32 || __builtin_cpu_supports("avx512bf16")) &&
+           __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && s->c >= 16 &&
+           s->k >= 16 && s->c % 16 == 0 && s->k % 16 == 0 && s->n >= 1 && s->h >= 1 && s->w >= 1;
+#else
+    (void)s;
+    return false;
+#endif
+}
 
 static int tail_size(int side)
 {
@@ -108,22 +119,4 @@ blocking blocking_weights(const winograd_shape *s, int threads)
     b = even_blocks(total, s->c <= 256 ? 128 : 256, 1);
     b.shared = true;
     return b;
-}
-
-double winograd_clock(void)
-{
-    if (!winograd_product_seconds)
-        return 0;
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-void winograd_clock_add(double start, int threads)
-{
-    if (!winograd_product_seconds)
-        return;
-    const double share = (winograd_clock() - start) / threads;
-#pragma omp atomic
-    *winograd_product_seconds += share;
 }

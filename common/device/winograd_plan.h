@@ -78,8 +78,4 @@ static inline ptrdiff_t u_offset(int rows, int k)
     return k / K_BLOCK * COEFS * u_coef_step(rows, K_BLOCK);
 }
 
-/* Time of products for profiles (winograd_product_seconds); 0 and nothing without one. */
-double winograd_clock(void);
-void winograd_clock_add(double start, int threads);
-
 #endif

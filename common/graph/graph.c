@@ -262,11 +262,3 @@ int graph_find_param(const graph *g, const char *name)
             return i;
     return -1;
 }
-
-int graph_first_node(const graph *g, int first_group)
-{
-    for (int i = 0; i < g->node_count; i++)
-        if (g->nodes[i].group >= first_group)
-            return i;
-    return g->node_count;
-}

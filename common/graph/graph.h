@@ -89,7 +89,4 @@ int graph_dropout(graph *g, int input, const char *name, int group, float p, err
 /* Number of the parameter with this state-dict name, or -1. */
 int graph_find_param(const graph *g, const char *name);
 
-/* First node (in execution order) of the groups >= first_group; node_count when there is none. */
-int graph_first_node(const graph *g, int first_group);
-
 #endif

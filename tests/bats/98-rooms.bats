@@ -32,9 +32,6 @@ circles() {
 
 # Circles that are still there; what mends one takes its line away.
 still='base/program_man base/program
-device/cpu_profile device/cpu_plan
-device/device device/device_ops
-device/winograd_plan device/winograd
 image/cache image/cache_format
 image/picture image/codec
 image/picture image/exif' 

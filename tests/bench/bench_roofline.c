@@ -93,9 +93,9 @@ static double fma_peak(int threads)
 
 /* ---------------------------------------------------------------- the table */
 
-/* Times of one convolution and its seconds of everything else, gathered from forward and backward rows. */
+/* Seconds by kind of step, forward and backward. */
 typedef struct total {
-    double products, transforms, pack, direct, batchnorm, pool, head, other;
+    double winograd, pack, direct, batchnorm, pool, head, other;
 } total;
 
 static const char *cell(char text[16], double seconds, int steps)
@@ -111,9 +111,9 @@ static void table(plan *p, int steps, double peak, double whole, double adam)
 {
     total t = {0};
     profile_row row;
-    char a[16], b[16], c[16];
-    printf("%-9s %-24s %14s %-9s %9s %9s %9s %9s %7s\n", "pass", "node", "shape", "kernel", "ms", "products",
-           "weights", "GFLOP/s", "% peak");
+    char a[16], b[16];
+    printf("%-9s %-24s %14s %-9s %9s %9s %9s %7s\n", "pass", "node", "shape", "kernel", "ms", "weights",
+           "GFLOP/s", "% peak");
     for (int i = 0; cpu_profile_row(p, i, &row); i++) {
         const node *n = row.node;
         const double *s = row.seconds;
@@ -123,8 +123,7 @@ static void table(plan *p, int steps, double peak, double whole, double adam)
         printf("%-9s %-24s %14s %-9s", row.backward ? "backward" : "forward",
                n && n->name[0] ? n->name : row.kind, shape, row.algorithm[0] ? row.algorithm : row.kind);
         printf(" %9.2f", 1e3 * s[SPENT_STEP] / steps);
-        double products = s[SPENT_PRODUCTS] + s[SPENT_WEIGHT_PRODUCTS];
-        printf(" %9s %9s", cell(a, products, steps), cell(b, s[SPENT_WEIGHTS], steps));
+        printf(" %9s", cell(a, s[SPENT_WEIGHTS], steps));
         if (row.flops + row.weights_flops > 0) {
             double rate = (row.flops + row.weights_flops) * steps / s[SPENT_STEP] * 1e-9;
             printf(" %9.0f %6.0f%%", rate, 100 * rate / peak);
@@ -132,12 +131,8 @@ static void table(plan *p, int steps, double peak, double whole, double adam)
         printf("\n");
         if (row.algorithm[0]) {
             t.pack += s[SPENT_PACK];
-            if (products > 0) {
-                t.products += products;
-                t.transforms += s[SPENT_STEP] - products - s[SPENT_PACK];
-            } else {
-                t.direct += s[SPENT_STEP] - s[SPENT_PACK];
-            }
+            *(strcmp(row.algorithm, "winograd") == 0 ? &t.winograd : &t.direct) +=
+                s[SPENT_STEP] - s[SPENT_PACK];
         } else if (n && n->h == 1 && strcmp(row.kind, "normalize") != 0) {
             t.head += s[SPENT_STEP];
         } else if (strcmp(row.kind, "batchnorm") == 0) {
@@ -151,8 +146,7 @@ static void table(plan *p, int steps, double peak, double whole, double adam)
     const struct {
         const char *name;
         double seconds;
-    } sums[] = {{"Winograd products", t.products},
-                {"Winograd transforms", t.transforms},
+    } sums[] = {{"Winograd convolutions", t.winograd},
                 {"weights into layouts", t.pack},
                 {"other convolutions", t.direct},
                 {"batch norm, ReLU, add", t.batchnorm},
@@ -161,7 +155,7 @@ static void table(plan *p, int steps, double peak, double whole, double adam)
                 {"normalise, sums", t.other},
                 {"Adam", adam}};
     for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
-        printf("%-24s %9s ms %5.1f%%\n", sums[i].name, cell(c, sums[i].seconds, steps),
+        printf("%-24s %9s ms %5.1f%%\n", sums[i].name, cell(b, sums[i].seconds, steps),
                100 * sums[i].seconds / whole);
     printf("%-24s %9.2f ms\n", "a step", 1e3 * whole / steps);
 }

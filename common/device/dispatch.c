@@ -1,4 +1,5 @@
-/* device.c - chooses a device by name and hands every call of device.h to it. */
+/* dispatch.c - the functions of device.h: device_open chooses a device by its name, and every other call goes to
+ * the function of that name in the device's own table (device_ops.h). */
 #include "device/device_ops.h"
 
 #include <stdio.h>
