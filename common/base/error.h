@@ -41,6 +41,9 @@ int fail_memory(error *e, size_t bytes, const char *what);
  * e->code. */
 int fail_context(error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* How many elements an array has (not a pointer). */
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
 /* calloc(count, size) with a checked product. NULL with e set when memory is refused; count 0 gives a block
  * of one element. The caller frees it with free(). */
 void *mem_zero(size_t count, size_t size, const char *what, error *e);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +115,7 @@ static void on_signal(int number)
 void out_remove_on_signal(void)
 {
     const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (size_t i = 0; i < COUNT(numbers); i++) {
         struct sigaction old, new = {.sa_handler = on_signal};
         sigemptyset(&new.sa_mask);
         if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
@@ -248,26 +247,30 @@ int out_commit_if_changed(out_file *out, bool *changed, error *e)
     return code;
 }
 
-/* ---------------------------------------------------------------- digests */
-
-void sha256_hex(const void *data, size_t size, char hex[65])
+int file_write(const char *path, const void *data, size_t size, error *e)
 {
-    struct sha256_ctx ctx;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    sha256_init(&ctx);
-    sha256_update(&ctx, size, data);
-    sha256_digest(&ctx, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
-int sha256_file(const char *path, char hex[65], error *e)
-{
-    file_view view;
-    int code = file_open(&view, path, e);
+    out_file out;
+    int code = out_open(&out, path, e);
     if (code)
         return code;
-    sha256_hex(view.data ? view.data : "", view.size, hex);
-    file_close(&view);
-    return 0;
+    if (size)
+        fwrite(data, 1, size, out.stream);
+    return out_commit(&out, e);
+}
+
+/* ---------------------------------------------------------------- names */
+
+char *path_join(const char *dir, const char *name, error *e)
+{
+    size_t n = strlen(dir), size = n + strlen(name) + 2;
+    char *path = mem_zero(size, 1, "a file name", e);
+    if (path)
+        snprintf(path, size, "%s%s%s", dir, n && dir[n - 1] != '/' ? "/" : "", name);
+    return path;
+}
+
+bool file_same(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }

@@ -51,8 +51,15 @@ void out_discard(out_file *out);
  * program_begin. */
 void out_remove_on_signal(void);
 
-/* Lower-case hexadecimal SHA-256 of `size` bytes / of a file. */
-void sha256_hex(const void *data, size_t size, char hex[65]);
-int sha256_file(const char *path, char hex[65], error *e);
+/* All in one: writes `size` bytes to path. */
+int file_write(const char *path, const void *data, size_t size, error *e);
+
+/* ---- names of files */
+
+/* "DIR/NAME"; NAME alone for an empty DIR, and no second '/' behind one that ends in '/'. The caller frees it. */
+char *path_join(const char *dir, const char *name, error *e);
+
+/* True when both are there and are the same file, whatever their names (links, "./"). */
+bool file_same(const char *a, const char *b);
 
 #endif

@@ -29,19 +29,7 @@ int json_fail(const json_reader *r, error *e, const char *format, ...)
         snprintf(element, sizeof element, "[%lld]", (long long)r->index);
     size_t byte = (size_t)((r->text ? r->text : r->at) - r->view.data);
     return fail(e, ERR_INPUT, "%s: byte %zu%s%.*s%s: %s", r->view.path, byte, r->key.size ? ", " : "",
-                (int)(r->key.size < 60 ? r->key.size : 60), r->key.size ? r->key.text : "", element, text);
-}
-
-/* What is wrong with the text between two quotes, or NULL. */
-static const char *bad_string(const char *text, size_t size)
-{
-    unsigned char high = 0;
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)text[i] < 0x20)
-            return "a control character";
-        high |= (unsigned char)text[i];
-    }
-    return high < 0x80 || utf8_valid(text, size) ? NULL : "bytes that are not UTF-8";
+                text_shown(r->key), r->key.size ? r->key.text : "", element, text);
 }
 
 /* A failure of the walk, at a place rather than in a record. */
@@ -69,22 +57,6 @@ static void skip_space(json_reader *r)
         r->at++;
 }
 
-/* at: behind an opening quote. Returns the closing quote, or `end`. */
-static const char *string_end(const char *at, const char *end)
-{
-    for (;;) {
-        const char *quote = memchr(at, '"', (size_t)(end - at));
-        if (!quote)
-            return end;
-        size_t slashes = 0;
-        while (quote - slashes > at && quote[-1 - (ptrdiff_t)slashes] == '\\')
-            slashes++;
-        if (slashes % 2 == 0)
-            return quote;
-        at = quote + 1;
-    }
-}
-
 /* The end of the value that begins at `at`, found from brackets and quotes alone; NULL when there is none. */
 static const char *value_end(json_reader *r, const char *at, error *e)
 {
@@ -101,7 +73,7 @@ static const char *value_end(json_reader *r, const char *at, error *e)
     for (; p < end; p++) {
         switch (special[(unsigned char)*p]) {
         case 1:
-            p = string_end(p + 1, end);
+            p = json_string_end(p + 1, end);
             break;
         case 2:
             if (++depth > JSON_DEPTH_MAX - 2) {
@@ -189,10 +161,10 @@ static bool take_key(json_reader *r, error *e)
 {
     if (r->at == r->end || *r->at != '"')
         return fail_at(r, r->at, "the name of a member in quotes is expected", e);
-    const char *start = r->at + 1, *stop = string_end(start, r->end);
+    const char *start = r->at + 1, *stop = json_string_end(start, r->end);
     if (stop == r->end)
         return fail_at(r, stop, "a quote is not closed", e);
-    if (bad_string(start, (size_t)(stop - start)))
+    if (json_bad_string(start, (size_t)(stop - start)))
         return fail_at(r, start, "a control character, or bytes that are not UTF-8, in a name", e);
     r->key = (text_field){start, (size_t)(stop - start)};
     r->at = stop + 1;
@@ -268,40 +240,10 @@ bool json_next(json_reader *r, error *e)
 
 /* ---------------------------------------------------------------- what jsmn lets through */
 
-/* true, false, null, or a number in the grammar of RFC 8259. */
 static bool valid_primitive(const char *p, size_t size)
 {
-    const char *end = p + size;
-    if ((size == 4 && (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0)) ||
-        (size == 5 && memcmp(p, "false", 5) == 0))
-        return true;
-    if (p < end && *p == '-')
-        p++;
-    if (p == end || *p < '0' || *p > '9')
-        return false;
-    if (*p == '0')
-        p++;
-    else
-        while (p < end && *p >= '0' && *p <= '9')
-            p++;
-    if (p < end && *p == '.') {
-        const char *digits = ++p;
-        while (p < end && *p >= '0' && *p <= '9')
-            p++;
-        if (p == digits)
-            return false;
-    }
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        p++;
-        if (p < end && (*p == '+' || *p == '-'))
-            p++;
-        const char *digits = p;
-        while (p < end && *p >= '0' && *p <= '9')
-            p++;
-        if (p == digits)
-            return false;
-    }
-    return p == end;
+    return (size == 4 && (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0)) ||
+           (size == 5 && memcmp(p, "false", 5) == 0) || json_number_valid(p, size);
 }
 
 enum { EXPECT_FIRST, EXPECT_KEY, EXPECT_COLON, EXPECT_VALUE, EXPECT_AFTER };
@@ -385,7 +327,7 @@ static int check_grammar(json_reader *r, error *e)
         const char *start = r->text + t->start - (string ? 1 : 0);
         if (!walk_gap(&g, at, start) || !walk_token(&g, r->text, t))
             return json_fail(r, e, "no valid JSON near '%.*s'", near(r, start), start);
-        const char *wrong = string ? bad_string(r->text + t->start, (size_t)(t->end - t->start)) : NULL;
+        const char *wrong = string ? json_bad_string(r->text + t->start, (size_t)(t->end - t->start)) : NULL;
         if (wrong)
             return json_fail(r, e, "%s in a string", wrong);
         at = r->text + (opens ? t->start + 1 : string ? t->end + 1 : t->end);
@@ -506,113 +448,19 @@ bool json_truth(const json_reader *r, int token, bool *value)
     return true;
 }
 
-/* ---------------------------------------------------------------- strings */
-
-bool utf8_valid(const char *text, size_t size)
-{
-    const unsigned char *p = (const unsigned char *)text, *end = p + size;
-    while (p < end) {
-        uint32_t c = *p++, low;
-        int more;
-        if (c < 0x80)
-            continue;
-        if (c >= 0xc2 && c < 0xe0) {
-            more = 1;
-            low = 0x80;
-            c &= 0x1f;
-        } else if (c >= 0xe0 && c < 0xf0) {
-            more = 2;
-            low = 0x800;
-            c &= 0x0f;
-        } else if (c >= 0xf0 && c < 0xf5) {
-            more = 3;
-            low = 0x10000;
-            c &= 0x07;
-        } else {
-            return false;
-        }
-        for (; more > 0; more--, p++) {
-            if (p == end || (*p & 0xc0) != 0x80)
-                return false;
-            c = c << 6 | (*p & 0x3f);
-        }
-        if (c < low || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-            return false;
-    }
-    return true;
-}
-
-static uint32_t hex4(const char *p)
-{
-    uint32_t v = 0;
-    for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        v = v << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
-    }
-    return v;
-}
-
-static int append_utf8(text_buffer *out, uint32_t c, error *e)
-{
-    char b[4];
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = n; i-- > 1; c >>= 6)
-        b[i] = (char)(0x80 | (c & 0x3f));
-    b[0] = (char)(lead[n < 2 ? 0 : n] | c);
-    return text_append_bytes(out, b, n, e);
-}
-
 bool json_string(const json_reader *r, int token, text_buffer *out, error *e)
 {
     const jsmntok_t *t = &r->tokens[token];
-    out->size = 0;
-    if (t->type != JSMN_STRING || text_append_bytes(out, "", 0, e))
+    if (t->type != JSMN_STRING)
         return false;
-    const char *p = r->text + t->start, *end = r->text + t->end;
-    while (p < end) {
-        const char *slash = memchr(p, '\\', (size_t)(end - p));
-        size_t plain = (size_t)((slash ? slash : end) - p);
-        if (text_append_bytes(out, p, plain, e))
-            return false;
-        p += plain;
-        if (!slash)
-            break;
-        static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-        if (p[1] != 'u') { /* jsmn has seen to it that the escape is one of these and complete */
-            const char *which = strchr(from, p[1]);
-            if (!which || !*which || text_append_bytes(out, &to[which - from], 1, e))
-                return false;
-            p += 2;
-            continue;
-        }
-        if (end - p < 6)
-            return false;
-        uint32_t c = hex4(p + 2);
-        p += 6;
-        if (c >= 0xd800 && c < 0xdc00) {
-            if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || hex4(p + 2) < 0xdc00 || hex4(p + 2) > 0xdfff)
-                return false;
-            c = 0x10000 + ((c - 0xd800) << 10) + (hex4(p + 2) - 0xdc00);
-            p += 6;
-        }
-        if (c == 0 || (c >= 0xdc00 && c < 0xe000) || append_utf8(out, c, e))
-            return false;
-    }
-    return true;
+    size_t size = (size_t)(t->end - t->start);
+    if (mem_grow(&out->data, &out->capacity, size + 1, 1, "text", e))
+        return false;
+    return json_decode(r->text + t->start, size, out->data, &out->size) == NULL;
 }
 
 int json_append_string(text_buffer *out, const char *text, error *e)
 {
-    int code = text_append_bytes(out, "\"", 1, e);
-    for (const char *p = text; *p && !code; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c == '"' || c == '\\')
-            code = text_append(out, e, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            code = text_append(out, e, "\\u%04x", c);
-        else
-            code = text_append_bytes(out, p, 1, e);
-    }
-    return code ? code : text_append_bytes(out, "\"", 1, e);
+    json_add_string(out, text);
+    return text_done(out, e);
 }

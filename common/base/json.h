@@ -11,7 +11,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/text.h"
+#include "base/json_text.h"
+#include "base/utf8.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -76,11 +77,7 @@ bool json_string(const json_reader *r, int token, text_buffer *out, error *e);
 /* fail(ERR_INPUT) with file, member, element and byte offset before the text. */
 int json_fail(const json_reader *r, error *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Appends text as a JSON string with its quotes; control characters, '"' and '\\' are escaped, the rest
- * stays. */
+/* json_add_string with a result; new code uses that. */
 int json_append_string(text_buffer *out, const char *text, error *e);
-
-/* True for well-formed UTF-8 without surrogates and overlong forms (RFC 3629). */
-bool utf8_valid(const char *text, size_t size);
 
 #endif

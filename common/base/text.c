@@ -1,12 +1,19 @@
+/* Text as files and error lines need it: numbers that must be the whole field, lines, fields, the nearest word,
+ * and text that is built in memory. Nothing here depends on a locale, nothing reads past the size it is given, and
+ * no text needs a NUL at its end unless it is a C string. Building remembers the first refusal of memory in the
+ * buffer and does nothing more. */
 #include "base/text.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool text_int(const char *text, size_t size, int64_t min, int64_t max, int64_t *value)
 {
@@ -82,6 +89,18 @@ bool text_is(text_field field, const char *string)
     return strlen(string) == field.size && memcmp(field.text, string, field.size) == 0;
 }
 
+bool text_ends_with(const char *text, const char *ending)
+{
+    size_t n = strlen(text), m = strlen(ending);
+    return n >= m && strcmp(text + n - m, ending) == 0;
+}
+
+bool text_ends_with_any_case(const char *text, const char *ending)
+{
+    size_t n = strlen(text), m = strlen(ending);
+    return n >= m && strcasecmp(text + n - m, ending) == 0;
+}
+
 char *text_copy(const char *text, size_t size, error *e)
 {
     char *copy = mem_zero(size + 1, 1, "text", e);
@@ -127,38 +146,105 @@ const char *text_nearest(const char *word, const char *const *words, size_t coun
     return best;
 }
 
-int text_append_bytes(text_buffer *b, const void *data, size_t size, error *e)
+/* ---------------------------------------------------------------- building */
+
+/* Room for `size` more bytes and the NUL; false, now and in all later calls, when it is refused. */
+static bool make_room(text_buffer *b, size_t size)
 {
-    int code = mem_grow(&b->data, &b->capacity, b->size + size + 1, 1, "text", e);
-    if (code)
-        return code;
+    if (!b->refused && mem_grow(&b->data, &b->capacity, b->size + size + 1, 1, "text", NULL))
+        b->refused = b->size + size + 1;
+    return !b->refused;
+}
+
+void text_add_bytes(text_buffer *b, const void *data, size_t size)
+{
+    if (!make_room(b, size))
+        return;
     if (size)
         memcpy(b->data + b->size, data, size);
     b->size += size;
     b->data[b->size] = 0;
-    return 0;
+}
+
+static void add_formatted(text_buffer *b, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    if (n < 0) /* more than INT_MAX bytes */
+        b->refused = INT_MAX;
+    else if (make_room(b, (size_t)n))
+        b->size += (size_t)vsnprintf(b->data + b->size, (size_t)n + 1, format, again);
+    va_end(again);
+}
+
+void text_add(text_buffer *b, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_formatted(b, format, args);
+    va_end(args);
+}
+
+int text_done(text_buffer *b, error *e)
+{
+    text_add_bytes(b, "", 0);
+    return b->refused ? fail_memory(e, b->refused, "text") : 0;
+}
+
+int text_append_bytes(text_buffer *b, const void *data, size_t size, error *e)
+{
+    text_add_bytes(b, data, size);
+    return text_done(b, e);
 }
 
 int text_append(text_buffer *b, error *e, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    add_formatted(b, format, args);
     va_end(args);
-    int code = n < 0 ? fail(e, ERR_SYSTEM, "cannot format text") : 0;
-    if (!code)
-        code = mem_grow(&b->data, &b->capacity, b->size + (size_t)n + 1, 1, "text", e);
-    if (!code) {
-        vsnprintf(b->data + b->size, (size_t)n + 1, format, again);
-        b->size += (size_t)n;
-    }
-    va_end(again);
-    return code;
+    return text_done(b, e);
 }
 
 void text_free(text_buffer *b)
 {
     free(b->data);
     *b = (text_buffer){0};
+}
+
+/* ---------------------------------------------------------------- in error lines */
+
+int text_shown(text_field f)
+{
+    const size_t most = 80;
+    if (f.size <= most)
+        return (int)f.size;
+    size_t size = most;
+    while (size > most - 4 && ((unsigned char)f.text[size] & 0xc0) == 0x80) /* inside a character */
+        size--;
+    return (int)size;
+}
+
+void text_names_add(text_names *n, const char *format, ...)
+{
+    size_t used = strlen(n->text);
+    char name[181];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    if (n->count < 3)
+        snprintf(n->text + used, sizeof n->text - used, "%s%s", n->count ? ", " : "", name);
+    else if (n->count == 3)
+        snprintf(n->text + used, sizeof n->text - used, ", ...");
+    n->count++;
+}
+
+void text_shape(char *text, size_t size, int dims, const uint64_t *shape)
+{
+    size_t n = 0;
+    snprintf(text, size, "a scalar");
+    for (int i = 0; i < dims && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%" PRIu64, i ? "x" : "", shape[i]);
 }

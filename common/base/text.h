@@ -35,6 +35,10 @@ size_t text_split(const char *line, size_t size, char separator, text_field *fie
 /* True when field holds exactly the C string. */
 bool text_is(text_field field, const char *string);
 
+/* True when text ends in `ending`; with _any_case "A.JPG" ends in ".jpg" too. */
+bool text_ends_with(const char *text, const char *ending);
+bool text_ends_with_any_case(const char *text, const char *ending);
+
 /* A NUL-terminated copy; the caller frees it. */
 char *text_copy(const char *text, size_t size, error *e);
 
@@ -42,13 +46,42 @@ char *text_copy(const char *text, size_t size, error *e);
  * is near (distance above 1 + length/3). */
 const char *text_nearest(const char *word, const char *const *words, size_t count);
 
-/* A growing string for building output in memory. Zero-initialise; data is NUL-terminated after any call. */
+/* ---- building text in memory */
+
+/* A growing string. Zero-initialise it, add to it, ask text_done once at the end whether all went well: after
+ * memory was refused the functions that add do nothing, so that the code that builds a text reads like the text.
+ * The caller frees it with text_free. */
 typedef struct text_buffer {
-    char *data;
+    char *data; /* NUL-terminated after any call that succeeded */
     size_t size, capacity;
+    size_t refused; /* bytes that could not be had; 0: no failure */
 } text_buffer;
+void text_add(text_buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_add_bytes(text_buffer *b, const void *data, size_t size);
+
+/* 0, and data is a string (of no bytes when nothing was added); or ERR_SYSTEM when memory was refused. */
+int text_done(text_buffer *b, error *e);
+void text_free(text_buffer *b);
+
+/* The same with a result at every step; new code uses text_add. */
 int text_append(text_buffer *b, error *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int text_append_bytes(text_buffer *b, const void *data, size_t size, error *e);
-void text_free(text_buffer *b);
+
+/* ---- text in error lines */
+
+/* How many bytes of a text from a file to show: at most 80, and no part of a character.
+ *     fail(e, ERR_INPUT, "'%.*s' is not a number", text_shown(f), f.text); */
+int text_shown(text_field f);
+
+/* A few of many names: "a.jpg, b.jpg, c.jpg, ..." of those added; `count` is how many they were.
+ * Zero-initialise. At most 180 bytes of each are kept. */
+typedef struct text_names {
+    char text[600];
+    size_t count;
+} text_names;
+void text_names_add(text_names *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "64x3x7x7" of the sides of a tensor; "a scalar" when it has none. */
+void text_shape(char *text, size_t size, int dims, const uint64_t *shape);
 
 #endif

@@ -1,5 +1,6 @@
 #include "front/train_main.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/threads.h"
 #include "nn/dataset.h"

@@ -2,6 +2,7 @@
  * bytes depend on the pictures alone. */
 #include "image/cache.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/threads.h"
 #include "image/cache_format.h"

@@ -1,5 +1,6 @@
 #include "nn/checkpoint.h"
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "weights/safetensors.h"
 #include "nn/initial.h"

@@ -1,5 +1,6 @@
 #include "render/drawset.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "base/threads.h"

@@ -1,5 +1,6 @@
 #include "voc/labels.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "voc/csv.h"

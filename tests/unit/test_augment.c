@@ -1,4 +1,6 @@
 /* Augmentations, samples, and the way back from the frame to own pixels. */
+#include "base/digest.h"
+
 #include "image/augment.h"
 #include "image/picture.h"
 #include "image/resize.h"

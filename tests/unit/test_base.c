@@ -1,8 +1,8 @@
 /* Unit tests of common/base. */
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "base/text.h"
 #include "base/threads.h"
 
 #include "test.h"
@@ -79,43 +79,6 @@ static void test_philox(void)
         CHECK(low >= 0 && low < 1e-4 && high < 1 && high > 1 - 1e-4, "%g %g", low, high);
         CHECK(sum / 1e5 < 0.02 && sum / 1e5 > -0.02, "mean %g", sum / 1e5);
         CHECK(squares / 1e5 < 1.02 && squares / 1e5 > 0.98, "variance %g", squares / 1e5);
-    }
-}
-
-static void test_text(void)
-{
-    TEST("numbers are whole fields in the C locale")
-    {
-        int64_t i;
-        double d;
-        CHECK(text_int("12", 2, 0, 100, &i) && i == 12, "12");
-        CHECK(!text_int("12 ", 3, 0, 100, &i) && !text_int("+1", 2, 0, 9, &i) && !text_int("", 0, 0, 9, &i),
-              "bad");
-        CHECK(!text_int("101", 3, 0, 100, &i) && !text_int("99999999999999999999", 20, 0, INT64_MAX, &i),
-              "range");
-        CHECK(text_double("1e-5", 4, &d) && d == 1e-5, "1e-5");
-        CHECK(!text_double("nan", 3, &d) && !text_double("inf", 3, &d) && !text_double("0x1", 3, &d),
-              "words");
-        CHECK(!text_double("1e999", 5, &d) && !text_double("1,5", 3, &d) && !text_double("1.5x", 4, &d),
-              "tails");
-    }
-    TEST("lines end in LF, CRLF or the end of the file")
-    {
-        const char *data = "a\nbb\r\n\nccc";
-        text_lines l = text_lines_of(data, strlen(data));
-        const char *line;
-        size_t n, sizes[4] = {0}, count = 0;
-        while (text_line(&l, &line, &n) && count < 4)
-            sizes[count++] = n;
-        CHECK(count == 4 && sizes[0] == 1 && sizes[1] == 2 && sizes[2] == 0 && sizes[3] == 3, "%zu lines",
-              count);
-    }
-    TEST("the nearest word is offered only when it is near")
-    {
-        const char *words[] = {"augment", "phase", "batch"};
-        const char *near = text_nearest("agument", words, 3);
-        CHECK(near && strcmp(near, "augment") == 0, "%s", near ? near : "none");
-        CHECK(!text_nearest("zzzzzz", words, 3), "offered");
     }
 }
 
@@ -208,7 +171,6 @@ int main(void)
     test_errors();
     test_mt19937();
     test_philox();
-    test_text();
     test_threads();
     test_files();
     test_pipes();

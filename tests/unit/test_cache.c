@@ -1,4 +1,6 @@
 /* The file of scaled pictures: making, keeping, refusing. */
+#include "base/digest.h"
+
 #include "image/cache.h"
 #include "image/cache_format.h"
 #include "image/picture.h"

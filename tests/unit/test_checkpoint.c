@@ -1,4 +1,5 @@
 #include "nn/checkpoint.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "weights/safetensors.h"
 #include "nn/initial.h"

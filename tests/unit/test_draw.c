@@ -3,6 +3,7 @@
 #include "render/figure.h"
 #include "render/plot.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "test.h"
 

@@ -1,4 +1,6 @@
 /* Decoding against what OpenCV makes of the same files, and files that are damaged. */
+#include "base/digest.h"
+
 #include "image/exif.h"
 #include "image/picture.h"
 #include "image_golden.h"

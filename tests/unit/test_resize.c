@@ -1,4 +1,6 @@
 /* Scaled sizes, area and nearest resampling against OpenCV. */
+#include "base/digest.h"
+
 #include "image/resize.h"
 #include "image_golden.h"
 #include "test.h"

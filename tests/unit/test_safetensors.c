@@ -1,4 +1,5 @@
 #include "weights/safetensors.h"
+#include "base/digest.h"
 #include "base/text.h"
 #include "test.h"
 

@@ -1,4 +1,5 @@
 /* Unit tests of voc/order: CPython's set order and numpy's split. */
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/random.h"
 #include "base/text.h"

@@ -1,4 +1,5 @@
 /* Unit tests of the tables and label files: voc/anno, voc/labels, voc/csv, voc/pred, voc/names. */
+#include "base/digest.h"
 #include "base/file.h"
 #include "voc/anno.h"
 #include "voc/csv.h"

@@ -1,4 +1,6 @@
 /* Rotation of pictures and masks against OpenCV 4.6, and boxes through all stages. */
+#include "base/digest.h"
+
 #include "image/boxmask.h"
 #include "image/resize.h"
 #include "image/warp.h"
