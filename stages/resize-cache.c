@@ -46,6 +46,16 @@ static void report_bad(void *context, const char *message)
         program_note(r->program, "further unreadable pictures are only counted");
 }
 
+static void report(const program *p, const cache_summary *s, double took)
+{
+    char damaged[80] = "";
+    if (s->damaged)
+        snprintf(damaged, sizeof damaged, ", %zu damaged in the old cache made anew", s->damaged);
+    program_note(p, "%zu pictures, %zu decoded, %zu kept, %zu left out, %zu decoder warnings, %.1f s%s%s",
+                 s->pictures, s->decoded, s->kept, s->bad, s->warnings, took, damaged,
+                 s->changed ? "" : ", unchanged");
+}
+
 static double seconds(void)
 {
     struct timespec t;
@@ -77,7 +87,7 @@ int main(int argc, char **argv)
         .details = "Reads the file names in the first column of lrg.csv ('-': standard input), decodes the\n"
                    "JPEG and PNG pictures in DIR and stores them with their shorter side scaled to N as\n"
                    "8-bit RGB. Only pictures that changed since the last run are decoded again; a cache\n"
-                   "that would not change is left alone, with its time.\n",
+                   "that would not change is left alone, with its time, and a damaged one is repaired.\n",
         .examples = "  resize-cache --images VOC2007/JPEGImages -o out/224.cache out/lrg.csv\n"
                     "  resize-cache --check out/224.cache && echo sound\n",
         .options = options,
@@ -95,9 +105,7 @@ int main(int argc, char **argv)
     cache_summary s = {0};
     const cache_options o = {images, (int)size, (int)threads, max_bad, report_bad, &bad};
     if (!read_names(&list, args.items[0], &e) && !cache_make(output, list.items, list.count, &o, &s, &e))
-        program_note(&p, "%zu pictures, %zu decoded, %zu kept, %zu left out, %zu decoder warnings, %.1f s%s",
-                     s.pictures, s.decoded, s.kept, s.bad, s.warnings, seconds() - start,
-                     s.changed ? "" : ", unchanged");
+        report(&p, &s, seconds() - start);
     names_free(&list);
     return program_end(&p, &e);
 }

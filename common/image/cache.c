@@ -6,6 +6,7 @@
 #include "image/xxh64.h"
 
 #include <nettle/sha2.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct cache {
     cache_header header;
     const cache_entry *index; /* inside the file */
     const char *names;
+    atomic_bool *sound; /* of each row: cache_verify has read its pixels */
     char digest[65];
 };
 
@@ -103,7 +105,8 @@ static int check_index(cache *c, error *e)
     }
     if (names != c->header.names_bytes || (pixels + 7) / 8 * 8 != c->header.index_start)
         return fail(e, ERR_INPUT, "%s: a damaged index (its length); make it again", c->path);
-    return 0;
+    c->sound = mem_zero(c->header.pictures, sizeof *c->sound, "a picture cache", e);
+    return c->sound ? 0 : ERR_SYSTEM;
 }
 
 cache *cache_open(const char *path, error *e)
@@ -130,6 +133,7 @@ void cache_close(cache *c)
         return;
     file_close(&c->file);
     free(c->path);
+    free(c->sound);
     free(c);
 }
 
@@ -202,17 +206,26 @@ int cache_rows(const cache *c, const char *const *names, size_t count, size_t *r
     return 0;
 }
 
+int cache_verify(const cache *c, size_t row, error *e)
+{
+    if (atomic_load_explicit(&c->sound[row], memory_order_relaxed))
+        return 0;
+    scaled_picture p = cache_at(c, row);
+    if (xxh64(p.pixels, 3 * (size_t)p.height * (size_t)p.width) != c->index[row].checksum)
+        return fail(e, ERR_INPUT, "%s: the pixels of %s are damaged; run resize-cache again", c->path,
+                    p.name);
+    atomic_store_explicit(&c->sound[row], true, memory_order_relaxed);
+    return 0;
+}
+
 int cache_check(const char *path, error *e)
 {
     cache *c = cache_open(path, e);
     if (!c)
         return e && e->code ? e->code : ERR_INPUT;
     int code = 0;
-    for (size_t i = 0; !code && i < c->header.pictures; i++) {
-        scaled_picture p = cache_at(c, i);
-        if (xxh64(p.pixels, 3 * (size_t)p.height * (size_t)p.width) != c->index[i].checksum)
-            code = fail(e, ERR_INPUT, "%s: the pixels of %s are damaged; make it again", path, p.name);
-    }
+    for (size_t i = 0; !code && i < c->header.pictures; i++)
+        code = cache_verify(c, i, e);
     cache_close(c);
     return code;
 }

@@ -11,8 +11,8 @@
  * needs to know about the source files (bytes, time, SHA-256) is in a text file beside it, PATH.sources, so
  * touching a picture leaves the cache as it is.
  *
- * Opening verifies header, index and names and that the file has its full length; cache_check also verifies
- * every pixel.
+ * Opening verifies header, index and names and that the file has its full length. Pixels are verified by
+ * cache_verify, picture by picture, and all of them by cache_check and cache_make.
  */
 #ifndef ONEBOX_IMAGE_CACHE_H
 #define ONEBOX_IMAGE_CACHE_H
@@ -33,6 +33,11 @@ size_t cache_count(const cache *c);
 int cache_size(const cache *c);           /* of the shorter side: 224 */
 const char *cache_digest(const cache *c); /* 64 hexadecimal digits that stand for the whole content */
 scaled_picture cache_at(const cache *c, size_t row); /* row < count; all pointers are inside the cache */
+
+/* Compares the row's pixels with their checksum: ERR_INPUT when they are damaged. A row that was sound once is not
+ * read again, so a training can ask each time it uses a picture: the first time costs some tens of microseconds, later ones
+ * nothing. */
+int cache_verify(const cache *c, size_t row, error *e);
 
 /* Row of a name; -1 when it isn't there. */
 int64_t cache_find(const cache *c, const char *name);
@@ -59,14 +64,15 @@ typedef struct cache_summary {
     size_t pictures; /* in the cache now */
     size_t decoded;  /* of them, anew */
     size_t kept;     /* taken from the cache that was there */
+    size_t damaged;  /* of the decoded ones: their pixels in the cache that was there were damaged */
     size_t bad;
     size_t warnings; /* of the decoders */
     bool changed;    /* false: the cache that was there has these bytes already and was left alone */
 } cache_summary;
 
 /* Makes `path` (and path.sources) hold the named pictures (duplicates count once). Pictures that path.sources
- * knows by size and time, or else by SHA-256, are not decoded again. More than max_bad unreadable pictures:
- * ERR_INPUT, and nothing is written. */
+ * knows by size and time, or else by SHA-256, are not decoded again if their pixels in the cache are sound; those that
+ * are damaged there are always made anew. More than max_bad unreadable pictures: ERR_INPUT, and nothing is written. */
 int cache_make(const char *path, const char *const *names, size_t count, const cache_options *options,
                cache_summary *summary, error *e);
 

@@ -24,6 +24,7 @@ typedef struct job {
     cache_source source; /* the name points to the caller's */
     int64_t row;         /* in the old cache; -1 when it isn't there */
     bool keep;           /* its pixels are taken from there */
+    bool damaged;        /* they can't be: their checksum differs */
     char *bad;           /* why it is left out */
     int warnings;
     cache_entry entry; /* without the name's place */
@@ -78,7 +79,8 @@ static int set_bad(job *j, error *found, error *e)
     return j->bad ? 0 : fail_memory(e, sizeof found->text, "a message");
 }
 
-/* Decides whether the picture's pixels can be kept. */
+/* Decides whether the picture's pixels can be kept. Those of the old cache are compared with their checksum even if the
+ * picture has to be decoded anyway: a damaged file must not stay because its index is the right one. */
 static int look_up(void *context, size_t item, int worker, error *e)
 {
     (void)worker;
@@ -99,15 +101,16 @@ static int look_up(void *context, size_t item, int worker, error *e)
     j->source.bytes = st.st_size;
     j->source.time = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     const cache_source *known = cache_sources_find(&m->sources, j->source.name);
-    j->row = known && m->old ? cache_find(m->old, j->source.name) : -1;
-    if (j->row >= 0 && known->time && known->time == j->source.time && known->bytes == j->source.bytes) {
+    j->row = m->old ? cache_find(m->old, j->source.name) : -1;
+    j->damaged = j->row >= 0 && cache_verify(m->old, (size_t)j->row, NULL);
+    const bool usable = known && j->row >= 0 && !j->damaged && known->bytes == j->source.bytes;
+    if (usable && known->time && known->time == j->source.time) {
         memcpy(j->source.sha256, known->sha256, sizeof known->sha256);
         j->keep = true;
-    } else if (j->row >= 0 && known->bytes == j->source.bytes) {
-        if (sha256_file(path, j->source.sha256, &found))
-            code = set_bad(j, &found, e);
-        else
-            j->keep = strcmp(j->source.sha256, known->sha256) == 0;
+    } else if (usable && sha256_file(path, j->source.sha256, &found)) {
+        code = set_bad(j, &found, e);
+    } else if (usable) {
+        j->keep = strcmp(j->source.sha256, known->sha256) == 0;
     }
     /* A file that changed a moment ago may change again without its time showing it. */
     if (j->source.time <= 0 || j->source.time > m->started - 2000000000)
@@ -219,8 +222,6 @@ static int make_picture(void *context, size_t item, int worker, error *e)
     if (j->keep) {
         kept = cache_at(m->old, (size_t)j->row).pixels;
         j->entry = *cache_entry_at(m->old, (size_t)j->row);
-        j->keep = xxh64(kept, entry_bytes(&j->entry)) == j->entry.checksum; /* else a damaged cache */
-        kept = j->keep ? kept : NULL;
     }
     if (!j->bad && !kept) {
         code = picture_path(m, j->source.name, &path, e);
@@ -337,6 +338,14 @@ static int too_many_bad(const making *m, cache_summary *summary, error *e)
     return 0;
 }
 
+static bool any_damaged(const making *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->jobs[i].damaged)
+            return true;
+    return false;
+}
+
 static int build(making *m, char digest[65], cache_summary *summary, error *e)
 {
     out_file out;
@@ -372,7 +381,7 @@ static int build(making *m, char digest[65], cache_summary *summary, error *e)
     }
     for (size_t i = 0; i < sizeof header.sha256; i++)
         snprintf(digest + 2 * i, 3, "%02x", header.sha256[i]);
-    summary->changed = !m->old || strcmp(digest, cache_digest(m->old)) != 0;
+    summary->changed = !m->old || any_damaged(m) || strcmp(digest, cache_digest(m->old)) != 0;
     if (summary->changed)
         return out_commit(&out, e);
     out_discard(&out);
@@ -432,6 +441,7 @@ static int make(making *m, const char *sources, cache_summary *summary, error *e
         summary->pictures += !j->bad;
         summary->kept += !j->bad && j->keep;
         summary->decoded += !j->bad && !j->keep;
+        summary->damaged += !j->bad && j->damaged;
         summary->warnings += (size_t)j->warnings;
     }
     return code ? code : remember_sources(m, sources, digest, e);

@@ -88,6 +88,8 @@ int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float 
     const dataset *d = p->set;
     uint32_t row = p->rows[sample];
     const label_row *l = &d->labels->rows[row];
+    if (cache_verify(d->cache, d->cache_rows[row], e))
+        return ERR_INPUT;
     scaled_picture scaled = cache_at(d->cache, d->cache_rows[row]);
     const augment_list *list = p->augmented ? &d->augments : NULL;
     augment_state states[AUGMENT_MAX];

@@ -225,6 +225,8 @@ static int make(void *context, uint32_t item, uint32_t epoch, int worker, float 
     *label = 0;
     memset(box, 0, 4 * sizeof *box);
     if (s->list->cache) {
+        if (cache_verify(s->list->cache, s->list->rows[item], e))
+            return ERR_INPUT;
         scaled_picture p = cache_at(s->list->cache, s->list->rows[item]);
         s->sizes[item][0] = p.original_height;
         s->sizes[item][1] = p.original_width;

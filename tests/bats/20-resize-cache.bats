@@ -161,6 +161,27 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
     cmp x.cache good
 }
 
+@test "a flipped byte is repaired by the next run, which says so; a sound cache keeps its time" {
+    cache lrg.csv
+    cp x.cache good
+    printf '\x5a\xa5' | dd of=x.cache bs=1 seek=3000 conv=notrunc status=none
+    run "$BIN/resize-cache" --check x.cache
+    assert_failure 1
+    cache lrg.csv
+    assert_success
+    assert_output --regexp '6 pictures, 1 decoded, 5 kept, .* s, 1 damaged in the old cache made anew$'
+    cmp x.cache good
+    printf '\x5a\xa5' | dd of=x.cache bs=1 seek=3000 conv=notrunc status=none
+    rm x.cache.sources
+    cache lrg.csv
+    assert_output --regexp '6 pictures, 6 decoded, 0 kept, .* s, 1 damaged in the old cache made anew$'
+    cmp x.cache good
+    touch -d '2001-01-01' x.cache
+    cache lrg.csv
+    assert_output --regexp ' s, unchanged$'
+    assert_equal "$(date -r x.cache +%Y)" 2001
+}
+
 @test "usage errors are one line and code 2, an unwritable place is code 4" {
     run "$BIN/resize-cache" --size 100 --images pictures -o x.cache lrg.csv
     fails 2 "multiple of 32"

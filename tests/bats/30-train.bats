@@ -66,6 +66,15 @@ refused() {
     assert_failure 1
 }
 
+@test "damaged pixels in the cache end a training, they are not learned" {
+    cp "$BATS_FILE_TMPDIR/shapes.cache" in.cache
+    printf '\x5a\xa5\x5a' | dd of=in.cache bs=1 seek=3000 conv=notrunc status=none
+    run train detn --weights none --cache in.cache --epochs 1 -o x.ckpt
+    assert_failure 3
+    assert_line --regexp '^train-detn: in.cache: the pixels of 0.*png are damaged; run resize-cache again$'
+    [ ! -e x.ckpt ] && [ ! -e x.0.ckpt ]
+}
+
 @test "one thread and three threads train as well" {
     for threads in 1 3; do
         train cls --weights none --epochs 1 --threads $threads -o t$threads.ckpt

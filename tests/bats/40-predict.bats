@@ -153,6 +153,9 @@ same_rows() {
     refused 3 "none.png: cannot open" --ckpt "$in/detn.ckpt" none.png
     refused 3 "folder: no .jpg" --ckpt "$in/detn.ckpt" folder
     refused 3 "ghost.png" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only ghosts
+    cp "$in/shapes.cache" in.cache
+    printf '\x5a\xa5\x5a' | dd of=in.cache bs=1 seek=3000 conv=notrunc status=none
+    refused 3 "in.cache: the pixels of 0.*png are damaged" --ckpt "$in/detn.ckpt" --cache in.cache
     refused 3 "empty" --ckpt "$in/detn.ckpt" --cache empty
     refused 3 "same name" --ckpt "$in/detn.ckpt" "$shapes/000001.png" "$shapes/../shapes/000001.png"
 }
