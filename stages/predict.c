@@ -75,7 +75,7 @@ int main(int argc, char **argv)
     t.max_bad = max_bad;
     t.bad = report_bad;
     t.context = &self;
-    t.device_options = (device_options){.threads = threads ? (int)threads : threads_available(),
+    t.device_options = (device_options){.threads = threads_count((int)threads),
                                         .conv = conv_of(conv),
                                         .precision = arithmetic ? precision_of(arithmetic) : PRECISION_AUTO};
     t.as_trained = !arithmetic;

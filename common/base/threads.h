@@ -7,13 +7,17 @@
 
 #include "base/error.h"
 
-/* Processors this process may use: the affinity mask, lowered to the cgroup's quota (rounded up). At least 1.
- */
-int threads_available(void);
+/* Threads to work with when `wanted` are asked for; 0: one for each processor that this process may use (its affinity
+ * mask, lowered to its cgroup's quota). Never more than the variable OMP_THREAD_LIMIT says; at least 1. */
+int threads_count(int wanted);
 
-/* Calls work(context, item, worker) for item = 0 .. count-1, each exactly once, on `threads` threads (worker
- * = 0 .. threads-1); items are handed out in ascending order. The first item to fail (the lowest-numbered
- * among those that ran) decides the error; no new items start after a failure. threads <= 1 runs in the
+/* The least quota of this process's cgroup and those that it lies in, rounded up to processors; 0: there is none. Both
+ * versions of cgroups. `root` is put before /proc and /sys: "" but for tests. */
+int threads_quota(const char *root);
+
+/* Calls work(context, item, worker, e) for item = 0 .. count-1, each exactly once, on `threads` threads (worker =
+ * 0 .. threads-1); items are handed out in ascending order. After a failure no new item starts. The lowest item that
+ * fails decides the code that is returned and the error, unless `e` holds an earlier one. threads <= 1 runs in the
  * caller. */
 typedef int parallel_work(void *context, size_t item, int worker, error *e);
 int parallel_for(int threads, size_t count, parallel_work *work, void *context, error *e);

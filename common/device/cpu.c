@@ -314,9 +314,7 @@ device *cpu_open(const device_options *options, error *e)
     d->kernels = kernels;
     d->bf16 = !lacks && (options->precision == PRECISION_BF16 || options->precision == PRECISION_AUTO);
     d->blocked = d->bf16 ? &cpu_kernels_bf16_avx512 : kernels;
-    d->threads = options->threads > 0 ? options->threads : threads_available();
-    if (d->threads > omp_get_thread_limit()) /* oneDNN waits forever for threads that don't come */
-        d->threads = omp_get_thread_limit();
+    d->threads = threads_count(options->threads);
     d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;
     omp_set_dynamic(0);
     omp_set_num_threads(d->threads);
@@ -338,6 +336,6 @@ void cpu_versions(char *text, size_t size)
     const cpu_kernels *kernels = cpu_kernels_choose(getenv("ONEBOX_MAX_ISA"));
     const char *lacks = bf16_lacks(kernels);
     snprintf(text + used, size - used, "%s (%s)\ndevices: cpu (kernels %s, %d threads, %s%s)\n",
-             onednn_version(), onednn_isa(), kernels->name, threads_available(),
+             onednn_version(), onednn_isa(), kernels->name, threads_count(0),
              lacks ? "fp32; bf16 would need " : "fp32 and bf16", lacks ? lacks : "");
 }

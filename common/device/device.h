@@ -38,7 +38,7 @@ typedef enum precision {
 typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD } conv_algorithm;
 
 typedef struct device_options {
-    int threads; /* 0: as many as threads_available() */
+    int threads; /* 0: as many as threads_count(0) */
     /* CONV_AUTO: Winograd for 3x3 of stride 1, and of stride 2 in fp32, where there is a kernel (by shape and
      * processor, never by timing; not for the inference of at most 4 pictures), else direct */
     conv_algorithm conv;

@@ -582,7 +582,7 @@ int train_main(const train_program *p, int argc, char **argv)
     run r = {.program = &program_of,
              .task = p->task,
              .o = &o,
-             .threads = o.threads ? (int)o.threads : threads_available()};
+             .threads = threads_count((int)o.threads)};
     do_run(&r, &e);
     run_free(&r);
     return program_end(&program_of, &e);

@@ -486,7 +486,7 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     m.started = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    m.threads = options->threads > 0 ? options->threads : threads_available();
+    m.threads = threads_count(options->threads);
     m.scratch = mem_zero((size_t)m.threads, sizeof *m.scratch, "threads", e);
     size_t length = strlen(path) + sizeof ".sources";
     char *sources = malloc(length);

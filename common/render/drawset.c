@@ -359,7 +359,7 @@ static int sync_tree(const char *dir, error *e)
 /* Draws everything into the empty folder `dir`. */
 static int draw_all(const char *dir, const drawset_options *o, drawset_summary *s, char sha256[HEX], error *e)
 {
-    const int threads = o->threads ? o->threads : threads_available();
+    const int threads = threads_count(o->threads);
     job j = {.dir = dir, .o = o};
     j.digests = mem_zero((size_t)o->pictures, HEX, "digests", e);
     j.totals = mem_zero((size_t)threads, sizeof *j.totals, "threads", e);
@@ -512,7 +512,7 @@ int drawset_check(const char *dir, error *e)
     if (code)
         return code;
     job j = {.dir = dir, .digests = mem_zero(known.pictures, HEX, "digests", e)};
-    code = j.digests ? parallel_for(threads_available(), known.pictures, check_one, &j, e) : ERR_SYSTEM;
+    code = j.digests ? parallel_for(threads_count(0), known.pictures, check_one, &j, e) : ERR_SYSTEM;
     if (!code) {
         sha256_hex(j.digests, known.pictures * HEX, sha256);
         if (strcmp(sha256, known.sha256) != 0)

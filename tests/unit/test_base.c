@@ -90,6 +90,24 @@ static int touch(void *context, size_t item, int worker, error *e)
     return item == 700 ? fail(e, ERR_INPUT, "item 700") : 0;
 }
 
+/* Of 40 items those from 20 on fail; item 20 when 21 and more already did. */
+static int late_failure(void *context, size_t item, int worker, error *e)
+{
+    (void)context, (void)worker;
+    if (item == 20)
+        usleep(50000);
+    return item < 20 ? 0 : fail(e, ERR_INPUT, "item %zu", item);
+}
+
+/* Writes `text` into FOLDER/NAME; folders are made. */
+static void put_file(const char *folder, const char *name, const char *text)
+{
+    char command[256];
+    snprintf(command, sizeof command, "mkdir -p '%s' && printf %%s '%s' >'%s/%s'", folder, text, folder,
+             name);
+    CHECK(system(command) == 0, "%s", command);
+}
+
 static void test_threads(void)
 {
     TEST("parallel_for runs every item once and reports the failure")
@@ -102,6 +120,52 @@ static void test_threads(void)
         CHECK(code == 0 && once, "code %d", code);
         code = parallel_for(4, 1000, touch, NULL, &e);
         CHECK(code == ERR_INPUT && strcmp(e.text, "item 700") == 0, "code %d, %s", code, e.text);
+    }
+    TEST("parallel_for reports the lowest item that fails, and keeps an earlier error")
+    {
+        error e = {0};
+        int code = parallel_for(4, 40, late_failure, NULL, &e);
+        CHECK(code == ERR_INPUT && strcmp(e.text, "item 20") == 0, "code %d, %s", code, e.text);
+        error earlier = {0};
+        fail(&earlier, ERR_SYSTEM, "earlier");
+        code = parallel_for(4, 40, late_failure, NULL, &earlier);
+        CHECK(code == ERR_INPUT && earlier.code == ERR_SYSTEM && strcmp(earlier.text, "earlier") == 0,
+              "code %d, %s", code, earlier.text);
+    }
+    TEST("a cgroup's quota in either version, its own or one that it lies in, is rounded up to processors")
+    {
+        static const struct {
+            const char *cgroup, *folder, *file, *text, *more, *more_text; /* `more` lies beside `file` */
+            int quota;
+        } cases[] = {
+            {"0::/\n", "", "cpu.max", "150000 100000\n", NULL, NULL, 2},
+            {"0::/\n", "", "cpu.max", "20000 100000\n", NULL, NULL, 1},
+            {"0::/\n", "", "cpu.max", "max 100000\n", NULL, NULL, 0},
+            {"0::/a/b\n", "/a/b", "cpu.max", "300000 100000\n", NULL, NULL, 3},
+            {"0::/a/b\n", "/a", "cpu.max", "200000 100000\n", NULL, NULL, 2},
+            {"0::/a/b\n", "/c", "cpu.max", "200000 100000\n", NULL, NULL, 0},
+            {"2:cpuset:/a\n1:cpu:/\n0::/\n", "/cpu", "cpu.cfs_quota_us", "40001\n", "cpu.cfs_period_us",
+             "20000\n", 3},
+            {"5:cpu,cpuacct:/a\n0::/\n", "/cpu,cpuacct/a", "cpu.cfs_quota_us", "40000\n", "cpu.cfs_period_us",
+             "20000\n", 2},
+            {"5:cpu,cpuacct:/a\n0::/\n", "/cpu,cpuacct/a", "cpu.cfs_quota_us", "-1\n", "cpu.cfs_period_us",
+             "20000\n", 0},
+            {"3:cpuacct:/\n", "/cpuacct", "cpu.cfs_quota_us", "40000\n", "cpu.cfs_period_us", "20000\n", 0},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            char root[] = "/tmp/onebox-test-XXXXXX", folder[128];
+            CHECK(mkdtemp(root) != NULL, "mkdtemp");
+            snprintf(folder, sizeof folder, "%s/proc/self", root);
+            put_file(folder, "cgroup", cases[i].cgroup);
+            snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, cases[i].folder);
+            put_file(folder, cases[i].file, cases[i].text);
+            if (cases[i].more)
+                put_file(folder, cases[i].more, cases[i].more_text);
+            CHECK(threads_quota(root) == cases[i].quota, "case %zu: %d", i, threads_quota(root));
+            snprintf(folder, sizeof folder, "rm -r %s", root);
+            CHECK(system(folder) == 0, "%s", folder);
+        }
+        CHECK(threads_quota("/none") == 0, "without /proc");
     }
 }
 
