@@ -2,9 +2,9 @@
 #include "device/cpu.h"
 
 #include "base/threads.h"
+#include "device/team.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,8 +316,7 @@ device *cpu_open(const device_options *options, error *e)
     d->blocked = d->bf16 ? &cpu_kernels_bf16_avx512 : kernels;
     d->threads = threads_count(options->threads);
     d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;
-    omp_set_dynamic(0);
-    omp_set_num_threads(d->threads);
+    team_set_size(d->threads);
     d->library = onednn_open(kernels->block, d->threads, e);
     if (!d->library) {
         free(d);

@@ -14,7 +14,7 @@ typedef struct profile_row {
 } profile_row;
 
 /* Starts timing p's steps (again from zero): wall time, or the processor time of all threads divided by their
- * number, which means more on a busy machine (with OMP_WAIT_POLICY=passive, so that waiting takes none). */
+ * number, which means more on a busy machine (waiting threads sleep and take none). */
 int cpu_profile_start(plan *p, bool processor_time, error *e);
 
 /* The clock used: seconds of the process, or of the calling thread alone. */

@@ -91,6 +91,7 @@ refused() {
     run timeout 60 "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --lrg "$shapes/lrg.csv" --val "$shapes/val.txt" \
         --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none --epochs 1 --threads 2 -o part.ckpt
     assert_success
+    assert_output --partial ", 1 thread,"
     paste <(column whole.batches.tsv loss) <(column part.batches.tsv loss) |
         awk '{ d = ($1 - $2) / $1; if (d * d > 1e-6) exit 1 } END { exit NR < 2 }'
 }

@@ -1,12 +1,41 @@
 #!/usr/bin/env bats
 # How many threads run, and how they wait: what the machine and its user allow, without a word to the programs.
-# shellcheck disable=SC2154 # shapes is set by shapes.bash
 
 load ../lib/shapes.bash
 
 # threads_of COMMAND…: the number of threads that --version of a training names.
 threads_of() {
     "$@" "$BIN/train-cls" --version | sed -n -E 's/^devices: cpu \(.*, ([0-9]+) threads?,.*/\1/p'
+}
+
+# openmp VARIABLE…: what the OpenMP library says about itself as a training starts.
+openmp() {
+    run env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT -u KMP_BLOCKTIME OMP_DISPLAY_ENV=verbose "$@" "$BIN/train-cls" --version
+    assert_success
+}
+
+@test "waiting threads sleep without a setting" {
+    openmp
+    assert_output --regexp "GOMP_SPINCOUNT = '0'|KMP_BLOCKTIME='0'"
+    assert_output --partial "OMP_WAIT_POLICY"
+}
+
+@test "what the user says of waiting stays" {
+    openmp OMP_WAIT_POLICY=active
+    assert_output --regexp "OMP_WAIT_POLICY ?= ?'ACTIVE'"
+    refute_output --regexp "GOMP_SPINCOUNT = '0'|KMP_BLOCKTIME='0'"
+    openmp GOMP_SPINCOUNT=12345 KMP_BLOCKTIME=123
+    assert_output --regexp "GOMP_SPINCOUNT = '12345'|KMP_BLOCKTIME='123'"
+}
+
+@test "a program keeps its name, its arguments and its exit code" {
+    cp "$BIN/train-cls" in.renamed
+    run env -u OMP_WAIT_POLICY ./in.renamed --epochs "a  b"
+    assert_failure 2
+    assert_line --index 0 --partial "a  b"
+    run env -u OMP_WAIT_POLICY "$(ldd "$BIN/train-cls" | grep -o '/[^ ]*/ld-[^ ]*')" "$BIN/train-cls" --version
+    assert_success
+    assert_line --index 0 --partial "train-cls (onebox)"
 }
 
 @test "the default number of threads is that of the processors allowed, and never above OMP_THREAD_LIMIT" {
@@ -28,13 +57,4 @@ threads_of() {
     }
     inside true 2>/dev/null || skip "no mount namespace here"
     assert_equal "$(threads_of inside)" 1
-}
-
-@test "--threads above OMP_THREAD_LIMIT: the team is as large as the limit, and what it computes is the same" {
-    train detn --weights none --epochs 1 --threads 1 -o one.ckpt 2>one.log
-    OMP_THREAD_LIMIT=1 timeout 120 "$BIN/train-detn" --cache "$BATS_FILE_TMPDIR/shapes.cache" --val "$shapes/val.txt" \
-        --lrg "$shapes/lrg.csv" --bb "$shapes/bb.csv" --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none --epochs 1 \
-        --threads 4 -o limited.ckpt 2>limited.log
-    cmp one.ckpt limited.ckpt
-    grep -q ' 1 thread,' limited.log
 }

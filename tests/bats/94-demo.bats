@@ -8,7 +8,7 @@ root=$BATS_TEST_DIRNAME/../..
 
 # make in a copy of the project that has its programs in $BIN already
 mk() {
-    env -i PATH="$PATH" HOME="$HOME" OMP_WAIT_POLICY=passive make --no-print-directory BIN="$BIN" DEMO_PICTURES=1200 \
+    env -i PATH="$PATH" HOME="$HOME" make --no-print-directory BIN="$BIN" DEMO_PICTURES=1200 \
         TRAINFLAGS='--epochs 12 --set batch=32' "$@"
 }
 

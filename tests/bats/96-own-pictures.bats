@@ -40,7 +40,7 @@ setup() {
 }
 
 mk() {
-    env -i PATH="$PATH" HOME="$HOME" ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" OMP_WAIT_POLICY=passive \
+    env -i PATH="$PATH" HOME="$HOME" ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" \
         make --no-print-directory BIN="$BIN" SIZE=32 WEIGHTS=none "$@"
 }
 
