@@ -39,6 +39,18 @@ int fail_system(error *e, const char *format, ...)
     return fail(e, ERR_SYSTEM, "%s: %s", text, strerror(number));
 }
 
+int fail_open(error *e, const char *path)
+{
+    static const int of_the_path[] = {ENOENT,       ENOTDIR, EACCES, EPERM,  ELOOP,
+                                      ENAMETOOLONG, EISDIR,  ENXIO,  ENODEV, EINVAL};
+    const int number = errno;
+    for (size_t i = 0; i < COUNT(of_the_path); i++)
+        if (number == of_the_path[i])
+            return fail(e, ERR_INPUT, "%s: cannot open: %s", path, strerror(number));
+    errno = number;
+    return fail_system(e, "%s: cannot open", path);
+}
+
 int fail_memory(error *e, size_t bytes, const char *what)
 {
     return fail(e, ERR_SYSTEM, "out of memory: %zu bytes for %s were refused", bytes, what);

@@ -34,6 +34,10 @@ int fail(error *e, int code, const char *format, ...) __attribute__((format(prin
 /* The same with ERR_SYSTEM and ": <strerror(errno)>" behind the text. */
 int fail_system(error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* "PATH: cannot open: <strerror(errno)>": ERR_INPUT when that says something about the path (missing, no permission, a
+ * loop of links), ERR_SYSTEM when the system is at fault (too many open files, no memory, a disk that fails). */
+int fail_open(error *e, const char *path);
+
 /* fail(e, ERR_SYSTEM, …) for an allocation of `bytes` for `what` that was refused. */
 int fail_memory(error *e, size_t bytes, const char *what);
 

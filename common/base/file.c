@@ -37,34 +37,63 @@ static int read_stream(file_view *view, int fd, error *e)
     return 0;
 }
 
+/* Opens for reading and says what it is; a folder is refused. */
+static int open_input(const char *path, int flags, int *fd, struct stat *st, error *e)
+{
+    int code = 0;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+    if (*fd < 0)
+        return fail_open(e, path);
+    if (fstat(*fd, st) < 0)
+        code = fail_system(e, "%s: cannot stat", path);
+    else if (S_ISDIR(st->st_mode))
+        code = fail(e, ERR_INPUT, "%s: is a directory, a file is needed", path);
+    if (code)
+        close(*fd);
+    return code;
+}
+
 int file_open(file_view *view, const char *path, error *e)
 {
+    int fd;
+    struct stat st;
     *view = (file_view){.path = path};
     if (strcmp(path, "-") == 0) {
         view->path = "standard input";
         return read_stream(view, STDIN_FILENO, e);
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(e, ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    struct stat st;
-    int code = 0;
-    if (fstat(fd, &st) < 0)
-        code = fail_system(e, "%s: cannot stat", path);
-    else if (S_ISDIR(st.st_mode))
-        code = fail(e, ERR_INPUT, "%s: is a directory, a file is needed", path);
-    else if (S_ISREG(st.st_mode) && st.st_size > 0) {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED) {
-            code = read_stream(view, fd, e);
-        } else {
-            view->data = p;
-            view->size = (size_t)st.st_size;
-            view->mapped = true;
-        }
-    } else {
+    int code = open_input(path, 0, &fd, &st, e);
+    if (code)
+        return code;
+    void *p = MAP_FAILED;
+    if (S_ISREG(st.st_mode) && st.st_size > 0)
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) {
         code = read_stream(view, fd, e);
+    } else {
+        view->data = p;
+        view->size = (size_t)st.st_size;
+        view->mapped = true;
     }
+    close(fd);
+    return code;
+}
+
+int file_read(file_view *view, const char *path, size_t max, error *e)
+{
+    int fd;
+    struct stat st;
+    *view = (file_view){.path = path};
+    int code = open_input(path, O_NONBLOCK, &fd, &st, e); /* a pipe without a writer is not waited for */
+    if (code)
+        return code;
+    if (!S_ISREG(st.st_mode))
+        code = fail(e, ERR_INPUT, "%s: is a pipe or a device, a regular file is needed", path);
+    else if ((uint64_t)st.st_size > max)
+        code = fail(e, ERR_INPUT, "%s: has %lld bytes, more than the %zu that are allowed", path,
+                    (long long)st.st_size, max);
+    else
+        code = read_stream(view, fd, e);
     close(fd);
     return code;
 }

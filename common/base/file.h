@@ -23,9 +23,13 @@ typedef struct file_view {
     bool mapped;
 } file_view;
 
-/* Opens `path` for reading ("-" reads all of standard input). A directory, a missing file and an unreadable
- * one are ERR_INPUT. file_close releases the data. */
+/* Opens `path` for reading ("-" reads all of standard input). A directory, a missing file and an unreadable one are
+ * ERR_INPUT, what the system refuses (fail_open) is ERR_SYSTEM. file_close releases the data. */
 int file_open(file_view *view, const char *path, error *e);
+
+/* The same for one of many small files, such as a picture: read, not mapped, so that a file that is cut short meanwhile
+ * is a short file and not a signal; a pipe, a device and a file of more than `max` bytes are ERR_INPUT. */
+int file_read(file_view *view, const char *path, size_t max, error *e);
 void file_close(file_view *view);
 
 typedef struct out_file {

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -171,6 +172,45 @@ static void test_threads(void)
 
 static void test_files(void)
 {
+    TEST("a missing file is bad input, too many open files are the system's fault")
+    {
+        error e = {0};
+        file_view v;
+        struct rlimit old, none;
+        CHECK(file_open(&v, "/nonexistent", &e) == ERR_INPUT && strstr(e.text, "cannot open"), "%s", e.text);
+        e = (error){0};
+        getrlimit(RLIMIT_NOFILE, &old);
+        none = old;
+        none.rlim_cur = 0;
+        setrlimit(RLIMIT_NOFILE, &none);
+        CHECK(file_open(&v, "/dev/null", &e) == ERR_SYSTEM && strstr(e.text, "/dev/null: cannot open"), "%s",
+              e.text);
+        e = (error){0};
+        CHECK(file_read(&v, "/etc/passwd", 1 << 20, &e) == ERR_SYSTEM, "%s", e.text);
+        setrlimit(RLIMIT_NOFILE, &old);
+    }
+    TEST("file_read takes regular files only, up to a size, and keeps what a file was when it shrinks")
+    {
+        error e = {0};
+        file_view v;
+        char pipe[64];
+        snprintf(pipe, sizeof pipe, "/tmp/onebox-pipe-%ld", (long)getpid());
+        CHECK(mkfifo(pipe, 0600) == 0, "%s", pipe);
+        CHECK(file_read(&v, pipe, 100, &e) == ERR_INPUT && strstr(e.text, "a pipe or a device"), "%s",
+              e.text);
+        unlink(pipe);
+        e = (error){0};
+        CHECK(file_read(&v, "/dev/zero", 100, &e) == ERR_INPUT && strstr(e.text, "regular file"), "%s",
+              e.text);
+        e = (error){0};
+        CHECK(file_write(pipe, "0123456789", 10, &e) == 0, "%s", e.text);
+        CHECK(file_read(&v, pipe, 9, &e) == ERR_INPUT && strstr(e.text, "more than the 9"), "%s", e.text);
+        e = (error){0};
+        CHECK(file_read(&v, pipe, 10, &e) == 0 && v.size == 10, "%s", e.text);
+        CHECK(truncate(pipe, 0) == 0 && memcmp(v.data, "0123456789", 10) == 0, "%.10s", v.data);
+        file_close(&v);
+        unlink(pipe);
+    }
     TEST("an uncommitted file never appears, an unchanged one keeps its time")
     {
         char dir[] = "/tmp/onebox-test-XXXXXX", path[64];
