@@ -27,8 +27,8 @@ override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
 override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
 # Debian has no static oneDNN; the others have archives, as have those that they need (cairo: the four behind it).
-archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lbrotlidec -lbrotlicommon -lnettle
-LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,-lexpat -ljpeg -lpng -lcairo -lnettle) \
+archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lxxhash -lbrotlidec -lbrotlicommon -lnettle
+LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,-lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash) \
   -lm -ldl -lpthread
 
 # The GPU device is a library of its own.

@@ -5,6 +5,7 @@
 #include <nettle/base64.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
+#include <xxhash.h>
 
 void sha256_bytes(const digest_part *parts, size_t count, uint8_t digest[32])
 {
@@ -37,6 +38,11 @@ int sha256_file(const char *path, char hex[65], error *e)
     sha256_hex(view.data ? view.data : "", view.size, hex);
     file_close(&view);
     return 0;
+}
+
+uint64_t xxh64(const void *data, size_t size)
+{
+    return XXH64(data, size, 0);
 }
 
 void base64_add(text_buffer *out, const void *data, size_t size)

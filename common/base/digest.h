@@ -1,4 +1,4 @@
-/* digest.h - SHA-256 and base64, by nettle. */
+/* digest.h - SHA-256 and base64 (by nettle), XXH64 (by libxxhash). */
 #ifndef ONEBOX_BASE_DIGEST_H
 #define ONEBOX_BASE_DIGEST_H
 
@@ -17,6 +17,9 @@ void sha256_text(const uint8_t digest[32], char hex[65]);
 /* Both in one for `size` bytes, and for a file. */
 void sha256_hex(const void *data, size_t size, char hex[65]);
 int sha256_file(const char *path, char hex[65], error *e);
+
+/* A fast 64-bit checksum, seed 0. It finds damage; against forgery there is SHA-256. */
+uint64_t xxh64(const void *data, size_t size);
 
 /* Adds the bytes in base64 (RFC 4648, with padding, on one line). */
 void base64_add(text_buffer *out, const void *data, size_t size);

@@ -1,11 +1,10 @@
 #include "image/cache.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "image/cache_format.h"
 #include "image/resize.h"
-#include "image/xxh64.h"
 
-#include <nettle/sha2.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +24,10 @@ void cache_digest_of(const cache_header *header, const cache_entry *index, const
 {
     cache_header blank = *header;
     memset(blank.sha256, 0, sizeof blank.sha256);
-    struct sha256_ctx sha;
-    sha256_init(&sha);
-    sha256_update(&sha, sizeof blank, (const uint8_t *)&blank);
-    sha256_update(&sha, header->pictures * sizeof *index, (const uint8_t *)index);
-    sha256_update(&sha, header->names_bytes, (const uint8_t *)names);
-    sha256_digest(&sha, 32, digest);
+    sha256_bytes((digest_part[]){{&blank, sizeof blank},
+                                 {index, header->pictures * sizeof *index},
+                                 {names, header->names_bytes}},
+                 3, digest);
 }
 
 const char *cache_bad_name(const char *name)

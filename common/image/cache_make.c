@@ -8,7 +8,6 @@
 #include "image/cache_format.h"
 #include "image/picture.h"
 #include "image/resize.h"
-#include "image/xxh64.h"
 
 #include <errno.h>
 #include <fcntl.h>

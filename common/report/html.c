@@ -1,5 +1,6 @@
 #include "report/html.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "image/picture.h"
 
@@ -141,25 +142,6 @@ char *html_path(html *h, const char *name)
 
 /* ---------------------------------------------------------------- pictures */
 
-int html_base64(text_buffer *out, const void *data, size_t size, error *e)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = data;
-    int code = text_append(out, e, "%s", "");
-    for (size_t i = 0; i < size && !code; i += 3) {
-        size_t left = size - i;
-        uint32_t bits = (uint32_t)in[i] << 16;
-        if (left > 1)
-            bits |= (uint32_t)in[i + 1] << 8;
-        if (left > 2)
-            bits |= in[i + 2];
-        char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63], left > 1 ? digits[bits >> 6 & 63] : '=',
-                        left > 2 ? digits[bits & 63] : '='};
-        code = text_append_bytes(out, four, 4, e);
-    }
-    return code;
-}
-
 static void embed(html *h, const file_view *file, const char *alternative)
 {
     picture_info info;
@@ -170,8 +152,10 @@ static void embed(html *h, const file_view *file, const char *alternative)
     bool png = file->size > 4 && memcmp(file->data, "\x89PNG", 4) == 0;
     html_put(h, "<img alt=\"%s\" width=\"%d\" height=\"%d\" src=\"data:image/%s;base64,", alternative,
              info.width, info.height, png ? "png" : "jpeg");
-    if (!h->e->code)
-        html_base64(&h->page, file->data, file->size, h->e);
+    if (!h->e->code) {
+        base64_add(&h->page, file->data, file->size);
+        text_done(&h->page, h->e);
+    }
     html_put(h, "\">\n");
 }
 

@@ -39,7 +39,4 @@ char *html_path(html *h, const char *name);
 /* Percent-encodes a path for href (letters, digits, "-._~/" stay). Appended to out. */
 int html_encode_path(text_buffer *out, const char *path, error *e);
 
-/* Base64 (RFC 4648) of the bytes, appended to out. */
-int html_base64(text_buffer *out, const void *data, size_t size, error *e);
-
 #endif

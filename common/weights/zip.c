@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum { END = 22, END64 = 56, LOCATOR64 = 20, CENTRAL = 46, LOCAL = 30 };
 
@@ -11,33 +12,6 @@ static uint64_t number(const unsigned char *at, int bytes)
     for (int i = bytes; i-- > 0;)
         n = n << 8 | at[i];
     return n;
-}
-
-/* ---------------------------------------------------------------- CRC-32 */
-
-/* Of the polynomial 0xEDB88320, eight bytes at a time (Intel's slicing-by-8). */
-static uint32_t crc32(const unsigned char *data, size_t size)
-{
-    uint32_t table[8][256];
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int k = 0; k < 8; k++)
-            c = c >> 1 ^ (c & 1 ? 0xEDB88320u : 0);
-        table[0][i] = c;
-    }
-    for (uint32_t i = 0; i < 256; i++)
-        for (int k = 1; k < 8; k++)
-            table[k][i] = table[k - 1][i] >> 8 ^ table[0][table[k - 1][i] & 255];
-    uint32_t crc = 0xFFFFFFFFu;
-    for (; size >= 8; data += 8, size -= 8) {
-        uint32_t low = crc ^ (uint32_t)number(data, 4);
-        crc = table[7][low & 255] ^ table[6][low >> 8 & 255] ^ table[5][low >> 16 & 255] ^
-              table[4][low >> 24] ^ table[3][data[4]] ^ table[2][data[5]] ^ table[1][data[6]] ^
-              table[0][data[7]];
-    }
-    for (; size; data++, size--)
-        crc = crc >> 8 ^ table[0][(crc ^ *data) & 255];
-    return ~crc;
 }
 
 /* ---------------------------------------------------------------- directory */
@@ -137,7 +111,7 @@ int zip_verify(zip_entry *entry, const char *path, error *e)
     if (!entry->stored)
         return bad(entry, path, "is compressed or encrypted, which torch.save never does", e);
     /* 0: torch.serialization.set_crc32_options(False) */
-    if (!entry->checked && entry->crc && crc32(entry->data, entry->size) != entry->crc)
+    if (!entry->checked && entry->crc && crc32_z(0, entry->data, entry->size) != entry->crc)
         return bad(entry, path, "is damaged: its CRC-32 is another one", e);
     entry->checked = true;
     return 0;

@@ -5,7 +5,6 @@
 #include "image/cache_format.h"
 #include "image/picture.h"
 #include "image/resize.h"
-#include "image/xxh64.h"
 #include "image_golden.h"
 #include "test.h"
 
@@ -347,13 +346,6 @@ int main(void)
     snprintf(other_path, sizeof other_path, "%s/other.cache", scratch);
     snprintf(sources_path, sizeof sources_path, "%s.sources", cache_path);
 
-    TEST("XXH64 gives the published values")
-    {
-        CHECK(xxh64("", 0) == 0xef46db3751d8e999, "empty");
-        CHECK(xxh64("a", 1) == 0xd24ec4f1a98c6e5b, "a");
-        CHECK(xxh64("abc", 3) == 0x44bc2cf5ad770999, "abc");
-        CHECK(xxh64("Nobody inspects the spammish repetition", 39) == 0xfbcea83c8a378bf1, "39 bytes");
-    }
     TEST("a cache holds the scaled pictures, found by name") contents();
     TEST("its bytes don't depend on threads, row order or repeated rows") same_bytes();
     TEST("only changed pictures are decoded again, and an equal cache is left alone") incremental();

@@ -22,15 +22,6 @@ static void write_file(const char *name, const char *text)
     }
 }
 
-static bool base64_is(const char *text, const char *expected)
-{
-    error e = {0};
-    text_buffer b = {0};
-    bool same = !html_base64(&b, text, strlen(text), &e) && strcmp(b.data, expected) == 0;
-    text_free(&b);
-    return same;
-}
-
 static bool text_becomes(const char *text, size_t size, const char *expected)
 {
     error e = {0};
@@ -46,15 +37,6 @@ static bool text_becomes(const char *text, size_t size, const char *expected)
 
 static void test_html(void)
 {
-    TEST("base64 gives the vectors of RFC 4648")
-    {
-        CHECK(base64_is("", ""), "empty");
-        CHECK(base64_is("f", "Zg=="), "1");
-        CHECK(base64_is("fo", "Zm8="), "2");
-        CHECK(base64_is("foo", "Zm9v"), "3");
-        CHECK(base64_is("foobar", "Zm9vYmFy"), "6");
-        CHECK(base64_is("\xff\xfe\xfd", "//79"), "high bytes");
-    }
     TEST("text is escaped, and what is no UTF-8 or a control character is replaced")
     {
         CHECK(text_becomes("<a href=\"x\">'&", 14, "&lt;a href=&quot;x&quot;&gt;&#39;&amp;"), "markup");

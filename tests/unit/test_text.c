@@ -207,6 +207,17 @@ static void test_digests(void)
     }
 }
 
+static void test_xxh64(void)
+{
+    TEST("XXH64 gives the published values")
+    {
+        CHECK(xxh64("", 0) == 0xef46db3751d8e999, "empty");
+        CHECK(xxh64("a", 1) == 0xd24ec4f1a98c6e5b, "a");
+        CHECK(xxh64("abc", 3) == 0x44bc2cf5ad770999, "abc");
+        CHECK(xxh64("Nobody inspects the spammish repetition", 39) == 0xfbcea83c8a378bf1, "39 bytes");
+    }
+}
+
 static void test_paths(void)
 {
     TEST("names are joined with one '/', a text is written at once, links lead to the same file")
@@ -242,6 +253,7 @@ int main(void)
     test_utf8();
     test_json_text();
     test_digests();
+    test_xxh64();
     test_paths();
     return test_end();
 }
