@@ -7,35 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---------------------------------------------------------------- names */
-
-static char *replace_ending(const char *output, const char *ending, error *e)
-{
-    size_t size = strlen(output), stem = size;
-    if (size > 5 && strcmp(output + size - 5, ".ckpt") == 0 && output[size - 6] != '/')
-        stem = size - 5;
-    char *path = mem_zero(stem + strlen(ending) + 1, 1, "a file name", e);
-    if (path) {
-        memcpy(path, output, stem);
-        strcpy(path + stem, ending);
-    }
-    return path;
-}
-
-char *train_sibling(const char *output, const char *ending, error *e)
-{
-    return replace_ending(output, ending, e);
-}
-
-char *train_checkpoint_path(const char *output, int number, int phases, error *e)
-{
-    if (number + 1 == phases)
-        return text_copy(output, strlen(output), e);
-    char ending[32];
-    snprintf(ending, sizeof ending, ".%d.ckpt", number);
-    return replace_ending(output, ending, e);
-}
-
 /* ---------------------------------------------------------------- files */
 
 static int write_text(const char *path, const char *header, const text_buffer *rows, error *e)
@@ -128,9 +99,9 @@ static int on_epoch(void *context, const trainer_epoch *row, error *e)
     }
     text_free(&table);
     if (!code)
-        code = write_text(r->history_path, HISTORY_COLUMNS, &r->history, e);
+        code = write_text(r->files->history, HISTORY_COLUMNS, &r->history, e);
     if (!code)
-        code = write_text(r->batches_path, BATCHES_COLUMNS, &r->batches, e);
+        code = write_text(r->files->batches, BATCHES_COLUMNS, &r->batches, e);
     return code;
 }
 
@@ -155,8 +126,8 @@ static int on_phase_end(void *context, int number, const trainer_epoch *last, co
     train_report *r = context;
     text_buffer metrics = {0};
     progress_clear(&r->progress);
-    char *path = train_checkpoint_path(r->output, number, r->recipe->phase_count, e);
-    int code = path ? metrics_text(r, &last->val, &metrics, e) : e->code;
+    const char *path = r->files->checkpoints[number];
+    int code = metrics_text(r, &last->val, &metrics, e);
     if (!code) {
         checkpoint_info info = r->info;
         info.phase = last->phase->name;
@@ -172,7 +143,6 @@ static int on_phase_end(void *context, int number, const trainer_epoch *last, co
                      last->phase->name, took, last->rate, last->val_rate, path);
     }
     text_free(&metrics);
-    free(path);
     return code;
 }
 
@@ -189,7 +159,7 @@ static int on_point(void *context, const trainer_point *next, const float *param
     s.point = *next;
     s.history = r->history.data;
     s.batches = r->batches.data;
-    int code = train_state_save(r->state_path, &s, r->graph, r->recipe, params, e);
+    int code = train_state_save(r->files->state, &s, r->graph, r->recipe, params, e);
     r->state_written = progress_seconds();
     return code;
 }

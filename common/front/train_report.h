@@ -10,6 +10,7 @@
 
 #include "base/program.h"
 #include "base/progress.h"
+#include "front/train_files.h"
 #include "nn/checkpoint.h"
 #include "nn/train_state.h"
 #include "nn/trainer.h"
@@ -19,9 +20,7 @@ typedef struct train_report {
     const recipe *recipe;
     const graph *graph;
     checkpoint_info info; /* phase and metrics are filled in here */
-    const char *output;   /* the last phase's checkpoint */
-    const char *history_path, *batches_path;
-    const char *state_path;
+    const train_files *files;
     train_state state; /* facts and device; the rest is filled in here */
     double state_every;
 
@@ -34,14 +33,6 @@ typedef struct train_report {
     double epoch_seconds;
     int64_t epoch_pictures;
 } train_report;
-
-/* Where the checkpoint after phase `number` of `phases` goes: the last one to `output`, the others beside it
- * with the number before ".ckpt" (detn.ckpt: detn.0.ckpt, detn.1.ckpt). Without that ending it is put behind.
- * The caller frees the result; NULL with e set when memory is refused. */
-char *train_checkpoint_path(const char *output, int number, int phases, error *e);
-
-/* `output` with ".ckpt" replaced by `ending` (or `ending` behind it). The caller frees it. */
-char *train_sibling(const char *output, const char *ending, error *e);
 
 /* Fills in the callbacks. All fields above `progress` are set (rows of an earlier run too); the report
  * outlives the training. */

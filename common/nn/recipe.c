@@ -484,9 +484,7 @@ static int set_one(recipe *r, const char *assignment, error *e)
 int recipe_set(recipe *r, const char *assignment, error *e)
 {
     error inner = {0};
-    if (set_one(r, assignment, &inner))
-        return fail(e, ERR_USAGE, "--set %s: %s", assignment, inner.text);
-    return 0;
+    return set_one(r, assignment, &inner) ? fail(e, ERR_USAGE, "%s", inner.text) : 0;
 }
 
 /* ---------------------------------------------------------------- canonical text */

@@ -53,7 +53,8 @@ int recipe_parse(recipe *r, const char *name, const char *text, size_t size, err
  */
 int recipe_of_checkpoint(recipe *r, const char *text, error *e);
 
-/* Applies one --set "KEY=VALUE[,VALUE…]" (ERR_USAGE when it doesn't fit): arch, size, batch, seed, precision,
+/* Applies one "KEY=VALUE[,VALUE…]"; ERR_USAGE when it does not fit, without the option's name, which the caller
+ * knows (--set, --size …). Keys: arch, size, batch, seed, precision,
  * augment.NAME (all lines of that kind; "none" drops them), phase.NAME.lr, phase.NAME.from,
  * phase.NAME.cycles, .len, .mult, .div, .cut, .epochs, and phase.NAME=none, which drops the phase. */
 int recipe_set(recipe *r, const char *assignment, error *e);

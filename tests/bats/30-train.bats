@@ -314,3 +314,47 @@ refused() {
     "$BIN/train-detn" --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --epochs 1 --print-recipe >in.used
     printf '%b' "$(grep -aoP '"recipe":"\K[^"]+' x.ckpt)" | cmp - in.used
 }
+
+@test "what is wrong with --size or --seed is said of that option, not of --set" {
+    refused 2 "--size 100: size 100 is not a multiple of 32$" --size 100
+    refused 2 "--seed x: seed 'x' is not a whole number" --seed x
+    refused 2 "--set size=100: size 100 is not a multiple of 32$" --set size=100
+}
+
+@test "a training overwrites none of its inputs, and writes no two things into one file" {
+    train detn --weights none --epochs 1 -o in.a.ckpt
+    mv in.a.0.ckpt in.x.0.ckpt
+    before=$(sha256sum in.x.0.ckpt)
+    # the checkpoint after phase head would be the one that it starts from
+    kept() { # PATTERN OPTION…
+        local pattern=$1
+        shift
+        run train detn --epochs 1 "$@"
+        assert_failure 2
+        assert_equal "${#lines[@]}" 1
+        assert_line --regexp "^train-detn: $pattern"
+        assert_equal "$(sha256sum in.x.0.ckpt)" "$before"
+    }
+    kept "in.x.0.ckpt: --init reads it and the checkpoint of a phase would replace it; give another --output" \
+        --init in.x.0.ckpt -o in.x.ckpt
+    ln in.x.0.ckpt in.other.0.ckpt
+    kept "in.x.0.ckpt: --init reads it" --init in.x.0.ckpt -o in.other.ckpt
+    kept "./in.x.0.ckpt: --weights reads it" --weights ./in.x.0.ckpt -o in.x.ckpt
+    kept "./a.tsv: the history and the table of batches would be one file" \
+        --weights none --history a.tsv --batches ./a.tsv -o a.ckpt
+    kept "a.0.ckpt: the checkpoint of a phase and the history would be one file" \
+        --weights none --history a.0.ckpt -o a.ckpt
+    kept "a.state: the table of batches and the state would be one file" --weights none --batches a.state -o a.ckpt
+    assert_equal "$(files)" ""
+    # without phase head there is no such checkpoint
+    train detn --init in.x.0.ckpt --set phase.head=none --epochs 1 -o in.x.ckpt --history /dev/null --batches /dev/null
+    assert_equal "$(sha256sum in.x.0.ckpt)" "$before"
+}
+
+@test "a named pipe for the history gets the rows, not an empty trial before" {
+    mkfifo in.pipe
+    cat in.pipe >in.rows 3>&- &
+    train cls --weights none --set phase.head=none --epochs 1 --history in.pipe -o x.ckpt
+    wait
+    assert_equal "$(wc -l <in.rows)" 2
+}
