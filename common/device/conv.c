@@ -13,7 +13,6 @@ struct conv {
     conv_shape shape;
     conv_options options;
     maker maker;                      /* whose kernels; but for the library's, `pass` is empty */
-    bool winograd;                    /* ours or the library's */
     winograd_shape winograd_shape[3]; /* by conv_pass */
     strided_shape strided_shape;
     onednn_conv *pass[3]; /* by conv_pass */
@@ -94,29 +93,23 @@ static void widen(const void *from, float *to, size_t count, int threads)
         bits[i] = (uint32_t)x[i] << 16;
 }
 
-static bool create_passes(conv *c, onednn *d, bool winograd, error *e)
+static bool create_passes(conv *c, onednn *d, error *e)
 {
     const conv_options *o = &c->options;
-    onednn_conv_options forward = {.winograd = winograd,
-                                   .bf16 = o->bf16,
+    onednn_conv_options forward = {.bf16 = o->bf16,
                                    .plain_input = o->plain_input,
                                    .inference = o->inference,
                                    .add = o->add,
                                    .relu = o->relu};
-    onednn_conv_options backward = {.winograd = winograd, .bf16 = o->bf16, .plain_input = o->plain_input};
+    onednn_conv_options backward = {.bf16 = o->bf16, .plain_input = o->plain_input};
     const bool wanted[3] = {true, o->backward_data, o->backward_weights};
     for (int pass = 0; pass < 3; pass++) {
         if (!wanted[pass])
             continue;
         c->pass[pass] =
             onednn_conv_create(d, &c->shape, (conv_pass)pass, pass == CONV_FORWARD ? &forward : &backward, e);
-        if (!c->pass[pass]) {
-            for (int i = 0; i < pass; i++) {
-                onednn_conv_free(c->pass[i]);
-                c->pass[i] = NULL;
-            }
+        if (!c->pass[pass])
             return false;
-        }
     }
     return true;
 }
@@ -139,10 +132,10 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
     int block = onednn_block(d);
     c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh *
                    (size_t)s->ow * (options->bf16 ? 2 : 4);
-    if (wants_strided(s, options) && block == 16 && strided_supported(&c->strided_shape)) {
+    if (block == 16 && wants_strided(s, options) && strided_supported(&c->strided_shape))
         c->maker = STRIDED;
-        c->winograd = true;
-    }
+    if (block == 16 && wants_winograd(s, options) && winograd_supported(&c->winograd_shape[CONV_FORWARD]))
+        c->maker = WINOGRAD;
     if (wants_wide(s, options)) {
         conv_options fp32 = *options;
         fp32.bf16 = fp32.backward_data = false;
@@ -153,13 +146,7 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
             return NULL;
         }
     }
-    if (wants_winograd(s, options)) {
-        c->maker = block == 16 && winograd_supported(&c->winograd_shape[CONV_FORWARD]) ? WINOGRAD : LIBRARY;
-        c->winograd = c->maker == WINOGRAD || create_passes(c, d, true, e);
-    }
-    if (!c->winograd && !(e && e->code))
-        create_passes(c, d, false, e);
-    if (c->maker == LIBRARY && !c->pass[CONV_FORWARD]) {
+    if (c->maker == LIBRARY && !create_passes(c, d, e)) {
         conv_free(c);
         return NULL;
     }
@@ -183,7 +170,7 @@ bool conv_gathers(const conv *c)
 
 bool conv_is_winograd(const conv *c)
 {
-    return c->winograd;
+    return c->maker != LIBRARY;
 }
 
 size_t conv_scratch_floats(const conv *c)

@@ -1,16 +1,17 @@
-/* onednn.c - all calls of oneDNN (C API of version 2). */
+/* onednn.c - see onednn.h.
+ *
+ * In oneDNN a "primitive" is code generated for one operation on tensors of given layouts. It is made from a
+ * description, for which the caller names the layouts that must be so (activations: blocked) and leaves others to the
+ * library (packed weights: dnnl_format_tag_any). Data are given at each call through "memory" objects. What differs
+ * between versions 2 and 3 of the library is behind onednn_calls.h.
+ */
 #include "device/onednn.h"
 
-#include <oneapi/dnnl/dnnl.h>
-#include <oneapi/dnnl/dnnl_version.h>
+#include "device/onednn_calls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if DNNL_VERSION_MAJOR != 2
-#error "oneDNN 2 is needed (Debian 12: apt-get install libdnnl-dev)"
-#endif
 
 enum { FORMATS = 512 };
 
@@ -18,7 +19,7 @@ struct onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     int block, threads;
-    dnnl_memory_desc_t formats[FORMATS]; /* weight layouts seen, for onednn_conv_weight_format */
+    layout formats[FORMATS]; /* weight layouts seen, for onednn_conv_weight_format */
     int format_count;
 };
 
@@ -52,39 +53,41 @@ const char *onednn_version(void)
     return text;
 }
 
+/* Whether the library uses all of these instructions; its numbers for instruction sets are sets of bits. */
+static bool uses(int isa)
+{
+    return ((int)dnnl_get_effective_cpu_isa() & isa) == isa;
+}
+
 const char *onednn_isa(void)
 {
-    switch ((int)dnnl_get_effective_cpu_isa()) {
-    case dnnl_cpu_isa_sse41:
-        return "sse41";
-    case dnnl_cpu_isa_avx:
-        return "avx";
-    case dnnl_cpu_isa_avx2:
-        return "avx2";
-    case dnnl_cpu_isa_avx2_vnni:
-        return "avx2_vnni";
-    case dnnl_cpu_isa_avx512_core:
-        return "avx512_core";
-    case dnnl_cpu_isa_avx512_core_vnni:
-        return "avx512_core_vnni";
-    case dnnl_cpu_isa_avx512_core_bf16:
-        return "avx512_core_bf16";
-    case dnnl_cpu_isa_avx512_core_amx:
-        return "avx512_core_amx";
-    default:
-        return "generic";
-    }
+    static const struct {
+        int isa;
+        const char *name;
+    } known[] = {
+        {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx"},
+        {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16"},
+        {dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni"},
+        {dnnl_cpu_isa_avx512_core, "avx512_core"},
+        {dnnl_cpu_isa_avx2_vnni, "avx2_vnni"},
+        {dnnl_cpu_isa_avx2, "avx2"},
+        {dnnl_cpu_isa_avx, "avx"},
+        {dnnl_cpu_isa_sse41, "sse41"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (uses(known[i].isa))
+            return known[i].name;
+    return "generic";
 }
 
 bool onednn_has_bf16(void)
 {
-    const int isa = (int)dnnl_get_effective_cpu_isa();
-    return isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
+    return uses(dnnl_cpu_isa_avx512_core_bf16);
 }
 
 bool onednn_has_amx(void)
 {
-    return (int)dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
+    return uses(dnnl_cpu_isa_avx512_core_amx);
 }
 
 onednn *onednn_open(int block, int threads, error *e)
@@ -106,6 +109,8 @@ void onednn_close(onednn *d)
 {
     if (!d)
         return;
+    for (int i = 0; i < d->format_count; i++)
+        layout_free(d->formats[i]);
     if (d->stream)
         dnnl_stream_destroy(d->stream);
     if (d->engine)
@@ -123,16 +128,22 @@ static dnnl_format_tag_t blocked_tag(const onednn *d)
     return d->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
-static bool tensor_desc(dnnl_memory_desc_t *md, int a, int b, int c, int f, dnnl_data_type_t type,
-                        dnnl_format_tag_t tag, error *e)
+static bool make_layout(layout *l, int a, int b, int c, int f, dnnl_data_type_t type, dnnl_format_tag_t tag,
+                        error *e)
 {
-    const dnnl_dims_t dims = {a, b, c, f};
-    return !failed(dnnl_memory_desc_init_by_tag(md, 4, dims, type, tag), "memory descriptor", e);
+    const dnnl_dims_t sizes = {a, b, c, f};
+    return !failed(layout_create(l, 4, sizes, type, tag), "layout", e);
+}
+
+static void free_layouts(operation *o)
+{
+    layout_free(o->src);
+    layout_free(o->weights);
+    layout_free(o->bias);
+    layout_free(o->dst);
 }
 
 /* ---------------------------------------------------------------- convolution */
-
-enum { MEMORIES = 5 };
 
 struct onednn_conv {
     onednn *device;
@@ -143,26 +154,24 @@ struct onednn_conv {
     dnnl_memory_t a, b, weights, bias, scratch; /* data handles are set at each call */
     dnnl_memory_t plain;                        /* OIHW */
     dnnl_primitive_t pack; /* OIHW -> packed, or packed -> OIHW for gradients; NULL: equal layouts */
-    dnnl_memory_desc_t weights_md;
+    const_layout packed;   /* of the weights, inside description */
     size_t scratch_bytes;
     int format;
-    char implementation[64];
 };
 
-static int format_number(onednn *d, const dnnl_memory_desc_t *md)
+static int format_number(onednn *d, const_layout l)
 {
     for (int i = 0; i < d->format_count; i++)
-        if (dnnl_memory_desc_equal(&d->formats[i], md))
+        if (dnnl_memory_desc_equal(d->formats[i], l))
             return i;
-    if (d->format_count == FORMATS)
+    if (d->format_count == FORMATS || layout_copy(&d->formats[d->format_count], l))
         return -1; /* never equal to another: only sharing is lost */
-    d->formats[d->format_count] = *md;
     return d->format_count++;
 }
 
-static bool make_memory(dnnl_memory_t *m, const dnnl_memory_desc_t *md, onednn *d, error *e)
+static bool make_memory(dnnl_memory_t *m, const_layout l, onednn *d, error *e)
 {
-    return !failed(dnnl_memory_create(m, md, d->engine, DNNL_MEMORY_NONE), "memory", e);
+    return !failed(dnnl_memory_create(m, l, d->engine, DNNL_MEMORY_NONE), "memory", e);
 }
 
 static bool make_attr(dnnl_primitive_attr_t *attr, const onednn_conv_options *o, error *e)
@@ -174,9 +183,9 @@ static bool make_attr(dnnl_primitive_attr_t *attr, const onednn_conv_options *o,
     if (ok && (o->add || o->relu)) {
         ok = !failed(dnnl_post_ops_create(&ops), "post-ops", e);
         if (ok && o->add)
-            ok = !failed(dnnl_post_ops_append_sum(ops, 1.0f), "post-op sum", e);
+            ok = !failed(append_sum(ops), "post-op sum", e);
         if (ok && o->relu)
-            ok = !failed(dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0, 0), "post-op relu", e);
+            ok = !failed(append_relu(ops), "post-op relu", e);
         if (ok)
             ok = !failed(dnnl_primitive_attr_set_post_ops(*attr, ops), "post-ops", e);
         if (ops)
@@ -185,106 +194,88 @@ static bool make_attr(dnnl_primitive_attr_t *attr, const onednn_conv_options *o,
     return ok;
 }
 
-/* The primitive descriptor of one pass with a given source layout (`src_tag`; any: the library's choice). The
- * status is returned, not recorded: an unimplemented combination is an answer. */
-static dnnl_status_t describe(onednn_conv *c, const onednn_conv_options *o, dnnl_format_tag_t src_tag,
-                              dnnl_primitive_desc_t *out, error *e)
+/* Sets c->description. `src_tag` is the input's order in memory. */
+static bool describe_pass(onednn_conv *c, const onednn_conv_options *o, dnnl_format_tag_t src_tag, error *e)
 {
     const conv_shape *s = &c->shape;
-    const dnnl_dims_t strides = {s->stride, s->stride}, padding = {s->padding, s->padding};
-    const dnnl_dims_t bias_dims = {s->k};
+    const bool forward = c->pass == CONV_FORWARD;
+    const dnnl_dims_t bias_sizes = {s->k};
     const dnnl_data_type_t type = o->bf16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_memory_desc_t src, weights, gradient, dst, bias;
-    if (!tensor_desc(&src, s->n, s->c, s->h, s->w, type, src_tag, e) ||
-        !tensor_desc(&weights, s->k, s->c, s->kernel, s->kernel, type, dnnl_format_tag_any, e) ||
-        !tensor_desc(&gradient, s->k, s->c, s->kernel, s->kernel, dnnl_f32, dnnl_format_tag_any, e) ||
-        !tensor_desc(&dst, s->n, s->k, s->oh, s->ow, type, blocked_tag(c->device), e) ||
-        failed(dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_a), "memory descriptor", e))
-        return dnnl_runtime_error;
-    dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+    const dnnl_prop_kind_t kind = o->inference ? dnnl_forward_inference : dnnl_forward_training;
+    operation conv = {
+        .engine = c->device->engine, .strides = {s->stride, s->stride}, .padding = {s->padding, s->padding}};
     dnnl_primitive_attr_t attr = NULL;
-    if (!make_attr(&attr, o, e)) {
-        if (attr)
-            dnnl_primitive_attr_destroy(attr);
-        return dnnl_runtime_error;
-    }
-    dnnl_convolution_desc_t forward, desc;
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_prop_kind_t kind = o->inference ? dnnl_forward_inference : dnnl_forward_training;
-    dnnl_status_t status =
-        dnnl_convolution_forward_desc_init(&forward, kind, algorithm, &src, &weights,
-                                           o->inference ? &bias : NULL, &dst, strides, padding, padding);
-    if (status == dnnl_success && c->pass == CONV_FORWARD) {
-        status = dnnl_primitive_desc_create(out, &forward, attr, c->device->engine, NULL);
-    } else if (status == dnnl_success) {
-        status = dnnl_primitive_desc_create(&hint, &forward, NULL, c->device->engine, NULL);
-        if (status == dnnl_success)
-            status = c->pass == CONV_BACKWARD_DATA
-                         ? dnnl_convolution_backward_data_desc_init(&desc, algorithm, &src, &weights, &dst,
-                                                                    strides, padding, padding)
-                         : dnnl_convolution_backward_weights_desc_init(&desc, algorithm, &src, &gradient,
-                                                                       NULL, &dst, strides, padding, padding);
-        if (status == dnnl_success)
-            status = dnnl_primitive_desc_create(out, &desc, attr, c->device->engine, hint);
+    bool ok =
+        make_layout(&conv.src, s->n, s->c, s->h, s->w, type, src_tag, e) &&
+        make_layout(&conv.weights, s->k, s->c, s->kernel, s->kernel, type, dnnl_format_tag_any, e) &&
+        make_layout(&conv.dst, s->n, s->k, s->oh, s->ow, type, blocked_tag(c->device), e) &&
+        (!o->inference || !failed(layout_create(&conv.bias, 1, bias_sizes, dnnl_f32, dnnl_a), "layout", e)) &&
+        make_attr(&attr, o, e);
+    if (ok && !forward) /* backward passes are described by their forward pass */
+        ok = !failed(describe_convolution(&conv, kind, &hint), "convolution", e);
+    conv.attr = attr;
+    if (ok && c->pass == CONV_BACKWARD_WEIGHTS) {
+        layout_free(conv.weights);
+        conv.weights = NULL;
+        ok = make_layout(&conv.weights, s->k, s->c, s->kernel, s->kernel, dnnl_f32, dnnl_format_tag_any, e);
     }
+    if (ok)
+        ok = !failed(forward ? describe_convolution(&conv, kind, &c->description)
+                     : c->pass == CONV_BACKWARD_DATA
+                         ? describe_convolution_data(&conv, hint, &c->description)
+                         : describe_convolution_weights(&conv, hint, &c->description),
+                     "convolution", e);
     if (hint)
         dnnl_primitive_desc_destroy(hint);
-    dnnl_primitive_attr_destroy(attr);
-    return status;
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    free_layouts(&conv);
+    return ok;
 }
 
 /* The reorder between OIHW and the packed layout. */
 static bool make_pack(onednn_conv *c, error *e)
 {
     const conv_shape *s = &c->shape;
-    dnnl_memory_desc_t plain;
-    if (!tensor_desc(&plain, s->k, s->c, s->kernel, s->kernel, dnnl_f32, dnnl_oihw, e) ||
-        !make_memory(&c->plain, &plain, c->device, e))
-        return false;
-    if (dnnl_memory_desc_equal(&plain, &c->weights_md))
-        return true;
-    bool gradient = c->pass == CONV_BACKWARD_WEIGHTS;
+    const dnnl_engine_t engine = c->device->engine;
+    const bool gradient = c->pass == CONV_BACKWARD_WEIGHTS;
+    layout plain = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    bool ok = !failed(dnnl_reorder_primitive_desc_create(
-                          &pd, gradient ? &c->weights_md : &plain, c->device->engine,
-                          gradient ? &plain : &c->weights_md, c->device->engine, NULL),
-                      "reorder", e) &&
-              !failed(dnnl_primitive_create(&c->pack, pd), "reorder", e);
+    bool ok = make_layout(&plain, s->k, s->c, s->kernel, s->kernel, dnnl_f32, dnnl_oihw, e) &&
+              make_memory(&c->plain, plain, c->device, e);
+    if (ok && !dnnl_memory_desc_equal(plain, c->packed))
+        ok = !failed(dnnl_reorder_primitive_desc_create(&pd, gradient ? c->packed : plain, engine,
+                                                        gradient ? plain : c->packed, engine, NULL),
+                     "reorder", e) &&
+             !failed(dnnl_primitive_create(&c->pack, pd), "reorder", e);
     if (pd)
         dnnl_primitive_desc_destroy(pd);
+    layout_free(plain);
     return ok;
 }
 
-static const dnnl_memory_desc_t *query_md(const onednn_conv *c, dnnl_query_t what)
+static const_layout layout_of(const onednn_conv *c, dnnl_query_t what, int index)
 {
-    return dnnl_primitive_desc_query_md(c->description, what, 0);
+    return dnnl_primitive_desc_query_md(c->description, what, index);
 }
 
 static bool finish_conv(onednn_conv *c, const onednn_conv_options *o, error *e)
 {
     bool data = c->pass == CONV_BACKWARD_DATA, gradient = c->pass == CONV_BACKWARD_WEIGHTS;
-    const dnnl_memory_desc_t *src = query_md(c, data ? dnnl_query_diff_src_md : dnnl_query_src_md);
-    const dnnl_memory_desc_t *dst =
-        query_md(c, c->pass == CONV_FORWARD ? dnnl_query_dst_md : dnnl_query_diff_dst_md);
-    const dnnl_memory_desc_t *weights =
-        query_md(c, gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
-    const dnnl_memory_desc_t *scratch = query_md(c, dnnl_query_scratchpad_md);
-    c->weights_md = *weights;
+    const_layout src = layout_of(c, data ? dnnl_query_diff_src_md : dnnl_query_src_md, 0);
+    const_layout dst = layout_of(c, c->pass == CONV_FORWARD ? dnnl_query_dst_md : dnnl_query_diff_dst_md, 0);
+    const_layout scratch = layout_of(c, dnnl_query_scratchpad_md, 0);
+    c->packed = layout_of(c, gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
     c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
-    c->format = format_number(c->device, weights);
-    const char *info = "";
-    dnnl_primitive_desc_query(c->description, dnnl_query_impl_info_str, 0, &info);
-    snprintf(c->implementation, sizeof c->implementation, "%s", info);
-    if (failed(dnnl_primitive_create(&c->primitive, c->description), "convolution", e) ||
-        !make_memory(&c->a, data ? dst : src, c->device, e) ||
-        !make_memory(&c->b, data ? src : dst, c->device, e) ||
-        !make_memory(&c->weights, weights, c->device, e) || !make_memory(&c->scratch, scratch, c->device, e))
-        return false;
-    if (o->inference &&
-        !make_memory(&c->bias, dnnl_primitive_desc_query_md(c->description, dnnl_query_weights_md, 1),
-                     c->device, e))
-        return false;
-    return make_pack(c, e);
+    c->format = format_number(c->device, c->packed);
+    return !failed(dnnl_primitive_create(&c->primitive, c->description), "convolution", e) &&
+           make_memory(&c->a, data ? dst : src, c->device, e) &&
+           make_memory(&c->b, data ? src : dst, c->device, e) &&
+           make_memory(&c->weights, c->packed, c->device, e) &&
+           make_memory(&c->scratch, scratch, c->device, e) &&
+           (!o->inference || make_memory(&c->bias, layout_of(c, dnnl_query_weights_md, 1), c->device, e)) &&
+           make_pack(c, e);
 }
 
 onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
@@ -296,19 +287,11 @@ onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
     c->device = d;
     c->pass = pass;
     c->shape = *s;
-    dnnl_status_t status =
-        describe(c, options, options->plain_input ? dnnl_nchw : blocked_tag(d), &c->description, e);
-    if (status != dnnl_success) {
-        if (!(options->winograd && status == dnnl_unimplemented))
-            failed(status, "convolution", e);
-        onednn_conv_free(c);
-        return NULL;
-    }
-    if (!finish_conv(c, options, e)) {
-        onednn_conv_free(c);
-        return NULL;
-    }
-    return c;
+    if (describe_pass(c, options, options->plain_input ? dnnl_nchw : blocked_tag(d), e) &&
+        finish_conv(c, options, e))
+        return c;
+    onednn_conv_free(c);
+    return NULL;
 }
 
 void onednn_conv_free(onednn_conv *c)
@@ -328,14 +311,9 @@ void onednn_conv_free(onednn_conv *c)
     free(c);
 }
 
-const char *onednn_conv_implementation(const onednn_conv *c)
-{
-    return c->implementation;
-}
-
 size_t onednn_conv_weight_floats(const onednn_conv *c)
 {
-    return (dnnl_memory_desc_get_size(&c->weights_md) + sizeof(float) - 1) / sizeof(float);
+    return (dnnl_memory_desc_get_size(c->packed) + sizeof(float) - 1) / sizeof(float);
 }
 
 size_t onednn_conv_scratch_floats(const onednn_conv *c)
@@ -368,7 +346,7 @@ static int reorder(onednn_conv *c, dnnl_memory_t from_memory, const float *from,
                    float *to, error *e)
 {
     if (!c->pack) {
-        memcpy(to, from, dnnl_memory_desc_get_size(&c->weights_md));
+        memcpy(to, from, dnnl_memory_desc_get_size(c->packed));
         return 0;
     }
     if (!point(from_memory, from, e) || !point(to_memory, to, e))
@@ -426,38 +404,30 @@ onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool bf16, bool 
     if (!p)
         return NULL;
     p->device = d;
-    const dnnl_dims_t strides = {s->stride, s->stride}, kernel = {s->kernel, s->kernel}, dilation = {0, 0},
-                      padding = {s->padding, s->padding};
     const dnnl_data_type_t type = bf16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_memory_desc_t src, dst;
-    dnnl_pooling_v2_desc_t forward, backward;
-    dnnl_primitive_desc_t forward_pd = NULL, backward_pd = NULL;
-    bool ok =
-        tensor_desc(&src, s->n, s->c, s->h, s->w, type, blocked_tag(d), e) &&
-        tensor_desc(&dst, s->n, s->c, s->oh, s->ow, type, blocked_tag(d), e) &&
-        !failed(dnnl_pooling_v2_forward_desc_init(
-                    &forward, training ? dnnl_forward_training : dnnl_forward_inference, dnnl_pooling_max,
-                    &src, &dst, strides, kernel, dilation, padding, padding),
-                "pooling", e) &&
-        !failed(dnnl_primitive_desc_create(&forward_pd, &forward, NULL, d->engine, NULL), "pooling", e) &&
-        !failed(dnnl_primitive_create(&p->forward, forward_pd), "pooling", e) &&
-        make_memory(&p->src, &src, d, e) && make_memory(&p->dst, &dst, d, e);
+    const dnnl_prop_kind_t kind = training ? dnnl_forward_training : dnnl_forward_inference;
+    operation pool = {.engine = d->engine,
+                      .strides = {s->stride, s->stride},
+                      .kernel = {s->kernel, s->kernel},
+                      .padding = {s->padding, s->padding}};
+    dnnl_primitive_desc_t forward = NULL, backward = NULL;
+    bool ok = make_layout(&pool.src, s->n, s->c, s->h, s->w, type, blocked_tag(d), e) &&
+              make_layout(&pool.dst, s->n, s->c, s->oh, s->ow, type, blocked_tag(d), e) &&
+              !failed(describe_pooling(&pool, kind, &forward), "pooling", e) &&
+              !failed(dnnl_primitive_create(&p->forward, forward), "pooling", e) &&
+              make_memory(&p->src, pool.src, d, e) && make_memory(&p->dst, pool.dst, d, e);
     if (ok && training) {
-        const dnnl_memory_desc_t *workspace =
-            dnnl_primitive_desc_query_md(forward_pd, dnnl_query_workspace_md, 0);
+        const_layout workspace = dnnl_primitive_desc_query_md(forward, dnnl_query_workspace_md, 0);
         p->workspace_bytes = dnnl_memory_desc_get_size(workspace);
         ok = make_memory(&p->workspace, workspace, d, e) &&
-             !failed(dnnl_pooling_v2_backward_desc_init(&backward, dnnl_pooling_max, &src, &dst, strides,
-                                                        kernel, dilation, padding, padding),
-                     "pooling", e) &&
-             !failed(dnnl_primitive_desc_create(&backward_pd, &backward, NULL, d->engine, forward_pd),
-                     "pooling", e) &&
-             !failed(dnnl_primitive_create(&p->backward, backward_pd), "pooling", e);
+             !failed(describe_pooling_backward(&pool, forward, &backward), "pooling", e) &&
+             !failed(dnnl_primitive_create(&p->backward, backward), "pooling", e);
     }
-    if (backward_pd)
-        dnnl_primitive_desc_destroy(backward_pd);
-    if (forward_pd)
-        dnnl_primitive_desc_destroy(forward_pd);
+    if (backward)
+        dnnl_primitive_desc_destroy(backward);
+    if (forward)
+        dnnl_primitive_desc_destroy(forward);
+    free_layouts(&pool);
     if (ok)
         return p;
     onednn_pool_free(p);

@@ -1,9 +1,9 @@
-/* onednn.h - what the CPU device asks of oneDNN: convolution, max-pooling, matrix product. Private to
+/* onednn.h - what the CPU device asks of oneDNN, version 2 or 3: convolution, max-pooling, matrix product. Private to
  * common/device.
  *
- * Activations are blocked as in cpu_kernels.h (nChw16c or nChw8c), fp32 or bf16; weights outside and their
- * gradients are fp32. Objects are made for one shape and hold no
- * data but their descriptors; weights, tensors and work areas are passed in at each call.
+ * Activations are blocked as in cpu_kernels.h (nChw16c or nChw8c), fp32 or bf16; weights outside and their gradients
+ * are fp32. Objects are made for one shape and hold no tensors: weights, tensors and work areas are passed in at each
+ * call.
  */
 #ifndef ONEBOX_DEVICE_ONEDNN_H
 #define ONEBOX_DEVICE_ONEDNN_H
@@ -31,22 +31,17 @@ bool onednn_has_amx(void);
 typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
 
 typedef struct onednn_conv_options {
-    bool winograd; /* ask for oneDNN's Winograd; NULL without an error is returned when it has none here */
-    bool bf16;     /* source, destination and packed weights; sums, bias and gradients of weights are fp32 */
+    bool bf16; /* source, destination and packed weights; sums, bias and gradients of weights are fp32 */
     bool plain_input; /* the input is plain NCHW: for the network's 3 channels */
     bool inference;   /* forward only: bias, and the two below, are wanted */
     bool add;         /* forward: the result is added to what dst holds */
     bool relu;        /* forward: ReLU at the end */
 } onednn_conv_options;
 
-/* NULL with e set on failure; NULL with e untouched when options->winograd is set and there is no such
- * kernel. */
+/* By the direct algorithm. NULL with e set on failure. */
 onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
                                 const onednn_conv_options *options, error *e);
 void onednn_conv_free(onednn_conv *c);
-
-/* Name of the implementation, e.g. "jit_wino_4x3:avx512_core". Inside c. */
-const char *onednn_conv_implementation(const onednn_conv *c);
 
 /* Floats of the packed weights (backward weights: of the packed gradient), and of the work area. */
 size_t onednn_conv_weight_floats(const onednn_conv *c);

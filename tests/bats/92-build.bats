@@ -111,11 +111,11 @@ later() {
     [ ! -e bin ]
 }
 
-@test "a oneDNN that is not version 2 is refused in one line" {
+@test "a oneDNN that is neither version 2 nor 3 is refused in one line" {
     mkdir -p new/oneapi/dnnl
-    printf '#define DNNL_VERSION_MAJOR 3\n#define DNNL_VERSION_MINOR 5\n' | tee new/oneapi/dnnl/dnnl.h >new/oneapi/dnnl/dnnl_version.h
+    printf '#define DNNL_VERSION_MAJOR 4\n#define DNNL_VERSION_MINOR 1\n' | tee new/oneapi/dnnl/dnnl.h >new/oneapi/dnnl/dnnl_version.h
     run -2 env -i PATH="$PATH" CPATH="$PWD/new" make
-    assert_line "oneDNN 3.5 is installed, but this program is written for version 2 (Debian 12: apt-get install libdnnl-dev)"
+    assert_line "oneDNN 4.1 is installed, but this program is written for versions 2 and 3 (Debian: apt-get install libdnnl-dev)"
     assert_equal "$(ls build)" ""
 }
 
