@@ -24,11 +24,10 @@ int draw_picture(figure *f, draw_view view, const picture *p, error *e)
 {
     const uint8_t *rgb = p->pixels;
     cairo_surface_t *image = cairo_image_surface_create(CAIRO_FORMAT_RGB24, view.width, view.height);
-    cairo_status_t status = cairo_surface_status(image);
-    if (status) {
+    int code = figure_cairo_failed(image, NULL, e);
+    if (code) {
         cairo_surface_destroy(image);
-        return fail(e, ERR_SYSTEM, "cannot draw a picture of %d x %d pixels: %s", view.width, view.height,
-                    cairo_status_to_string(status));
+        return code;
     }
     unsigned char *data = cairo_image_surface_get_data(image);
     int stride = cairo_image_surface_get_stride(image);
@@ -49,8 +48,9 @@ int draw_picture(figure *f, draw_view view, const picture *p, error *e)
     cairo_pattern_set_extend(cairo_get_source(f->cr), CAIRO_EXTEND_PAD);
     cairo_paint(f->cr);
     cairo_restore(f->cr);
+    code = figure_cairo_failed(image, f->cr, e);
     cairo_surface_destroy(image);
-    return 0;
+    return code;
 }
 
 /* ---------------------------------------------------------------- boxes */

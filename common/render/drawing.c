@@ -1,8 +1,10 @@
 #include "render/drawing.h"
 
 #include "base/random.h"
+#include "render/figure.h"
 
 #include <cairo/cairo.h>
+#include <errno.h>
 #include <math.h>
 
 static const double PI = 3.14159265358979323846;
@@ -341,11 +343,13 @@ static void random_place(canvas *c, figurine *f, double inside)
     f->y = between(&c->rng, my, c->height - my);
 }
 
-/* The object that will be the largest one: whole in most pictures. */
+/* The object that will be the largest one: whole in most pictures. When cairo failed, which measures nothing
+ * any more, the object is no good. */
 static figurine place_largest(canvas *c)
 {
-    for (;;) {
-        figurine f = random_figurine(c, 0.44, 0.92);
+    figurine f = {0};
+    while (cairo_status(c->cr) == CAIRO_STATUS_SUCCESS) {
+        f = random_figurine(c, 0.44, 0.92);
         double least = chance(&c->rng, 0.12) ? 0.8 : 0.999;
         for (int i = 0; i < 20; i++) {
             random_place(c, &f, 0.6);
@@ -353,6 +357,7 @@ static figurine place_largest(canvas *c)
                 return f;
         }
     }
+    return f;
 }
 
 /* One of the others: smaller than the largest by the factor, hardly covered by what there is. False when no
@@ -498,7 +503,6 @@ static int develop(canvas *c, cairo_surface_t *surface, picture *p, error *e)
     const double cx = c->width / 2.0, cy = c->height / 2.0, far = cx * cx + cy * cy;
     if (picture_new(p, c->width, c->height, e))
         return ERR_SYSTEM;
-    cairo_surface_flush(surface);
     const unsigned char *data = cairo_image_surface_get_data(surface);
     uint8_t *at = p->pixels;
     for (int y = 0; y < c->height; y++) {
@@ -529,6 +533,34 @@ static void choose_shape(canvas *c)
     c->height = c->size * t[1] / 3;
 }
 
+/* Chooses, places and paints the objects, and tells *d of them. */
+static void paint_objects(canvas *c, drawing *d)
+{
+    figurine all[DRAWING_OBJECTS];
+    const int others = (int)philox_below(&c->rng, 5), difficult = chance(&c->rng, 0.3);
+    all[d->count++] = place_largest(c);
+    for (int i = 0; i < others + difficult; i++)
+        if (place_other(c, all, d->count, i >= others, &all[d->count]))
+            d->count++;
+    /* The largest is painted last; of the others the later ones lie on top. */
+    for (int i = 1; i < d->count; i++)
+        paint(c, &all[i]);
+    paint(c, &all[0]);
+    for (int i = 1; i < d->count; i++)
+        for (int k = 0; k < d->count; k++)
+            if ((k == 0 || k > i) && covered(&all[i].object, &all[k].object) > 0)
+                all[i].object.occluded = true;
+    /* In the file the largest stands anywhere among them. */
+    uint32_t order[DRAWING_OBJECTS];
+    for (int i = 0; i < d->count; i++)
+        order[i] = (uint32_t)i;
+    philox_shuffle(&c->rng, order, (size_t)d->count);
+    for (int i = 0; i < d->count; i++) {
+        d->objects[i] = all[order[i]].object;
+        d->objects[i].class = all[order[i]].class;
+    }
+}
+
 int drawing_make(drawing *d, int size, uint64_t seed, uint32_t number, error *e)
 {
     canvas c = {.size = size, .rng = philox_start(seed, PHILOX_STREAM(PURPOSE_DEMO, number))};
@@ -536,38 +568,20 @@ int drawing_make(drawing *d, int size, uint64_t seed, uint32_t number, error *e)
     choose_shape(&c);
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, c.width, c.height);
     c.cr = cairo_create(surface);
-    cairo_set_fill_rule(c.cr, CAIRO_FILL_RULE_WINDING);
-    if (cairo_status(c.cr) == CAIRO_STATUS_SUCCESS) {
+    int code = figure_cairo_failed(surface, c.cr, e);
+    if (!code) {
+        errno = 0;
+        cairo_set_fill_rule(c.cr, CAIRO_FILL_RULE_WINDING);
         paint_background(&c);
         paint_clutter(&c);
-        figurine all[DRAWING_OBJECTS];
-        const int others = (int)philox_below(&c.rng, 5), difficult = chance(&c.rng, 0.3);
-        all[d->count++] = place_largest(&c);
-        for (int i = 0; i < others + difficult; i++)
-            if (place_other(&c, all, d->count, i >= others, &all[d->count]))
-                d->count++;
-        /* The largest is painted last; of the others the later ones lie on top. */
-        for (int i = 1; i < d->count; i++)
-            paint(&c, &all[i]);
-        paint(&c, &all[0]);
-        for (int i = 1; i < d->count; i++)
-            for (int k = 0; k < d->count; k++)
-                if ((k == 0 || k > i) && covered(&all[i].object, &all[k].object) > 0)
-                    all[i].object.occluded = true;
-        /* In the file the largest stands anywhere among them. */
-        uint32_t order[DRAWING_OBJECTS];
-        for (int i = 0; i < d->count; i++)
-            order[i] = (uint32_t)i;
-        philox_shuffle(&c.rng, order, (size_t)d->count);
-        for (int i = 0; i < d->count; i++) {
-            d->objects[i] = all[order[i]].object;
-            d->objects[i].class = all[order[i]].class;
-        }
+        paint_objects(&c, d);
+        code = figure_cairo_failed(surface, c.cr, e);
+        /* cairo 1.16 goes on silently, with a part of a shape left out, at some of the places where it is refused
+         * memory; malloc has left a trace then */
+        if (!code && errno == ENOMEM)
+            code = fail_system(e, "cannot draw");
     }
-    int code = 0;
-    if (cairo_status(c.cr) != CAIRO_STATUS_SUCCESS)
-        code = fail(e, ERR_SYSTEM, "cannot draw: %s", cairo_status_to_string(cairo_status(c.cr)));
-    else
+    if (!code)
         code = develop(&c, surface, &d->p, e);
     cairo_destroy(c.cr);
     cairo_surface_destroy(surface);

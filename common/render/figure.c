@@ -15,8 +15,12 @@ enum {
 
 /* ---------------------------------------------------------------- the sheet */
 
-static int cairo_failed(cairo_status_t status, error *e)
+int figure_cairo_failed(cairo_surface_t *surface, cairo_t *cr, error *e)
 {
+    cairo_surface_flush(surface);
+    cairo_status_t status = cairo_surface_status(surface);
+    if (status == CAIRO_STATUS_SUCCESS && cr)
+        status = cairo_status(cr);
     if (status == CAIRO_STATUS_SUCCESS)
         return 0;
     return fail(e, ERR_SYSTEM, "cannot draw: %s", cairo_status_to_string(status));
@@ -30,7 +34,7 @@ int figure_open_pixels(figure *f, int width, int height, double point, error *e)
                     height, SIDE_MAX);
     f->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
     f->cr = cairo_create(f->surface);
-    int code = cairo_failed(cairo_status(f->cr), e);
+    int code = figure_cairo_failed(f->surface, f->cr, e);
     if (code) {
         figure_close(f);
         return code;
@@ -99,6 +103,9 @@ figure_rect figure_inside(const figure *f, double margin)
 int figure_trim(figure *f, int margin, error *e)
 {
     int left = f->width, right = -1, top = f->height, bottom = -1;
+    int code = figure_cairo_failed(f->surface, f->cr, e);
+    if (code)
+        return code;
     for (int y = 0; y < f->height; y++) {
         const uint32_t *row = figure_row(f, y);
         for (int x = 0; x < f->width; x++)
@@ -116,7 +123,7 @@ int figure_trim(figure *f, int margin, error *e)
     right = right + margin < f->width ? right + margin : f->width - 1;
     bottom = bottom + margin < f->height ? bottom + margin : f->height - 1;
     figure cut;
-    int code = figure_open_pixels(&cut, right - left + 1, bottom - top + 1, f->point, e);
+    code = figure_open_pixels(&cut, right - left + 1, bottom - top + 1, f->point, e);
     if (code)
         return code;
     for (int y = 0; y < cut.height; y++)
@@ -163,7 +170,7 @@ int figure_check_name(const char *path, error *e)
 
 int figure_save(figure *f, const char *path, error *e)
 {
-    int code = cairo_failed(cairo_status(f->cr), e);
+    int code = figure_cairo_failed(f->surface, f->cr, e);
     if (code)
         return fail_context(e, "%s", path);
     picture p = {0};

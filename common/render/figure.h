@@ -4,7 +4,7 @@
  * is 100/72 pixels. Text is DejaVu Sans (package fonts-dejavu-core), without hinting, so that the same figure
  * gives the same bytes everywhere cairo and zlib are the same.
  *
- * Drawing functions return nothing: cairo remembers its first failure and figure_save reports it.
+ * Drawing functions return nothing: cairo remembers its first failure, and figure_save reports it.
  */
 #ifndef ONEBOX_RENDER_FIGURE_H
 #define ONEBOX_RENDER_FIGURE_H
@@ -45,6 +45,10 @@ void figure_close(figure *f); /* safe on a zeroed figure */
 
 /* ERR_USAGE when the name ends in that of a picture format which figure_save cannot write, such as .gif. */
 int figure_check_name(const char *path, error *e);
+
+/* cairo never fails at once: it remembers its first error, and draws nothing from then on. ERR_SYSTEM when it
+ * did so for the surface (its pending work done) or for `cr`, which draws on it and may be NULL. */
+int figure_cairo_failed(cairo_surface_t *surface, cairo_t *cr, error *e);
 
 /* Writes the figure whole or not at all: JPEG (quality 95) when the name ends in .jpg or .jpeg, otherwise PNG
  * (8-bit RGB). "-" writes PNG to standard output. */
