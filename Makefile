@@ -32,7 +32,7 @@ LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bd
   -lm -ldl -lpthread
 
 # The GPU device is a library of its own.
-CUDA_C  := $(wildcard common/device/cudnn*.c)
+CUDA_C  := $(wildcard common/device/cuda*.c)
 LIB_C   := $(filter-out $(CUDA_C),$(wildcard common/*/*.c))
 LIB_O   := $(LIB_C:%.c=$(BUILD)/%.o)
 LIB     := $(BUILD)/libonebox.a
@@ -106,6 +106,19 @@ $(BUILD)/.cuda:
 $(BUILD)/cuda/%.o: %.c $(BUILD)/.flags $(BUILD)/.cuda | $(BUILD)/.ready
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(cuda_inc) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+# The programs and the library know each other by a checksum of the sources that both are made of.
+device_sources := $(CUDA_C) $(wildcard common/device/*.cu common/device/kernels*.h common/device/planning.[ch] common/device/device*.h) \
+  $(wildcard common/device/cuda.h common/graph/graph.h common/base/error.[ch] common/base/random.h)
+device_build := $(firstword $(shell cat $(device_sources) /dev/null | sha256sum))
+ifeq ($(call recorded,$(file <$(BUILD)/.device),$(device_build)),)
+$(BUILD)/.device: force
+endif
+$(BUILD)/.device:
+	@mkdir -p $(@D) && echo $(device_build) >$@
+device_users := $(patsubst %,$(BUILD)/%.o,common/device/device_library cuda/common/device/cuda_device standin/common/device/cuda_device)
+$(device_users): override CPPFLAGS += -DDEVICE_BUILD='"$(device_build)"'
+$(device_users): $(BUILD)/.device
+
 # For every GPU that this nvcc knows; the same whatever compiles the rest.
 build/cuda/kernels.o: $(CUDA_CU) common/device/kernels.h common/device/kernels_typed.h $(BUILD)/.cuda
 	$(call say,NVCC)

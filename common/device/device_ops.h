@@ -51,20 +51,15 @@ device *cpu_open(const device_options *options, error *e);
 void cpu_versions(char *text, size_t size);
 
 /* A device in a shared object of its own, so that the programs need none of its libraries. The object has one
- * symbol, DEVICE_LIBRARY_SYMBOL, a device_library. */
+ * symbol, DEVICE_LIBRARY_SYMBOL, a device_library. The Makefile defines DEVICE_BUILD, a checksum of the library's
+ * sources and of the headers that it shares with the programs, for the two files that need it. */
 typedef struct device_library {
-    size_t layout; /* DEVICE_LAYOUT of its build: objects of another build of the programs are refused */
+    const char *build; /* DEVICE_BUILD of its build; a library made of other sources is refused */
     device *(*open)(int number, const device_options *options, error *e);
     void (*versions)(char *text, size_t size); /* appends lines for --version */
 } device_library;
-#define DEVICE_LIBRARY_SYMBOL "onebox_device_library"
-#define DEVICE_LAYOUT                                                                                        \
-    (((((sizeof(graph) * 1009 + sizeof(node)) * 1009 + sizeof(param)) * 1009 + sizeof(device_ops)) * 1009 +  \
-      sizeof(plan)) *                                                                                        \
-         1009 +                                                                                              \
-     sizeof(device) + sizeof(device_options) + PRECISIONS)
-
-/* The GPU device's library (cuda_load.c): from the file that ONEBOX_CUDA_LIBRARY names, else onebox-cuda.so
+#define DEVICE_LIBRARY_SYMBOL "onebox_cuda_device"
+/* The GPU device's library (device_library.c): from the file that ONEBOX_CUDA_LIBRARY names, else onebox-cuda.so
  * beside the running program or in ../lib/onebox. Loaded once and kept. NULL with e set (ERR_SYSTEM) when it
  * isn't there or can't be loaded; *there tells whether there was a file. */
 const device_library *cuda_library(bool *there, error *e);

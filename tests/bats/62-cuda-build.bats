@@ -108,7 +108,7 @@ mk() {
     [ -e "$BIN/onebox-cuda.so" ] || skip "built with CUDA=0"
     # the sanitizer marks each symbol with one of its own
     run -0 bash -c "nm -D --defined-only '$BIN/onebox-cuda.so' | grep -v __odr_asan"
-    assert_output --regexp "^[0-9a-f]+ . onebox_device_library$"
+    assert_output --regexp "^[0-9a-f]+ . onebox_cuda_device$"
     ONEBOX_CUDA_LIBRARY=$BIN/onebox-cuda.so run -0 "$BIN/train-detn" --version
     assert_line --regexp "^CUDA [0-9.]+, cuDNN 9[0-9.]+$"
     assert_line --regexp "^devices: (no cuda \(cuda: no GPU driver is installed here|cuda:0)"

@@ -196,6 +196,10 @@ for_precision() { # NAME: every node and many shapes
     run --separate-stderr train detn --weights none --epochs 1 --device cuda -o x.ckpt
     fails_well train-detn
     assert_regex "${stderr_lines[-1]}" 'a batch of about [0-9]+ would fit'
+    # the place that the message names is that of the call
+    [[ ${stderr_lines[-1]} =~ cudaMalloc.*\ at\ ([a-z_]+\.c):([0-9]+) ]]
+    run -0 sed -n "${BASH_REMATCH[2]}p" "$BATS_TEST_DIRNAME/../../common/device/${BASH_REMATCH[1]}"
+    assert_output --partial 'cudaMalloc('
     batch=$(grep -o 'about [0-9]*' <<<"${stderr_lines[-1]}" | tr -dc 0-9)
     assert [ "$batch" -ge 4 ]
     run --separate-stderr train detn --weights none --epochs 1 --device cuda --set batch="$batch" -o x.ckpt
@@ -236,4 +240,17 @@ for_precision() { # NAME: every node and many shapes
     ONEBOX_CUDA_LIBRARY=/usr/lib/x86_64-linux-gnu/libm.so.6 run --separate-stderr train detn --weights none --device cuda -o x.ckpt
     assert_failure 4
     assert_regex "${stderr_lines[-1]}" 'another build'
+}
+
+@test "a library made of other sources is refused, if only by a line" {
+    away
+    cp -r "$BATS_TEST_DIRNAME"/../../{Makefile,pipeline.mk,scripts,common} .
+    mkdir tests
+    cp -r "$BATS_TEST_DIRNAME/../cuda-standin" tests
+    echo '/* another line */' >>common/device/cuda_run.c
+    env -i PATH="$PATH" HOME="$HOME" make CUDA=0 CFLAGS=-O0 build/tests/standin/onebox-cuda.so >in.log
+    export ONEBOX_CUDA_LIBRARY=$PWD/build/tests/standin/onebox-cuda.so
+    run --separate-stderr train detn --weights none --device cuda -o x.ckpt
+    assert_failure 4
+    assert_regex "${stderr_lines[-1]}" '^train-detn: .*/onebox-cuda.so belongs to another build of onebox: make and install again$'
 }

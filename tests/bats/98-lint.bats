@@ -15,7 +15,7 @@ need() {
 syntax() { # COMPILER: every C file, without writing objects
     printf '%s\n' common/*/*.c stages/*.c tests/unit/*.c tests/lib/*.c tests/cuda-standin/*.c | grep -v '_avx512\|_avx2\|_amx\|_bf16' |
         xargs -P 2 -n 8 "$1" -D_GNU_SOURCE -Icommon -Itests/cuda-standin -Itests/cuda-standin/include -std=gnu11 -O1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
-            -fopenmp -fsyntax-only
+            -fopenmp -fsyntax-only -DDEVICE_BUILD='""'
 }
 
 @test "sources are formatted" {

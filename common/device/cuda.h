@@ -1,7 +1,15 @@
-/* cudnn.h - the GPU device's own structures, shared by cudnn.c (device, parameters, optimiser), cudnn_conv.c
- * (convolutions), cudnn_plan.c and cudnn_run.c. Private to common/device; only these files know CUDA.
+/* cuda.h - the GPU device's own structures. Private to common/device; only these files know CUDA:
  *
- * They are built into a shared object of their own (onebox-cuda.so), which device_load.c opens when there is
+ *     cuda_device.c   what is found, handles, precision; the library's one symbol
+ *     cuda_check.c    errors of CUDA, cuDNN and cuBLAS
+ *     cuda_memory.c   memory on the GPU
+ *     cuda_model.c    parameters, gradients, optimiser
+ *     cuda_conv.c     convolutions
+ *     cuda_plan.c     a graph into steps
+ *     cuda_run.c      runs the steps
+ *     kernels.h       kernels of our own
+ *
+ * They are built into a shared object of their own (onebox-cuda.so), which device_library.c opens when there is
  * one: the programs themselves need no CUDA library.
  *
  * Number types. fp32 and tf32 keep everything in float; tf32 lets the tensor cores round the factors of
@@ -16,8 +24,8 @@
  * heuristics (not by timing) among those that it calls deterministic, and cuBLAS has one stream and one work
  * area: the same seed gives the same bytes on the same kind of GPU with the same libraries.
  */
-#ifndef ONEBOX_DEVICE_CUDNN_H
-#define ONEBOX_DEVICE_CUDNN_H
+#ifndef ONEBOX_DEVICE_CUDA_H
+#define ONEBOX_DEVICE_CUDA_H
 
 #include "device/device_ops.h"
 #include "device/planning.h"
@@ -39,14 +47,14 @@ int check_cublas(cublasStatus_t status, const char *call, const char *file, int 
 /* ---- device */
 
 /* What was chosen for a shape, once per device. */
-typedef struct conv_choice {
+typedef struct cuda_conv_choice {
     conv_shape shape;
     conv_pass pass;
     bool identity; /* forward with bias and without ReLU: cuDNN has one algorithm for it */
     int algorithm;
     cudnnMathType_t math;
     size_t workspace;
-} conv_choice;
+} cuda_conv_choice;
 
 enum { SLICES = 2, SLICE_BYTES = 4 << 20 };
 
@@ -68,7 +76,7 @@ typedef struct cuda_device {
     cublasComputeType_t compute;
     size_t workspace_limit;
     bool find; /* algorithms by timing */
-    conv_choice *choices;
+    cuda_conv_choice *choices;
     size_t choice_count, choice_capacity;
 } cuda_device;
 
@@ -103,8 +111,24 @@ static inline cuda_device *cuda_of(const model *m)
     return (cuda_device *)m->device;
 }
 
+/* As in device_ops.h. */
+model *cuda_model_create(device *d, const graph *g, error *e);
+void cuda_model_free(model *m);
+int cuda_model_upload(model *m, const float *params, error *e);
+int cuda_model_download(model *m, float *params, error *e);
+int cuda_model_reset_moments(model *m, error *e);
+int cuda_model_download_moments(model *m, float *first, float *second, error *e);
+int cuda_model_upload_moments(model *m, const float *first, const float *second, error *e);
+int cuda_model_download_gradients(model *m, float *gradients, error *e);
+int cuda_model_adam_step(model *m, const float lr[GROUPS], int first_group, int64_t t, error *e);
+
 /* Makes the device the current one of this thread. */
 int cuda_use(const cuda_device *d, error *e);
+
+static inline double cuda_gib(size_t bytes)
+{
+    return (double)bytes / 1073741824.0;
+}
 
 /* cudaMalloc; `what` and the free memory are in the message. */
 int cuda_allocate(void **block, size_t bytes, const char *what, error *e);
@@ -127,30 +151,32 @@ kernel_params cuda_model_params(const cuda_model *m);
 
 /* ---- convolutions */
 
-typedef struct conv conv;
+typedef struct cuda_conv cuda_conv;
 
-typedef struct conv_options {
+typedef struct cuda_conv_options {
     bool bias; /* forward with bias, and add and relu as below */
     bool add, relu;
     bool backward_data, backward_weights;
-} conv_options;
+} cuda_conv_options;
 
-conv *conv_create(cuda_device *d, const conv_shape *s, const conv_options *o, error *e);
-void conv_free(conv *c);
+cuda_conv *cuda_conv_create(cuda_device *d, const conv_shape *s, const cuda_conv_options *o, error *e);
+void cuda_conv_free(cuda_conv *c);
 
 /* The same algorithms by timing, in memory that may be overwritten. */
-typedef struct conv_memory {
+typedef struct cuda_conv_memory {
     void *x, *y, *weights, *weight_gradient, *workspace;
     size_t workspace_bytes;
-} conv_memory;
-int conv_find(conv *c, const conv_memory *m, error *e);
+} cuda_conv_memory;
+int cuda_conv_find(cuda_conv *c, const cuda_conv_memory *m, error *e);
 
-size_t conv_workspace(const conv *c);
+size_t cuda_conv_workspace(const cuda_conv *c);
 /* y = relu?(conv(x) + bias + add?); bias NULL without options.bias. y may not be add. */
-int conv_forward(conv *c, const void *x, const void *weights, const void *bias, const void *add, void *y,
-                 void *workspace, error *e);
-int conv_backward_data(conv *c, const void *dy, const void *weights, void *dx, void *workspace, error *e);
-int conv_backward_weights(conv *c, const void *x, const void *dy, void *dw, void *workspace, error *e);
+int cuda_conv_forward(cuda_conv *c, const void *x, const void *weights, const void *bias, const void *add,
+                      void *y, void *workspace, error *e);
+int cuda_conv_backward_data(cuda_conv *c, const void *dy, const void *weights, void *dx, void *workspace,
+                            error *e);
+int cuda_conv_backward_weights(cuda_conv *c, const void *x, const void *dy, void *dw, void *workspace,
+                               error *e);
 
 /* ---- plans */
 
@@ -168,7 +194,7 @@ typedef struct step {
     bool stored;       /* batch norm: running statistics instead of the batch's */
     bool flat;         /* the value is [N][F] in float, not NHWC in the plan's number type */
     int folded;        /* batch norm node folded into a convolution, or NONE */
-    conv *conv;        /* forward steps own these; the backward step refers to the same */
+    cuda_conv *conv;   /* forward steps own these; the backward step refers to the same */
     size_t statistics; /* batch norm: where mean and deviation of this pass lie in the plan's block */
 } step;
 

@@ -1,42 +1,42 @@
-/* cudnn_conv.c - convolutions of the GPU device: descriptors, choice of algorithms, the three passes.
+/* cuda_conv.c - convolutions of the GPU device: descriptors, choice of algorithms, the three passes.
  *
  * The choice is made once for a shape and a device: cuDNN's heuristics rank the algorithms, and the first one
  * that is deterministic, of the wanted arithmetic and content with the work area is taken. With
  * ONEBOX_CUDA_ALGORITHMS=find they are timed instead (runs may differ in the last bits then);
  * ONEBOX_CUDA_WORKSPACE is the limit of the work area in MiB.
  */
-#include "device/cudnn.h"
+#include "device/cuda.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct conv {
+struct cuda_conv {
     cuda_device *device;
     conv_shape shape;
-    conv_options options;
+    cuda_conv_options options;
     cudnnTensorDescriptor_t x, y, bias;
     cudnnFilterDescriptor_t w;
     cudnnActivationDescriptor_t activation;
     cudnnConvolutionDescriptor_t pass[CONV_PASSES]; /* differ in their arithmetic */
-    conv_choice choice[CONV_PASSES];
+    cuda_conv_choice choice[CONV_PASSES];
     bool unfused; /* cuDNN has no fused call for this: bias, addition and ReLU by a kernel of our own */
 };
 
 /* ---------------------------------------------------------------- choosing */
 
-static bool wanted(const conv *c, conv_pass pass)
+static bool wanted(const cuda_conv *c, conv_pass pass)
 {
     return pass == CONV_FORWARD || (pass == CONV_BACKWARD_DATA && c->options.backward_data) ||
            (pass == CONV_BACKWARD_WEIGHTS && c->options.backward_weights);
 }
 
 /* With a bias and without ReLU cuDNN has this algorithm alone. */
-static bool identity(const conv *c, conv_pass pass)
+static bool identity(const cuda_conv *c, conv_pass pass)
 {
     return pass == CONV_FORWARD && c->options.bias && !c->options.relu;
 }
 
-static const conv_choice *known(const conv *c, conv_pass pass)
+static const cuda_conv_choice *known(const cuda_conv *c, conv_pass pass)
 {
     const cuda_device *d = c->device;
     for (size_t i = 0; i < d->choice_count; i++)
@@ -47,8 +47,8 @@ static const conv_choice *known(const conv *c, conv_pass pass)
 }
 
 /* Notes an algorithm when it is the first to fit. fp32 stays with plain multiply-adds whatever is offered. */
-static bool fits(const conv *c, conv_choice *choice, cudnnStatus_t status, cudnnDeterminism_t determinism,
-                 cudnnMathType_t math, size_t memory, int algorithm)
+static bool fits(const cuda_conv *c, cuda_conv_choice *choice, cudnnStatus_t status,
+                 cudnnDeterminism_t determinism, cudnnMathType_t math, size_t memory, int algorithm)
 {
     if (status != CUDNN_STATUS_SUCCESS || determinism != CUDNN_DETERMINISTIC ||
         memory > c->device->workspace_limit)
@@ -63,7 +63,7 @@ static bool fits(const conv *c, conv_choice *choice, cudnnStatus_t status, cudnn
 enum { OFFERS = 16 };
 
 /* The bytes of work area that a choice needs. */
-static int measure(const conv *c, conv_choice *choice, error *e)
+static int measure(const cuda_conv *c, cuda_conv_choice *choice, error *e)
 {
     cudnnHandle_t h = c->device->cudnn;
     cudnnConvolutionDescriptor_t pass = c->pass[choice->pass];
@@ -90,7 +90,7 @@ static int measure(const conv *c, conv_choice *choice, error *e)
 }
 
 /* Asks cuDNN for algorithms: by its heuristics, or (memory given) by timing. */
-static int ask(const conv *c, conv_choice *choice, const conv_memory *m, bool *found, error *e)
+static int ask(const cuda_conv *c, cuda_conv_choice *choice, const cuda_conv_memory *m, bool *found, error *e)
 {
     cudnnHandle_t h = c->device->cudnn;
     cudnnConvolutionDescriptor_t pass = c->pass[choice->pass];
@@ -137,16 +137,17 @@ static int ask(const conv *c, conv_choice *choice, const conv_memory *m, bool *f
 }
 
 /* Fills c->choice for one pass, from what is known or by asking. */
-static int choose(conv *c, conv_pass pass, const conv_memory *m, error *e)
+static int choose(cuda_conv *c, conv_pass pass, const cuda_conv_memory *m, error *e)
 {
     cuda_device *d = c->device;
-    conv_choice *choice = &c->choice[pass];
-    const conv_choice *old = known(c, pass);
+    cuda_conv_choice *choice = &c->choice[pass];
+    const cuda_conv_choice *old = known(c, pass);
     if (old) {
         *choice = *old;
         return CHECK_CUDNN(cudnnSetConvolutionMathType(c->pass[pass], choice->math), e);
     }
-    *choice = (conv_choice){.shape = c->shape, .pass = pass, .identity = identity(c, pass), .math = d->math};
+    *choice =
+        (cuda_conv_choice){.shape = c->shape, .pass = pass, .identity = identity(c, pass), .math = d->math};
     bool found;
     int code = ask(c, choice, m, &found, e);
     if (!code && !found) {
@@ -167,7 +168,7 @@ static int choose(conv *c, conv_pass pass, const conv_memory *m, error *e)
     return code;
 }
 
-int conv_find(conv *c, const conv_memory *m, error *e)
+int cuda_conv_find(cuda_conv *c, const cuda_conv_memory *m, error *e)
 {
     for (int pass = 0; pass < CONV_PASSES; pass++)
         if (wanted(c, (conv_pass)pass)) {
@@ -178,7 +179,7 @@ int conv_find(conv *c, const conv_memory *m, error *e)
     return 0;
 }
 
-size_t conv_workspace(const conv *c)
+size_t cuda_conv_workspace(const cuda_conv *c)
 {
     size_t most = 0;
     for (int pass = 0; pass < CONV_PASSES; pass++)
@@ -195,7 +196,7 @@ static int tensor(cudnnTensorDescriptor_t *t, cudnnDataType_t type, int n, int c
     return code ? code : CHECK_CUDNN(cudnnSetTensor4dDescriptor(*t, CUDNN_TENSOR_NHWC, type, n, c, h, w), e);
 }
 
-static int describe(conv *c, error *e)
+static int describe(cuda_conv *c, error *e)
 {
     const conv_shape *s = &c->shape;
     cudnnDataType_t type = c->device->type;
@@ -235,9 +236,9 @@ static int describe(conv *c, error *e)
     return code;
 }
 
-conv *conv_create(cuda_device *d, const conv_shape *s, const conv_options *o, error *e)
+cuda_conv *cuda_conv_create(cuda_device *d, const conv_shape *s, const cuda_conv_options *o, error *e)
 {
-    conv *c = mem_zero(1, sizeof *c, "a convolution", e);
+    cuda_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
     if (!c)
         return NULL;
     c->device = d;
@@ -245,11 +246,11 @@ conv *conv_create(cuda_device *d, const conv_shape *s, const conv_options *o, er
     c->options = *o;
     if (!describe(c, e))
         return c;
-    conv_free(c);
+    cuda_conv_free(c);
     return NULL;
 }
 
-void conv_free(conv *c)
+void cuda_conv_free(cuda_conv *c)
 {
     if (!c)
         return;
@@ -271,11 +272,11 @@ void conv_free(conv *c)
 
 static const float one = 1, zero = 0;
 
-int conv_forward(conv *c, const void *x, const void *weights, const void *bias, const void *add, void *y,
-                 void *workspace, error *e)
+int cuda_conv_forward(cuda_conv *c, const void *x, const void *weights, const void *bias, const void *add,
+                      void *y, void *workspace, error *e)
 {
     const cuda_device *d = c->device;
-    const conv_choice *choice = &c->choice[CONV_FORWARD];
+    const cuda_conv_choice *choice = &c->choice[CONV_FORWARD];
     cudnnConvolutionDescriptor_t pass = c->pass[CONV_FORWARD];
     cudnnConvolutionFwdAlgo_t algorithm = (cudnnConvolutionFwdAlgo_t)choice->algorithm;
     if (bias && !c->unfused) {
@@ -298,9 +299,10 @@ int conv_forward(conv *c, const void *x, const void *weights, const void *bias, 
                       e);
 }
 
-int conv_backward_data(conv *c, const void *dy, const void *weights, void *dx, void *workspace, error *e)
+int cuda_conv_backward_data(cuda_conv *c, const void *dy, const void *weights, void *dx, void *workspace,
+                            error *e)
 {
-    const conv_choice *choice = &c->choice[CONV_BACKWARD_DATA];
+    const cuda_conv_choice *choice = &c->choice[CONV_BACKWARD_DATA];
     return CHECK_CUDNN(cudnnConvolutionBackwardData(c->device->cudnn, &one, c->w, weights, c->y, dy,
                                                     c->pass[CONV_BACKWARD_DATA],
                                                     (cudnnConvolutionBwdDataAlgo_t)choice->algorithm,
@@ -308,9 +310,10 @@ int conv_backward_data(conv *c, const void *dy, const void *weights, void *dx, v
                        e);
 }
 
-int conv_backward_weights(conv *c, const void *x, const void *dy, void *dw, void *workspace, error *e)
+int cuda_conv_backward_weights(cuda_conv *c, const void *x, const void *dy, void *dw, void *workspace,
+                               error *e)
 {
-    const conv_choice *choice = &c->choice[CONV_BACKWARD_WEIGHTS];
+    const cuda_conv_choice *choice = &c->choice[CONV_BACKWARD_WEIGHTS];
     return CHECK_CUDNN(cudnnConvolutionBackwardFilter(c->device->cudnn, &one, c->x, x, c->y, dy,
                                                       c->pass[CONV_BACKWARD_WEIGHTS],
                                                       (cudnnConvolutionBwdFilterAlgo_t)choice->algorithm,

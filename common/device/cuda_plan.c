@@ -1,4 +1,4 @@
-/* cudnn_plan.c - turns a graph into a list of steps with fixed memory, for the GPU device.
+/* cuda_plan.c - turns a graph into a list of steps with fixed memory, for the GPU device.
  *
  * 1. Fusion. A convolution followed by a batch norm in evaluation mode becomes one step with the batch norm
  * folded in; an addition and a ReLU behind it are folded in as well. A batch norm with batch statistics takes
@@ -9,7 +9,7 @@
  * 3. Memory. A buffer lives from its first to its last step; buffers that never live at the same time share
  * memory.
  */
-#include "device/cudnn.h"
+#include "device/cuda.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,20 +95,21 @@ static int make_conv(builder *b, int n)
     const bool train = !planning_frozen(&b->w, n);
     const chain run = planning_chain(&b->w, n);
     const conv_shape shape = conv_shape_of(b->w.g, b->p->base.options.batch, n);
-    const conv_options options = {.bias = run.folded != NONE,
-                                  .add = run.addend != NONE,
-                                  .relu = run.relu,
-                                  .backward_weights = train,
-                                  .backward_data = train && planning_needs_gradient(&b->w, x->inputs[0])};
+    const cuda_conv_options options = {.bias = run.folded != NONE,
+                                       .add = run.addend != NONE,
+                                       .relu = run.relu,
+                                       .backward_weights = train,
+                                       .backward_data =
+                                           train && planning_needs_gradient(&b->w, x->inputs[0])};
     if (x->inputs[0] == 0 && b->w.info[0].buffer == NONE && make_normalize(b))
         return ERR_SYSTEM;
     step *s = new_step(b, STEP_CONV, n);
     if (!s)
         return ERR_SYSTEM;
-    s->conv = conv_create(cuda_of(&b->m->base), &shape, &options, b->w.e);
+    s->conv = cuda_conv_create(cuda_of(&b->m->base), &shape, &options, b->w.e);
     if (!s->conv)
         return ERR_SYSTEM;
-    need_scratch(b, conv_workspace(s->conv));
+    need_scratch(b, cuda_conv_workspace(s->conv));
     s->value = run.end;
     s->source = x->inputs[0];
     s->addend = run.addend;
@@ -298,16 +299,16 @@ static int find_algorithms(builder *b)
         if (s->kind != STEP_CONV)
             continue;
         size_t offset = m->offset[b->w.g->nodes[s->node].params[0]];
-        const conv_memory memory = {.x = m->arena + p->buffers.items[s->in].offset,
-                                    .y = m->arena + p->buffers.items[s->out].offset,
-                                    .weights = copies ? (char *)m->small_params + offset * d->number_bytes
-                                                      : (char *)(m->params + offset),
-                                    .weight_gradient =
-                                        copies ? (char *)m->small_gradients + offset * d->number_bytes
-                                               : (char *)(m->gradients + offset),
-                                    .workspace = m->scratch,
-                                    .workspace_bytes = d->workspace_limit};
-        int code = conv_find(s->conv, &memory, b->w.e);
+        const cuda_conv_memory memory = {
+            .x = m->arena + p->buffers.items[s->in].offset,
+            .y = m->arena + p->buffers.items[s->out].offset,
+            .weights =
+                copies ? (char *)m->small_params + offset * d->number_bytes : (char *)(m->params + offset),
+            .weight_gradient = copies ? (char *)m->small_gradients + offset * d->number_bytes
+                                      : (char *)(m->gradients + offset),
+            .workspace = m->scratch,
+            .workspace_bytes = d->workspace_limit};
+        int code = cuda_conv_find(s->conv, &memory, b->w.e);
         if (code)
             return code;
     }
@@ -395,7 +396,7 @@ void cuda_plan_free(plan *base)
     (void)cudaStreamSynchronize(cuda_of(&m->base)->stream);
     for (size_t i = 0; i < p->step_count; i++)
         if (!p->steps[i].backward) /* those refer to what their forward steps own */
-            conv_free(p->steps[i].conv);
+            cuda_conv_free(p->steps[i].conv);
     if (p->statistics)
         (void)cudaFree(p->statistics);
     free(p->steps);

@@ -1,4 +1,4 @@
-/* cuda_load.c - finds and opens the shared object of the GPU device. */
+/* device_library.c - finds and opens the shared object of the GPU device. */
 #include "device/device_ops.h"
 
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ static int open_library(const char *path, const device_library **library, bool *
         return fail(e, ERR_SYSTEM, "the GPU device can't be loaded: %s", why ? why : path);
     }
     const device_library *found = dlsym(object, DEVICE_LIBRARY_SYMBOL);
-    if (!found || found->layout != DEVICE_LAYOUT) {
+    if (!found || strcmp(found->build, DEVICE_BUILD) != 0) {
         dlclose(object);
         return fail(e, ERR_SYSTEM, "%s belongs to another build of onebox: make and install again", path);
     }

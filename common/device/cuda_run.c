@@ -1,5 +1,5 @@
-/* cudnn_run.c - runs the steps of a plan: one case for each kind of step, forward and backward. */
-#include "device/cudnn.h"
+/* cuda_run.c - runs the steps of a plan: one case for each kind of step, forward and backward. */
+#include "device/cuda.h"
 
 #include "base/random.h"
 
@@ -100,16 +100,15 @@ static int run_conv(const run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     if (s->folded == NONE)
-        return conv_forward(s->conv, at(r, s->in), small(r, x, r->m->params, r->m->small_params), NULL, NULL,
-                            at(r, s->out), r->m->scratch, r->e);
+        return cuda_conv_forward(s->conv, at(r, s->in), small(r, x, r->m->params, r->m->small_params), NULL,
+                                 NULL, at(r, s->out), r->m->scratch, r->e);
     const char *folded = r->m->folded;
     size_t bias = r->m->offset[r->g->nodes[s->folded].params[1]];
     int code = cuda_model_fold(r->m, x->params[0], s->folded, r->e);
-    return code
-               ? code
-               : conv_forward(s->conv, at(r, s->in), folded + r->m->offset[x->params[0]] * r->d->number_bytes,
-                              folded + bias * r->d->number_bytes, at(r, s->add), at(r, s->out), r->m->scratch,
-                              r->e);
+    return code ? code
+                : cuda_conv_forward(
+                      s->conv, at(r, s->in), folded + r->m->offset[x->params[0]] * r->d->number_bytes,
+                      folded + bias * r->d->number_bytes, at(r, s->add), at(r, s->out), r->m->scratch, r->e);
 }
 
 static int run_forward(const run *r, const step *s)
@@ -185,13 +184,14 @@ static int run_backward(const run *r, const step *s)
     void *gradient = at(r, s->gradient[0]), *dx = at(r, s->in_gradient);
     switch (s->kind) {
     case STEP_CONV: {
-        int code = dx ? conv_backward_data(s->conv, gradient, small(r, x, r->m->params, r->m->small_params),
-                                           dx, r->m->scratch, r->e)
-                      : 0;
+        int code =
+            dx ? cuda_conv_backward_data(s->conv, gradient, small(r, x, r->m->params, r->m->small_params), dx,
+                                         r->m->scratch, r->e)
+               : 0;
         return code ? code
-                    : conv_backward_weights(s->conv, at(r, s->in), gradient,
-                                            small(r, x, r->m->gradients, r->m->small_gradients),
-                                            r->m->scratch, r->e);
+                    : cuda_conv_backward_weights(s->conv, at(r, s->in), gradient,
+                                                 small(r, x, r->m->gradients, r->m->small_gradients),
+                                                 r->m->scratch, r->e);
     }
     case STEP_BATCHNORM: {
         const kernel_norm n = norm_of(r, s);
