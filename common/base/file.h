@@ -1,8 +1,9 @@
 /* file.h - reading whole files and writing files that are either complete or absent.
  *
- * Writing: out_open makes a temporary sibling (PATH.tmp.<pid>), the caller prints into out.stream, and
- * out_commit flushes, syncs and renames it over PATH. Until then PATH is untouched; after a failure,
- * out_discard or a signal the sibling is gone. "-" writes to standard output.
+ * Writing: out_open makes a temporary file beside PATH (PATH.tmp.RANDOM), the caller prints into out.stream, and
+ * out_commit flushes, syncs and renames it over PATH. Until then PATH is untouched; after a failure, out_discard or a
+ * signal (signals.h) the temporary file is gone. A file that is replaced keeps its mode; of a PATH that is a link, the
+ * file behind it is replaced. "-" writes to standard output.
  * A PATH that is there and no regular file (/dev/null, a named pipe) is written directly: renaming over it
  * would put a plain file in its place.
  */
@@ -15,12 +16,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* A whole file in memory, mapped when that is possible. `data` is not NUL-terminated. */
+/* A whole file in memory, mapped when that is possible. `data` is not NUL-terminated. A mapped file that becomes shorter
+ * while it is read ends the program with a line that names it (signals.h). */
 typedef struct file_view {
     const char *path; /* as given (not copied); "standard input" for "-" */
     const char *data;
     size_t size;
     bool mapped;
+    struct signals_watch *watch; /* of a mapping */
 } file_view;
 
 /* Opens `path` for reading ("-" reads all of standard input). A directory, a missing file and an unreadable one are
@@ -33,16 +36,18 @@ int file_read(file_view *view, const char *path, size_t max, error *e);
 void file_close(file_view *view);
 
 typedef struct out_file {
-    FILE *stream;    /* print here */
-    char *path;      /* the final name */
-    char *temporary; /* the sibling; NULL for standard output, devices and pipes */
+    FILE *stream;    /* print here; a temporary file may be read back too */
+    char *path;      /* as given */
+    char *target;    /* the name behind links */
+    char *temporary; /* the file that is being written; this and target are NULL for "-", devices and pipes */
+    struct signals_watch *watch;
 } out_file;
 
 /* Ownership of `out` stays with the caller; every successful out_open is followed by out_commit or
  * out_discard. */
 int out_open(out_file *out, const char *path, error *e);
 
-/* Ends the writing. On failure (a full disk is noticed here) the sibling is removed and PATH is as it was. */
+/* Ends the writing. On failure (a full disk is noticed here) the temporary file is removed and PATH is as it was. */
 int out_commit(out_file *out, error *e);
 
 /* The same, but a PATH that already holds the same bytes is left alone, with its time; *changed tells. */
@@ -51,9 +56,9 @@ int out_commit_if_changed(out_file *out, bool *changed, error *e);
 /* Gives the writing up. Safe after a failed or finished out_file (zeroed). */
 void out_discard(out_file *out);
 
-/* Removes the siblings of all open out_files when SIGINT, SIGTERM or SIGHUP ends the program. Called once by
- * program_begin. */
-void out_remove_on_signal(void);
+/* Finds out, before long work, whether path can be written. A device or a pipe is not opened: its reader would see the
+ * end. */
+int out_try(const char *path, error *e);
 
 /* All in one: writes `size` bytes to path. */
 int file_write(const char *path, const void *data, size_t size, error *e);

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/program_man.h"
+#include "base/signals.h"
 #include "base/text.h"
 
 #include <stdarg.h>
@@ -222,7 +223,7 @@ static int parse(const program *p, int argc, char **argv, operands *args, error 
 
 bool program_begin(const program *p, int argc, char **argv, operands *args, int *exit_code)
 {
-    out_remove_on_signal();
+    signals_begin(p->name);
     error e = {0};
     *exit_code = 0;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {

@@ -4,6 +4,8 @@
  * buffer and does nothing more. */
 #include "base/text.h"
 
+#include "base/utf8.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -217,13 +219,7 @@ void text_free(text_buffer *b)
 
 int text_shown(text_field f)
 {
-    const size_t most = 80;
-    if (f.size <= most)
-        return (int)f.size;
-    size_t size = most;
-    while (size > most - 4 && ((unsigned char)f.text[size] & 0xc0) == 0x80) /* inside a character */
-        size--;
-    return (int)size;
+    return (int)utf8_cut(f.text, f.size, 80);
 }
 
 void text_names_add(text_names *n, const char *format, ...)

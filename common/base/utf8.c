@@ -26,6 +26,16 @@ bool utf8_valid(const char *text, size_t size)
     return true;
 }
 
+size_t utf8_cut(const char *text, size_t size, size_t max)
+{
+    if (size <= max)
+        return size;
+    size_t cut = max;
+    while (cut > 0 && max - cut < 3 && ((unsigned char)text[cut] & 0xc0) == 0x80) /* inside a character */
+        cut--;
+    return cut;
+}
+
 size_t utf8_encode(uint32_t c, char out[4])
 {
     static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};

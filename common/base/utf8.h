@@ -12,6 +12,9 @@ size_t utf8_length(const char *text, size_t size);
 /* True when text[0..size) is well-formed throughout. */
 bool utf8_valid(const char *text, size_t size);
 
+/* How many bytes of text[0..size) to keep so that they are at most `max` and the last character is whole. */
+size_t utf8_cut(const char *text, size_t size, size_t max);
+
 /* Writes the character c and returns its bytes: 1 to 4. */
 size_t utf8_encode(uint32_t c, char out[4]);
 

@@ -1,0 +1,144 @@
+/* signals.c - see signals.h.
+ *
+ * The list of what is watched is made of entries that are never freed, so that a handler can walk it while another
+ * thread changes it: a new entry is put in front by one atomic store, a released one is marked and used again. An
+ * entry's state says whether its fields may be read; whoever turns FREE into FILLING owns it until it is something else.
+ */
+#include "base/signals.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FREE, FILLING, FILE_TO_REMOVE, MAPPING };
+
+struct signals_watch {
+    struct signals_watch *next;
+    atomic_int state;
+    uintptr_t begin, end; /* of a mapping */
+    char name[PATH_MAX];
+};
+
+static _Atomic(signals_watch *) watches;
+static const char *program_name = "onebox";
+
+/* ---------------------------------------------------------------- the list */
+
+static signals_watch *claim(error *e)
+{
+    for (signals_watch *w = atomic_load(&watches); w; w = w->next) {
+        int free_state = FREE;
+        if (atomic_compare_exchange_strong(&w->state, &free_state, FILLING))
+            return w;
+    }
+    signals_watch *w = mem_zero(1, sizeof *w, "the name of a file", e);
+    if (!w)
+        return NULL;
+    atomic_store(&w->state, FILLING);
+    w->next = atomic_load(&watches);
+    while (!atomic_compare_exchange_weak(&watches, &w->next, w))
+        ;
+    return w;
+}
+
+static signals_watch *watch(const char *name, int state, const void *data, size_t size, error *e)
+{
+    if (strlen(name) >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        fail_system(e, "%s", name);
+        return NULL;
+    }
+    signals_watch *w = claim(e);
+    if (!w)
+        return NULL;
+    strcpy(w->name, name);
+    w->begin = (uintptr_t)data;
+    w->end = w->begin + size;
+    atomic_store(&w->state, state);
+    return w;
+}
+
+signals_watch *signals_watch_file(const char *name, error *e)
+{
+    return watch(name, FILE_TO_REMOVE, NULL, 0, e);
+}
+
+signals_watch *signals_watch_mapping(const char *name, const void *data, size_t size, error *e)
+{
+    return watch(name, MAPPING, data, size, e);
+}
+
+void signals_release(signals_watch *w)
+{
+    if (w)
+        atomic_store(&w->state, FREE);
+}
+
+/* ---------------------------------------------------------------- the handlers */
+
+static void remove_files(void)
+{
+    for (signals_watch *w = atomic_load(&watches); w; w = w->next)
+        if (atomic_load(&w->state) == FILE_TO_REMOVE)
+            unlink(w->name);
+}
+
+static void on_end(int number)
+{
+    remove_files();
+    signal(number, SIG_DFL);
+    raise(number); /* delivered when this handler returns */
+}
+
+static void put(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        return; /* nothing else can be said */
+}
+
+static void on_bus(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    const uintptr_t at = (uintptr_t)info->si_addr;
+    for (signals_watch *w = atomic_load(&watches); w; w = w->next) {
+        if (atomic_load(&w->state) != MAPPING || at < w->begin || at >= w->end)
+            continue;
+        struct stat st;
+        bool shorter = stat(w->name, &st) == 0 && (uintmax_t)st.st_size < w->end - w->begin;
+        put(program_name);
+        put(": ");
+        put(w->name);
+        put(shorter ? ": became shorter while it was read; run this again when nothing writes to it\n"
+                    : ": a part of it cannot be read any more\n");
+        remove_files();
+        _exit(ERR_SYSTEM);
+    }
+    on_end(number);
+}
+
+void signals_ignore_pipe(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+}
+
+void signals_begin(const char *program)
+{
+    static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXCPU};
+    program_name = program;
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        struct sigaction old, new = {.sa_handler = on_end};
+        sigemptyset(&new.sa_mask);
+        if (sigaction(ends[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(ends[i], &new, NULL);
+    }
+    struct sigaction bus = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+    sigemptyset(&bus.sa_mask);
+    sigaction(SIGBUS, &bus, NULL);
+    signal(SIGXFSZ, SIG_IGN);
+}

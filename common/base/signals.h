@@ -1,0 +1,35 @@
+/* signals.h - what happens before a signal ends a program: temporary files are removed, and a mapped input that became
+ * shorter is named.
+ *
+ * A signal can come at any time, in any thread, so the handlers use nothing but a list that only grows and what
+ * POSIX allows in handlers. What is watched is entered before it exists and released after it is gone.
+ */
+#ifndef ONEBOX_BASE_SIGNALS_H
+#define ONEBOX_BASE_SIGNALS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/* Called once, by program_begin; `program` stays with the caller. From then on
+ *   HUP INT QUIT TERM PIPE XCPU   remove watched files and end the program as ever (those ignored at the start stay so),
+ *   XFSZ                          is ignored: the write fails, with a line and ERR_SYSTEM,
+ *   BUS inside a watched mapping  is one line ("PROGRAM: FILE: …") and exit ERR_SYSTEM. */
+void signals_begin(const char *program);
+
+/* Writing to a pipe that nobody reads any more fails, in place of ending the program. */
+void signals_ignore_pipe(void);
+
+/* One file or mapping that is watched. */
+typedef struct signals_watch signals_watch;
+
+/* A file to be removed. NULL with e set when memory is refused or the name is too long for any file. */
+signals_watch *signals_watch_file(const char *name, error *e);
+
+/* data[0..size), mapped from the file `name`. */
+signals_watch *signals_watch_mapping(const char *name, const void *data, size_t size, error *e);
+
+/* NULL is nothing. */
+void signals_release(signals_watch *watch);
+
+#endif
