@@ -47,9 +47,7 @@ static int train(train_setup *s, error *e)
     report.state.device = report.info.conv;
     memcpy(report.info.mean, imagenet_mean, sizeof report.info.mean);
     memcpy(report.info.std, imagenet_std, sizeof report.info.std);
-    int code = text_append(&report.history, e, "%s", s->resumed ? s->state.history : "");
-    if (!code)
-        code = text_append(&report.batches, e, "%s", s->resumed ? s->state.batches : "");
+    int code = s->resumed ? train_report_resume(&report, e) : 0;
     trainer t = train_setup_trainer(s);
     train_report_start(&report, &t.report);
     double start = progress_seconds();
@@ -272,10 +270,8 @@ int train_main(const train_program *p, int argc, char **argv)
     int code;
     if (program_begin(&program_of, argc, argv, &args, &code))
         return code;
-    train_setup s = {.program = &program_of,
-                     .task = p->task,
-                     .o = &o,
-                     .threads = threads_count((int)o.threads)};
+    train_setup s = {
+        .program = &program_of, .task = p->task, .o = &o, .threads = threads_count((int)o.threads)};
     do_run(&s, &e);
     train_setup_free(&s);
     return program_end(&program_of, &e);

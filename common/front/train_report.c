@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---------------------------------------------------------------- files */
@@ -19,6 +20,36 @@ static int write_text(const char *path, const char *header, const text_buffer *r
     if (rows->size)
         fwrite(rows->data, 1, rows->size, out.stream);
     return out_commit(&out, e);
+}
+
+static int read_rows(const char *path, const char *header, const train_rows *rows, const char *state,
+                     text_buffer *b, error *e)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return 0;
+    file_view v;
+    int code = file_open(&v, path, e);
+    if (code)
+        return fail_context(e, "%s needs its rows", state);
+    size_t skip = strlen(header);
+    if (v.size < skip || memcmp(v.data, header, skip) != 0 ||
+        !train_rows_begin(rows, v.data + skip, v.size - skip))
+        code = fail(
+            e, ERR_INPUT,
+            "%s: is not the table that %s goes on from; put that one back, or remove the state to start anew",
+            path, state);
+    else
+        code = text_append_bytes(b, v.data + skip, rows->bytes, e);
+    file_close(&v);
+    return code;
+}
+
+int train_report_resume(train_report *r, error *e)
+{
+    const train_files *f = r->files;
+    int code = read_rows(f->history, HISTORY_COLUMNS, &r->state.history, f->state, &r->history, e);
+    return code ? code : read_rows(f->batches, BATCHES_COLUMNS, &r->state.batches, f->state, &r->batches, e);
 }
 
 /* ---------------------------------------------------------------- callbacks */
@@ -154,14 +185,23 @@ static bool on_point_due(void *context)
 
 static int on_point(void *context, const trainer_point *next, const float *params, error *e)
 {
+    (void)e;
     train_report *r = context;
     train_state s = r->state;
+    error refused = {0};
     s.point = *next;
-    s.history = r->history.data;
-    s.batches = r->batches.data;
-    int code = train_state_save(r->files->state, &s, r->graph, r->recipe, params, e);
+    s.history = train_rows_of(r->history.data, r->history.size);
+    s.batches = train_rows_of(r->batches.data, r->batches.size);
+    if (!train_state_save(r->files->state, &s, r->graph, r->recipe, params, &refused)) {
+        r->state_refused = false;
+    } else if (!r->state_refused) {
+        r->state_refused = true;
+        progress_clear(&r->progress);
+        program_note(r->program, "%s; the training goes on, and tries it again after other epochs",
+                     refused.text);
+    }
     r->state_written = progress_seconds();
-    return code;
+    return 0;
 }
 
 void train_report_start(train_report *r, trainer_report *callbacks)

@@ -224,8 +224,11 @@ int train_setup_resume(train_setup *s, error *e)
     int code = state_facts(s, e);
     const bool there = access(s->files.state, F_OK) == 0;
     if (!code && there && !s->o->resume)
-        program_note(s->program, "%s of an interrupted training is here: --resume would go on with it",
-                     s->files.state);
+        program_note(
+            s->program,
+            "%s of an interrupted training is here: --resume would go on with it, but no longer after an epoch of "
+            "this training",
+            s->files.state);
     if (code || !s->o->resume)
         return code;
     if (!there) {

@@ -1,5 +1,9 @@
+/* A state is a safetensors file: what is short goes into the metadata as text, parameters and moments are the
+ * tensors. The tables of a training grow with every batch and are not in it: it says how many bytes of them are
+ * valid. Reading trusts nothing: format, facts, place, shapes and values are checked one after the other. */
 #include "nn/train_state.h"
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "nn/history.h"
 #include "nn/initial.h"
@@ -9,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "onebox state 1"
+#define FORMAT "onebox state 2"
+#define OLD_FORMAT "onebox state 1"
 
 /* What stands behind a parameter's name: the parameter itself and its two moments. */
 enum { KINDS = 3, NAME = sizeof((param *)0)->name + 8 };
@@ -21,14 +26,53 @@ static int kinds_of(const param *p, const trainer_point *point, const recipe *r)
     return point->epoch > 0 && p->trainable && p->group >= r->phases[point->phase].from ? KINDS : 1;
 }
 
+/* ---------------------------------------------------------------- rows of a table */
+
+train_rows train_rows_of(const char *rows, size_t bytes)
+{
+    train_rows r = {.bytes = bytes};
+    sha256_hex(rows, bytes, r.sha256);
+    return r;
+}
+
+bool train_rows_begin(const train_rows *r, const char *rows, size_t size)
+{
+    return r->bytes <= size && strcmp(train_rows_of(rows, r->bytes).sha256, r->sha256) == 0;
+}
+
+enum { ROWS_TEXT = 96 };
+
+static const char *rows_text(const train_rows *r, char text[ROWS_TEXT])
+{
+    snprintf(text, ROWS_TEXT, "%zu %s", r->bytes, r->sha256);
+    return text;
+}
+
+static bool read_rows(const char *text, train_rows *r)
+{
+    text_field f[2];
+    int64_t bytes;
+    if (!text || text_split(text, strlen(text), ' ', f, 2) != 2 ||
+        !text_int(f[0].text, f[0].size, 0, INT64_MAX, &bytes) || f[1].size != sizeof r->sha256 - 1)
+        return false;
+    r->bytes = (size_t)bytes;
+    memcpy(r->sha256, f[1].text, sizeof r->sha256);
+    return true;
+}
+
 /* ---------------------------------------------------------------- writing */
 
 static int save_with(const char *path, const train_state *s, const char *point, const char *smoothed,
                      const graph *g, const recipe *r, const float *params, error *e)
 {
     const float *const arrays[KINDS] = {params, s->point.first, s->point.second};
-    const safetensors_meta meta[] = {{"format", FORMAT},      {"point", point},        {"smoothed", smoothed},
-                                     {"history", s->history}, {"batches", s->batches}, {"device", s->device}};
+    char history[ROWS_TEXT], batches[ROWS_TEXT];
+    const safetensors_meta meta[] = {{"format", FORMAT},
+                                     {"point", point},
+                                     {"smoothed", smoothed},
+                                     {"history", rows_text(&s->history, history)},
+                                     {"batches", rows_text(&s->batches, batches)},
+                                     {"device", s->device}};
     enum { META = sizeof meta / sizeof *meta };
     safetensors_meta all[META + TRAIN_FACTS];
     memcpy(all, meta, sizeof meta);
@@ -93,6 +137,12 @@ static int read_point(const safetensors *st, const recipe *r, trainer_point *poi
 static int read_texts(const safetensors *st, train_state *s, error *e)
 {
     const char *path = st->view.path, *format = safetensors_value(st, "format");
+    if (format && strcmp(format, OLD_FORMAT) == 0)
+        return fail(
+            e, ERR_INPUT,
+            "%s: was written by an earlier version of this program: finish the training with that one, or "
+            "remove the file to start anew",
+            path);
     if (!format || strcmp(format, FORMAT) != 0)
         return damaged(path, "its 'format' is not '" FORMAT "'", e);
     for (int i = 0; i < s->fact_count; i++) {
@@ -103,15 +153,15 @@ static int read_texts(const safetensors *st, train_state *s, error *e)
                         "anew",
                         path, s->facts[i].name);
     }
-    s->history = safetensors_value(st, "history");
-    s->batches = safetensors_value(st, "batches");
     s->device = safetensors_value(st, "device");
-    return s->history && s->batches && s->device ? 0 : damaged(path, "its tables are missing", e);
+    bool rows = read_rows(safetensors_value(st, "history"), &s->history) &&
+                read_rows(safetensors_value(st, "batches"), &s->batches);
+    return rows && s->device ? 0 : damaged(path, "it does not say which rows of the tables are its own", e);
 }
 
 static int read_array(const safetensors *st, const param *p, const char *ending, float *array, error *e)
 {
-    char name[NAME], what[NAME + 40];
+    char name[NAME], what[NAME + 48];
     snprintf(name, sizeof name, "%s%s", p->name, ending);
     const safetensors_tensor *t = safetensors_find(st, name);
     bool fits = t && t->dims == p->dims;
@@ -121,7 +171,7 @@ static int read_array(const safetensors *st, const param *p, const char *ending,
     if (!fits)
         return damaged(st->view.path, what, e);
     int code = safetensors_floats(t, st->view.path, array + p->offset, e);
-    snprintf(what, sizeof what, "tensor '%s' holds what is no number", name);
+    snprintf(what, sizeof what, "tensor '%s' holds a value that is not finite", name);
     for (size_t i = 0; i < p->count && !code; i++)
         if (!isfinite(array[p->offset + i]))
             code = damaged(st->view.path, what, e);
@@ -139,8 +189,9 @@ static int read_arrays(train_state_file *f, const trainer_point *point, const gr
             if (code)
                 return code;
         }
-    return count == f->file.count ? 0
-                                  : damaged(f->file.view.path, "it has tensors that the network has not", e);
+    return count == f->file.count
+               ? 0
+               : damaged(f->file.view.path, "it has tensors that the network does not have", e);
 }
 
 int train_state_open(train_state_file *f, const char *path, train_state *s, const graph *g, const recipe *r,

@@ -65,7 +65,7 @@ many=(--set phase.head.epochs=40 --set phase.all.epochs=8)
     begun x "${many[@]}"
     run "${detn[@]}" --bb "$shapes/bb.csv" --epochs 1 -o x.ckpt
     assert_success
-    assert_line "train-detn: x.state of an interrupted training is here: --resume would go on with it"
+    assert_line --regexp "^train-detn: x.state of an interrupted training is here: --resume would go on with it, but"
     [ ! -e x.state ]
 }
 
@@ -105,4 +105,43 @@ many=(--set phase.head.epochs=40 --set phase.all.epochs=8)
     run "${detn[@]}" --bb "$shapes/bb.csv" --resume --lr-find x.tsv
     assert_failure 2
     assert_output --partial "--resume belongs to a training"
+}
+
+# header FILE: the header of a safetensors file
+header() {
+    tail -c +9 "$1" | head -c "$(od -An -tu8 -N8 "$1" | xargs)"
+}
+
+@test "the state holds no rows of the tables, so that it does not grow with them" {
+    begun x "${many[@]}"
+    assert_regex "$(header x.state)" '"batches":"[0-9]+ [0-9a-f]{64}"'
+    run grep -F '\t' <(header x.state)
+    assert_failure 1
+}
+
+@test "a state whose tables are gone or others is refused, and a table without a file begins anew" {
+    begun x "${many[@]}"
+    cp x.batches.tsv in.batches
+    sed 's/head/haed/' in.batches >x.batches.tsv
+    run go_on x "${many[@]}"
+    assert_failure 3
+    assert_line --partial "x.batches.tsv: is not the table that x.state goes on from; put that one back, or remove the state"
+    rm x.batches.tsv
+    run go_on x "${many[@]}"
+    assert_failure 3
+    assert_line --partial "x.state needs its rows: x.batches.tsv: cannot open"
+    [ -e x.state ] && [ ! -e x.ckpt ]
+    cp in.batches x.batches.tsv
+    go_on x "${many[@]}" --history /dev/null
+}
+
+@test "a state that cannot be written is remarked once, and the training goes on to the same bytes" {
+    "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 --epochs 5 -o whole.ckpt >/dev/null
+    # With the moments of all layers the state is three times the checkpoint.
+    limit=$(($(stat -c %s whole.ckpt) * 2 / 1024))
+    run bash -c 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"' bash $limit \
+        "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 --epochs 5 --state-every 0 -o x.ckpt
+    assert_success
+    assert_equal "$(grep -c 'x.state: .*File too large; the training goes on, and tries it again' <<<"$output")" 1
+    cmp whole.ckpt x.ckpt
 }

@@ -80,13 +80,15 @@ static bool point_due(void *context)
     return ((told *)context)->keep;
 }
 
+static const char rows[] = "rows\twith\ttabs\n";
+
 static train_state state_of(void)
 {
     return (train_state){.facts = {{"recipe", "this one"}, {"labels", "those"}},
                          .fact_count = 2,
                          .device = "a processor",
-                         .history = "rows\twith\ttabs\n",
-                         .batches = ""};
+                         .history = train_rows_of(rows, sizeof rows - 1),
+                         .batches = train_rows_of("", 0)};
 }
 
 static int on_point(void *context, const trainer_point *next, const float *params, error *e)
@@ -246,7 +248,8 @@ int main(void)
             const kept_point *p = &whole.points[i];
             train_state s = state_of(), back = state_of();
             s.point = (trainer_point){p->at.phase, p->at.epoch, p->at.smooth, p->first, p->second};
-            back.history = back.batches = back.device = NULL;
+            back.history = back.batches = (train_rows){0};
+            back.device = NULL;
             CHECK(train_state_save(path, &s, &net, &plans, p->params, &e) == 0, "%s", e.text);
             train_state_file f;
             if (train_state_open(&f, path, &back, &net, &plans, again, &e)) {
@@ -254,9 +257,14 @@ int main(void)
                 break;
             }
             CHECK(memcmp(again, p->params, bytes) == 0, "parameters of point %d", i);
-            CHECK(strcmp(back.history, s.history) == 0 && strcmp(back.batches, "") == 0 &&
+            CHECK(train_rows_begin(&back.history, rows, sizeof rows - 1) &&
+                      back.history.bytes == sizeof rows - 1 && back.batches.bytes == 0 &&
                       strcmp(back.device, s.device) == 0,
                   "texts of point %d", i);
+            CHECK(!train_rows_begin(&back.history, "rows\twith\ttab\n", sizeof rows - 2) &&
+                      !train_rows_begin(&back.history, "rows\twith\tdabs\n", sizeof rows - 1) &&
+                      train_rows_begin(&back.history, "rows\twith\ttabs\nand\tmore\n", sizeof rows + 8),
+                  "other rows, or fewer, are taken for those of point %d", i);
             CHECK(back.point.phase == p->at.phase && back.point.epoch == p->at.epoch &&
                       back.point.smooth.average == p->at.smooth.average &&
                       back.point.smooth.count == p->at.smooth.count,
@@ -287,15 +295,17 @@ int main(void)
         refused(path, &mine, &shorter, "its 'point' is not in the phases to run");
         forge("\"point\":\"2 2\"", "\"point\":\"2 3\"");
         refused("forged.state", &mine, &plans, "its 'point' is not in the phases to run");
-        forge("onebox state 1", "onebox state 2");
+        forge("onebox state 2", "onebox state 1");
+        refused("forged.state", &mine, &plans, "was written by an earlier version of this program");
+        forge("onebox state 2", "onebox state 3");
         refused("forged.state", &mine, &plans, "its 'format' is not");
         forge("\"smoothed\":\"", "\"smoothes\":\"");
         refused("forged.state", &mine, &plans, "its 'smoothed' is not two numbers");
         forge("\"history\":", "\"hostory\":");
-        refused("forged.state", &mine, &plans, "its tables are missing");
+        refused("forged.state", &mine, &plans, "does not say which rows of the tables are its own");
         forge("\"conv1.weight.second\"", "\"conv1.weight.secomd\"");
         refused("forged.state", &mine, &plans, "tensor 'conv1.weight.second' is missing");
-        forge("rows", "rows");
+        forge("onebox state 2", "onebox state 2");
         CHECK(truncate("forged.state", 1000) == 0, "no forged.state");
         refused("forged.state", &mine, &plans, "forged.state");
         refused("nothing.state", &mine, &plans, "nothing.state");
