@@ -54,11 +54,20 @@ typedef struct reader {
     size_t count, capacity;
 } reader;
 
+/* The line where the parser is. Expat 2.9 calls the older function deprecated. */
+static unsigned long long line_of(const reader *r)
+{
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 9)
+    return XML_GetCurrentLineNumber64(r->parser);
+#else
+    return XML_GetCurrentLineNumber(r->parser);
+#endif
+}
+
 static void stop(reader *r, const char *what, const char *which)
 {
     if (!r->e->code)
-        fail(r->e, ERR_INPUT, "%s:%lu: %s%s", r->path, (unsigned long)XML_GetCurrentLineNumber(r->parser),
-             what, which);
+        fail(r->e, ERR_INPUT, "%s:%llu: %s%s", r->path, line_of(r), what, which);
     XML_StopParser(r->parser, XML_FALSE);
 }
 
@@ -270,8 +279,7 @@ static int parse(reader *r, const file_view *view)
     XML_SetCharacterDataHandler(r->parser, on_text);
     XML_SetEntityDeclHandler(r->parser, on_entity);
     if (XML_Parse(r->parser, view->data, (int)view->size, 1) != XML_STATUS_OK && !r->e->code)
-        fail(r->e, ERR_INPUT, "%s:%lu: no well-formed XML: %s", r->path,
-             (unsigned long)XML_GetCurrentLineNumber(r->parser),
+        fail(r->e, ERR_INPUT, "%s:%llu: no well-formed XML: %s", r->path, line_of(r),
              XML_ErrorString(XML_GetErrorCode(r->parser)));
     XML_ParserFree(r->parser);
     return r->e->code;

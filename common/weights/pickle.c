@@ -283,8 +283,8 @@ static int push_long(machine *m)
 
 static int push_line(machine *m) /* Python 2 has large numbers in decimal */
 {
-    const char *text;
-    size_t size;
+    const char *text = NULL;
+    size_t size = 0;
     int64_t value;
     if (take_line(m, &text, &size))
         return ERR_INPUT;

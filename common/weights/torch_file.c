@@ -274,7 +274,7 @@ static int parse_tensor(torch_tensor *t, const pickle_items *call, const storage
 {
     const pickle_value *v = call->values;
     storage named;
-    uint64_t start, offset;
+    uint64_t start, offset = 0;
     int dims;
     if (!parse_storage(&v[0], &named, &start) || v[1].kind != PICKLE_INT || v[1].integer < 0 ||
         !take_sizes(&v[2], t->t.shape, &t->t.dims) || !take_sizes(&v[3], t->strides, &dims) ||
