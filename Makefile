@@ -20,6 +20,7 @@ BIN     ?= bin
 CUDA    ?= auto
 #? PREFIX      where install puts things [/usr/local]; DESTDIR is put before it
 PREFIX  ?= /usr/local
+$(call at_home,BUILD BIN PREFIX DESTDIR CUDA_HOME CUDNN_HOME)
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
@@ -264,7 +265,7 @@ clean: ## remove objects and programs; data and products stay
 distclean: clean ## remove the products too: trained models, predictions, pictures (data stays)
 	find '$(OUT)' -mindepth 1 ! -name .gitignore -delete
 help: ## this text
-	@awk -f scripts/help.awk Makefile pipeline.mk
+	@awk -f scripts/help.awk Makefile scripts/settings.mk pipeline.mk scripts/published.mk scripts/records.mk
 
 -include $(CUDA_O:.o=.d)
 -include $(STANDIN_SO_O:.o=.d)

@@ -1,13 +1,19 @@
-# What Makefile and pipeline.mk both need. Included first by Makefile, and by onebox.mk of an installed copy.
+# make.mk - words of make that Makefile and the pipeline share. Included first by Makefile, and by onebox.mk.
 
+empty :=
+blank := $(empty) $(empty)
+tab   := $(empty)	$(empty)
 comma := ,
-# $(call recorded,TEXT OF A FILE,WANTED): something when they are equal. Make 4.3 doesn't always take the last newline off
-# what it reads with $(file <…), so the text may have one.
-recorded = $(or $(call equal,$1,$2),$(call equal,$1,$2$(nl)))
-equal    = $(if $(subst x$1,,x$2)$(subst x$2,,x$1),,equal)
+hash  := \#
 define nl
 
 
 endef
+# $(call recorded,TEXT OF A FILE,WANTED): something when they are equal. Make 4.3 does not always take the last newline
+# off what it reads with $(file <…), so the text may have one.
+recorded = $(or $(call equal,$1,$2),$(call equal,$1,$2$(nl)))
+equal    = $(if $(subst x$1,,x$2)$(subst x$2,,x$1),,equal)
+# $(call at_home,VARIABLES): a leading ~/ in their values is the home folder, whether or not a shell has seen it.
+at_home  = $(foreach v,$1,$(eval override $v := $$(patsubst ~/%,$$(HOME)/%,$$($v))))
 # All processors, unless make was told how many jobs to run.
-jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$$(nproc))
+jobs     = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$$(nproc))

@@ -11,7 +11,8 @@ MAKEFLAGS += --no-builtin-rules
 build_targets := all help
 .PHONY: $(build_targets)
 help:
-	@awk -v installed=1 -f $(share)/scripts/help.awk $(share)/pipeline.mk
+	@awk -v installed=1 -f $(share)/scripts/help.awk $(addprefix $(share)/,scripts/settings.mk pipeline.mk \
+	  scripts/published.mk scripts/records.mk)
 all: ;
 
 include $(share)/scripts/make.mk

@@ -1,0 +1,115 @@
+# settings.mk - what can be set, and where annotations, pictures and weights are. Included by pipeline.mk.
+
+-include config.mk
+-include $(patsubst ~/%,$(HOME)/%,$(or $(OUT),out))/config.mk
+
+##@ Settings of the pipeline (make VARIABLE=VALUE …, or lines in config.mk)
+#? DATA        folder that `make data` fills
+DATA       ?= data
+#? VOC         folder with annotations/pascal_train2007.json or Annotations/*.xml, and JPEGImages/;
+#?             or with one COCO JSON (annotations/*.json, result.json, _annotations.coco.json), and images/
+VOC        ?= $(DATA)/VOC2007
+#? SPLIT       the list of VOC/ImageSets/Main to use
+SPLIT      ?= train
+#? JSON        COCO-like annotations instead of VOC's, together with IMAGES
+JSON       ?=
+#? IMAGES      folder of the pictures [VOC/JPEGImages, VOC/images, or beside the JSON]
+IMAGES     ?=
+#? WEIGHTS     ImageNet weights to start from (safetensors), or none
+WEIGHTS    ?= $(DATA)/resnet34.safetensors
+#? ORDER       row order of the CSV files: set (that of the reference run) or id
+ORDER      ?= set
+#? VAL_PCT     share of validation pictures
+VAL_PCT    ?= 0.2
+#? SPLIT_SEED  seed of the split into training and validation
+SPLIT_SEED ?= 42
+#? OUT         folder of all products
+OUT        ?= out
+#? VAL         list of validation pictures; name one of your own to use it instead of OUT/val.txt
+VAL        ?= $(OUT)/val.txt
+#? SIZE        side of the network's input, a multiple of 32; gives OUT/SIZE.cache its name
+SIZE       ?= 224
+#? SEED        seed of the trainings [the recipe's]
+SEED       ?=
+#? THREADS     threads of each program [all processors]
+THREADS    ?=
+#? RECIPES     folder of cls.recipe, bbox.recipe and detn.recipe
+RECIPES    ?= $(here)recipes
+#? TRAINFLAGS  more options for the trainings: TRAINFLAGS='--epochs 1 --set batch=32'
+TRAINFLAGS ?=
+#? RESUME      1: trainings that were interrupted go on after the last epoch that OUT/MODEL.state holds
+RESUME     ?=
+
+##@ Settings of the demo and the downloads
+#? DEMO_OUT       folder of all that the demo makes; then `make status OUT=out/demo`, why, params-diff …
+DEMO_OUT      ?= out/demo
+#? DEMO_PICTURES  how many drawings; fewer are faster and worse
+DEMO_PICTURES ?= 4000
+#? DEMO_SEED      another number draws other pictures
+DEMO_SEED     ?= 1
+#? VOC_MIRRORS      folders (URLs) of the tar files [host.robots.ox.ac.uk, pjreddie.com]
+VOC_MIRRORS     ?=
+#? WEIGHTS_MIRRORS  files (URLs), safetensors or .pth [huggingface.co, download.pytorch.org]
+WEIGHTS_MIRRORS ?=
+
+# ---------------------------------------------------------------- names make cannot work with
+
+paths   := DATA VOC JSON IMAGES WEIGHTS OUT VAL RECIPES BIN DEMO_OUT
+awkward := : ; % $(hash) ' " ` $$ * ? & | < > ( ) \$(blank)
+$(call at_home,$(paths))
+demo_settings := VOC=$(DEMO_OUT)/voc SPLIT=trainval JSON= IMAGES= WEIGHTS=none SIZE=96 RECIPES=$(here)recipes/demo \
+  VAL=$(DEMO_OUT)/val.txt DEMO_PICTURES=$(DEMO_PICTURES) DEMO_SEED=$(DEMO_SEED)
+
+refuse_path = $(error $1='$($1)': make cannot handle $2 in a file name; give it a plain name with `ln -s`)
+$(foreach p,$(paths),$(if $(word 2,$($p)),$(call refuse_path,$p,a blank)))
+$(foreach p,$(paths),$(foreach c,$(awkward),$(if $(findstring $c,$($p)),$(call refuse_path,$p,$c))))
+
+# ---------------------------------------------------------------- annotations: SOURCE; pictures: PICTURES; or a refusal
+
+json_of_voc := $(VOC)/annotations/pascal_$(SPLIT)2007.json
+# The forms in which annotation tools export COCO.
+coco_of_voc := $(wildcard $(VOC)/annotations/*.json $(VOC)/annotations.json $(VOC)/result.json \
+  $(VOC)/_annotations.coco.json)
+PICTURES    := $(or $(IMAGES),$(patsubst %/.,%,$(firstword $(wildcard $(VOC)/JPEGImages/. $(VOC)/images/.) \
+  $(if $(wildcard $(VOC)/_annotations.coco.json),$(VOC)/.))),$(VOC)/JPEGImages)
+refusal     :=
+
+ifneq ($(JSON),)
+SOURCE  := $(JSON)
+ifeq ($(wildcard $(JSON)),)
+refusal := there is no file JSON=$(JSON)
+else ifeq ($(IMAGES),)
+refusal := JSON=$(JSON) needs IMAGES=DIR, the folder of its pictures
+endif
+else ifneq ($(wildcard $(json_of_voc)),)
+SOURCE  := $(json_of_voc)
+else ifneq ($(wildcard $(VOC)/Annotations/.),)
+SOURCE  := $(OUT)/voc.json
+else ifneq ($(coco_of_voc),)
+SOURCE  := $(firstword $(coco_of_voc))
+ifneq ($(word 2,$(coco_of_voc)),)
+refusal := there are $(words $(coco_of_voc)) JSON files in $(VOC); name one: JSON=$(SOURCE) IMAGES=$(PICTURES)
+endif
+else
+define refusal
+no annotations in $(VOC): `$(typed) data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
+`VOC=DIR` names a folder with annotations (XML or JSON) and pictures, `JSON=FILE IMAGES=DIR` names the two one by one;
+`$(typed) demo` draws pictures of its own and trains on them in some minutes, without any data
+endef
+endif
+ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
+refusal := there is no folder $(PICTURES): name the folder of the pictures with IMAGES=DIR
+endif
+
+define weights_refusal
+no weights at $(WEIGHTS): `$(typed) data` downloads those of torchvision's ImageNet ResNet-34 (87 MB);
+`WEIGHTS=FILE` names your own, as import-weights makes them of PyTorch's; `WEIGHTS=none` starts from random weights;
+`$(typed) demo` trains a small network without any
+endef
+
+# Prerequisites of what needs data or weights: building them is refused in these words.
+.PHONY: no-data no-weights
+no-data:
+	$(error $(refusal))
+no-weights:
+	$(error $(weights_refusal))

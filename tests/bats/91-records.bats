@@ -1,0 +1,121 @@
+# What make's records hold, what `make accept` does, and names that begin with ~/; with stand-ins for the programs.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+load ../lib/standins
+
+setup() {
+    standin_tree
+}
+
+@test "records have the text that they always had, so that a new version retrains nothing" {
+    printf '# a remark\n\narch  resnet34 # that one\n\tsize 224\nphase top from layer3 lr 1e-5 epochs 2\nphase  head from head lr 1e-2 epochs 3\n' \
+        >recipes/cls.recipe
+    run -0 mk out/cls.ckpt out/lr/cls.head.tsv out/lr/cls.top.tsv SEED=3
+    settings=$(printf '%s\n' 'model_version 1' 'weights given' 'split train 0.2 42 set' 'size 224' 'seed 3' 'options ')
+    run -0 cat out/.made/cls
+    assert_output "$settings
+arch resnet34
+size 224
+phase top from layer3 lr 1e-5 epochs 2
+phase head from head lr 1e-2 epochs 3"
+    run -0 cat out/.made/lr.cls.head
+    assert_output "$settings
+rates 1e-5 100
+arch resnet34
+size 224
+phase head from head"
+    run -0 cat out/.made/lr.cls.0
+    assert_output "$settings
+arch resnet34
+size 224
+phase head from head lr 1e-2 epochs 3"
+    run -0 cat out/.made/lr.cls.top
+    assert_output "$settings
+rates 2e-8,2e-7,2e-5 10
+arch resnet34
+size 224
+phase head from head lr 1e-2 epochs 3
+phase top from layer3"
+    # phase head is not the recipe's first one: the training's checkpoint after one phase is not that of head
+    run -0 grep -h ^command out/log/lr.cls.0.log
+    assert_output --partial "--until head"
+    assert_equal "$(cat out/.made/csv)" "$(printf '%s\n' 'order set' 'val_pct 0.2' 'split_seed 42')"
+    assert_equal "$(cat out/.made/cache)" "$(printf '%s\n' 'images voc/JPEGImages' 'size 224')"
+}
+
+@test "a full disk leaves no half checkpoint under a final name" {
+    mk out/cls.ckpt >/dev/null
+    later
+    head -c 100000 /dev/zero >>out/cls.0.ckpt
+    # shellcheck disable=SC2016 # for that shell
+    run -2 bash -c 'ulimit -f 40; env -i PATH="$PATH" make VOC=voc out/lr/cls.0.ckpt'
+    [ ! -e out/lr/cls.0.ckpt ]
+    assert_equal "$(ls out/lr)" ""
+    run -0 mk out/lr/cls.0.ckpt
+    cmp out/cls.0.ckpt out/lr/cls.0.ckpt
+}
+
+@test "make accept keeps what was made from the model up to date" {
+    products=(out/cls.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png} out/pictures/{09-cls-grid,21-cls-curves}.png)
+    mk "${products[@]}" >/dev/null
+    calls >/dev/null
+    sed -i 's/1e-2/2e-2/' recipes/cls.recipe
+    later
+    before=$(tree_state)
+    run -0 mk -n accept
+    assert_equal "$(tree_state)" "$before"
+    run -0 mk accept
+    assert_output "out/cls: accepted as it is, with 8 files made from it"
+    run -0 mk -q "${products[@]}"
+    assert_equal "$(calls)" ""
+}
+
+@test "make accept leaves stale what is so for another reason" {
+    mk out/cls.metrics.json out/cls.curves.png out/bbox.ckpt >/dev/null
+    calls >/dev/null
+    later
+    echo more >>out/val.txt # other pictures to judge
+    touch bin/render
+    run -0 mk accept
+    run -0 mk -q out/cls.ckpt
+    run -0 mk out/cls.metrics.json out/cls.curves.png
+    assert_equal "$(calls)" "evaluate predict render"
+    # predictions of an older model
+    later
+    mk out/cls.ckpt SEED=2 >/dev/null
+    calls >/dev/null
+    run -0 mk accept SEED=3
+    run -0 mk out/cls.metrics.json SEED=3
+    assert_equal "$(calls)" "evaluate predict"
+}
+
+@test "~/ is the home folder in every setting that names a file or a folder" {
+    HOME=$PWD/home
+    mkdir home
+    cp -r voc data recipes home
+    cp home/data/resnet34.safetensors home/weights
+    echo 1.jpg >home/mine.txt
+    in_home=(VOC='~/voc' OUT='~/o' VAL='~/mine.txt' RECIPES='~/recipes' WEIGHTS='~/weights')
+    run -0 mk "${in_home[@]}" "$HOME/o/cls.metrics.json"
+    [ -e home/o/cls.ckpt ]
+    grep -q -e "--val $HOME/mine.txt --weights $HOME/weights --recipe $HOME/recipes/cls.recipe" last.train-cls
+    echo 'SEED = 5' >home/o/config.mk
+    run -0 mk -n "${in_home[@]}" "$HOME/o/cls.ckpt"
+    assert_output --partial "--seed 5"
+    run -0 mk -n csv JSON='~/voc/annotations/pascal_train2007.json' IMAGES='~/voc/JPEGImages'
+    assert_output --partial " $HOME/voc/annotations/pascal_train2007.json"
+    cp -r bin home
+    touch home/bin/draw-set bin/import-weights
+    run -0 mk -n demo DEMO_OUT='~/demo' BIN='~/bin'
+    assert_output --partial "$HOME/bin/draw-set"
+    assert_output --partial "$HOME/demo/voc"
+    refute_output --partial '~'
+    run -0 mk -n data DATA='~/data' BIN=bin
+    refute_output --partial '~'
+    run mk -pq all PREFIX='~/p' BUILD='~/build' BIN='~/bin'
+    for name in PREFIX BUILD BIN; do
+        assert_output --regexp "$name := $HOME/(p|build|bin)"
+    done
+    [ ! -e '~' ]
+}
