@@ -183,7 +183,7 @@ $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o $(LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
-build_targets := all units check asan bench gpu-check lint deps man install uninstall clean distclean help
+build_targets := all units check asan bench gpu-check lint documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) $(STANDIN_SO) ## build the unit tests and what they run
 
@@ -219,29 +219,39 @@ lint: ## format of the sources, shellcheck, gcc and clang without a warning (nee
 	+$(MAKE) --no-print-directory $(jobs) CC=gcc CFLAGS='-O2 -Werror' BUILD=$(BUILD)/gcc BIN=$(BUILD)/gcc/bin all units
 	+$(MAKE) --no-print-directory $(jobs) CC=clang CFLAGS='-O2 -Werror' BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin all units
 
+#? DOCUMENTS   what `make documents` runs; those of VOC need DATA, doc/own-pictures.md a folder MYPETS of photos
+DOCUMENTS ?= doc/lesson.md $(if $(wildcard $(VOC)/JPEGImages/.),doc/published-run.md $(and $(MYPETS),doc/own-pictures.md) \
+  doc/make.md $(and $(MYPETS),README.md) doc/files.md doc/experiments.md)
+documents: all ## run the commands that the documents show, in build/documents, and write what they say into them (an hour)
+	@tests/lib/documents.bash checkout $(BUILD)/documents '$(BIN)' '$(DATA)' '$(MYPETS)'
+	@tests/lib/documents.bash write $(BUILD)/documents $(DOCUMENTS)
+
 deps: ## install the Debian packages that building and testing need (root or sudo)
 	@scripts/deps check
 
 ##@ Install and clean
-# Manual pages: a program prints its own, onebox(7) lists them all.
+# Manual pages: a program prints its own; those of man/ are filled in from them and from the headers that hold the columns.
 MAN1 := $(STAGES:%=$(BUILD)/man/%.1)
-MAN  := $(MAN1) $(BUILD)/man/onebox.7
+MAN5 := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.5))
+MAN  := $(MAN1) $(MAN5) $(BUILD)/man/onebox.7
+columns := $(wildcard common/voc/anno.h common/nn/history.h)
 man: $(MAN) ## manual pages in build/man: man -l build/man/predict.1
 $(MAN1): $(BUILD)/man/%.1: $(BIN)/%
 	$(call say,MAN)
 	$(Q)$< --man >$@
-$(BUILD)/man/onebox.7: man/onebox.7 scripts/man.awk $(MAN1)
+$(BUILD)/man/onebox.7 $(MAN5): $(BUILD)/man/%: man/% scripts/man.awk $(columns) $(MAN1)
 	$(call say,MAN)
-	$(Q)awk -f scripts/man.awk $(MAN1) $< >$@
+	$(Q)awk -f scripts/man.awk $(MAN1) $(columns) $< >$@
 
 # What install puts where, below PREFIX; uninstall removes these files and the folders of ours that are empty then.
 share        := share/onebox
 completions  := share/bash-completion/completions
-share_files  := $(wildcard README.md NEWS.md LICENSE THIRD-PARTY.md doc/*.md pipeline.mk recipes/*.recipe recipes/*/*.recipe) \
+share_files  := $(wildcard README*.md NEWS.md SPEED.md CONTRIBUTING.md LICENSE THIRD-PARTY.md doc/*.md doc/img/*.png pipeline.mk recipes/*.recipe recipes/*/*.recipe) \
   $(filter-out scripts/deps scripts/cuda scripts/completion.bash scripts/onebox scripts/onebox.mk scripts/man.awk,$(wildcard scripts/*))
 share_dirs   := $(patsubst %/,%,$(sort $(filter-out ./,$(dir $(share_files)))))
-install_dirs := bin share/man/man1 share/man/man7 $(completions) $(share) $(share_dirs:%=$(share)/%)
+install_dirs := bin share/man/man1 share/man/man5 share/man/man7 $(completions) $(share) $(share_dirs:%=$(share)/%)
 installed    := $(STAGES:%=bin/%) bin/onebox $(STAGES:%=share/man/man1/%.1) share/man/man1/onebox.1 share/man/man7/onebox.7 \
+  $(patsubst man/%,share/man/man5/%,$(wildcard man/*.5)) \
   $(addprefix $(completions)/,onebox $(STAGES)) $(share)/onebox.mk $(share_files:%=$(share)/%)
 to            = $(DESTDIR)$(PREFIX)
 install: all man ## install programs, recipes, manual pages, completion and the pipeline (command onebox) below PREFIX
@@ -249,6 +259,7 @@ install: all man ## install programs, recipes, manual pages, completion and the 
 	install -m 755 $(PROGRAMS) scripts/onebox '$(to)/bin'
 	$(if $(filter yes,$(firstword $(cuda))),install -D -m 755 $(CUDA_SO) '$(to)/lib/onebox/onebox-cuda.so')
 	install -m 644 $(MAN1) '$(to)/share/man/man1'
+	$(if $(MAN5),install -m 644 $(MAN5) '$(to)/share/man/man5')
 	install -m 644 $(BUILD)/man/onebox.7 '$(to)/share/man/man7'
 	echo .so man7/onebox.7 >'$(to)/share/man/man1/onebox.1'
 	sed 's/@PROGRAMS@/$(STAGES)/' scripts/completion.bash >'$(to)/$(completions)/onebox'
