@@ -1,5 +1,6 @@
-# What README.md and doc/lesson.md tell people to type does what they say: every command is run, in order, in a folder
-# like a checkout, on small drawn sets with small recipes.
+# What README.md and doc/ tell people to type does what they say: every command is run, in order, in a folder like a
+# checkout, on small drawn sets with small recipes, and says lines of the form that is shown. Figures are compared where
+# that takes seconds, and with out/demo of this checkout where that is there; `make documents` runs everything in full.
 
 load /usr/lib/bats/bats-support/load
 load /usr/lib/bats/bats-assert/load
@@ -17,28 +18,14 @@ checkout() { # FOLDER
         recipes/*.recipe recipes/demo/*.recipe
 }
 
-# Runs each command of a document after SED has changed it, and stops at the first that fails, with what it said.
-run_all() { # DOCUMENT AT-LEAST SED
-    local command number=0
-    while IFS= read -r -d '' command; do
-        number=$((number + 1))
-        command=$(sed -E "$3" <<<"$command")
-        if ! env -i PATH="$PATH" HOME="$PWD" TERM=dumb ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" \
-            bash -o pipefail -c "$command" >said 2>&1 </dev/null 3>&-; then
-            printf 'failed, command %d: %s\n' "$number" "$command"
-            tail -n 20 said
-            return 1
-        fi
-    done < <(awk -f "$root/tests/lib/commands.awk" "$1")
-    [ "$number" -ge "$2" ] || {
-        echo "$1 has $number commands, $2 or more were expected"
-        return 1
-    }
+# Blocks of the kind WHICH of all documents that show commands, as commands.awk prints them.
+shown_blocks() { # WHICH
+    awk -v also="$1" -f "$root/tests/lib/commands.awk" "$root"/README.md "$root"/doc/*.md | tr '\0' '\n'
 }
 
-@test "every command of the lesson runs" {
+@test "every command of the lesson runs and says what is shown, but for figures" {
     checkout "$BATS_TEST_TMPDIR/lesson"
-    run run_all "$root/doc/lesson.md" 30 's/--pictures 4000/--pictures 160/'
+    run "$root/tests/lib/documents.bash" form --edit 's/--pictures 4000/--pictures 160/' . "$root/doc/lesson.md"
     assert_success
     # and leaves what the text tells people to open
     # shellcheck disable=SC2016
@@ -50,7 +37,13 @@ run_all() { # DOCUMENT AT-LEAST SED
     done < <(grep -o '`out/lesson/[^`]*\.\(png\|jpg\)`' "$root/doc/lesson.md" | tr -d '`' | sort -u)
 }
 
-# What the README takes for granted: VOC 2007 (image 17 with two objects of different classes), ImageNet weights, and a
+@test "the lesson's figures up to the first training are those of today" {
+    checkout "$BATS_TEST_TMPDIR/figures"
+    run "$root/tests/lib/documents.bash" check --before train- . "$root/doc/lesson.md"
+    assert_success
+}
+
+# What the documents take for granted: VOC 2007 (image 17 with two objects of different classes), ImageNet weights, and a
 # folder of somebody's photos.
 belongings() {
     local xml number
@@ -69,24 +62,202 @@ belongings() {
     mv first/cls.ckpt data/resnet34.safetensors
 }
 
-@test "every command of README.md that is shown with its output runs" {
+@test "every command of README.md and doc/ that is shown with its output runs and says what is shown" {
     checkout "$BATS_TEST_TMPDIR/readme"
     belongings >log 2>&1 || {
         cat log
         return 1
     }
-    run run_all "$root/README.md" 12 "s/^$//"
+    run "$root/tests/lib/documents.bash" form --edit 's/^make demo$/make demo DEMO_PICTURES=160/' . \
+        "$root"/doc/{published-run,own-pictures,make}.md "$root/README.md" "$root"/doc/{files,experiments}.md
     assert_success
+    assert_line --regexp 'published-run.md: [1-9]'
+    assert_line --regexp 'README.md: [1-9]'
 }
 
-@test "commands that README.md only names are few, and tested elsewhere" {
+@test "commands that the documents only name are few, and tested elsewhere" {
     while IFS= read -r command; do
         case $command in
-        make | 'make check' | 'make data' | 'apt-get update && apt-get install -y make && make demo') ;;
+        make | 'make check' | 'make data' | 'make detn' | 'make report') ;;
+        'apt-get update && apt-get install -y make && make demo') ;;
         *)
             echo "no test is known for: $command"
             return 1
             ;;
         esac
-    done < <(awk -v also=sh -f "$root/tests/lib/commands.awk" "$root/README.md" "$root/doc/lesson.md" | tr '\0' '\n')
+    done < <(shown_blocks sh)
+}
+
+@test "every document with commands is among those that are run" {
+    for document in "$root"/doc/*.md; do
+        grep -q '^```console' "$document" || continue
+        case ${document##*/} in
+        lesson.md | published-run.md | own-pictures.md | make.md | files.md | experiments.md) ;;
+        *)
+            echo "$document has commands and no test"
+            return 1
+            ;;
+        esac
+    done
+}
+
+# ---------------------------------------------------------------- figures
+
+# quote DOCUMENT REGEX SOURCE REGEX: the numbers that the groups of the two regular expressions find are equal, as far
+# as the document's has digits.
+quote() {
+    local said found
+    local from=$3
+    [[ $from == /* ]] || from=$root/$from
+    said=$(sed -nE "s/.*$2.*/\1/p" "$root/$1" | head -n 1)
+    found=$(sed -nE "s/.*$4.*/\1/p" "$from" | head -n 1)
+    if [ -z "$said" ] || [ -z "$found" ]; then
+        echo "$1: no '$2' ('$said'), or $3: no '$4' ('$found')"
+        return 1
+    fi
+    awk -v a="$said" -v b="$found" 'BEGIN { digits = index(a, ".") ? length(a) - index(a, ".") : 0
+        d = a - b; exit !((d < 0 ? -d : d) <= 0.5001 * 10 ^ -digits) }' || {
+        echo "$1 says $said, $3 shows $found ($2)"
+        return 1
+    }
+}
+
+# The last rows of the demo's trainings in a document.
+last_rows() { # NAME
+    awk '/^ +(23|29) +[0-9.]+ / { $1 = $1; print }' "$root/doc/$1.md"
+}
+
+@test "figures in sentences and tables are those of the outputs shown" {
+    local sure='^class accuracy +([0-9.]+).*'
+    # the lesson: accuracies of detector and classifier, the lowest loss
+    quote doc/lesson.md 'Its accuracy is ([0-9.]+),' doc/lesson.md '^ +29 +[0-9.]+ +[0-9.]+ +([0-9.]+) .*'
+    quote doc/lesson.md "the classifier's was ([0-9.]+)\." doc/lesson.md '^ +23 +[0-9.]+ +[0-9.]+ +([0-9.]+) *$'
+    quote doc/lesson.md 'The loss is lowest at ([0-9.]+),' doc/lesson.md '^rates .* at ([0-9.]+)$'
+    # VOC: the table of all three, and README's
+    quote doc/published-run.md '^\| `make out\/cls.ckpt.*accuracy ([0-9.]+).*' doc/published-run.md "$sure"
+    quote doc/published-run.md '^\| `make out\/cls.ckpt.*val_loss ([0-9.]+).*' doc/published-run.md '^ +1 +0.53[0-9.]+ +([0-9.]+) .*'
+    quote doc/published-run.md '^\| `make out\/detn.ckpt.*L1 ([0-9.]+).*' doc/published-run.md '^L1 in the 224 frame +([0-9.]+).*'
+    quote README.md '^\| classifier: accuracy \| ([0-9.]+).*' doc/published-run.md '^\| `make out\/cls.ckpt.*accuracy ([0-9.]+).*'
+    quote README.md '^\| detector: accuracy \| ([0-9.]+).*' doc/published-run.md '^\| `make out\/detn.ckpt.*accuracy ([0-9.]+).*'
+    quote README.md '^\| regressor: [^|]*\| ([0-9.]+).*' doc/published-run.md '^\| `make out\/bbox.ckpt.*val_loss ([0-9.]+).*'
+    quote README.md '^\| detector: pixels[^|]*\| ([0-9.]+).*' doc/published-run.md '^\| `make out\/detn.ckpt.*L1 ([0-9.]+).*'
+    # the demo: the table of README.md, the rows in doc/make.md, the lesson's, which are the same trainings
+    quote README.md 'cls .*object\? +([0-9.]+) %.*' <(awk '/^ +23 / { print 100 * $4; exit }' "$root/doc/lesson.md") '^([0-9.]+)$'
+    quote README.md 'detn .*network +([0-9.]+) %.*' <(awk '/^ +29 / { print 100 * $4 }' "$root/doc/lesson.md") '^([0-9.]+)$'
+    quote README.md 'detn .* % +([0-9.]+) px.*' doc/lesson.md '^L1 in the 96 frame +([0-9.]{4,}) .*'
+    quote README.md 'bbox .* - +([0-9.]+) px.*' <(awk '/^ +23 / && NF == 3 { print $3 }' "$root/doc/make.md") '^([0-9.]+)$'
+    run -0 diff <(last_rows make) <(last_rows lesson)
+}
+
+# The rows of README's table TITLE, as numbers one a line.
+numbers_of() { # DOCUMENT FIRST-CELL-OF-ITS-ROWS
+    sed -n "/^| $2 |/p" "$root/$1" | cut -d '|' -f 3- | grep -oE '[0-9]+(\.[0-9]+)?'
+}
+
+@test "README.md's tables of speed and accuracy are those of SPEED.md" {
+    local pair
+    # evaluation, then the phases: fp32, PyTorch's, bf16, PyTorch's
+    for pair in 'evaluation:evaluation' 'training the head:train head' 'training from layer3 on:train top' 'training all layers:train all'; do
+        assert_equal "$(numbers_of README.md "${pair%%:*}" | xargs)" \
+            "$(numbers_of SPEED.md "${pair#*:}" | head -n 7 | sed -n '1,2p;4,5p' | xargs)"
+    done
+    for pair in cls:0.764 cls:0.768 bbox:22.60 bbox:22.72 detn:0.786 detn:21.57 detn:0.788 detn:21.63; do
+        grep -q "^| ${pair%%:*} |.*${pair#*:}" "$root/SPEED.md"
+        grep -qF "${pair#*:}" "$root/README.md"
+    done
+}
+
+@test "the demo's figures are those of out/demo, where it is there" {
+    local out=$root/out/demo model metric said now
+    [ -s "$out/report.html" ] || skip "no out/demo here: make demo"
+    grep -qx 'DEMO_PICTURES=4000' "$out/config.mk" && grep -qx 'DEMO_SEED=1' "$out/config.mk" ||
+        skip "out/demo has other settings than README's"
+    # share of the right class, in percent, and the distance of a side: within 3 and within a tenth
+    while read -r model metric said spread; do
+        now=$(sed -n "s/^  \"$metric\": {\"value\": \([0-9.]*\),.*/\1/p" "$out/$model.metrics.json")
+        awk -v now="$now" -v said="$said" -v spread="$spread" 'BEGIN { d = now - said; exit !(now != "" && (d < 0 ? -d : d) <= spread) }' || {
+            echo "README.md says $said of $model's $metric, out/demo $now"
+            return 1
+        }
+    done < <(sed -nE 's/^cls .* ([0-9.]+) %.*/cls accuracy \1/p; s/^bbox .* ([0-9.]+) px +([0-9.]+) .*/bbox l1 \1\nbbox mean_iou \2/p
+        s/^detn .* ([0-9.]+) % +([0-9.]+) px +([0-9.]+) .*/detn accuracy \1\ndetn l1 \2\ndetn mean_iou \3/p' "$root/README.md" |
+        awk '$2 == "accuracy" { print $1, $2, $3 / 100, 0.03 } $2 == "l1" { print $0, 0.1 * $3 } $2 == "mean_iou" { print $0, 0.03 }')
+}
+
+# ---------------------------------------------------------------- README
+
+@test "README.md: at most 220 lines, in the order of a newcomer's questions" {
+    [ "$(wc -l <"$root/README.md")" -le 220 ]
+    run sed -n 's/^## //p' "$root/README.md"
+    assert_output "Two commands
+What the demo shows
+Your own pictures
+PASCAL VOC 2007
+The programs
+How fast
+How accurate
+Limits
+Where to read on"
+}
+
+@test "README.md's picture is there, and at most 150 KB" {
+    local picture
+    for picture in "$root"/doc/img/*; do
+        [ "$(head -c 8 "$picture" | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ]
+        [ "$(wc -c <"$picture")" -le 153600 ]
+    done
+    while read -r picture; do
+        [ -s "$root/$picture" ]
+    done < <(grep -oh '](doc/img/[^)]*)' "$root"/README*.md | tr -d ']()')
+}
+
+@test "links between documents lead to files" {
+    local document link
+    for document in "$root"/*.md "$root"/doc/*.md; do
+        while read -r link; do
+            case $link in http*) continue ;; esac
+            [ -e "$(dirname "$document")/${link%%#*}" ] || {
+                echo "$document: $link"
+                return 1
+            }
+        done < <(grep -oE '\]\([^)#]+' "$document" | cut -c 3-)
+    done
+}
+
+# ---------------------------------------------------------------- manual pages
+
+# The words that the recipe reader knows where it finds this unknown one.
+known() { # --set VALUE
+    "$BIN/train-cls" --print-recipe --recipe "$root/recipes/demo/cls.recipe" --set "$1" 2>&1 |
+        sed -n 's/.*(known: //; T; s/).*//; s/,/ /g; p'
+}
+
+@test "onebox-recipe(5) has every word that the reader of recipes knows, and its examples are recipes" {
+    local word
+    run -0 sed 's/\\-/-/g' "$root/man/onebox-recipe.5"
+    page=$output
+    for setting in zzzzzzzzzz=1 phase.all.zzzzzzzzzz=1 augment.zzzzzzzzzz=1 arch=zzzzzzzzzz precision=zzzzzzzzzz phase.all.from=zzzzzzzzzz; do
+        known=$(known "$setting")
+        [ "$(wc -w <<<"$known")" -ge 3 ]
+        for word in $known; do
+            [[ $page == *[^a-z]"$word"[^a-z]* ]] || {
+                echo "man/onebox-recipe.5 does not have the word $word"
+                return 1
+            }
+        done
+    done
+    sed -n '/^  arch/,/^\.EE/p' <<<"$page" | sed '/^\.EE/d' >"$BATS_TEST_TMPDIR/example.recipe"
+    run -0 "$BIN/train-detn" --print-recipe --recipe "$BATS_TEST_TMPDIR/example.recipe"
+    assert_line 'phase all from conv1 lr 1e-05 0.0001 0.001 triangular 32 10 epochs 10'
+}
+
+@test "onebox-formats(5) shows the columns that the programs write" {
+    mkdir -p "$BATS_TEST_TMPDIR/set" && cd "$BATS_TEST_TMPDIR/set" || return 1
+    "$BIN/draw-set" --pictures 2 --seed 1 -o voc
+    "$BIN/voc2json" -o voc.json voc
+    columns=$("$BIN/json2anno" -o - voc.json | head -n 1 | tr '\t' ' ')
+    cd "$root" || return 1
+    run -0 awk -f scripts/man.awk common/voc/anno.h common/nn/history.h man/onebox-formats.5
+    assert_line "  $columns"
+    refute_output --regexp '@(ANNO|HISTORY|BATCHES|LR_FIND)@'
 }
