@@ -63,7 +63,7 @@ help_options() { # PROGRAM
 
 @test "groff and man have nothing to warn of" {
     command -v groff >/dev/null && command -v man >/dev/null || skip "man-db and groff are not installed"
-    for page in "$prefix"/share/man/man1/*.1 "$prefix/share/man/man7/onebox.7"; do
+    for page in "$prefix"/share/man/man1/*.1 "$prefix"/share/man/man5/*.5 "$prefix/share/man/man7/onebox.7"; do
         case $page in */onebox.1) continue ;; esac
         man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>warnings >/dev/null
         [ ! -s warnings ] || { cat warnings; return 1; }
@@ -74,7 +74,7 @@ help_options() { # PROGRAM
 
 @test "mandoc has nothing to warn of" {
     command -v mandoc >/dev/null || skip "mandoc is not installed"
-    run -0 mandoc -Tlint -Wwarning "$prefix"/share/man/man1/[!o]*.1 "$prefix/share/man/man7/onebox.7"
+    run -0 mandoc -Tlint -Wwarning "$prefix"/share/man/man1/[!o]*.1 "$prefix"/share/man/man5/*.5 "$prefix/share/man/man7/onebox.7"
     assert_output ""
 }
 
