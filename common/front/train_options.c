@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* Copies rows to the end of the table; returns the new end. */
 static option *add_rows(option *end, const option *rows, size_t count)
 {

@@ -1,4 +1,10 @@
+/* A list of pictures is made first: operands and what is in folders, or rows of a cache. Background threads decode
+ * and scale them through the loader that trainings use (loader.h); a picture that cannot be read becomes black and
+ * leaves a message. The consumer takes the batches in order, runs the network, and for each picture either hands out
+ * the prediction, with its box mapped back to the picture's own pixels, or counts it as unreadable. */
 #include "nn/predictor.h"
+
+#include "base/file.h"
 
 #include "image/resize.h"
 #include "image/unframe.h"
@@ -14,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 /* ---------------------------------------------------------------- the list */
@@ -57,21 +62,29 @@ static int add_file(picture_list *list, const char *path, error *e)
     return 0;
 }
 
-static bool is_picture_name(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot && dot != name &&
-           (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0);
-}
-
 static int only_pictures(const struct dirent *d)
 {
-    return is_picture_name(d->d_name);
+    static const char *const endings[] = {".jpg", ".jpeg", ".png"};
+    for (size_t i = 0; i < COUNT(endings); i++)
+        if (text_ends_with_any_case(d->d_name, endings[i]) && strlen(d->d_name) > strlen(endings[i]))
+            return 1;
+    return 0;
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int add_entry(picture_list *list, const char *folder, const char *name, error *e)
+{
+    struct stat st;
+    char *file = path_join(folder, name, e);
+    int code = file ? 0 : ERR_SYSTEM;
+    if (file && stat(file, &st) == 0 && S_ISREG(st.st_mode))
+        code = add_file(list, file, e);
+    free(file);
+    return code;
 }
 
 static int add_folder(picture_list *list, const char *path, error *e)
@@ -82,18 +95,8 @@ static int add_folder(picture_list *list, const char *path, error *e)
         return fail(e, ERR_INPUT, "%s: cannot read the folder: %s", path, strerror(errno));
     size_t before = list->count;
     for (int i = 0; i < count; i++) {
-        size_t room = strlen(path) + strlen(entries[i]->d_name) + 2;
-        char *file = code ? NULL : mem_zero(room, 1, "a file name", e);
-        struct stat st;
-        if (!code && !file)
-            code = ERR_SYSTEM;
-        if (!code) {
-            size_t n = strlen(path);
-            snprintf(file, room, "%s%s%s", path, n && path[n - 1] == '/' ? "" : "/", entries[i]->d_name);
-            if (stat(file, &st) == 0 && S_ISREG(st.st_mode))
-                code = add_file(list, file, e);
-        }
-        free(file);
+        if (!code)
+            code = add_entry(list, path, entries[i]->d_name, e);
         free(entries[i]);
     }
     free(entries);
@@ -149,23 +152,21 @@ int picture_list_cache(picture_list *list, const cache *c, const char *only, err
 /* ---------------------------------------------------------------- making the pictures */
 
 /* Scratch of one background thread. */
-typedef struct reader {
+typedef struct picture_reader {
     sampler *sampler;
     resize_scratch resize;
-} reader;
+} picture_reader;
 
-typedef struct source {
+typedef struct picture_source {
     const picture_list *list;
     int size;
-    int64_t max_bad;
-    reader *readers;
+    picture_reader *readers;
     int workers;
     int (*sizes)[2]; /* height, width of each item */
     char **messages; /* of unreadable ones */
-    int64_t bad;     /* changed atomically */
-} source;
+} picture_source;
 
-static void source_free(source *s)
+static void source_free(picture_source *s)
 {
     for (int i = 0; s->readers && i < s->workers; i++) {
         sampler_free(s->readers[i].sampler);
@@ -178,7 +179,7 @@ static void source_free(source *s)
     free(s->messages);
 }
 
-static int source_open(source *s, error *e)
+static int source_open(picture_source *s, error *e)
 {
     s->readers = mem_zero((size_t)s->workers, sizeof *s->readers, "readers", e);
     s->sizes = mem_zero(s->list->count, sizeof *s->sizes, "sizes", e);
@@ -193,7 +194,7 @@ static int source_open(source *s, error *e)
     return 0;
 }
 
-static int read_file(source *s, size_t item, reader *r, float *pixels, error *e)
+static int read_file(picture_source *s, size_t item, picture_reader *r, float *pixels, error *e)
 {
     picture whole = {0}, scaled = {0};
     const char *path = s->list->paths[item];
@@ -216,11 +217,11 @@ static int read_file(source *s, size_t item, reader *r, float *pixels, error *e)
     return code;
 }
 
-static int make(void *context, uint32_t item, uint32_t epoch, int worker, float *pixels, int32_t *label,
-                float box[4], error *e)
+static int make_picture(void *context, uint32_t item, uint32_t epoch, int worker, float *pixels,
+                        int32_t *label, float box[4], error *e)
 {
-    source *s = context;
-    reader *r = &s->readers[worker];
+    picture_source *s = context;
+    picture_reader *r = &s->readers[worker];
     (void)epoch;
     *label = 0;
     memset(box, 0, 4 * sizeof *box);
@@ -236,23 +237,21 @@ static int make(void *context, uint32_t item, uint32_t epoch, int worker, float 
     int code = read_file(s, item, r, pixels, &own);
     if (!code)
         return 0;
-    if (code == ERR_INPUT && __atomic_add_fetch(&s->bad, 1, __ATOMIC_RELAXED) <= s->max_bad) {
-        s->messages[item] = strdup(own.text);
-        memset(pixels, 0, (size_t)s->size * (size_t)s->size * 3 * sizeof *pixels);
-        if (s->messages[item])
-            return 0;
-        return fail_memory(e, strlen(own.text), "a message");
-    }
-    return fail(e, code, "%s", own.text);
+    if (code != ERR_INPUT)
+        return fail(e, code, "%s", own.text);
+    /* Whether it is one too many is counted in the order of the list, not in that of the threads. */
+    memset(pixels, 0, (size_t)s->size * (size_t)s->size * 3 * sizeof *pixels);
+    s->messages[item] = text_copy(own.text, strlen(own.text), e);
+    return s->messages[item] ? 0 : ERR_SYSTEM;
 }
 
 /* ---------------------------------------------------------------- predicting */
 
-typedef struct run {
+typedef struct prediction_run {
     const checkpoint *c;
     const picture_list *list;
     const predict_options *o;
-    source source;
+    picture_source source;
     augment_list trained;
     loader *loader;
     model *model;
@@ -260,9 +259,10 @@ typedef struct run {
     int plan_batch;
     float *output;
     double *probability;
-} run;
+    int64_t bad; /* unreadable files so far, in the order of the list */
+} prediction_run;
 
-static void run_free(run *r)
+static void run_free(prediction_run *r)
 {
     loader_close(r->loader);
     plan_free(r->plan);
@@ -273,7 +273,7 @@ static void run_free(run *r)
 }
 
 /* The augmentation that boxes went through in training is in the checkpoint's recipe. */
-static int trained_augments(run *r, error *e)
+static int trained_augments(prediction_run *r, error *e)
 {
     recipe trained;
     int code = recipe_of_checkpoint(&trained, r->c->info.recipe, e);
@@ -282,7 +282,7 @@ static int trained_augments(run *r, error *e)
     return code;
 }
 
-static int run_open(run *r, device *d, int batch, error *e)
+static int run_open(prediction_run *r, device *d, int batch, error *e)
 {
     const checkpoint *c = r->c;
     int code = trained_augments(r, e);
@@ -300,7 +300,7 @@ static int run_open(run *r, device *d, int batch, error *e)
     code = model_upload(r->model, c->params, e);
     if (code)
         return code;
-    loader_options o = {.make = make,
+    loader_options o = {.make = make_picture,
                         .context = &r->source,
                         .samples = r->list->count,
                         .picture_floats = (size_t)c->info.size * (size_t)c->info.size * 3,
@@ -312,7 +312,7 @@ static int run_open(run *r, device *d, int batch, error *e)
     return r->loader ? 0 : e->code;
 }
 
-static int forward(run *r, const loader_batch *b, error *e)
+static int forward(prediction_run *r, const loader_batch *b, error *e)
 {
     if (!r->plan || r->plan_batch != b->count) {
         plan_free(r->plan);
@@ -325,7 +325,7 @@ static int forward(run *r, const loader_batch *b, error *e)
     return plan_forward(r->plan, b->pictures, 0, 0, r->output, e);
 }
 
-static int hand_out(run *r, size_t item, const float *output, error *e)
+static int hand_out(prediction_run *r, size_t item, const float *output, error *e)
 {
     const checkpoint_info *info = &r->c->info;
     prediction p = {.item = item,
@@ -359,19 +359,27 @@ static int hand_out(run *r, size_t item, const float *output, error *e)
     return r->o->row(r->o->context, &p, e);
 }
 
-static int run_batches(run *r, error *e)
+static int pass_over(prediction_run *r, const char *message, error *e)
+{
+    if (++r->bad > r->o->max_bad)
+        return fail(e, ERR_INPUT, "%s", message);
+    if (r->o->bad)
+        r->o->bad(r->o->context, message);
+    return 0;
+}
+
+static int run_batches(prediction_run *r, error *e)
 {
     for (size_t done = 0; done < r->list->count;) {
-        loader_batch b;
+        loader_batch b = {0};
         int code = loader_next(r->loader, &b, e);
         if (!code)
             code = forward(r, &b, e);
         for (int i = 0; i < b.count && !code; i++) {
             const char *message = r->source.messages[b.samples[i]];
-            if (!message)
-                code = hand_out(r, b.samples[i], r->output + (size_t)i * (size_t)r->c->graph.outputs, e);
-            else if (r->o->bad)
-                r->o->bad(r->o->context, message);
+            code = message
+                       ? pass_over(r, message, e)
+                       : hand_out(r, b.samples[i], r->output + (size_t)i * (size_t)r->c->graph.outputs, e);
         }
         if (code)
             return code;
@@ -383,18 +391,13 @@ static int run_batches(run *r, error *e)
 int predict_run(const checkpoint *c, device *d, const picture_list *list, const predict_options *o,
                 size_t *bad, error *e)
 {
-    run r = {.c = c, .list = list, .o = o};
+    prediction_run r = {.c = c, .list = list, .o = o};
     int batch = list->count < (size_t)o->batch ? (int)list->count : o->batch;
-    r.source = (source){
-        .list = list, .size = c->info.size, .max_bad = o->max_bad, .workers = loader_workers(o->threads)};
+    r.source = (picture_source){.list = list, .size = c->info.size, .workers = loader_workers(o->threads)};
     int code = run_open(&r, d, batch, e);
     if (!code)
         code = run_batches(&r, e);
-    if (r.loader) {
-        loader_close(r.loader);
-        r.loader = NULL;
-    }
-    *bad = (size_t)r.source.bad;
+    *bad = (size_t)r.bad;
     run_free(&r);
     return code;
 }

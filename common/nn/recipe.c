@@ -25,8 +25,6 @@ static const char *const precisions[] = {"fp32", "bf16", "auto", "tf32", "fp16"}
 enum { LR, FROM, CYCLES, LEN, MULT, DIV, CUT, EPOCHS };
 static const char *const phase_keys[] = {"lr", "from", "cycles", "len", "mult", "div", "cut", "epochs"};
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 const char *group_name(int group)
 {
     return groups[group];

@@ -123,6 +123,21 @@ same_rows() {
     assert_equal "$(column p.tsv file_name | xargs)" "000001.png 000002.png"
 }
 
+@test "which unreadable picture is one too many goes by the list, not by the threads" {
+    "$BIN/draw-set" --pictures 9 -o in.set >/dev/null 2>&1
+    large=$(find in.set/JPEGImages -name "*.jpg" -printf "%s %p\n" | sort -n | tail -n 1 | cut -d " " -f 2)
+    # The first takes long to be found damaged, the others no time.
+    head -c $(($(stat -c %s "$large") * 9 / 10)) "$large" >a.jpg
+    printf 'x' >b.jpg
+    printf 'x' >c.jpg
+    for threads in 1 2 4; do
+        run "$BIN/predict" --ckpt "$in/detn.ckpt" --max-bad 1 --threads $threads a.jpg b.jpg c.jpg
+        assert_failure 3
+        assert_regex "$output" "predict: a.jpg: .*; left out"
+        assert_regex "$output" "predict: b.jpg: [^;]*$"
+    done
+}
+
 @test "a file that is no picture is refused" {
     printf 'x' >no.png
     refused 3 "no.png" --ckpt "$in/detn.ckpt" no.png
