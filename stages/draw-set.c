@@ -3,7 +3,7 @@
 #include "render/drawing.h"
 #include "render/drawset.h"
 #include "render/figure.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 
 int main(int argc, char **argv)
 {

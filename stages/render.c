@@ -1,7 +1,7 @@
 /* render - pictures to look at: annotated and predicted boxes, grids of predictions, curves of trainings. */
 #include "base/program.h"
 #include "render/figure.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 #include "render/render.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* report - one page to look at: data, models, figures and pictures of a folder of products. */
 #include "base/program.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 #include "report/report.h"
 
 #include <stdlib.h>

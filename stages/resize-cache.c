@@ -2,7 +2,8 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "image/cache.h"
-#include "image/picture.h"
+#include "image/cache_make.h"
+#include "image/picture_file.h"
 #include "voc/csv.h"
 #include "voc/names.h"
 

@@ -1,7 +1,11 @@
+/* Reading a cache (cache.h): the file is mapped, its header and index are checked for sense before anything is
+ * believed, and rows are found by bisection of the index. Pixels are compared with their checksums when they are
+ * first used; `sound` remembers the rows for which that is done. */
 #include "image/cache.h"
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "image/cache_format.h"
 #include "image/resize.h"
 
@@ -19,30 +23,6 @@ struct cache {
     char digest[65];
 };
 
-void cache_digest_of(const cache_header *header, const cache_entry *index, const char *names,
-                     uint8_t digest[32])
-{
-    cache_header blank = *header;
-    memset(blank.sha256, 0, sizeof blank.sha256);
-    sha256_bytes((digest_part[]){{&blank, sizeof blank},
-                                 {index, header->pictures * sizeof *index},
-                                 {names, header->names_bytes}},
-                 3, digest);
-}
-
-const char *cache_bad_name(const char *name)
-{
-    size_t n = strlen(name);
-    if (n == 0)
-        return "is empty";
-    if (n > 4095)
-        return "is too long";
-    for (; *name; name++)
-        if ((unsigned char)*name < 32 || *name == 127)
-            return "contains control characters";
-    return NULL;
-}
-
 /* The header makes sense and the file has the length it says. */
 static int check_header(cache *c, error *e)
 {
@@ -59,8 +39,9 @@ static int check_header(cache *c, error *e)
         return fail(e, ERR_INPUT,
                     "%s: has %llu bytes instead of %llu: it is cut short or damaged; make it again", c->path,
                     (unsigned long long)size, (unsigned long long)h->file_bytes);
-    if (h->size == 0 || h->size % 32 || h->size > 4096 || h->index_start < sizeof *h || h->index_start % 8 ||
-        h->index_start > size || h->pictures > (size - h->index_start) / sizeof(cache_entry) ||
+    if (h->size == 0 || h->size % 32 || h->size > CACHE_MAX_SIZE || h->index_start < sizeof *h ||
+        h->index_start % 8 || h->index_start > size ||
+        h->pictures > (size - h->index_start) / sizeof(cache_entry) ||
         h->names_bytes != size - h->index_start - h->pictures * sizeof(cache_entry))
         return fail(e, ERR_INPUT, "%s: a damaged header; make it again", c->path);
     return 0;
@@ -91,14 +72,13 @@ static int check_index(cache *c, error *e)
     cache_digest_of(&c->header, c->index, c->names, digest);
     if (memcmp(digest, c->header.sha256, 32) != 0)
         return fail(e, ERR_INPUT, "%s: a damaged index (its checksum differs); make it again", c->path);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(c->digest + 2 * i, 3, "%02x", digest[i]);
+    sha256_text(digest, c->digest);
     uint64_t names = 0, pixels = sizeof c->header;
     for (size_t i = 0; i < c->header.pictures; i++) {
         if (names >= c->header.names_bytes || !good_entry(c, i, names, pixels))
             return fail(e, ERR_INPUT, "%s: a damaged index (picture %zu); make it again", c->path, i);
         names += c->index[i].name_bytes + 1;
-        pixels += 3 * (uint64_t)c->index[i].height * c->index[i].width;
+        pixels += cache_entry_bytes(&c->index[i]);
     }
     if (names != c->header.names_bytes || (pixels + 7) / 8 * 8 != c->header.index_start)
         return fail(e, ERR_INPUT, "%s: a damaged index (its length); make it again", c->path);
@@ -183,23 +163,17 @@ int64_t cache_find(const cache *c, const char *name)
 
 int cache_rows(const cache *c, const char *const *names, size_t count, size_t *rows, error *e)
 {
-    const char *missing[3] = {"", "", ""};
-    size_t n = 0;
+    text_names missing = {0};
     for (size_t i = 0; i < count; i++) {
         int64_t row = cache_find(c, names[i]);
-        if (row < 0) {
-            if (n < 3)
-                missing[n] = names[i];
-            n++;
-        } else {
+        if (row < 0)
+            text_names_add(&missing, "%s", names[i]);
+        else
             rows[i] = (size_t)row;
-        }
     }
-    if (n)
-        return fail(e, ERR_INPUT,
-                    "%s: %zu of %zu pictures are not in it (%s%s%s%s%s%s); run resize-cache again", c->path,
-                    n, count, missing[0], n > 1 ? ", " : "", missing[1], n > 2 ? ", " : "", missing[2],
-                    n > 3 ? ", …" : "");
+    if (missing.count)
+        return fail(e, ERR_INPUT, "%s: %zu of %zu pictures are not in it (%s); run resize-cache again",
+                    c->path, missing.count, count, missing.text);
     return 0;
 }
 
@@ -208,7 +182,7 @@ int cache_verify(const cache *c, size_t row, error *e)
     if (atomic_load_explicit(&c->sound[row], memory_order_relaxed))
         return 0;
     scaled_picture p = cache_at(c, row);
-    if (xxh64(p.pixels, 3 * (size_t)p.height * (size_t)p.width) != c->index[row].checksum)
+    if (xxh64(p.pixels, cache_entry_bytes(&c->index[row])) != c->index[row].checksum)
         return fail(e, ERR_INPUT, "%s: the pixels of %s are damaged; run resize-cache again", c->path,
                     p.name);
     atomic_store_explicit(&c->sound[row], true, memory_order_relaxed);

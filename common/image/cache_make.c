@@ -1,12 +1,21 @@
-/* cache_make.c - builds a picture cache: which pictures need decoding, all cores at once, and a file whose
- * bytes depend on the pictures alone. */
-#include "image/cache.h"
+/* Making a picture cache whose bytes depend on the pictures alone.
+ *
+ * Each named picture is a job. First (find_known, in parallel) every job learns whether its pixels can be kept:
+ * the old cache holds them undamaged, and .sources says that the file is the one they were made of. If all can,
+ * and no others are there, nothing is written. Otherwise (make_picture, in parallel) pixels are copied or decoded
+ * and scaled, and written into a new file: a picture's place follows from the sizes of those before it, which the
+ * heads of the files tell, so the order of names decides and not the order in which threads finish. Pictures that
+ * fail late leave holes, which are closed. Index and header come last, and the file replaces the old one if it
+ * differs or the old one was damaged. */
+#include "image/cache_make.h"
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/threads.h"
+#include "image/cache.h"
 #include "image/cache_format.h"
-#include "image/picture.h"
+#include "image/cache_sources.h"
+#include "image/picture_file.h"
 #include "image/resize.h"
 
 #include <errno.h>
@@ -19,7 +28,7 @@
 #include <unistd.h>
 
 /* One picture of the cache to be. */
-typedef struct job {
+typedef struct cache_job {
     cache_source source; /* the name points to the caller's */
     int64_t row;         /* in the old cache; -1 when it isn't there */
     bool keep;           /* its pixels are taken from there */
@@ -27,12 +36,12 @@ typedef struct job {
     char *bad;           /* why it is left out */
     int warnings;
     cache_entry entry; /* without the name's place */
-} job;
+} cache_job;
 
-typedef struct making {
+typedef struct cache_work {
     const char *path;
     const cache_options *options;
-    job *jobs;
+    cache_job *jobs;
     size_t count;
     cache *old; /* NULL: none that can be used */
     cache_sources sources;
@@ -45,28 +54,29 @@ typedef struct making {
     pthread_cond_t advanced;
     size_t turn;     /* the first picture without a place */
     uint64_t placed; /* where its pixels will start */
-} making;
+} cache_work;
 
-static int by_string(const void *a, const void *b)
+static int string_order(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* ---------------------------------------------------------------- what is known already */
 
-static int picture_path(const making *m, const char *name, char **path, error *e)
+static int hash_file(const char *path, char hex[65], error *e)
 {
-    size_t n = strlen(m->options->images) + strlen(name) + 2;
-    *path = malloc(n);
-    if (!*path)
-        return fail_memory(e, n, "a file name");
-    snprintf(*path, n, "%s/%s", m->options->images, name);
+    file_view view;
+    int code = picture_bytes(&view, path, e);
+    if (code)
+        return code;
+    sha256_hex(view.data, view.size, hex);
+    file_close(&view);
     return 0;
 }
 
 /* A fault of this picture alone: it is remembered, and the work goes on. Anything but bad input is returned.
  */
-static int set_bad(job *j, error *found, error *e)
+static int set_bad(cache_job *j, error *found, error *e)
 {
     if (found->code != ERR_INPUT) {
         if (e)
@@ -80,19 +90,19 @@ static int set_bad(job *j, error *found, error *e)
 
 /* Decides whether the picture's pixels can be kept. Those of the old cache are compared with their checksum even if the
  * picture has to be decoded anyway: a damaged file must not stay because its index is the right one. */
-static int look_up(void *context, size_t item, int worker, error *e)
+static int find_known(void *context, size_t item, int worker, error *e)
 {
     (void)worker;
-    making *m = context;
-    job *j = &m->jobs[item];
-    char *path;
+    cache_work *m = context;
+    cache_job *j = &m->jobs[item];
     struct stat st;
     error found = {0};
-    int code = picture_path(m, j->source.name, &path, e);
-    if (code)
-        return code;
+    int code = 0;
+    char *path = path_join(m->options->images, j->source.name, e);
+    if (!path)
+        return ERR_SYSTEM;
     if (stat(path, &st)) {
-        fail(&found, ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+        fail_open(&found, path);
         code = set_bad(j, &found, e);
         free(path);
         return code;
@@ -106,7 +116,7 @@ static int look_up(void *context, size_t item, int worker, error *e)
     if (usable && known->time && known->time == j->source.time) {
         memcpy(j->source.sha256, known->sha256, sizeof known->sha256);
         j->keep = true;
-    } else if (usable && sha256_file(path, j->source.sha256, &found)) {
+    } else if (usable && hash_file(path, j->source.sha256, &found)) {
         code = set_bad(j, &found, e);
     } else if (usable) {
         j->keep = strcmp(j->source.sha256, known->sha256) == 0;
@@ -120,7 +130,7 @@ static int look_up(void *context, size_t item, int worker, error *e)
 
 /* ---------------------------------------------------------------- pixels */
 
-static int write_at(const making *m, const void *data, size_t size, uint64_t at, error *e)
+static int write_at(const cache_work *m, const void *data, size_t size, uint64_t at, error *e)
 {
     const char *p = data;
     while (size) {
@@ -138,7 +148,7 @@ static int write_at(const making *m, const void *data, size_t size, uint64_t at,
 
 /* Places are given in the order of names, so the file doesn't depend on who is faster. A picture needs one as
  * soon as its size is known, so nobody waits for a decoder. */
-static uint64_t take_place(making *m, size_t item, size_t bytes)
+static uint64_t take_place(cache_work *m, size_t item, size_t bytes)
 {
     pthread_mutex_lock(&m->lock);
     while (m->turn != item)
@@ -151,13 +161,8 @@ static uint64_t take_place(making *m, size_t item, size_t bytes)
     return at;
 }
 
-static size_t entry_bytes(const cache_entry *t)
-{
-    return 3 * (size_t)t->height * (size_t)t->width;
-}
-
 /* Only the head of the file: how large the scaled picture will be. */
-static int measure(const making *m, job *j, const file_view *view, error *e)
+static int read_head(const cache_work *m, cache_job *j, const file_view *view, error *e)
 {
     picture_info info;
     int h, w;
@@ -174,8 +179,8 @@ static int measure(const making *m, job *j, const file_view *view, error *e)
     return 0;
 }
 
-static int decode(const making *m, job *j, const file_view *view, picture *scaled, resize_scratch *s,
-                  error *e)
+static int decode_scaled(const cache_work *m, cache_job *j, const file_view *view, picture *scaled,
+                         resize_scratch *s, error *e)
 {
     picture p;
     picture_info info;
@@ -183,27 +188,27 @@ static int decode(const making *m, job *j, const file_view *view, picture *scale
         return e->code;
     int code = picture_scale(&p, m->options->size, scaled, view->path, s, e);
     picture_free(&p);
-    if (!code && entry_bytes(&j->entry) != 3 * (size_t)scaled->height * (size_t)scaled->width)
+    if (!code && cache_entry_bytes(&j->entry) != 3 * (size_t)scaled->height * (size_t)scaled->width)
         code = fail(e, ERR_INPUT, "%s: its size is not what its head says", view->path);
     j->warnings = info.warnings;
     sha256_hex(view->data, view->size, j->source.sha256);
     return code;
 }
 
-static int place_pixels(making *m, job *j, size_t item, const uint8_t *kept, const file_view *view,
+static int place_pixels(cache_work *m, cache_job *j, size_t item, const uint8_t *kept, const file_view *view,
                         int worker, error *e)
 {
-    j->entry.pixels_start = take_place(m, item, entry_bytes(&j->entry));
+    j->entry.pixels_start = take_place(m, item, cache_entry_bytes(&j->entry));
     if (kept)
-        return write_at(m, kept, entry_bytes(&j->entry), j->entry.pixels_start, e);
+        return write_at(m, kept, cache_entry_bytes(&j->entry), j->entry.pixels_start, e);
     picture scaled = {0};
     error found = {0};
-    int code = decode(m, j, view, &scaled, &m->scratch[worker], &found);
+    int code = decode_scaled(m, j, view, &scaled, &m->scratch[worker], &found);
     if (code) {
         code = set_bad(j, &found, e);
     } else {
-        j->entry.checksum = xxh64(scaled.pixels, entry_bytes(&j->entry));
-        code = write_at(m, scaled.pixels, entry_bytes(&j->entry), j->entry.pixels_start, e);
+        j->entry.checksum = xxh64(scaled.pixels, cache_entry_bytes(&j->entry));
+        code = write_at(m, scaled.pixels, cache_entry_bytes(&j->entry), j->entry.pixels_start, e);
     }
     picture_free(&scaled);
     return code;
@@ -211,8 +216,8 @@ static int place_pixels(making *m, job *j, size_t item, const uint8_t *kept, con
 
 static int make_picture(void *context, size_t item, int worker, error *e)
 {
-    making *m = context;
-    job *j = &m->jobs[item];
+    cache_work *m = context;
+    cache_job *j = &m->jobs[item];
     const uint8_t *kept = NULL;
     file_view view = {0};
     char *path = NULL;
@@ -223,8 +228,9 @@ static int make_picture(void *context, size_t item, int worker, error *e)
         j->entry = *cache_entry_at(m->old, (size_t)j->row);
     }
     if (!j->bad && !kept) {
-        code = picture_path(m, j->source.name, &path, e);
-        if (!code && (file_open(&view, path, &found) || measure(m, j, &view, &found)))
+        path = path_join(m->options->images, j->source.name, e);
+        code = path ? 0 : ERR_SYSTEM;
+        if (!code && (picture_bytes(&view, path, &found) || read_head(m, j, &view, &found)))
             code = set_bad(j, &found, e);
     }
     if (j->bad || code) {
@@ -240,7 +246,7 @@ static int make_picture(void *context, size_t item, int worker, error *e)
 }
 
 /* Pictures whose decoding failed late have left holes: what follows moves down. */
-static int close_holes(making *m, error *e)
+static int close_holes(cache_work *m, error *e)
 {
     uint64_t at = sizeof(cache_header);
     char *buffer = NULL;
@@ -250,7 +256,7 @@ static int close_holes(making *m, error *e)
         cache_entry *t = &m->jobs[i].entry;
         if (m->jobs[i].bad)
             continue;
-        size_t bytes = entry_bytes(t);
+        size_t bytes = cache_entry_bytes(t);
         if (t->pixels_start != at) {
             if (mem_grow(&buffer, &capacity, bytes, 1, "pixels", e))
                 code = ERR_SYSTEM;
@@ -272,7 +278,7 @@ static int close_holes(making *m, error *e)
 /* ---------------------------------------------------------------- the file */
 
 /* Index and names behind the pixels, and the header before them. */
-static int write_index(making *m, cache_header *h, error *e)
+static int write_index(cache_work *m, cache_header *h, error *e)
 {
     size_t names_bytes = 0, good = 0;
     for (size_t i = 0; i < m->count; i++)
@@ -317,7 +323,7 @@ static int write_index(making *m, cache_header *h, error *e)
     return code;
 }
 
-static int too_many_bad(const making *m, cache_summary *summary, error *e)
+static int too_many_bad(const cache_work *m, cache_summary *summary, error *e)
 {
     summary->bad = 0;
     const char *first = NULL;
@@ -337,7 +343,7 @@ static int too_many_bad(const making *m, cache_summary *summary, error *e)
     return 0;
 }
 
-static bool any_damaged(const making *m)
+static bool any_damaged(const cache_work *m)
 {
     for (size_t i = 0; i < m->count; i++)
         if (m->jobs[i].damaged)
@@ -345,7 +351,7 @@ static bool any_damaged(const making *m)
     return false;
 }
 
-static int build(making *m, char digest[65], cache_summary *summary, error *e)
+static int write_cache(cache_work *m, char digest[65], cache_summary *summary, error *e)
 {
     out_file out;
     cache_header header;
@@ -378,8 +384,7 @@ static int build(making *m, char digest[65], cache_summary *summary, error *e)
         out_discard(&out);
         return code;
     }
-    for (size_t i = 0; i < sizeof header.sha256; i++)
-        snprintf(digest + 2 * i, 3, "%02x", header.sha256[i]);
+    sha256_text(header.sha256, digest);
     summary->changed = !m->old || any_damaged(m) || strcmp(digest, cache_digest(m->old)) != 0;
     if (summary->changed)
         return out_commit(&out, e);
@@ -388,7 +393,7 @@ static int build(making *m, char digest[65], cache_summary *summary, error *e)
 }
 
 /* Nothing to decode, and exactly the pictures that are there. */
-static bool nothing_to_do(const making *m)
+static bool nothing_to_do(const cache_work *m)
 {
     if (!m->old || cache_count(m->old) != m->count)
         return false;
@@ -398,7 +403,7 @@ static bool nothing_to_do(const making *m)
     return true;
 }
 
-static int remember_sources(const making *m, const char *sources, const char *digest, error *e)
+static int remember_sources(const cache_work *m, const char *sources, const char *digest, error *e)
 {
     const cache_source **list = mem_zero(m->count, sizeof *list, "the sources", e);
     if (!list)
@@ -412,7 +417,7 @@ static int remember_sources(const making *m, const char *sources, const char *di
     return code;
 }
 
-static void open_old(making *m, const char *sources, error *e)
+static void open_old(cache_work *m, const char *sources, error *e)
 {
     error unusable = {0};
     if (access(m->path, R_OK) == 0)
@@ -425,18 +430,18 @@ static void open_old(making *m, const char *sources, error *e)
         cache_sources_read(&m->sources, sources, cache_digest(m->old), e);
 }
 
-static int make(making *m, const char *sources, cache_summary *summary, error *e)
+static int update(cache_work *m, const char *sources, cache_summary *summary, error *e)
 {
     char digest[65] = "";
-    int code = parallel_for(m->threads, m->count, look_up, m, e);
+    int code = parallel_for(m->threads, m->count, find_known, m, e);
     if (code)
         return code;
     if (nothing_to_do(m))
         memcpy(digest, cache_digest(m->old), sizeof digest);
     else
-        code = build(m, digest, summary, e);
+        code = write_cache(m, digest, summary, e);
     for (size_t i = 0; i < m->count; i++) {
-        const job *j = &m->jobs[i];
+        const cache_job *j = &m->jobs[i];
         summary->pictures += !j->bad;
         summary->kept += !j->bad && j->keep;
         summary->decoded += !j->bad && !j->keep;
@@ -447,21 +452,21 @@ static int make(making *m, const char *sources, cache_summary *summary, error *e
 }
 
 /* The jobs in the order of names, each name once. */
-static int list_jobs(making *m, const char *const *names, size_t count, error *e)
+static int list_jobs(cache_work *m, const char *const *names, size_t count, error *e)
 {
     const char **sorted = mem_zero(count, sizeof *sorted, "the names", e);
     m->jobs = mem_zero(count, sizeof *m->jobs, "the names", e);
     int code = sorted && m->jobs ? 0 : ERR_SYSTEM;
     if (!code) {
         memcpy(sorted, names, count * sizeof *sorted);
-        qsort(sorted, count, sizeof *sorted, by_string);
+        qsort(sorted, count, sizeof *sorted, string_order);
     }
     for (size_t i = 0; !code && i < count; i++) {
         const char *wrong = cache_bad_name(sorted[i]);
         if (wrong)
             code = fail(e, ERR_INPUT, "a picture's name %s: '%.80s'", wrong, sorted[i]);
         else if (m->count == 0 || strcmp(m->jobs[m->count - 1].source.name, sorted[i]) != 0)
-            m->jobs[m->count++] = (job){.source.name = sorted[i], .row = -1};
+            m->jobs[m->count++] = (cache_job){.source.name = sorted[i], .row = -1};
     }
     free(sorted);
     return code;
@@ -471,17 +476,17 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
                cache_summary *summary, error *e)
 {
     *summary = (cache_summary){0};
-    if (options->size < 32 || options->size > 4096 || options->size % 32)
+    if (options->size < 32 || options->size > CACHE_MAX_SIZE || options->size % 32)
         return fail(e, ERR_USAGE, "a cache size of %d; it must be a multiple of 32 from 32 to 4096",
                     options->size);
     if (strcmp(path, "-") == 0)
         return fail(e, ERR_USAGE, "a picture cache cannot be written to standard output; name a file");
     if (count == 0)
         return fail(e, ERR_INPUT, "no pictures are named");
-    making m = {.path = path,
-                .options = options,
-                .lock = PTHREAD_MUTEX_INITIALIZER,
-                .advanced = PTHREAD_COND_INITIALIZER};
+    cache_work m = {.path = path,
+                    .options = options,
+                    .lock = PTHREAD_MUTEX_INITIALIZER,
+                    .advanced = PTHREAD_COND_INITIALIZER};
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     m.started = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
@@ -498,7 +503,7 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
     }
     if (!code) {
         open_old(&m, sources, e);
-        code = make(&m, sources, summary, e);
+        code = update(&m, sources, summary, e);
     }
     for (size_t i = 0; i < m.count; i++)
         free(m.jobs[i].bad);

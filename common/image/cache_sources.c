@@ -1,9 +1,10 @@
-#include "image/cache_format.h"
+#include "image/cache_sources.h"
 
 #include "base/file.h"
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,14 +68,14 @@ int cache_sources_read(cache_sources *s, const char *path, const char *digest, e
     return 0;
 }
 
-static int by_name(const void *name, const void *source)
+static int source_order(const void *name, const void *source)
 {
     return strcmp(name, ((const cache_source *)source)->name);
 }
 
 const cache_source *cache_sources_find(const cache_sources *s, const char *name)
 {
-    return s->count ? bsearch(name, s->items, s->count, sizeof *s->items, by_name) : NULL;
+    return s->count ? bsearch(name, s->items, s->count, sizeof *s->items, source_order) : NULL;
 }
 
 void cache_sources_free(cache_sources *s)

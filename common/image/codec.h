@@ -1,4 +1,4 @@
-/* codec.h - the two picture formats behind picture.h. Callers use picture.h. */
+/* codec.h - the two picture formats behind picture_file.h, which callers use. */
 #ifndef ONEBOX_IMAGE_CODEC_H
 #define ONEBOX_IMAGE_CODEC_H
 
@@ -17,8 +17,5 @@ int png_write(const picture *p, FILE *stream, const char *name, error *e);
 
 void jpeg_versions(char *text, size_t size);
 void png_versions(char *text, size_t size);
-
-/* ERR_INPUT when a side is 0 or a limit of picture.h is exceeded. */
-int picture_limits(uint64_t width, uint64_t height, const char *name, error *e);
 
 #endif

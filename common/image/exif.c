@@ -33,29 +33,3 @@ int exif_orientation(const uint8_t *tiff, size_t size)
     }
     return 1;
 }
-
-int exif_apply(picture *p, int orientation, error *e)
-{
-    if (orientation <= 1)
-        return 0;
-    const bool exchange = orientation >= 5;
-    picture out;
-    int code = picture_new(&out, exchange ? p->height : p->width, exchange ? p->width : p->height, e);
-    if (code)
-        return code;
-    /* Where the shown picture's column and row run in the stored one: 2 right to left, 3 both ways, 4 bottom
-     * to top; 5 .. 8 exchange the axes first. */
-    const bool back_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    const bool back_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    uint8_t *to = out.pixels;
-    for (int y = 0; y < out.height; y++)
-        for (int x = 0; x < out.width; x++, to += 3) {
-            int sx = exchange ? y : x, sy = exchange ? x : y;
-            sx = back_x ? p->width - 1 - sx : sx;
-            sy = back_y ? p->height - 1 - sy : sy;
-            memcpy(to, p->pixels + 3 * ((size_t)sy * (size_t)p->width + (size_t)sx), 3);
-        }
-    picture_free(p);
-    *p = out;
-    return 0;
-}

@@ -1,6 +1,14 @@
+/* JPEG behind codec.h, by libjpeg-turbo.
+ *
+ * libjpeg reports an error by a callback that must not return; ours jumps back to `guarded`. All that a function
+ * changes between setjmp and the jump is in a jpeg_job that belongs to its caller, so it keeps its value (C11
+ * 7.13.2.1 promises that for nothing else but volatile variables). What libjpeg complains of is the picture's
+ * fault, unless it was refused memory or could not write. Its warnings are counted; a file that ends early, which
+ * it would fill up with grey, is an error here. */
 #include "image/codec.h"
 #include "image/exif.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,31 +16,47 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/* What libjpeg's callbacks need. `base` comes first: libjpeg hands out pointers to it. */
-typedef struct handler {
-    struct jpeg_error_mgr base;
+typedef struct jpeg_job {
+    struct jpeg_error_mgr base; /* first: libjpeg hands out pointers to it */
     struct jpeg_progress_mgr progress;
     jmp_buf back;
     bool truncated;
+    int number; /* errno when libjpeg gave up */
     char text[JMSG_LENGTH_MAX];
-} handler;
+    int code; /* of a failure that is not libjpeg's */
+    const char *name;
+    error *e;
+    /* reading */
+    struct jpeg_decompress_struct reading;
+    const uint8_t *data;
+    size_t size;
+    picture *to;
+    picture_info *info;
+    uint8_t *inks; /* a row of four inks a pixel; NULL without them */
+    /* writing */
+    struct jpeg_compress_struct writing;
+    const picture *from;
+    FILE *stream;
+    int quality;
+} jpeg_job;
 
 static void on_error(j_common_ptr c)
 {
-    handler *h = (handler *)c->err;
-    c->err->format_message(c, h->text);
-    longjmp(h->back, 1);
+    jpeg_job *j = (jpeg_job *)c->err;
+    j->number = errno;
+    c->err->format_message(c, j->text);
+    longjmp(j->back, 1);
 }
 
 static void on_message(j_common_ptr c, int level)
 {
-    handler *h = (handler *)c->err;
+    jpeg_job *j = (jpeg_job *)c->err;
     if (level >= 0)
         return;
     if (c->err->msg_code == JWRN_JPEG_EOF) {
-        h->truncated = true;
-        snprintf(h->text, sizeof h->text, "the file ends early");
-        longjmp(h->back, 1);
+        j->truncated = true;
+        snprintf(j->text, sizeof j->text, "the file ends early");
+        longjmp(j->back, 1);
     }
     c->err->num_warnings++;
 }
@@ -45,22 +69,32 @@ static void on_print(j_common_ptr c)
 /* A few hundred bytes can announce thousands of scans over a huge picture. */
 static void on_progress(j_common_ptr c)
 {
-    handler *h = (handler *)c->err;
+    jpeg_job *j = (jpeg_job *)c->err;
     if (((j_decompress_ptr)c)->input_scan_number > 500) {
-        snprintf(h->text, sizeof h->text, "more than 500 scans");
-        longjmp(h->back, 1);
+        snprintf(j->text, sizeof j->text, "more than 500 scans");
+        longjmp(j->back, 1);
     }
 }
 
-static void handler_init(handler *h)
+static void job_init(jpeg_job *j)
 {
-    *h = (handler){.truncated = false};
-    jpeg_std_error(&h->base);
-    h->base.error_exit = on_error;
-    h->base.emit_message = on_message;
-    h->base.output_message = on_print;
-    h->progress.progress_monitor = on_progress;
+    jpeg_std_error(&j->base);
+    j->base.error_exit = on_error;
+    j->base.emit_message = on_message;
+    j->base.output_message = on_print;
+    j->progress.progress_monitor = on_progress;
 }
+
+/* Runs `work`; false when libjpeg jumped out of it. */
+static bool guarded(jpeg_job *j, void (*work)(jpeg_job *))
+{
+    if (setjmp(j->back))
+        return false;
+    work(j);
+    return true;
+}
+
+/* ---------------------------------------------------------------- reading */
 
 static int stored_orientation(const struct jpeg_decompress_struct *d)
 {
@@ -83,89 +117,96 @@ static void inks_to_rgb(const uint8_t *inks, uint8_t *rgb, int width, bool inver
     }
 }
 
-static int read_rows(struct jpeg_decompress_struct *d, picture *p, uint8_t *inks)
+static void read_pixels(jpeg_job *j)
 {
+    struct jpeg_decompress_struct *d = &j->reading;
+    picture *p = j->to;
+    const bool four = d->num_components == 4;
+    j->code = picture_new(p, j->info->width, j->info->height, j->e);
+    if (j->code)
+        return;
+    d->out_color_space = four ? JCS_CMYK : JCS_RGB;
+    if (four) {
+        j->inks = mem_zero((size_t)p->width, 4, "a picture row", j->e);
+        if (!j->inks) {
+            j->code = ERR_SYSTEM;
+            return;
+        }
+    }
+    jpeg_start_decompress(d);
     while (d->output_scanline < d->output_height) {
         uint8_t *row = p->pixels + 3 * (size_t)p->width * d->output_scanline;
-        JSAMPROW rows[1] = {inks ? inks : row};
-        if (jpeg_read_scanlines(d, rows, 1) == 1 && inks)
-            inks_to_rgb(inks, row, p->width, d->saw_Adobe_marker);
+        JSAMPROW rows[1] = {four ? j->inks : row};
+        if (jpeg_read_scanlines(d, rows, 1) == 1 && four)
+            inks_to_rgb(j->inks, row, p->width, d->saw_Adobe_marker);
     }
-    return 0;
+    jpeg_finish_decompress(d);
+    j->info->warnings = (int)j->base.num_warnings;
+}
+
+static void read_jpeg(jpeg_job *j)
+{
+    struct jpeg_decompress_struct *d = &j->reading;
+    jpeg_create_decompress(d);
+    d->progress = &j->progress;
+    jpeg_mem_src(d, j->data, j->size);
+    jpeg_save_markers(d, JPEG_APP0 + 1, 0xffff);
+    jpeg_read_header(d, TRUE);
+    j->info->width = (int)d->image_width;
+    j->info->height = (int)d->image_height;
+    j->info->orientation = stored_orientation(d);
+    j->code = picture_limits(d->image_width, d->image_height, j->name, j->e);
+    if (!j->code && j->to)
+        read_pixels(j);
 }
 
 int jpeg_read(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info, error *e)
 {
-    handler h;
-    struct jpeg_decompress_struct d = {0};
-    uint8_t *volatile inks = NULL;
-    volatile int code = 0;
-    handler_init(&h);
-    d.err = &h.base;
-    if (setjmp(h.back)) {
-        code = fail(e, ERR_INPUT, "%s: %s JPEG: %s", name, h.truncated ? "a truncated" : "a damaged", h.text);
-        goto end;
+    jpeg_job j = {.name = name, .e = e, .data = data, .size = size, .to = p, .info = info};
+    job_init(&j);
+    j.reading.err = &j.base;
+    if (!guarded(&j, read_jpeg))
+        j.code = j.base.msg_code == JERR_OUT_OF_MEMORY
+                     ? fail(e, ERR_SYSTEM, "%s: out of memory in libjpeg", name)
+                     : fail(e, ERR_INPUT, "%s: %s JPEG: %s", name, j.truncated ? "a truncated" : "a damaged",
+                            j.text);
+    jpeg_destroy_decompress(&j.reading);
+    free(j.inks);
+    return j.code;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static void write_jpeg(jpeg_job *j)
+{
+    struct jpeg_compress_struct *c = &j->writing;
+    const picture *p = j->from;
+    jpeg_create_compress(c);
+    jpeg_stdio_dest(c, j->stream);
+    c->image_width = (JDIMENSION)p->width;
+    c->image_height = (JDIMENSION)p->height;
+    c->input_components = 3;
+    c->in_color_space = JCS_RGB;
+    jpeg_set_defaults(c);
+    jpeg_set_quality(c, j->quality, TRUE);
+    jpeg_start_compress(c, TRUE);
+    while (c->next_scanline < c->image_height) {
+        JSAMPROW rows[1] = {p->pixels + 3 * (size_t)p->width * c->next_scanline};
+        jpeg_write_scanlines(c, rows, 1);
     }
-    jpeg_create_decompress(&d);
-    d.progress = &h.progress;
-    jpeg_mem_src(&d, data, size);
-    jpeg_save_markers(&d, JPEG_APP0 + 1, 0xffff);
-    jpeg_read_header(&d, TRUE);
-    info->width = (int)d.image_width;
-    info->height = (int)d.image_height;
-    info->orientation = stored_orientation(&d);
-    code = picture_limits(d.image_width, d.image_height, name, e);
-    if (code || !p)
-        goto end;
-    code = picture_new(p, info->width, info->height, e);
-    if (code)
-        goto end;
-    d.out_color_space = d.num_components == 4 ? JCS_CMYK : JCS_RGB;
-    if (d.num_components == 4) {
-        inks = mem_zero((size_t)p->width, 4, "a picture row", e);
-        if (!inks) {
-            code = ERR_SYSTEM;
-            goto end;
-        }
-    }
-    jpeg_start_decompress(&d);
-    read_rows(&d, p, inks);
-    jpeg_finish_decompress(&d);
-    info->warnings = (int)h.base.num_warnings;
-end:
-    jpeg_destroy_decompress(&d);
-    free(inks);
-    return code;
+    jpeg_finish_compress(c);
 }
 
 int jpeg_write(const picture *p, FILE *stream, int quality, const char *name, error *e)
 {
-    handler h;
-    struct jpeg_compress_struct c = {0};
-    volatile int code = 0;
-    handler_init(&h);
-    c.err = &h.base;
-    if (setjmp(h.back)) {
-        code = fail(e, ERR_SYSTEM, "%s: cannot write: %s", name, h.text);
-        goto end;
-    }
-    jpeg_create_compress(&c);
-    jpeg_stdio_dest(&c, stream);
-    c.image_width = (JDIMENSION)p->width;
-    c.image_height = (JDIMENSION)p->height;
-    c.input_components = 3;
-    c.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&c);
-    jpeg_set_quality(&c, quality, TRUE);
-    jpeg_start_compress(&c, TRUE);
-    while (c.next_scanline < c.image_height) {
-        JSAMPROW rows[1] = {p->pixels + 3 * (size_t)p->width * c.next_scanline};
-        jpeg_write_scanlines(&c, rows, 1);
-    }
-    jpeg_finish_compress(&c);
-end:
-    jpeg_destroy_compress(&c);
-    return code;
+    jpeg_job j = {.name = name, .e = e, .from = p, .stream = stream, .quality = quality};
+    job_init(&j);
+    j.writing.err = &j.base;
+    if (!guarded(&j, write_jpeg))
+        j.code = fail(e, ERR_SYSTEM, "%s: cannot write: %s", name,
+                      j.base.msg_code == JERR_FILE_WRITE ? strerror(j.number) : j.text);
+    jpeg_destroy_compress(&j.writing);
+    return j.code;
 }
 
 #define STRING_(x) #x

@@ -1,9 +1,6 @@
 #include "image/picture.h"
 
-#include "base/file.h"
-#include "image/codec.h"
-#include "image/exif.h"
-
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,91 +35,28 @@ void picture_free(picture *p)
     *p = (picture){0};
 }
 
-typedef int reader(picture *, const uint8_t *, size_t, const char *, picture_info *, error *);
-
-/* By content: the first bytes. */
-static reader *reader_of(const uint8_t *data, size_t size, const char *name, error *e)
+int picture_turn(picture *p, int orientation, error *e)
 {
-    static const uint8_t jpeg[] = {0xff, 0xd8, 0xff}, png[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    if (size == 0)
-        fail(e, ERR_INPUT, "%s: is empty, not a picture", name);
-    else if (size >= sizeof jpeg && memcmp(data, jpeg, sizeof jpeg) == 0)
-        return jpeg_read;
-    else if (size >= sizeof png && memcmp(data, png, sizeof png) == 0)
-        return png_read;
-    else
-        fail(e, ERR_INPUT, "%s: is neither JPEG nor PNG", name);
-    return NULL;
-}
-
-int picture_probe(const void *data, size_t size, const char *name, picture_info *info, error *e)
-{
-    *info = (picture_info){.orientation = 1};
-    reader *read = reader_of(data, size, name, e);
-    int code = read ? read(NULL, data, size, name, info, e) : ERR_INPUT;
-    if (!code && info->orientation >= 5) {
-        int t = info->width;
-        info->width = info->height;
-        info->height = t;
-    }
-    return code;
-}
-
-int picture_decode(picture *p, const void *data, size_t size, const char *name, picture_info *info, error *e)
-{
-    picture_info own = {.orientation = 1};
-    *p = (picture){0};
-    reader *read = reader_of(data, size, name, e);
-    int code = read ? read(p, data, size, name, &own, e) : ERR_INPUT;
-    if (!code)
-        code = exif_apply(p, own.orientation, e);
-    if (code) {
-        picture_free(p);
-        return code;
-    }
-    own.width = p->width;
-    own.height = p->height;
-    if (info)
-        *info = own;
-    return 0;
-}
-
-int picture_load(picture *p, const char *path, picture_info *info, error *e)
-{
-    file_view view;
-    *p = (picture){0};
-    int code = file_open(&view, path, e);
+    if (orientation <= 1)
+        return 0;
+    const bool exchange = orientation >= 5;
+    picture out;
+    int code = picture_new(&out, exchange ? p->height : p->width, exchange ? p->width : p->height, e);
     if (code)
         return code;
-    code = picture_decode(p, view.data, view.size, view.path, info, e);
-    file_close(&view);
-    return code;
-}
-
-int picture_save_png(const picture *p, const char *path, error *e)
-{
-    out_file out;
-    int code = out_open(&out, path, e);
-    if (!code && png_write(p, out.stream, path, e)) {
-        out_discard(&out);
-        return ERR_SYSTEM;
-    }
-    return code ? code : out_commit(&out, e);
-}
-
-int picture_save_jpeg(const picture *p, const char *path, int quality, error *e)
-{
-    out_file out;
-    int code = out_open(&out, path, e);
-    if (!code && jpeg_write(p, out.stream, quality, path, e)) {
-        out_discard(&out);
-        return ERR_SYSTEM;
-    }
-    return code ? code : out_commit(&out, e);
-}
-
-void picture_versions(char *text, size_t size)
-{
-    jpeg_versions(text, size);
-    png_versions(text, size);
+    /* Where the shown picture's column and row run in the stored one: 2 right to left, 3 both ways, 4 bottom
+     * to top; 5 .. 8 exchange the axes first. */
+    const bool back_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+    const bool back_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    uint8_t *to = out.pixels;
+    for (int y = 0; y < out.height; y++)
+        for (int x = 0; x < out.width; x++, to += 3) {
+            int sx = exchange ? y : x, sy = exchange ? x : y;
+            sx = back_x ? p->width - 1 - sx : sx;
+            sy = back_y ? p->height - 1 - sy : sy;
+            memcpy(to, p->pixels + 3 * ((size_t)sy * (size_t)p->width + (size_t)sx), 3);
+        }
+    picture_free(p);
+    *p = out;
+    return 0;
 }

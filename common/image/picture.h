@@ -1,15 +1,4 @@
-/* picture.h - reading and writing pictures: JPEG and PNG through libjpeg-turbo and libpng.
- *
- * Every picture becomes 8-bit RGB, whatever the file holds, by the rules that OpenCV's imread has for colour:
- *   - the format is told by content, never by the file's name;
- *   - grey is expanded, palettes are looked up, alpha and transparency are dropped, 16-bit PNG keeps the high
- *     byte;
- *   - CMYK and YCCK become RGB; with an Adobe marker the four inks are stored inverted, without one they are
- *     not;
- *   - the EXIF orientation (JPEG APP1, PNG eXIf) is applied, so width and height are those one looks at;
- *   - JPEG decoding is libjpeg's default: accurate integer DCT, smooth chroma upsampling.
- * What libjpeg and libpng call warnings is counted and is no failure; a file that ends early is one.
- */
+/* picture.h - a picture in memory. picture_file.h reads and writes the files. */
 #ifndef ONEBOX_IMAGE_PICTURE_H
 #define ONEBOX_IMAGE_PICTURE_H
 
@@ -28,34 +17,23 @@ enum {
     PICTURE_MAX_PIXELS = 1 << 27, /* 134 megapixels, 400 MB decoded */
 };
 
-/* What the file said beside its pixels. */
+/* What a file said beside the pixels. */
 typedef struct picture_info {
     int width, height; /* as shown, after the orientation */
     int orientation;   /* EXIF's 1 .. 8; 1 when there is none */
     int warnings;      /* of the library while decoding; 0 from picture_probe */
 } picture_info;
 
-/* Reads the picture at `path` / in data[0..size) (`name` is for messages). `info` may be NULL.
- * Zero-initialise or free `p` before. Errors: ERR_INPUT for a missing, foreign, damaged, truncated or too
- * large file, ERR_SYSTEM for memory. On failure `p` is empty. */
-int picture_load(picture *p, const char *path, picture_info *info, error *e);
-int picture_decode(picture *p, const void *data, size_t size, const char *name, picture_info *info, error *e);
-
-/* Reads only what precedes the pixels: width, height, orientation. */
-int picture_probe(const void *data, size_t size, const char *name, picture_info *info, error *e);
-
-/* Gives the pixels back; the picture is empty afterwards and may be used again. */
-void picture_free(picture *p);
+/* ERR_INPUT when a side is 0 or exceeds the limits. `name` is for the message. */
+int picture_limits(uint64_t width, uint64_t height, const char *name, error *e);
 
 /* An empty (black) picture of the size. */
 int picture_new(picture *p, int width, int height, error *e);
 
-/* Write atomically ("-": standard output). PNG is 8-bit RGB without a time; JPEG is baseline 4:2:0 of the
- * quality 1 .. 100. The same pixels give the same bytes. */
-int picture_save_png(const picture *p, const char *path, error *e);
-int picture_save_jpeg(const picture *p, const char *path, int quality, error *e);
+/* Gives the pixels back; the picture is empty afterwards and may be used again. */
+void picture_free(picture *p);
 
-/* Appends the lines for --version: libjpeg-turbo and libpng. A function of program.libraries. */
-void picture_versions(char *text, size_t size);
+/* Turns and mirrors the pixels as EXIF's orientation 1 .. 8 asks; 5 .. 8 exchange width and height. */
+int picture_turn(picture *p, int orientation, error *e);
 
 #endif

@@ -1,45 +1,90 @@
+/* PNG behind codec.h, by libpng.
+ *
+ * libpng reports an error by a callback that must not return; ours jumps back to `guarded`. All that a function changes
+ * between setjmp and the jump is in a png_job that belongs to its caller, so it keeps its value (C11 7.13.2.1 promises
+ * that for nothing else but volatile variables). What libpng complains of is the picture's fault, unless our allocator
+ * was refused memory or our writer could not write. */
 #include "image/codec.h"
 #include "image/exif.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <png.h>
 
-/* What libpng's callbacks need. */
-typedef struct source {
+typedef struct png_job {
+    png_structp png;
+    png_infop head;
+    const char *name;
+    jmp_buf back;
+    char text[200]; /* what libpng complained of */
+    int warnings;
+    bool truncated, refused; /* the file ended early; memory was refused */
+    int code;                /* of a failure that is not libpng's */
+    error *e;
+    /* reading */
     const uint8_t *data;
     size_t size, at;
-    int warnings;
-    bool truncated;
-    char text[200];
-    jmp_buf back;
-} source;
+    picture *to;
+    picture_info *info;
+    png_bytepp rows;
+    /* writing */
+    const picture *from;
+    FILE *stream;
+    int write_error; /* errno */
+} png_job;
 
 static void on_error(png_structp png, png_const_charp message)
 {
-    source *s = png_get_error_ptr(png);
-    snprintf(s->text, sizeof s->text, "%s", message);
-    longjmp(s->back, 1);
+    png_job *j = png_get_error_ptr(png);
+    snprintf(j->text, sizeof j->text, "%s", message);
+    longjmp(j->back, 1);
 }
 
 static void on_warning(png_structp png, png_const_charp message)
 {
-    source *s = png_get_error_ptr(png);
+    png_job *j = png_get_error_ptr(png);
     (void)message;
-    s->warnings++;
+    j->warnings++;
 }
+
+static png_voidp on_malloc(png_structp png, png_alloc_size_t size)
+{
+    png_job *j = png_get_mem_ptr(png);
+    void *p = malloc(size);
+    if (!p)
+        j->refused = true;
+    return p;
+}
+
+static void on_free(png_structp png, png_voidp p)
+{
+    (void)png;
+    free(p);
+}
+
+/* Runs `work`; false when libpng jumped out of it. */
+static bool guarded(png_job *j, void (*work)(png_job *))
+{
+    if (setjmp(j->back))
+        return false;
+    work(j);
+    return true;
+}
+
+/* ---------------------------------------------------------------- reading */
 
 static void on_read(png_structp png, png_bytep to, size_t n)
 {
-    source *s = png_get_io_ptr(png);
-    if (n > s->size - s->at) {
-        s->truncated = true;
+    png_job *j = png_get_io_ptr(png);
+    if (n > j->size - j->at) {
+        j->truncated = true;
         png_error(png, "the file ends early");
     }
-    memcpy(to, s->data + s->at, n);
-    s->at += n;
+    memcpy(to, j->data + j->at, n);
+    j->at += n;
 }
 
 static uint32_t big32(const uint8_t *p)
@@ -62,9 +107,9 @@ static int stored_orientation(const uint8_t *data, size_t size)
 }
 
 /* Everything to three bytes a pixel. */
-static void ask_for_rgb(png_structp png, png_infop info)
+static void ask_for_rgb(png_structp png, png_infop head)
 {
-    int colour = png_get_color_type(png, info), depth = png_get_bit_depth(png, info);
+    int colour = png_get_color_type(png, head), depth = png_get_bit_depth(png, head);
     if (depth == 16)
         png_set_strip_16(png);
     if (colour == PNG_COLOR_TYPE_PALETTE)
@@ -75,83 +120,107 @@ static void ask_for_rgb(png_structp png, png_infop info)
         png_set_gray_to_rgb(png);
     png_set_strip_alpha(png);
     png_set_interlace_handling(png);
-    png_read_update_info(png, info);
+    png_read_update_info(png, head);
+}
+
+static void read_pixels(png_job *j)
+{
+    const size_t stride = 3 * (size_t)j->info->width, height = (size_t)j->info->height;
+    ask_for_rgb(j->png, j->head);
+    if (png_get_rowbytes(j->png, j->head) != stride)
+        png_error(j->png, "an unexpected pixel layout");
+    j->code = picture_new(j->to, j->info->width, j->info->height, j->e);
+    if (j->code)
+        return;
+    j->rows = mem_zero(height, sizeof *j->rows, "picture rows", j->e);
+    if (!j->rows) {
+        j->code = ERR_SYSTEM;
+        return;
+    }
+    for (size_t y = 0; y < height; y++)
+        j->rows[y] = j->to->pixels + stride * y;
+    png_read_image(j->png, j->rows);
+    png_read_end(j->png, NULL);
+    j->info->warnings = j->warnings;
+}
+
+static void read_png(png_job *j)
+{
+    j->head = png_create_info_struct(j->png);
+    if (!j->head)
+        png_error(j->png, "no memory");
+    png_set_read_fn(j->png, j, on_read);
+    png_set_user_limits(j->png, PICTURE_MAX_SIDE, PICTURE_MAX_SIDE);
+    png_set_chunk_malloc_max(j->png, 8 << 20);
+    png_set_chunk_cache_max(j->png, 128);
+    png_read_info(j->png, j->head);
+    const png_uint_32 width = png_get_image_width(j->png, j->head),
+                      height = png_get_image_height(j->png, j->head);
+    j->info->width = (int)width;
+    j->info->height = (int)height;
+    j->info->orientation = stored_orientation(j->data, j->size);
+    j->code = picture_limits(width, height, j->name, j->e);
+    if (!j->code && j->to)
+        read_pixels(j);
 }
 
 int png_read(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info, error *e)
 {
-    source s = {.data = data, .size = size};
-    png_infop head = NULL;
-    png_bytepp volatile rows = NULL;
-    volatile int code = 0;
-    png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
-    if (!png)
+    png_job j = {.name = name, .e = e, .data = data, .size = size, .to = p, .info = info};
+    j.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning, &j, on_malloc, on_free);
+    if (!j.png)
         return fail_memory(e, 0, "libpng");
-    if (setjmp(s.back)) {
-        code = fail(e, ERR_INPUT, "%s: %s PNG: %s", name, s.truncated ? "a truncated" : "a damaged", s.text);
-        goto end;
-    }
-    head = png_create_info_struct(png);
-    if (!head)
-        png_error(png, "no memory");
-    png_set_read_fn(png, &s, on_read);
-    png_set_user_limits(png, PICTURE_MAX_SIDE, PICTURE_MAX_SIDE);
-    png_set_chunk_malloc_max(png, 8 << 20);
-    png_set_chunk_cache_max(png, 128);
-    png_read_info(png, head);
-    info->width = (int)png_get_image_width(png, head);
-    info->height = (int)png_get_image_height(png, head);
-    info->orientation = stored_orientation(data, size);
-    code = picture_limits(png_get_image_width(png, head), png_get_image_height(png, head), name, e);
-    if (code || !p)
-        goto end;
-    ask_for_rgb(png, head);
-    const size_t stride = 3 * (size_t)info->width;
-    if (png_get_rowbytes(png, head) != stride)
-        png_error(png, "an unexpected pixel layout");
-    code = picture_new(p, info->width, info->height, e);
-    if (!code) {
-        rows = mem_zero((size_t)info->height, sizeof *rows, "picture rows", e);
-        code = rows ? 0 : ERR_SYSTEM;
-    }
-    if (code)
-        goto end;
-    for (int y = 0; y < info->height; y++)
-        rows[y] = p->pixels + stride * (size_t)y;
-    png_read_image(png, rows);
-    png_read_end(png, NULL);
-    info->warnings = s.warnings;
-end:
-    png_destroy_read_struct(&png, &head, NULL);
-    free(rows);
-    return code;
+    if (!guarded(&j, read_png))
+        j.code = j.refused ? fail(e, ERR_SYSTEM, "%s: out of memory in libpng", name)
+                           : fail(e, ERR_INPUT, "%s: %s PNG: %s", name,
+                                  j.truncated ? "a truncated" : "a damaged", j.text);
+    png_destroy_read_struct(&j.png, &j.head, NULL);
+    free(j.rows);
+    return j.code;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static void on_write(png_structp png, png_bytep from, size_t n)
+{
+    png_job *j = png_get_io_ptr(png);
+    if (fwrite(from, 1, n, j->stream) == n)
+        return;
+    j->write_error = errno;
+    png_error(png, "the file cannot be written");
+}
+
+static void on_flush(png_structp png)
+{
+    (void)png;
+}
+
+static void write_png(png_job *j)
+{
+    const picture *p = j->from;
+    j->head = png_create_info_struct(j->png);
+    if (!j->head)
+        png_error(j->png, "no memory");
+    png_set_write_fn(j->png, j, on_write, on_flush);
+    png_set_IHDR(j->png, j->head, (png_uint_32)p->width, (png_uint_32)p->height, 8, PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(j->png, j->head);
+    for (int y = 0; y < p->height; y++)
+        png_write_row(j->png, p->pixels + 3 * (size_t)p->width * (size_t)y);
+    png_write_end(j->png, j->head);
 }
 
 int png_write(const picture *p, FILE *stream, const char *name, error *e)
 {
-    source s = {0};
-    png_infop head = NULL;
-    volatile int code = 0;
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
-    if (!png)
+    png_job j = {.name = name, .e = e, .from = p, .stream = stream};
+    j.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning);
+    if (!j.png)
         return fail_memory(e, 0, "libpng");
-    if (setjmp(s.back)) {
-        code = fail(e, ERR_SYSTEM, "%s: cannot write: %s", name, s.text);
-        goto end;
-    }
-    head = png_create_info_struct(png);
-    if (!head)
-        png_error(png, "no memory");
-    png_init_io(png, stream);
-    png_set_IHDR(png, head, (png_uint_32)p->width, (png_uint_32)p->height, 8, PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(png, head);
-    for (int y = 0; y < p->height; y++)
-        png_write_row(png, p->pixels + 3 * (size_t)p->width * (size_t)y);
-    png_write_end(png, head);
-end:
-    png_destroy_write_struct(&png, &head);
-    return code;
+    if (!guarded(&j, write_png))
+        j.code = fail(e, ERR_SYSTEM, "%s: cannot write: %s", name,
+                      j.write_error ? strerror(j.write_error) : j.text);
+    png_destroy_write_struct(&j.png, &j.head);
+    return j.code;
 }
 
 void png_versions(char *text, size_t size)

@@ -9,7 +9,7 @@
 
 #include "device/device.h"
 #include "image/cache.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 #include "nn/checkpoint.h"
 #include "voc/names.h"
 

@@ -1,6 +1,6 @@
 #include "render/figure.h"
 
-#include "image/picture.h"
+#include "image/picture_file.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "render/figure.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "render/draw.h"
 #include "render/figure.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 #include "voc/anno.h"
 
 #include <stdio.h>

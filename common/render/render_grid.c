@@ -3,7 +3,7 @@
 #include "image/cache.h"
 #include "render/draw.h"
 #include "render/figure.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 #include "voc/anno.h"
 #include "voc/pred.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 
 #include <stdarg.h>
 #include <stdint.h>

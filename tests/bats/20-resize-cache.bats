@@ -111,6 +111,17 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
     assert_output --partial "3 of 6"
 }
 
+@test "a named pipe and a device are bad pictures, not waited for or read for ever" {
+    rm pictures/444.jpg pictures/420.jpg
+    mkfifo pictures/444.jpg
+    ln -s /dev/zero pictures/420.jpg
+    run timeout 20 "$BIN/resize-cache" --size 64 --images pictures -o x.cache lrg.csv
+    assert_failure 3
+    assert_line --partial "pictures/444.jpg: is a pipe or a device, a regular file is needed"
+    assert_line --partial "pictures/420.jpg: is a pipe or a device, a regular file is needed"
+    assert_output --partial "2 of 6"
+}
+
 @test "CSV files that name no pictures are refused with file and line" {
     : >x.csv
     cache x.csv

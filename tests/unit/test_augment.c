@@ -2,7 +2,7 @@
 #include "base/digest.h"
 
 #include "image/augment.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 #include "image/resize.h"
 #include "image/sample.h"
 #include "image/unframe.h"

@@ -3,12 +3,14 @@
 
 #include "image/cache.h"
 #include "image/cache_format.h"
-#include "image/picture.h"
+#include "image/cache_make.h"
+#include "image/picture_file.h"
 #include "image/resize.h"
 #include "image_golden.h"
 #include "test.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,7 +125,7 @@ static void contents(void)
     CHECK(cache_rows(c, some, 1, rows, &e) == 0 && strcmp(cache_at(c, rows[0]).name, "grey.jpg") == 0, "%s",
           e.text);
     CHECK(cache_rows(c, some, 5, rows, &e) == ERR_INPUT, "accepted");
-    CHECK(strstr(e.text, "4 of 5") && strstr(e.text, "a, b, c, …"), "%s", e.text);
+    CHECK(strstr(e.text, "4 of 5") && strstr(e.text, "a, b, c, ..."), "%s", e.text);
     cache_close(c);
     e = (error){0};
     CHECK(cache_check(cache_path, &e) == 0, "%s", e.text);
@@ -270,6 +272,25 @@ static void bad_pictures(void)
     CHECK(make("/nonexistent/x", good, 1, 1, 0, &s, &e) == ERR_SYSTEM, "%d %s", e.code, e.text);
 }
 
+/* Too many open files is no fault of the pictures: nothing may be left out for it. */
+static void no_descriptors(void)
+{
+    cache_summary s;
+    error e;
+    struct rlimit old, few;
+    fresh();
+    const int next = open("/dev/null", O_RDONLY);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &old);
+    few = old;
+    few.rlim_cur = (rlim_t)next + 2; /* the new cache takes two */
+    setrlimit(RLIMIT_NOFILE, &few);
+    int code = make(cache_path, all, ALL, 1, ALL, &s, &e);
+    setrlimit(RLIMIT_NOFILE, &old);
+    CHECK(code == ERR_SYSTEM && strstr(e.text, "420.jpg: cannot open"), "%d %s", code, e.text);
+    CHECK(reports == 0 && access(cache_path, F_OK) != 0, "%d reports", reports);
+}
+
 /* Every shorter file and every changed byte before and behind the pixels is noticed when opening, every
  * changed pixel by cache_check. */
 static void damage(void)
@@ -351,6 +372,7 @@ int main(void)
     TEST("only changed pictures are decoded again, and an equal cache is left alone") incremental();
     TEST("damaged pixels are noticed and made anew") repaired();
     TEST("unreadable pictures are reported, counted and leave no trace") bad_pictures();
+    TEST("what the system refuses is no bad picture") no_descriptors();
     TEST("a cut, damaged or forged cache is refused") damage();
 
     char command[100];

@@ -3,6 +3,7 @@
  * and the naive interpreter's gradients against finite differences, so that test_device.c's comparison with
  * it stands on solid ground. */
 #include "device/device.h"
+#include "image/picture_file.h"
 #include "image/resize.h"
 #include "image/sample.h"
 #include "nn/checkpoint.h"

@@ -2,10 +2,11 @@
 #include "base/digest.h"
 
 #include "image/exif.h"
-#include "image/picture.h"
+#include "image/picture_file.h"
 #include "image_golden.h"
 #include "test.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void same_as_opencv(const file_view *arrays)
@@ -97,6 +98,75 @@ static const char *decode_error(const void *data, size_t size, error *e)
     picture_decode(&p, data, size, "x", NULL, e);
     picture_free(&p);
     return e->text;
+}
+
+/* Bytes of address space. */
+static rlim_t memory_used(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+    CHECK(f && fscanf(f, "%lu", &pages) == 1, "/proc/self/statm");
+    fclose(f);
+    return (rlim_t)pages * 4096;
+}
+
+/* With a little more memory each time: every answer is a picture or a refusal by the system, never "a damaged picture".
+ * `library` is the one that must have been refused something. */
+static void little_memory(int (*save)(const picture *, const char *, error *), const char *library)
+{
+    enum {
+        WIDTH = 40000,
+        HEIGHT = 64,
+        PAGE = 4096,
+        MORE = 4000
+    }; /* wide, for the libraries keep some rows */
+    file_view file;
+    error e = {0};
+    picture p;
+    struct rlimit old, less;
+    char path[100];
+    bool seen = false;
+    void **holes = NULL;
+    int code = ERR_SYSTEM;
+    snprintf(path, sizeof path, "/tmp/onebox-picture-%ld", (long)getpid());
+    CHECK(!picture_new(&p, WIDTH, HEIGHT, &e) && !save(&p, path, &e) && !file_open(&file, path, &e), "%s",
+          e.text);
+    picture_free(&p);
+    getrlimit(RLIMIT_AS, &old);
+    less = old;
+    less.rlim_cur = 0;
+    setrlimit(RLIMIT_AS, &less);
+    for (size_t block = PAGE; block >= 16; block /= 2) /* what was freed before must not be enough */
+        for (void **hole = malloc(block); hole; hole = malloc(block)) {
+            *hole = holes;
+            holes = hole;
+        }
+    setrlimit(RLIMIT_AS, &old);
+    const rlim_t used = memory_used();
+    for (int more = 0; more < MORE && code; more += 5) {
+        less.rlim_cur = used + (rlim_t)(more * PAGE);
+        setrlimit(RLIMIT_AS, &less);
+        e = (error){0};
+        code = picture_decode(&p, file.data, file.size, "x", NULL, &e);
+        setrlimit(RLIMIT_AS, &old);
+        CHECK(code == 0 || code == ERR_SYSTEM, "%s, %d pages more: %d %s", library, more, code, e.text);
+        seen = seen || strstr(e.text, library);
+        picture_free(&p);
+    }
+    CHECK(code == 0 && seen, "%s was %s, at last %d", library,
+          seen ? "refused memory" : "never refused memory", code);
+    while (holes) {
+        void *next = *holes;
+        free(holes);
+        holes = next;
+    }
+    file_close(&file);
+    unlink(path);
+}
+
+static int save_jpeg(const picture *p, const char *path, error *e)
+{
+    return picture_save_jpeg(p, path, 90, e);
 }
 
 int main(void)
@@ -218,6 +288,27 @@ int main(void)
         p = (picture){0};
         CHECK(picture_load(&p, "/nonexistent/x.jpg", NULL, &e) == ERR_INPUT, "%s", e.text);
     }
+    TEST("a full disk is named when a picture is written")
+    {
+        picture p;
+        e = (error){0};
+        CHECK(picture_new(&p, 300, 300, &e) == 0, "%s", e.text);
+        for (size_t i = 0; i < 270000; i++)
+            p.pixels[i] = (uint8_t)(i * i >> 7);
+        CHECK(picture_save_png(&p, "/dev/full", &e) == ERR_SYSTEM, "written");
+        CHECK(strcmp(e.text, "/dev/full: cannot write: No space left on device") == 0, "%s", e.text);
+        e = (error){0};
+        CHECK(picture_save_jpeg(&p, "/dev/full", 95, &e) == ERR_SYSTEM, "written");
+        CHECK(strcmp(e.text, "/dev/full: cannot write: No space left on device") == 0, "%s", e.text);
+        picture_free(&p);
+    }
+#ifndef __SANITIZE_ADDRESS__ /* its shadow memory does not fit into a limit */
+    TEST("memory that is refused is no damaged picture")
+    {
+        little_memory(save_jpeg, "libjpeg");
+        little_memory(picture_save_png, "libpng");
+    }
+#endif
     file_close(&arrays);
     return test_end();
 }

@@ -1,0 +1,102 @@
+#include "image/picture_file.h"
+
+#include "image/codec.h"
+#include "image/exif.h"
+
+#include <string.h>
+
+enum { BYTES_MAX = 1 << 30 };
+
+typedef int picture_reader(picture *, const uint8_t *, size_t, const char *, picture_info *, error *);
+
+/* By content: the first bytes. */
+static picture_reader *reader_of(const uint8_t *data, size_t size, const char *name, error *e)
+{
+    static const uint8_t jpeg[] = {0xff, 0xd8, 0xff}, png[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    if (size == 0)
+        fail(e, ERR_INPUT, "%s: is empty, not a picture", name);
+    else if (size >= sizeof jpeg && memcmp(data, jpeg, sizeof jpeg) == 0)
+        return jpeg_read;
+    else if (size >= sizeof png && memcmp(data, png, sizeof png) == 0)
+        return png_read;
+    else
+        fail(e, ERR_INPUT, "%s: is neither JPEG nor PNG", name);
+    return NULL;
+}
+
+int picture_probe(const void *data, size_t size, const char *name, picture_info *info, error *e)
+{
+    *info = (picture_info){.orientation = 1};
+    picture_reader *read = reader_of(data, size, name, e);
+    int code = read ? read(NULL, data, size, name, info, e) : ERR_INPUT;
+    if (!code && info->orientation >= 5) {
+        int t = info->width;
+        info->width = info->height;
+        info->height = t;
+    }
+    return code;
+}
+
+int picture_decode(picture *p, const void *data, size_t size, const char *name, picture_info *info, error *e)
+{
+    picture_info own = {.orientation = 1};
+    *p = (picture){0};
+    picture_reader *read = reader_of(data, size, name, e);
+    int code = read ? read(p, data, size, name, &own, e) : ERR_INPUT;
+    if (!code)
+        code = picture_turn(p, own.orientation, e);
+    if (code) {
+        picture_free(p);
+        return code;
+    }
+    own.width = p->width;
+    own.height = p->height;
+    if (info)
+        *info = own;
+    return 0;
+}
+
+int picture_bytes(file_view *view, const char *path, error *e)
+{
+    return file_read(view, path, BYTES_MAX, e);
+}
+
+int picture_load(picture *p, const char *path, picture_info *info, error *e)
+{
+    file_view view;
+    *p = (picture){0};
+    int code = picture_bytes(&view, path, e);
+    if (code)
+        return code;
+    code = picture_decode(p, view.data, view.size, view.path, info, e);
+    file_close(&view);
+    return code;
+}
+
+static int end_saving(out_file *out, int code, error *e)
+{
+    if (!code)
+        return out_commit(out, e);
+    out_discard(out);
+    return code;
+}
+
+int picture_save_png(const picture *p, const char *path, error *e)
+{
+    out_file out;
+    int code = out_open(&out, path, e);
+    return code ? code : end_saving(&out, png_write(p, out.stream, path, e), e);
+}
+
+int picture_save_jpeg(const picture *p, const char *path, int quality, error *e)
+{
+    out_file out;
+    int code = out_open(&out, path, e);
+    return code ? code : end_saving(&out, jpeg_write(p, out.stream, quality, path, e), e);
+}
+
+void picture_versions(char *text, size_t size)
+{
+    jpeg_versions(text, size);
+    png_versions(text, size);
+}
