@@ -5,22 +5,13 @@
 
 #include <string.h>
 
-static void write_text(const text_buffer *text, const char *path, error *e)
-{
-    out_file out;
-    if (out_open(&out, path, e))
-        return;
-    fwrite(text->data, 1, text->size, out.stream);
-    out_commit(&out, e);
-}
-
 /* The JSON file, if one is wanted, and then the table, unless the JSON goes to standard output. */
 static void report(const metrics *m, const char *path, error *e)
 {
     text_buffer json = {0}, table = {0};
     if (!metrics_json(m, &json, e) && !metrics_table(m, &table, e)) {
         if (path)
-            write_text(&json, path, e);
+            file_write(path, json.data, json.size, e);
         if (!e->code && !(path && strcmp(path, "-") == 0))
             fputs(table.data, stdout);
     }
@@ -41,21 +32,21 @@ int main(int argc, char **argv)
         {"frame", 0, OPTION_INT, &frame, "N",
          "side of the frame of L1 when the predictions have no frame columns", .min = 1, .max = 65535},
         {"skip-unknown", 0, OPTION_FLAG, &o.skip_unknown, NULL,
-         .help = "leave predicted pictures without an annotated object out; without this\nthey are an error"},
+         .help = "leave out predicted pictures without an annotated object;\nwithout this they are an error"},
         {0}};
-    const program p = {.name = "evaluate",
-                       .summary = "accuracy, L1, IoU and localisation accuracy of predictions",
-                       .usage = "--anno anno.tsv --pred pred.tsv [-o metrics.json]",
-                       .details = "Every predicted picture is compared with its largest object. LocAcc@0.5: "
-                                  "class right and IoU at least\n"
-                                  "0.5, against the largest object and against any object of the predicted "
-                                  "class. The table goes to\n"
-                                  "standard output. '-' reads one of the two tables from standard input.\n",
-                       .examples =
-                           "  evaluate --anno anno.tsv --pred detn.pred.tsv -o detn.metrics.json\n"
-                           "  evaluate --anno anno.tsv --pred detn.pred.tsv -o - | jq .accuracy.value\n",
-                       .options = options,
-                       .check = metrics_check};
+    const program p = {
+        .name = "evaluate",
+        .summary = "accuracy, L1, IoU and localisation accuracy of predictions",
+        .usage = "--anno anno.tsv --pred pred.tsv [-o metrics.json]",
+        .details =
+            "Every predicted picture is compared with its largest object. LocAcc@0.5: class right\n"
+            "and IoU at least 0.5, against the largest object and against any object of the predicted\n"
+            "class. The table goes to standard output. '-' reads one of the two tables from standard\n"
+            "input.\n",
+        .examples = "  evaluate --anno anno.tsv --pred detn.pred.tsv -o detn.metrics.json\n"
+                    "  evaluate --anno anno.tsv --pred detn.pred.tsv -o - | jq .accuracy.value\n",
+        .options = options,
+        .check = metrics_check};
     operands args;
     error e = {0};
     int code;

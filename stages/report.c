@@ -1,21 +1,12 @@
 /* report - one page to look at: data, models, figures and pictures of a folder of products. */
+#include "base/file.h"
 #include "base/program.h"
 #include "image/picture_file.h"
 #include "report/report.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static void (*const libraries[])(char *, size_t) = {picture_versions, NULL};
-
-/* The page's name when none is given: report.html in the folder. */
-static char *default_output(const char *directory, error *e)
-{
-    text_buffer path = {0};
-    size_t n = strlen(directory);
-    text_append(&path, e, "%s%sreport.html", directory, n && directory[n - 1] == '/' ? "" : "/");
-    return path.data;
-}
 
 int main(int argc, char **argv)
 {
@@ -53,7 +44,7 @@ int main(int argc, char **argv)
     if (program_begin(&p, argc, argv, &args, &code))
         return code;
     r.directory = args.items[0];
-    char *output = r.output ? NULL : default_output(r.directory, &e);
+    char *output = r.output ? NULL : path_join(r.directory, "report.html", &e);
     if (output)
         r.output = output;
     if (!e.code)

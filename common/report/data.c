@@ -20,7 +20,7 @@ typedef struct data {
     class_row *rows; /* by number in classes */
 } data;
 
-static bool read_table(html *h, const found *f, const char *name, anno_table *t)
+static bool data_table(html *h, const found *f, const char *name, anno_table *t)
 {
     if (!found_has(f, name, ""))
         return false;
@@ -31,7 +31,7 @@ static bool read_table(html *h, const found *f, const char *name, anno_table *t)
     return !h->e->code;
 }
 
-static void read_labels(html *h, const found *f, const char *val, data *d)
+static void data_labels(html *h, const found *f, const char *val, data *d)
 {
     bool lrg = found_has(f, "lrg.csv", ""), bb = found_has(f, "bb.csv", "");
     d->has_val = val || found_has(f, "val.txt", "");
@@ -87,7 +87,7 @@ static int by_count(const void *a, const void *b)
     return m != n ? (m < n) - (m > n) : strcmp(x->name, y->name);
 }
 
-static void class_table(html *h, data *d)
+static void class_counts(html *h, data *d)
 {
     size_t most = 1;
     qsort(d->rows, d->classes.count, sizeof *d->rows, by_count);
@@ -115,7 +115,7 @@ static void class_table(html *h, data *d)
     html_put(h, "</tbody></table></div>\n");
 }
 
-static void facts(html *h, const found *f, const data *d)
+static void data_facts(html *h, const found *f, const data *d)
 {
     html_put(h, "<dl>\n");
     if (d->has_anno) {
@@ -152,15 +152,15 @@ static void facts(html *h, const found *f, const data *d)
 void report_data(html *h, const found *f, const char *val)
 {
     data d = {0};
-    d.has_anno = read_table(h, f, "anno.tsv", &d.anno);
-    d.has_largest = read_table(h, f, "largest.tsv", &d.largest);
-    read_labels(h, f, val, &d);
+    d.has_anno = data_table(h, f, "anno.tsv", &d.anno);
+    d.has_largest = data_table(h, f, "largest.tsv", &d.largest);
+    data_labels(h, f, val, &d);
     count_classes(&d, h->e);
     if (d.has_anno || d.has_largest || d.has_labels) {
         html_put(h, "<section id=\"data\">\n<h2>Data</h2>\n");
-        facts(h, f, &d);
+        data_facts(h, f, &d);
         if (!h->e->code && d.classes.count)
-            class_table(h, &d);
+            class_counts(h, &d);
         html_put(h, "</section>\n");
     }
     free(d.rows);

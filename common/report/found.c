@@ -1,3 +1,6 @@
+/* What is in a folder is told by names alone: nothing is opened here but the logs, which scripts/stage writes around
+ * each program that make runs ("command: …", what the program said, "seconds: …", "exit: …").
+ */
 #include "report/found.h"
 
 #include "base/file.h"
@@ -10,10 +13,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int add(found_list *l, const char *prefix, const char *name, size_t size, error *e)
+static int list_add(found_list *l, const char *prefix, const char *name, size_t size, error *e)
 {
     text_buffer text = {0};
-    int code = text_append(&text, e, "%s%.*s", prefix, (int)size, name);
+    text_add(&text, "%s%.*s", prefix, (int)size, name);
+    int code = text_done(&text, e);
     if (!code)
         code = mem_grow(&l->names, &l->capacity, l->count + 1, sizeof *l->names, "file names", e);
     if (!code)
@@ -31,38 +35,33 @@ static void list_free(found_list *l)
     *l = (found_list){0};
 }
 
-static bool ends_in(const char *name, const char *ending)
-{
-    size_t n = strlen(name), k = strlen(ending);
-    return n > k && strcmp(name + n - k, ending) == 0;
-}
-
 static int by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The plain files of directory + folder whose names end in `ending`, not hidden and no temporary ones. */
-static int list(found_list *l, const char *directory, const char *folder, const char *ending, error *e)
+/* The plain files of `folder` ("" or with a '/' at the end) in `directory` whose names end in `ending`, neither
+ * hidden nor temporary ones. */
+static int list_files(found_list *l, const char *directory, const char *folder, const char *ending, error *e)
 {
-    char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s%s", directory, folder) >= sizeof path)
-        return fail(e, ERR_INPUT, "%s%s: the name is too long", directory, folder);
+    char *path = *folder ? path_join(directory, folder, e) : text_copy(directory, strlen(directory), e);
+    if (!path)
+        return ERR_SYSTEM;
     DIR *d = opendir(*path ? path : ".");
-    if (!d)
-        return errno == ENOENT && *folder
-                   ? 0
-                   : fail(e, ERR_INPUT, "%s: %s", *path ? path : ".",
-                          errno == ENOENT ? "there is no such folder" : strerror(errno));
-    int code = 0;
-    for (struct dirent *entry; !code && (entry = readdir(d));) {
+    int code = d || (errno == ENOENT && *folder) ? 0
+               : errno == ENOENT                 ? fail(e, ERR_INPUT, "%s: there is no such folder", path)
+                                                 : fail_open(e, path);
+    for (struct dirent *entry; d && !code && (entry = readdir(d));) {
         struct stat s;
-        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tmp.") || !ends_in(entry->d_name, ending))
+        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tmp.") ||
+            !text_ends_with(entry->d_name, ending))
             continue;
         if (fstatat(dirfd(d), entry->d_name, &s, 0) == 0 && S_ISREG(s.st_mode))
-            code = add(l, folder, entry->d_name, strlen(entry->d_name), e);
+            code = list_add(l, folder, entry->d_name, strlen(entry->d_name), e);
     }
-    closedir(d);
+    if (d)
+        closedir(d);
+    free(path);
     if (l->count)
         qsort(l->names, l->count, sizeof *l->names, by_bytes);
     return code;
@@ -77,6 +76,11 @@ bool found_has(const found *f, const char *name, const char *ending)
     return false;
 }
 
+static bool has_model(const found *f, const char *name)
+{
+    return found_has(f, name, ".ckpt") || found_has(f, name, ".history.tsv");
+}
+
 /* "detn.0" beside detn.ckpt or detn.history.tsv. */
 static bool is_phase(const found *f, const char *name)
 {
@@ -85,32 +89,37 @@ static bool is_phase(const found *f, const char *name)
         return false;
     char training[256];
     snprintf(training, sizeof training, "%.*s", (int)(dot - name), name);
-    return found_has(f, training, ".ckpt") || found_has(f, training, ".history.tsv");
+    return has_model(f, training);
 }
 
-static bool has_model(const found *f, const char *name)
+static const char *const tasks[][2] = {
+    {"cls", "Classifier"}, {"bbox", "Box regressor"}, {"detn", "Detector"}};
+
+const char *found_title(const char *name)
 {
-    return found_has(f, name, ".ckpt") || found_has(f, name, ".history.tsv");
+    for (size_t i = 0; i < COUNT(tasks); i++)
+        if (strcmp(name, tasks[i][0]) == 0)
+            return tasks[i][1];
+    return name;
 }
 
 static int find_models(found *f, error *e)
 {
-    static const char *const first[] = {"cls", "bbox", "detn"};
     int code = 0;
-    for (int i = 0; i < 3 && !code; i++)
-        if (has_model(f, first[i]))
-            code = add(&f->models, "", first[i], strlen(first[i]), e);
+    for (size_t i = 0; i < COUNT(tasks) && !code; i++)
+        if (has_model(f, tasks[i][0]))
+            code = list_add(&f->models, "", tasks[i][0], strlen(tasks[i][0]), e);
     for (size_t i = 0; i < f->files.count && !code; i++) {
         const char *file = f->files.names[i];
-        bool ckpt = ends_in(file, ".ckpt");
-        if (!ckpt && !ends_in(file, ".history.tsv"))
+        bool ckpt = text_ends_with(file, ".ckpt");
+        if (!ckpt && !text_ends_with(file, ".history.tsv"))
             continue;
         char name[256];
         snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(ckpt ? ".ckpt" : ".history.tsv")),
                  file);
-        bool known = strcmp(name, "cls") == 0 || strcmp(name, "bbox") == 0 || strcmp(name, "detn") == 0;
+        bool known = found_title(name) != name;
         if (!known && !(ckpt && is_phase(f, name)) && (ckpt || !found_has(f, name, ".ckpt")))
-            code = add(&f->models, "", name, strlen(name), e);
+            code = list_add(&f->models, "", name, strlen(name), e);
     }
     return code;
 }
@@ -118,13 +127,13 @@ static int find_models(found *f, error *e)
 int found_in(found *f, const char *directory, error *e)
 {
     *f = (found){0};
-    int code = list(&f->files, directory, "", "", e);
+    int code = list_files(&f->files, directory, "", "", e);
     if (!code)
-        code = list(&f->lr, directory, "lr/", ".png", e);
+        code = list_files(&f->lr, directory, "lr/", ".png", e);
     if (!code)
-        code = list(&f->pictures, directory, "pictures/", ".png", e);
+        code = list_files(&f->pictures, directory, "pictures/", ".png", e);
     if (!code)
-        code = list(&f->logs, directory, "log/", ".log", e);
+        code = list_files(&f->logs, directory, "log/", ".log", e);
     return code ? code : find_models(f, e);
 }
 
@@ -139,7 +148,7 @@ void found_free(found *f)
 
 /* ---------------------------------------------------------------- logs */
 
-static bool value_of(const char *line, size_t size, const char *key, char *out, size_t room)
+static bool log_value(const char *line, size_t size, const char *key, char *out, size_t room)
 {
     size_t n = strlen(key);
     if (size < n || memcmp(line, key, n) != 0)
@@ -159,10 +168,10 @@ int found_read_step(found_step *s, const char *path, error *e)
     if (code)
         return code;
     for (text_lines lines = text_lines_of(file.data, file.size); text_line(&lines, &line, &size);) {
-        if (!*s->command && value_of(line, size, "command: ", s->command, sizeof s->command))
+        if (!*s->command && log_value(line, size, "command: ", s->command, sizeof s->command))
             continue;
-        if (value_of(line, size, "seconds: ", s->seconds, sizeof s->seconds) ||
-            value_of(line, size, "exit: ", s->exit, sizeof s->exit))
+        if (log_value(line, size, "seconds: ", s->seconds, sizeof s->seconds) ||
+            log_value(line, size, "exit: ", s->exit, sizeof s->exit))
             continue;
         /* "train-cls: done in 6:35, 3.69 GiB of memory at most" */
         const char *at = memmem(line, size, done, sizeof done - 1);

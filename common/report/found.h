@@ -20,14 +20,17 @@ typedef struct found {
     found_list logs;     /* log: .log files */
 } found;
 
-/* Looks into `directory` (with a '/' at the end, or ""). A training NAME is there when NAME.ckpt or
- * NAME.history.tsv is; checkpoints after phases (NAME.0.ckpt beside one of those) are no trainings. ERR_INPUT
- * when there is no such folder. found_free also after a failure. */
+/* Looks into `directory` ("" is the current one). A training NAME is there when NAME.ckpt or NAME.history.tsv is;
+ * checkpoints after phases (NAME.0.ckpt beside one of those) are no trainings. ERR_INPUT when there is no such folder.
+ * found_free also after a failure. */
 int found_in(found *f, const char *directory, error *e);
 void found_free(found *f);
 
 /* True when the folder has the file "NAME" + ending. */
 bool found_has(const found *f, const char *name, const char *ending);
+
+/* What a training of this name does, as make names them: "Classifier" for cls; the name itself for other names. */
+const char *found_title(const char *name);
 
 /* What log/NAME.log says; "" for what it does not. Texts are cut when they are longer. */
 typedef struct found_step {

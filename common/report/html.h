@@ -1,7 +1,7 @@
 /* html.h - writing one HTML page into memory, with everything that comes from files escaped.
  *
- * The functions return nothing: the first failure is kept in *h->e and the later calls do nothing, so the
- * code that writes a page reads like the page. Check e->code at the end.
+ * The functions return nothing: the first failure is kept in *h->e and the later calls add nothing, so that the code
+ * that writes a page reads like the page. At the end, text_done(&h.page, e) says whether all is in it.
  */
 #ifndef ONEBOX_REPORT_HTML_H
 #define ONEBOX_REPORT_HTML_H
@@ -11,7 +11,7 @@
 typedef struct html {
     text_buffer page;
     error *e;
-    const char *directory; /* where the linked files are, for opening them; "" or with a '/' at the end */
+    const char *directory; /* where the linked files are, for opening them; "" is the current one */
     const char *base;      /* the same as the page sees it, percent-encoded; "" or with a '/' at the end */
 } html;
 
@@ -26,17 +26,20 @@ void html_raw(html *h, const char *markup);
  * feeds and tabs become U+FFFD, so that no file name can break the page. */
 void html_text(html *h, const char *text, size_t size);
 
-/* <a href>NAME</a>, to the file h->directory + name. `label` NULL: the name. */
+/* <a href>NAME</a>, to the file `name` of h->directory. `label` NULL: the name. */
 void html_link(html *h, const char *name, const char *label);
 
-/* <img> of the PNG or JPEG file h->directory + name, embedded as a data: URI with its width and height. A
- * file that isn't there, or can't be decoded, is ERR_INPUT. */
+/* A name as an anchor of the page: letters, digits, '-' and '.'; other bytes become '_'. Cut at 63 bytes. */
+void html_anchor(const char *name, char anchor[64]);
+
+/* <img> of the PNG or JPEG file `name` of h->directory, embedded as a data: URI, with its width and height. ERR_INPUT
+ * when the file is not there or cannot be decoded. */
 void html_picture(html *h, const char *name, const char *alternative);
 
-/* "name" appended to h->directory; the caller frees it. NULL on failure. */
+/* The file `name` of h->directory; the caller frees it. NULL after a failure. */
 char *html_path(html *h, const char *name);
 
 /* Percent-encodes a path for href (letters, digits, "-._~/" stay). Appended to out. */
-int html_encode_path(text_buffer *out, const char *path, error *e);
+void html_encode_path(text_buffer *out, const char *path);
 
 #endif

@@ -1,4 +1,9 @@
-/* One trained model: how good it is, how it was trained, what its pictures look like. */
+/* One trained model: how good it is, how it was trained, what its pictures look like.
+ *
+ * A model is what the folder holds under one name: NAME.ckpt, whose header has recipe, classes and figures;
+ * NAME.metrics.json of evaluate; NAME.history.tsv and log/NAME.log of the training. Each may be missing, and its part
+ * of the section with it.
+ */
 #include "report/report.h"
 
 #include "render/table.h"
@@ -24,7 +29,7 @@ typedef struct model {
     found_step step;
 } model;
 
-/* "NAME.ending" inside the folder, opened by nobody yet; NULL when it isn't there. */
+/* "NAME.ending" inside the folder, opened by nobody yet; NULL when it is not there. */
 static char *path_of(html *h, const found *f, const model *m, const char *ending)
 {
     char name[300];
@@ -79,7 +84,7 @@ static void close_model(model *m)
         table_free(&m->history);
 }
 
-static const char *value(const model *m, const char *key)
+static const char *ckpt_value(const model *m, const char *key)
 {
     const char *text = m->has_ckpt ? safetensors_value(&m->ckpt, key) : NULL;
     return text ? text : "";
@@ -87,7 +92,7 @@ static const char *value(const model *m, const char *key)
 
 /* ---------------------------------------------------------------- numbers */
 
-static const char *number(char text[32], int decimals, double v)
+static const char *number_text(char text[32], int decimals, double v)
 {
     if (isfinite(v))
         snprintf(text, 32, "%.*f", decimals, v);
@@ -96,7 +101,7 @@ static const char *number(char text[32], int decimals, double v)
     return text;
 }
 
-static bool has_error(metric m)
+static bool has_spread(metric m)
 {
     return isfinite(m.value) && isfinite(m.error);
 }
@@ -105,10 +110,11 @@ static bool has_error(metric m)
 static const char *with_error(char text[80], int decimals, metric m)
 {
     char a[32], b[32];
-    if (has_error(m))
-        snprintf(text, 80, "%s \xc2\xb1 %s", number(a, decimals, m.value), number(b, decimals, m.error));
+    if (has_spread(m))
+        snprintf(text, 80, "%s \xc2\xb1 %s", number_text(a, decimals, m.value),
+                 number_text(b, decimals, m.error));
     else
-        snprintf(text, 80, "%s", number(a, decimals, m.value));
+        snprintf(text, 80, "%s", number_text(a, decimals, m.value));
     return text;
 }
 
@@ -122,7 +128,7 @@ static void figure_row(html *h, const char *name, const char *meaning, metric m,
                  with_error(text, decimals, m), meaning);
 }
 
-static void figures(html *h, const model *m)
+static void figure_table(html *h, const model *m)
 {
     const metrics_file *f = &m->metrics;
     char l1[120];
@@ -137,8 +143,8 @@ static void figures(html *h, const model *m)
                f->loc_largest, 3);
     figure_row(h, "LocAcc@0.5, any", "the same against any object of the predicted class", f->loc_any, 3);
     html_put(h,
-             "</tbody></table></div>\n<p class=\"note\">%zu validation pictures; \xc2\xb1 is one standard "
-             "error. ",
+             "</tbody></table></div>\n"
+             "<p class=\"note\">%zu validation pictures; \xc2\xb1 is one standard error. ",
              (size_t)f->n);
     char name[300];
     snprintf(name, sizeof name, "%s.metrics.json", m->name);
@@ -148,21 +154,21 @@ static void figures(html *h, const model *m)
 
 /* A warning when the predictions judged seem to be another model's: their accuracy is not that of the
  * training's last epoch (a picture or two may tip over, with batches of other sizes). */
-static void doubt(html *h, const model *m)
+static void doubtful(html *h, const model *m)
 {
-    const char *at = strstr(value(m, "metrics"), "accuracy ");
+    const char *at = strstr(ckpt_value(m, "metrics"), "accuracy ");
     if (!at || !m->has_metrics || !isfinite(m->metrics.accuracy.value))
         return;
     char seen[32];
     double trained = strtod(at + 9, NULL);
     if (fabs(trained - m->metrics.accuracy.value) > 2.5 / (double)(m->metrics.n ? m->metrics.n : 1))
         html_put(h,
-                 "<p class=\"warn\">The training ended with an accuracy of %s: these figures are of another "
-                 "model or other pictures. Predict and evaluate again.</p>\n",
-                 number(seen, 3, trained));
+                 "<p class=\"warn\">The training ended with an accuracy of %s: "
+                 "these figures are of another model or other pictures. Predict and evaluate again.</p>\n",
+                 number_text(seen, 3, trained));
 }
 
-static void class_table(html *h, const metrics_file *f)
+static void class_figures(html *h, const metrics_file *f)
 {
     bool classes = isfinite(f->accuracy.value), boxes = isfinite(f->mean_iou.value);
     char a[32];
@@ -175,17 +181,17 @@ static void class_table(html *h, const metrics_file *f)
         const metrics_file_class *c = &f->classes[i];
         html_put(h, "<tr><th>%s<td>%zu", c->name, (size_t)c->n);
         if (classes) {
-            html_put(h, "<td>%zu<td>%s", (size_t)c->predicted, number(a, 3, c->recall));
-            html_put(h, "<td>%s", number(a, 3, c->precision));
+            html_put(h, "<td>%zu<td>%s", (size_t)c->predicted, number_text(a, 3, c->recall));
+            html_put(h, "<td>%s", number_text(a, 3, c->precision));
         }
         if (boxes) {
-            html_put(h, "<td>%s", number(a, 2, c->l1));
-            html_put(h, "<td>%s", number(a, 3, c->mean_iou));
-            html_put(h, "<td>%s", number(a, 3, c->iou_half));
+            html_put(h, "<td>%s", number_text(a, 2, c->l1));
+            html_put(h, "<td>%s", number_text(a, 3, c->mean_iou));
+            html_put(h, "<td>%s", number_text(a, 3, c->iou_half));
         }
         if (classes && boxes) {
-            html_put(h, "<td>%s", number(a, 3, c->loc_largest));
-            html_put(h, "<td>%s", number(a, 3, c->loc_any));
+            html_put(h, "<td>%s", number_text(a, 3, c->loc_largest));
+            html_put(h, "<td>%s", number_text(a, 3, c->loc_any));
         }
         html_put(h, "\n");
     }
@@ -194,11 +200,10 @@ static void class_table(html *h, const metrics_file *f)
 
 /* ---------------------------------------------------------------- training */
 
-static void phases(html *h, const recipe *r)
+static void phase_table(html *h, const recipe *r)
 {
-    html_put(h, "<div class=\"wide\"><table>\n<thead><tr><th>phase<th class=\"text\">trains<th>epochs<th "
-                "class=\"text\">"
-                "learning rate<th class=\"text\">schedule</thead>\n<tbody>\n");
+    html_put(h, "<div class=\"wide\"><table>\n<thead><tr><th>phase<th class=\"text\">trains<th>epochs"
+                "<th class=\"text\">learning rate<th class=\"text\">schedule</thead>\n<tbody>\n");
     for (int i = 0; i < r->phase_count; i++) {
         const recipe_phase *p = &r->phases[i];
         bool one = p->lr[0] == p->lr[1] && p->lr[1] == p->lr[2];
@@ -229,7 +234,7 @@ static const char *column_title(text_field name)
                                             {"val_loss", "validation loss"},
                                             {"images_per_second", "pictures a second"},
                                             {"l1", "L1"}};
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+    for (size_t i = 0; i < COUNT(titles); i++)
         if (text_is(name, titles[i][0]))
             return titles[i][1];
     return NULL;
@@ -243,7 +248,7 @@ static bool has_values(const table *t, int column)
     return false;
 }
 
-static void history(html *h, const model *m)
+static void history_table(html *h, const model *m)
 {
     const table *t = &m->history;
     html_put(h, "<h3>History</h3>\n<div class=\"wide\"><table>\n<thead><tr>");
@@ -274,9 +279,9 @@ static void parameter_count(html *h, const model *m)
     for (size_t i = 0; i < m->ckpt.count; i++)
         count += (double)m->ckpt.tensors[i].count;
     if (count >= 1e6)
-        html_put(h, ", %s million numbers", number(text, 1, count / 1e6));
+        html_put(h, ", %s million numbers", number_text(text, 1, count / 1e6));
     else
-        html_put(h, ", %s numbers", number(text, 0, count));
+        html_put(h, ", %s numbers", number_text(text, 0, count));
 }
 
 static void fact(html *h, const char *name, const char *text)
@@ -285,17 +290,19 @@ static void fact(html *h, const char *name, const char *text)
         html_put(h, "<dt>%s</dt><dd>%s</dd>\n", name, text);
 }
 
-static void training(html *h, const model *m)
+static void training_facts(html *h, const model *m)
 {
     recipe r;
-    const char *text = value(m, "recipe"), *parent = value(m, "parent");
+    const char *text = ckpt_value(m, "recipe"), *parent = ckpt_value(m, "parent");
     char name[300], where[320];
     snprintf(name, sizeof name, "%s.ckpt", m->name);
-    snprintf(where, sizeof where, "the recipe in %s%s", h->directory, name);
+    char *path = html_path(h, name);
+    snprintf(where, sizeof where, "the recipe in %s", path ? path : name);
+    free(path);
     if (recipe_parse(&r, where, text, strlen(text), h->e))
         return;
     html_put(h, "<h3>How it was trained</h3>\n");
-    phases(h, &r);
+    phase_table(h, &r);
     html_put(h, "<dl>\n<dt>Network</dt><dd>%s on %d x %d pixels", arch_name(r.arch), r.size, r.size);
     parameter_count(h, m);
     html_put(h, " (");
@@ -305,8 +312,9 @@ static void training(html *h, const model *m)
         html_put(h, "<dt>Starts from</dt><dd>weights with SHA-256 <code>%s</code></dd>\n", parent);
     else
         html_put(h, "<dt>Starts from</dt><dd>random weights</dd>\n");
-    fact(h, "Computed on", value(m, "conv"));
-    html_put(h, "<dt>Program</dt><dd>onebox %s, seed %s</dd>\n", value(m, "version"), value(m, "seed"));
+    fact(h, "Computed on", ckpt_value(m, "conv"));
+    html_put(h, "<dt>Program</dt><dd>onebox %s, seed %s</dd>\n", ckpt_value(m, "version"),
+             ckpt_value(m, "seed"));
     if (*m->step.seconds) {
         html_put(h, "<dt>Time</dt><dd>%s s", m->step.seconds);
         if (*m->step.memory)
@@ -316,7 +324,7 @@ static void training(html *h, const model *m)
     html_put(h, "</dl>\n<details><summary>The whole recipe</summary>\n<pre>%s</pre></details>\n", text);
 }
 
-static void drawn(html *h, const found *f, const model *m, const char *ending, const char *caption)
+static void model_picture(html *h, const found *f, const model *m, const char *ending, const char *caption)
 {
     char name[300];
     if (!found_has(f, m->name, ending))
@@ -348,35 +356,34 @@ void report_model(html *h, const found *f, const char *name)
 {
     model m;
     char anchor[64];
-    report_anchor(name, anchor);
+    html_anchor(name, anchor);
     open_model(h, f, name, &m);
-    html_put(h, "<section id=\"%s\">\n<h2>%s</h2>\n<p>%s</p>\n", anchor, report_model_title(name),
+    html_put(h, "<section id=\"%s\">\n<h2>%s</h2>\n<p>%s</p>\n", anchor, found_title(name),
              task_sentence(m.task));
     if (!m.has_ckpt)
         html_put(h, "<p class=\"warn\">There is no %s.ckpt: this training did not reach its end.</p>\n",
                  name);
     if (m.has_metrics)
-        figures(h, &m);
-    doubt(h, &m);
-    drawn(h, f, &m, ".grid.png",
-          m.task == TASK_CLS ? "Validation pictures with the predicted class."
-                             : "Validation pictures: predictions, and the annotated truth in green.");
+        figure_table(h, &m);
+    doubtful(h, &m);
+    model_picture(h, f, &m, ".grid.png",
+                  m.task == TASK_CLS ? "Validation pictures with the predicted class."
+                                     : "Validation pictures: predictions, and the annotated truth in green.");
     if (m.has_metrics && m.metrics.class_count)
-        class_table(h, &m.metrics);
+        class_figures(h, &m.metrics);
     if (m.has_ckpt)
-        training(h, &m);
-    drawn(h, f, &m, ".curves.png", "The training by epoch and batch.");
+        training_facts(h, &m);
+    model_picture(h, f, &m, ".curves.png", "The training by epoch and batch.");
     if (m.has_history)
-        history(h, &m);
+        history_table(h, &m);
     html_put(h, "</section>\n");
     close_model(&m);
 }
 
 void report_summary_head(html *h)
 {
-    html_put(h,
-             "<thead><tr><th>model<th>network<th>epochs<th>validation loss<th>class accuracy<th>L1<th>mean "
-             "IoU<th>LocAcc@0.5</thead>\n");
+    html_put(h, "<thead><tr><th>model<th>network<th>epochs<th>validation loss"
+                "<th>class accuracy<th>L1<th>mean IoU<th>LocAcc@0.5</thead>\n");
 }
 
 /* The last row of the history in that column; NaN when there is none. */
@@ -396,10 +403,10 @@ bool report_summary_row(html *h, const found *f, const char *name)
     bool errors = false;
     model m;
     char anchor[64], text[80];
-    report_anchor(name, anchor);
+    html_anchor(name, anchor);
     open_model(h, f, name, &m);
-    html_put(h, "<tr><th><a href=\"#%s\">%s</a><td>%s<td>", anchor, report_model_title(name),
-             *value(&m, "arch") ? value(&m, "arch") : "\xe2\x80\x93");
+    html_put(h, "<tr><th><a href=\"#%s\">%s</a><td>%s<td>", anchor, found_title(name),
+             *ckpt_value(&m, "arch") ? ckpt_value(&m, "arch") : "\xe2\x80\x93");
     if (m.has_history)
         html_put(h, "%zu", m.history.rows);
     const metric unknown = {NAN, NAN};
@@ -415,7 +422,7 @@ bool report_summary_row(html *h, const found *f, const char *name)
     }
     for (int i = 0; i < 5; i++) {
         html_put(h, "<td>%s", with_error(text, i == 2 ? 2 : 3, values[i]));
-        errors |= has_error(values[i]);
+        errors |= has_spread(values[i]);
     }
     html_put(h, "\n");
     close_model(&m);

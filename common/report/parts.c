@@ -1,4 +1,4 @@
-/* The sections behind the models: rates, pictures, commands, files. */
+/* The sections behind the models: learning rates, pictures, commands, files. */
 #include "report/report.h"
 
 #include "base/file.h"
@@ -28,9 +28,8 @@ static void printed_text(html *h, const char *picture)
 {
     text_buffer name = {0};
     file_view file;
-    if (h->e->code || text_append(&name, h->e, "%.*s.txt", (int)(strlen(picture) - 4), picture))
-        return;
-    char *path = html_path(h, name.data);
+    text_add(&name, "%.*s.txt", (int)(strlen(picture) - 4), picture);
+    char *path = text_done(&name, h->e) ? NULL : html_path(h, name.data);
     if (path && is_file(path) && !file_open(&file, path, h->e)) {
         html_put(h, "<pre>");
         html_text(h, file.data, file.size);
@@ -62,10 +61,11 @@ void report_lr(html *h, const found *f)
 {
     if (f->lr.count == 0)
         return;
-    html_put(h,
-             "<section id=\"rates\">\n<h2>Learning rates</h2>\n<p>Before a phase was trained, the rate was "
-             "raised from batch to batch until the loss exploded. A good rate lies where the curve "
-             "still falls steeply, well before its lowest point.</p>\n<div class=\"gallery\">\n");
+    html_put(
+        h, "<section id=\"rates\">\n<h2>Learning rates</h2>\n"
+           "<p>Before a phase was trained, the rate was raised from batch to batch until the loss exploded. "
+           "A good rate lies where the curve still falls steeply, well before its lowest point.</p>\n"
+           "<div class=\"gallery\">\n");
     gallery(h, &f->lr);
     html_put(h, "</div>\n</section>\n");
 }
@@ -81,7 +81,7 @@ void report_pictures(html *h, const found *f)
 
 /* ---------------------------------------------------------------- steps */
 
-static void step(html *h, const char *name)
+static void step_row(html *h, const char *name)
 {
     found_step s;
     char *path = html_path(h, name);
@@ -104,23 +104,23 @@ void report_steps(html *h, const found *f)
                                         "log/cls.log",  "log/cls.pred.log",  "log/cls.metrics.log",
                                         "log/bbox.log", "log/bbox.pred.log", "log/bbox.metrics.log",
                                         "log/detn.log", "log/detn.pred.log", "log/detn.metrics.log"};
-    enum { KNOWN = sizeof order / sizeof *order };
     if (f->logs.count == 0)
         return;
-    html_put(h,
-             "<section id=\"steps\">\n<h2>How it was made</h2>\n<p>The commands that make ran, each of which "
-             "can be run alone.</p>\n<div class=\"wide\"><table>\n<thead><tr><th>seconds<th class=\"text\">"
-             "command</thead>\n<tbody>\n");
-    for (int k = 0; k < KNOWN; k++)
+    html_put(
+        h,
+        "<section id=\"steps\">\n<h2>How it was made</h2>\n"
+        "<p>The commands that make ran, each of which can be run alone.</p>\n"
+        "<div class=\"wide\"><table>\n<thead><tr><th>seconds<th class=\"text\">command</thead>\n<tbody>\n");
+    for (size_t k = 0; k < COUNT(order); k++)
         for (size_t i = 0; i < f->logs.count; i++)
             if (strcmp(f->logs.names[i], order[k]) == 0)
-                step(h, f->logs.names[i]);
-    for (size_t i = 0; i < f->logs.count; i++) {
+                step_row(h, f->logs.names[i]);
+    for (size_t i = 0; i < f->logs.count; i++) { /* the others; the page's own log is being written */
         bool known = strcmp(f->logs.names[i], "log/report.log") == 0;
-        for (int k = 0; k < KNOWN && !known; k++)
+        for (size_t k = 0; k < COUNT(order) && !known; k++)
             known = strcmp(f->logs.names[i], order[k]) == 0;
         if (!known)
-            step(h, f->logs.names[i]);
+            step_row(h, f->logs.names[i]);
     }
     html_put(h, "</tbody></table></div>\n</section>\n");
 }
@@ -148,7 +148,7 @@ static const char *meaning_of(const char *name)
         {".curves.png", "the training by epoch and batch"},
     };
     size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+    for (size_t i = 0; i < COUNT(meanings); i++) {
         size_t k = strlen(meanings[i][0]);
         bool ending = meanings[i][0][0] == '.';
         if (n >= k && strcmp(name + n - k, meanings[i][0]) == 0 && (ending ? n > k : n == k))
@@ -170,10 +170,10 @@ static const char *size_text(char text[32], off_t bytes)
 
 void report_files(html *h, const found *f)
 {
-    html_put(
-        h, "<section id=\"files\">\n<h2>Files</h2>\n<p>Everything on this page comes from these files. Text "
-           "ones open in any editor.</p>\n<div class=\"wide\"><table>\n<thead><tr><th>file<th>size<th "
-           "class=\"text\">what is in it</thead>\n<tbody>\n");
+    html_put(h, "<section id=\"files\">\n<h2>Files</h2>\n"
+                "<p>Everything on this page comes from these files. Text ones open in any editor.</p>\n"
+                "<div class=\"wide\"><table>\n"
+                "<thead><tr><th>file<th>size<th class=\"text\">what is in it</thead>\n<tbody>\n");
     for (size_t i = 0; i < f->files.count && !h->e->code; i++) {
         const char *name = f->files.names[i], *meaning = meaning_of(name);
         char size[32];

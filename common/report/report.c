@@ -1,3 +1,6 @@
+/* The page from top to bottom, and where it stands: files are linked relative to the folder that the page is written
+ * into, so both folders are resolved first. The sections are in data.c, model.c and parts.c.
+ */
 #include "report/report.h"
 
 #include "base/file.h"
@@ -9,33 +12,11 @@
 #include <string.h>
 
 #define PAGE_START                                                                                           \
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"generator\" "       \
-    "content=\"onebox"
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"                                \
+    "<meta name=\"generator\" content=\"onebox"
 #define PAGE_END "</body>\n</html>\n"
 
-/* ---------------------------------------------------------------- names */
-
-void report_anchor(const char *name, char anchor[64])
-{
-    size_t n = 0;
-    for (; name[n] && n < 63; n++) {
-        char c = name[n];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                     c == '.';
-        anchor[n] = plain ? c : '_';
-    }
-    anchor[n] = 0;
-}
-
-const char *report_model_title(const char *name)
-{
-    static const char *const titles[][2] = {
-        {"cls", "Classifier"}, {"bbox", "Box regressor"}, {"detn", "Detector"}};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, titles[i][0]) == 0)
-            return titles[i][1];
-    return name;
-}
+/* ---------------------------------------------------------------- where it stands */
 
 /* The directory that the page will stand in, resolved, without a '/' at the end but for the root's. */
 static char *page_directory(const char *output, error *e)
@@ -52,8 +33,8 @@ static char *page_directory(const char *output, error *e)
     return real;
 }
 
-/* "../../out/" from /a/b/c to /a/out; "" to itself. */
-static int relative_path(const char *from, const char *to, text_buffer *out, error *e)
+/* "../../out/" from /a/b/c to /a/out; nothing to itself. */
+static void relative_path(const char *from, const char *to, text_buffer *out)
 {
     size_t common = 0;
     for (size_t i = 0;; i++) {
@@ -63,18 +44,13 @@ static int relative_path(const char *from, const char *to, text_buffer *out, err
         if (from[i] != to[i] || !from[i])
             break;
     }
-    int code = text_append(out, e, "%s", "");
-    for (const char *at = from + common; *at && !code; at++)
+    for (const char *at = from + common; *at; at++)
         if (*at == '/' && at[1])
-            code = text_append(out, e, "../");
+            text_add(out, "../");
     const char *rest = to + common;
     rest += *rest == '/';
-    if (!code && *rest) {
-        code = html_encode_path(out, rest, e);
-        if (!code)
-            code = text_append(out, e, "/");
-    }
-    return code;
+    html_encode_path(out, rest);
+    text_add(out, *rest ? "/" : "");
 }
 
 /* ---------------------------------------------------------------- the page */
@@ -85,14 +61,14 @@ static bool has_data(const found *f)
            found_has(f, "bb.csv", "");
 }
 
-static void menu(html *h, const found *f)
+static void page_menu(html *h, const found *f)
 {
     char anchor[64];
     html_put(h, "<nav>");
     html_put(h, has_data(f) ? "<a href=\"#data\">Data</a>" : "");
     for (size_t i = 0; i < f->models.count; i++) {
-        report_anchor(f->models.names[i], anchor);
-        html_put(h, " <a href=\"#%s\">%s</a>", anchor, report_model_title(f->models.names[i]));
+        html_anchor(f->models.names[i], anchor);
+        html_put(h, " <a href=\"#%s\">%s</a>", anchor, found_title(f->models.names[i]));
     }
     html_put(h, f->lr.count ? " <a href=\"#rates\">Learning rates</a>" : "");
     html_put(h, f->pictures.count ? " <a href=\"#pictures\">Pictures</a>" : "");
@@ -100,7 +76,7 @@ static void menu(html *h, const found *f)
     html_put(h, " <a href=\"#files\">Files</a></nav>\n");
 }
 
-static void summary(html *h, const found *f)
+static void page_summary(html *h, const found *f)
 {
     bool errors = false;
     html_put(h, "<section id=\"models\">\n<h2>Models</h2>\n<div class=\"wide\"><table>\n");
@@ -122,14 +98,16 @@ static void write_page(html *h, const found *f, const report_request *r, const c
              "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s</title>\n<style>\n",
              ONEBOX_VERSION, title);
     html_raw(h, report_style);
-    html_put(h,
-             "</style>\n</head>\n<body>\n<header>\n<h1>%s</h1>\n<p>From annotated pictures to networks that "
-             "say what the largest object of a picture is, and where.</p>\n",
-             title);
-    menu(h, f);
+    html_put(
+        h,
+        "</style>\n</head>\n<body>\n<header>\n<h1>%s</h1>\n"
+        "<p>From annotated pictures to networks that say what the largest object of a picture is, and where."
+        "</p>\n",
+        title);
+    page_menu(h, f);
     html_put(h, "</header>\n<main>\n");
     if (f->models.count)
-        summary(h, f);
+        page_summary(h, f);
     report_data(h, f, r->val);
     for (size_t i = 0; i < f->models.count; i++)
         report_model(h, f, f->models.names[i]);
@@ -141,44 +119,33 @@ static void write_page(html *h, const found *f, const report_request *r, const c
     html_raw(h, PAGE_END);
 }
 
-static int save(const char *path, const text_buffer *page, error *e)
-{
-    out_file out;
-    int code = out_open(&out, path, e);
-    if (code)
-        return code;
-    fwrite(page->data, 1, page->size, out.stream);
-    return out_commit(&out, e);
-}
-
 int report_write(const report_request *r, error *e)
 {
-    text_buffer directory = {0}, base = {0}, title = {0};
+    text_buffer base = {0}, title = {0};
     found f = {0};
-    size_t n = strlen(r->directory);
     char *here = NULL, *there = NULL;
-    if (!text_append(&directory, e, "%s%s", r->directory, n && r->directory[n - 1] == '/' ? "" : "/"))
-        found_in(&f, directory.data, e);
+    found_in(&f, r->directory, e);
     if (!e->code && f.models.count + f.lr.count + f.pictures.count == 0 && !has_data(&f))
         fail(e, ERR_INPUT, "%s: nothing to report: no anno.tsv, no NAME.ckpt; name the folder of a training",
              r->directory);
     if (!e->code && !(there = realpath(r->directory, NULL)))
         fail_system(e, "%s", r->directory);
-    if (!e->code && (here = page_directory(r->output, e)))
-        relative_path(here, there, &base, e);
-    if (!e->code)
-        text_append(&title, e, r->title ? "%s" : "onebox: %s", r->title ? r->title : strrchr(there, '/') + 1);
+    if (!e->code && (here = page_directory(r->output, e))) {
+        relative_path(here, there, &base);
+        text_add(&title, r->title ? "%s" : "onebox: %s", r->title ? r->title : strrchr(there, '/') + 1);
+        text_done(&base, e);
+        text_done(&title, e);
+    }
     if (!e->code) {
-        html h = {.e = e, .directory = directory.data, .base = base.data};
+        html h = {.e = e, .directory = r->directory, .base = base.data};
         write_page(&h, &f, r, title.data);
-        if (!e->code)
-            save(r->output, &h.page, e);
+        if (!e->code && !text_done(&h.page, e))
+            file_write(r->output, h.page.data, h.page.size, e);
         text_free(&h.page);
     }
     free(here);
     free(there);
     found_free(&f);
-    text_free(&directory);
     text_free(&base);
     text_free(&title);
     return e->code;
@@ -192,7 +159,7 @@ int report_check(const char *path, error *e)
         return code;
     size_t start = strlen(PAGE_START), end = strlen(PAGE_END);
     if (file.size < start + end || memcmp(file.data, PAGE_START, start) != 0)
-        code = fail(e, ERR_INPUT, "%s: is no page of report", path);
+        code = fail(e, ERR_INPUT, "%s: is not a page that report wrote", path);
     else if (memcmp(file.data + file.size - end, PAGE_END, end) != 0)
         code = fail(e, ERR_INPUT, "%s: ends early", path);
     file_close(&file);

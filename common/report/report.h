@@ -36,10 +36,4 @@ void report_pictures(html *h, const found *f);
 void report_steps(html *h, const found *f);
 void report_files(html *h, const found *f);
 
-/* A name as an anchor of the page: letters, digits, '-' and '.'; others become '_'. */
-void report_anchor(const char *name, char anchor[64]);
-
-/* What a training of this name does: "Classifier"; the name itself when it is no task. */
-const char *report_model_title(const char *name);
-
 #endif
