@@ -80,7 +80,7 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready
 # The GPU device, where CUDA is: a library that the programs open when they run, so that they need none of it.
 # cuda is "yes NVCC INCLUDES LIBRARIES" or "no REASON"; empty with CUDA=0.
 CUDA_CU  := $(wildcard common/device/*.cu)
-CUDA_O   := $(CUDA_C:%.c=$(BUILD)/cuda/%.o) $(BUILD)/cuda/common/base/error.o $(BUILD)/cuda/common/device/planning.o build/cuda/kernels.o
+CUDA_O   := $(CUDA_C:%.c=$(BUILD)/cuda/%.o) $(BUILD)/cuda/common/base/error.o $(BUILD)/cuda/common/device/planning.o $(CUDA_CU:common/device/%.cu=build/cuda/%.o)
 CUDA_SO  := $(BIN)/onebox-cuda.so
 ifneq ($(and $(CUDA_CU),$(filter-out 0,$(CUDA))),)
 cuda     := $(shell CUDA_HOME=$(call quoted,$(CUDA_HOME)) CUDNN_HOME=$(call quoted,$(CUDNN_HOME)) scripts/cuda --probe)
@@ -121,7 +121,7 @@ $(device_users): override CPPFLAGS += -DDEVICE_BUILD='"$(device_build)"'
 $(device_users): $(BUILD)/.device
 
 # For every GPU that this nvcc knows; the same whatever compiles the rest.
-build/cuda/kernels.o: $(CUDA_CU) common/device/kernels.h common/device/kernels_typed.h $(BUILD)/.cuda
+build/cuda/%.o: common/device/%.cu $(wildcard common/device/kernels*.h) $(BUILD)/.cuda
 	$(call say,NVCC)
 	$(Q)$(word 2,$(cuda)) -Icommon -O3 -t 0 $$(scripts/cuda --codes $(word 2,$(cuda))) -Xcompiler -fPIC,-fvisibility=hidden -c -o $@ $<
 $(CUDA_SO): $(CUDA_O)

@@ -1,114 +1,6 @@
-/* kernels.cu - the kernels of kernels.h. Written in what C and CUDA C++ have in common: nvcc compiles it for
- * the GPU; the C compiler compiles the same text for a stand-in that runs every thread of a launch on the
- * host, one after the other. That is why no thread waits for another here: sums are made by one launch for
- * the parts and another for the whole. */
-#include "device/kernels.h"
-
-#include <math.h>
-
-#ifdef __CUDACC__
-#include <cuda_fp16.h>
-#define KERNEL(name, type) static __global__ void __launch_bounds__(256) name(const type a)
-#define LAUNCH(name, type, grid, block, stream, args)                                                        \
-    (name<<<(grid), (block), 0, (stream)>>>(args), cudaGetLastError())
-#endif
-
-/* The same with a name that is itself a macro's. */
-#define KERNEL_OF(name, type) KERNEL(name, type)
-
-enum { BLOCK = 256 };
-
-/* This thread's share of 0 .. count-1. */
-#define EACH(i, count)                                                                                       \
-    for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x; i < (count);                              \
-         i += (size_t)gridDim.x * blockDim.x)
-
-static unsigned blocks(size_t count)
-{
-    const size_t most = 1 << 16, n = (count + BLOCK - 1) / BLOCK;
-    return (unsigned)(n < 1 ? 1 : n > most ? most : n);
-}
-
-/* ---------------------------------------------------------------- 16-bit numbers */
-
-static __device__ __forceinline__ uint32_t bits_of(float v)
-{
-    union {
-        float f;
-        uint32_t u;
-    } both;
-    both.f = v;
-    return both.u;
-}
-
-static __device__ __forceinline__ float float_of(uint32_t u)
-{
-    union {
-        float f;
-        uint32_t u;
-    } both;
-    both.u = u;
-    return both.f;
-}
-
-static __device__ __forceinline__ float load_bf16(uint16_t v)
-{
-    return float_of((uint32_t)v << 16);
-}
-
-/* To nearest, ties to even; NaN stays NaN. */
-static __device__ __forceinline__ uint16_t store_bf16(float v)
-{
-    uint32_t u = bits_of(v);
-    if ((u & 0x7fffffffu) > 0x7f800000u)
-        return (uint16_t)(u >> 16 | 64);
-    return (uint16_t)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
-}
-
-static __device__ __forceinline__ float load_fp16(uint16_t v)
-{
-#ifdef __CUDA_ARCH__
-    return __half2float(__ushort_as_half(v));
-#else
-    uint32_t sign = (uint32_t)(v & 0x8000u) << 16, exponent = v >> 10 & 31u, fraction = v & 1023u;
-    if (exponent == 31)
-        return float_of(sign | 0x7f800000u | fraction << 13);
-    if (exponent == 0) {
-        float small = (float)fraction * 0x1p-24f;
-        return sign ? -small : small;
-    }
-    return float_of(sign | (exponent + 112) << 23 | fraction << 13);
-#endif
-}
-
-static __device__ __forceinline__ uint16_t store_fp16(float v)
-{
-#ifdef __CUDA_ARCH__
-    return __half_as_ushort(__float2half_rn(v));
-#else
-    uint32_t u = bits_of(v), sign = u >> 16 & 0x8000u, rest = u & 0x7fffffffu;
-    if (rest > 0x7f800000u)
-        return (uint16_t)(sign | 0x7e00u);
-    if (rest >= 0x477ff000u) /* 65520 and more round to infinity */
-        return (uint16_t)(sign | 0x7c00u);
-    if (rest < 0x38800000u) { /* below 2^-14: adding 1/2 leaves multiples of 2^-24, rounded to even */
-        float shifted = float_of(rest) + 0.5f;
-        return (uint16_t)(sign | (bits_of(shifted) - 0x3f000000u));
-    }
-    return (uint16_t)(sign | (rest - 0x38000000u + 0xfffu + (rest >> 13 & 1)) >> 13);
-#endif
-}
-
-static __device__ __forceinline__ float load_small(const void *p, size_t i, int type)
-{
-    uint16_t v = ((const uint16_t *)p)[i];
-    return type == NUMBER_BF16 ? load_bf16(v) : load_fp16(v);
-}
-
-static __device__ __forceinline__ void store_small(void *p, size_t i, int type, float v)
-{
-    ((uint16_t *)p)[i] = type == NUMBER_BF16 ? store_bf16(v) : store_fp16(v);
-}
+/* kernels.cu - the kernels on activations: batch norm, ReLU, pooling, flattening, and batch norms folded into
+ * convolutions. Those that exist for each number type are in kernels_typed.h. */
+#include "device/kernels_common.h"
 
 /* ---------------------------------------------------------------- arguments (without padding) */
 
@@ -182,43 +74,11 @@ typedef struct args_spread {
     size_t n, c, hw;
 } args_spread;
 
-typedef struct args_dropout {
-    const float *x;
-    float *y;
-    size_t count;
-    double limit;
-    uint64_t seed, key;
-    float scale;
-    uint32_t step;
-} args_dropout;
-
-typedef struct args_bias {
-    float *y;
-    const float *x;
-    size_t n, features;
-} args_bias;
-
 typedef struct args_fold {
     const float *weights, *weight, *bias, *mean, *var;
     void *folded, *folded_bias;
     size_t k, each;
 } args_fold;
-
-typedef struct args_params {
-    kernel_params p;
-    float step_size[7];
-    int first_group;
-} args_params;
-
-typedef struct args_scale {
-    kernel_scale *scale;
-} args_scale;
-
-typedef struct args_scale_output {
-    const kernel_scale *scale;
-    float *gradient;
-    size_t count;
-} args_scale_output;
 
 /* ---------------------------------------------------------------- kernels for each number type */
 
@@ -288,8 +148,7 @@ cudaError_t kernel_bias_act(cudaStream_t stream, number_type type, void *y, cons
 /* [2][groups][channels] -> [2][slices][channels], in double. */
 KERNEL(norm_reduce, args_norm_reduce)
 {
-    EACH(i, 2 * a.slices * a.channels)
-    {
+    EACH(i, 2 * a.slices * a.channels) {
         size_t which = i / (a.slices * a.channels), slice = i / a.channels % a.slices, c = i % a.channels;
         double sum = 0;
         for (size_t g = slice; g < a.groups; g += a.slices)
@@ -309,8 +168,7 @@ static __device__ __forceinline__ double slice_total(const args_norm_finish *a, 
 /* Mean and deviation from sums around the running mean; moves the running statistics. */
 KERNEL(norm_finish, args_norm_finish)
 {
-    EACH(c, a.channels)
-    {
+    EACH(c, a.channels) {
         double count = (double)a.rows, d = slice_total(&a, 0, c) / count;
         double variance = slice_total(&a, 1, c) / count - d * d;
         if (variance < 0)
@@ -326,8 +184,7 @@ KERNEL(norm_finish, args_norm_finish)
 
 KERNEL(norm_stored, args_norm_finish)
 {
-    EACH(c, a.channels)
-    {
+    EACH(c, a.channels) {
         a.mean[c] = a.running_mean[c];
         a.inverse_std[c] = (float)(1 / sqrt((double)a.running_var[c] + (double)a.eps));
     }
@@ -335,8 +192,7 @@ KERNEL(norm_stored, args_norm_finish)
 
 KERNEL(norm_finish_gradient, args_norm_finish)
 {
-    EACH(c, a.channels)
-    {
+    EACH(c, a.channels) {
         a.dbias[c] = (float)slice_total(&a, 0, c);
         a.dweight[c] = (float)(slice_total(&a, 1, c) * (double)a.inverse_std[c]);
     }
@@ -354,8 +210,7 @@ typedef struct args_flat_norm {
 
 KERNEL(flat_norm, args_flat_norm)
 {
-    EACH(c, a.channels)
-    {
+    EACH(c, a.channels) {
         double running = (double)a.running_mean[c], mean = running, variance = (double)a.running_var[c];
         if (!a.stored) {
             double sum = 0, square = 0, count = (double)a.rows, keep = 1 - (double)a.momentum;
@@ -392,8 +247,7 @@ static __device__ __forceinline__ double flat_gradient(const args_flat_norm *a, 
 
 KERNEL(flat_norm_backward, args_flat_norm)
 {
-    EACH(c, a.channels)
-    {
+    EACH(c, a.channels) {
         double sum = 0, product = 0, mean = (double)a.mean[c], inverse = (double)a.inverse_std[c];
         for (size_t i = c; i < a.rows * a.channels; i += a.channels) {
             double g = flat_gradient(&a, i);
@@ -416,28 +270,19 @@ KERNEL(flat_norm_backward, args_flat_norm)
 
 static args_flat_norm flat_of(const kernel_norm *n)
 {
-    args_flat_norm a = {NULL,
-                        NULL,
-                        NULL,
-                        NULL,
-                        NULL,
-                        NULL,
-                        NULL,
-                        NULL,
-                        n->weight,
-                        n->bias,
-                        n->running_mean,
-                        n->running_var,
-                        n->mean,
-                        n->inverse_std,
-                        NULL,
-                        NULL,
-                        n->rows,
-                        n->channels,
-                        (size_t)n->relu,
-                        (size_t)n->stored,
-                        n->eps,
-                        n->momentum};
+    args_flat_norm a = {0};
+    a.weight = n->weight;
+    a.bias = n->bias;
+    a.running_mean = n->running_mean;
+    a.running_var = n->running_var;
+    a.mean = n->mean;
+    a.inverse_std = n->inverse_std;
+    a.rows = n->rows;
+    a.channels = n->channels;
+    a.relu = (size_t)n->relu;
+    a.stored = (size_t)n->stored;
+    a.eps = n->eps;
+    a.momentum = n->momentum;
     return a;
 }
 
@@ -463,13 +308,38 @@ size_t kernel_norm_work(size_t rows, size_t channels)
 }
 
 /* The double sums lie first in `work`, the float parts behind them. */
-static cudaError_t norm_sums(cudaStream_t stream, const kernel_norm *n, size_t groups)
+static args_norm_sums sums_of(const kernel_norm *n, size_t groups)
 {
-    size_t slices = slices_of(groups);
-    double *sums = (double *)n->work;
-    args_norm_reduce args = {(const float *)(sums + 2 * slices * n->channels), sums, groups, slices,
-                             n->channels};
-    return LAUNCH(norm_reduce, args_norm_reduce, blocks(2 * slices * n->channels), BLOCK, stream, args);
+    args_norm_sums a = {0};
+    a.partial = (float *)((double *)n->work + 2 * slices_of(groups) * n->channels);
+    a.lanes = groups * n->channels;
+    a.channels = n->channels;
+    a.count = n->rows * n->channels;
+    return a;
+}
+
+static cudaError_t add_parts(cudaStream_t stream, const kernel_norm *n, size_t groups)
+{
+    args_norm_reduce a = {0};
+    a.partial = sums_of(n, groups).partial;
+    a.sums = (double *)n->work;
+    a.groups = groups;
+    a.slices = slices_of(groups);
+    a.channels = n->channels;
+    return LAUNCH(norm_reduce, args_norm_reduce, blocks(2 * a.slices * a.channels), BLOCK, stream, a);
+}
+
+static args_norm_finish finish_of(const kernel_norm *n, size_t groups)
+{
+    args_norm_finish a = {0};
+    a.sums = (const double *)n->work;
+    a.slices = slices_of(groups);
+    a.channels = n->channels;
+    a.rows = n->rows;
+    a.eps = n->eps;
+    a.momentum = n->momentum;
+    a.inverse_std = n->inverse_std;
+    return a;
 }
 
 cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const void *x, const void *add,
@@ -482,37 +352,39 @@ cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const
         args.y = (float *)y;
         return LAUNCH(flat_norm, args_flat_norm, blocks(n->channels), BLOCK, stream, args);
     }
-    size_t count = n->rows * n->channels, groups = groups_of(n->rows, n->channels, SUM_LANES),
-           slices = slices_of(groups);
-    args_norm_finish finish = {
-        (const double *)n->work, slices,         n->channels, n->rows,        n->eps, n->momentum,
-        n->running_mean,         n->running_var, n->mean,     n->inverse_std, NULL,   NULL};
+    const size_t groups = groups_of(n->rows, n->channels, SUM_LANES);
+    args_norm_finish finish = finish_of(n, groups);
+    finish.running_mean = n->running_mean;
+    finish.running_var = n->running_var;
+    finish.mean = n->mean;
     cudaError_t status;
     if (n->stored) {
         status = LAUNCH(norm_stored, args_norm_finish, blocks(n->channels), BLOCK, stream, finish);
     } else {
-        size_t lanes = groups * n->channels;
-        args_norm_sums sums = {x,
-                               NULL,
-                               NULL,
-                               NULL,
-                               n->running_mean,
-                               (float *)((double *)n->work + 2 * slices * n->channels),
-                               lanes,
-                               n->channels,
-                               count};
-        status = LAUNCH_TYPED(n->type, moments, args_norm_sums, lanes, stream, sums);
+        args_norm_sums sums = sums_of(n, groups);
+        sums.x = x;
+        sums.mean = n->running_mean;
+        status = LAUNCH_TYPED(n->type, moments, args_norm_sums, sums.lanes, stream, sums);
         if (status == cudaSuccess)
-            status = norm_sums(stream, n, groups);
+            status = add_parts(stream, n, groups);
         if (status == cudaSuccess)
             status = LAUNCH(norm_finish, args_norm_finish, blocks(n->channels), BLOCK, stream, finish);
     }
     if (status != cudaSuccess)
         return status;
-    size_t lanes = groups_of(n->rows, n->channels, APPLY_LANES) * n->channels;
-    args_norm_apply apply = {x,     add,         y,     n->weight,      n->bias, n->mean, n->inverse_std,
-                             lanes, n->channels, count, (size_t)n->relu};
-    return LAUNCH_TYPED(n->type, norm_apply, args_norm_apply, lanes, stream, apply);
+    args_norm_apply apply = {0};
+    apply.x = x;
+    apply.add = add;
+    apply.y = y;
+    apply.weight = n->weight;
+    apply.bias = n->bias;
+    apply.mean = n->mean;
+    apply.inverse_std = n->inverse_std;
+    apply.lanes = groups_of(n->rows, n->channels, APPLY_LANES) * n->channels;
+    apply.channels = n->channels;
+    apply.count = n->rows * n->channels;
+    apply.relu = (size_t)n->relu;
+    return LAUNCH_TYPED(n->type, norm_apply, args_norm_apply, apply.lanes, stream, apply);
 }
 
 cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, const void *dy0, const void *dy1,
@@ -531,31 +403,43 @@ cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, cons
         args.dadd = (float *)dadd;
         return LAUNCH(flat_norm_backward, args_flat_norm, blocks(n->channels), BLOCK, stream, args);
     }
-    size_t count = n->rows * n->channels, groups = groups_of(n->rows, n->channels, SUM_LANES),
-           slices = slices_of(groups), lanes = groups * n->channels;
+    const size_t groups = groups_of(n->rows, n->channels, SUM_LANES);
     const void *mask = n->relu ? y : NULL;
-    args_norm_sums sums = {x,     dy0,         dy1,
-                           mask,  n->mean,     (float *)((double *)n->work + 2 * slices * n->channels),
-                           lanes, n->channels, count};
-    cudaError_t status = LAUNCH_TYPED(n->type, norm_gradient_sums, args_norm_sums, lanes, stream, sums);
+    args_norm_sums sums = sums_of(n, groups);
+    sums.x = x;
+    sums.dy0 = dy0;
+    sums.dy1 = dy1;
+    sums.y = mask;
+    sums.mean = n->mean;
+    cudaError_t status = LAUNCH_TYPED(n->type, norm_gradient_sums, args_norm_sums, sums.lanes, stream, sums);
     if (status == cudaSuccess)
-        status = norm_sums(stream, n, groups);
+        status = add_parts(stream, n, groups);
     if (status != cudaSuccess)
         return status;
-    args_norm_finish finish = {
-        (const double *)n->work, slices,  n->channels, n->rows, n->eps, n->momentum, NULL, NULL, NULL,
-        n->inverse_std,          dweight, dbias};
+    args_norm_finish finish = finish_of(n, groups);
+    finish.dweight = dweight;
+    finish.dbias = dbias;
     status = LAUNCH(norm_finish_gradient, args_norm_finish, blocks(n->channels), BLOCK, stream, finish);
     if (status != cudaSuccess || (!dx && !dadd))
         return status;
-    lanes = groups_of(n->rows, n->channels, APPLY_LANES) * n->channels;
-    args_norm_gradient args = {dy0,         dy1,     mask,
-                               x,           dx,      dadd,
-                               n->weight,   n->mean, n->inverse_std,
-                               dweight,     dbias,   lanes,
-                               n->channels, count,   (float)(1 / (double)n->rows),
-                               n->stored};
-    return LAUNCH_TYPED(n->type, norm_gradient, args_norm_gradient, lanes, stream, args);
+    args_norm_gradient a = {0};
+    a.dy0 = dy0;
+    a.dy1 = dy1;
+    a.y = mask;
+    a.x = x;
+    a.dx = dx;
+    a.dadd = dadd;
+    a.weight = n->weight;
+    a.mean = n->mean;
+    a.inverse_std = n->inverse_std;
+    a.dweight = dweight;
+    a.dbias = dbias;
+    a.lanes = groups_of(n->rows, n->channels, APPLY_LANES) * n->channels;
+    a.channels = n->channels;
+    a.count = n->rows * n->channels;
+    a.inverse_rows = (float)(1 / (double)n->rows);
+    a.stored = n->stored;
+    return LAUNCH_TYPED(n->type, norm_gradient, args_norm_gradient, a.lanes, stream, a);
 }
 
 /* ---------------------------------------------------------------- pooling, flattening */
@@ -604,208 +488,21 @@ cudaError_t kernel_unflatten(cudaStream_t stream, number_type type, const float 
     return LAUNCH_TYPED(type, unflatten, args_spread, n * hw * c, stream, args);
 }
 
-/* ---------------------------------------------------------------- flat layers */
-
-/* Philox4x32-10 as in base/random.h: counter (index, key), key `seed`. */
-static __device__ __forceinline__ void philox(uint64_t seed, uint64_t key, uint64_t index, uint32_t out[4])
-{
-    uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32), c2 = (uint32_t)key,
-             c3 = (uint32_t)(key >> 32), k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c1 = (uint32_t)p1;
-        c3 = (uint32_t)p0;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    out[0] = c0;
-    out[1] = c1;
-    out[2] = c2;
-    out[3] = c3;
-}
-
-KERNEL(dropout, args_dropout)
-{
-    EACH(q, (a.count + 3) / 4)
-    {
-        uint32_t word[4];
-        philox(a.seed, a.key, (uint64_t)a.step << 32 | q, word);
-        for (size_t j = 0; j < 4 && 4 * q + j < a.count; j++)
-            a.y[4 * q + j] = (double)word[j] >= a.limit ? a.x[4 * q + j] * a.scale : 0;
-    }
-}
-
-cudaError_t kernel_dropout(cudaStream_t stream, const float *x, float *y, size_t count, float p,
-                           uint64_t seed, uint64_t key, uint64_t step)
-{
-    args_dropout args = {x, y, count, (double)p * 4294967296.0, seed, key, 1 / (1 - p), (uint32_t)step};
-    return LAUNCH(dropout, args_dropout, blocks((count + 3) / 4), BLOCK, stream, args);
-}
-
-KERNEL(add_bias, args_bias)
-{
-    EACH(i, a.n * a.features)
-    {
-        a.y[i] += a.x[i % a.features];
-    }
-}
-
-KERNEL(bias_gradient, args_bias)
-{
-    EACH(f, a.features)
-    {
-        double sum = 0;
-        for (size_t i = 0; i < a.n; i++)
-            sum += (double)a.x[i * a.features + f];
-        a.y[f] = (float)sum;
-    }
-}
-
-cudaError_t kernel_add_bias(cudaStream_t stream, float *y, const float *bias, size_t n, size_t features)
-{
-    args_bias args = {y, bias, n, features};
-    return LAUNCH(add_bias, args_bias, blocks(n * features), BLOCK, stream, args);
-}
-
-cudaError_t kernel_bias_gradient(cudaStream_t stream, const float *dy, float *dbias, size_t n,
-                                 size_t features)
-{
-    args_bias args = {dbias, dy, n, features};
-    return LAUNCH(bias_gradient, args_bias, blocks(features), BLOCK, stream, args);
-}
+/* ---------------------------------------------------------------- folding */
 
 cudaError_t kernel_fold(cudaStream_t stream, number_type type, const float *weights, size_t k, size_t each,
                         const float *weight, const float *bias, const float *mean, const float *var,
                         void *folded, void *folded_bias)
 {
-    args_fold args = {weights, weight, bias, mean, var, folded, folded_bias, k, each};
+    args_fold args = {0};
+    args.weights = weights;
+    args.weight = weight;
+    args.bias = bias;
+    args.mean = mean;
+    args.var = var;
+    args.folded = folded;
+    args.folded_bias = folded_bias;
+    args.k = k;
+    args.each = each;
     return LAUNCH_TYPED(type, fold, args_fold, k * each, stream, args);
-}
-
-/* ---------------------------------------------------------------- all parameters */
-
-/* A block for each piece. */
-#define PIECES(i)                                                                                            \
-    const kernel_piece piece = a.p.pieces[blockIdx.x];                                                       \
-    for (size_t i = piece.offset + threadIdx.x; i < piece.offset + piece.count; i += blockDim.x)
-
-KERNEL(adam, args_params)
-{
-    const float b1 = 0.9f, b2 = 0.999f, c1 = (float)(1 - 0.9), c2 = (float)(1 - 0.999), eps = 1e-8f;
-    if (a.p.scale && a.p.scale->bad)
-        return;
-    PIECES(i)
-    {
-        if (piece.group < a.first_group)
-            return;
-        float g = a.p.gradients[i], m = b1 * a.p.first[i] + c1 * g, v = b2 * a.p.second[i] + c2 * g * g;
-        float p = a.p.params[i] - a.step_size[piece.group] * m / (sqrtf(v) + eps);
-        a.p.first[i] = m;
-        a.p.second[i] = v;
-        a.p.params[i] = p;
-        if (piece.small && a.p.type != NUMBER_FLOAT)
-            store_small(a.p.small_params, i, a.p.type, p);
-    }
-}
-
-KERNEL(copy_params, args_params)
-{
-    PIECES(i)
-    {
-        if (!piece.small)
-            return;
-        store_small(a.p.small_params, i, a.p.type, a.p.params[i]);
-    }
-}
-
-KERNEL(finish_gradients, args_params)
-{
-    float inverse = a.p.scale ? 1 / a.p.scale->scale : 1;
-    PIECES(i)
-    {
-        if (piece.group < a.first_group)
-            return;
-        float g = piece.small ? load_small(a.p.small_gradients, i, a.p.type) : a.p.gradients[i];
-        g *= inverse;
-        a.p.gradients[i] = g;
-        if (a.p.scale && !(g - g == 0))
-            atomicOr(&a.p.scale->bad, 1);
-    }
-}
-
-KERNEL(next_scale, args_scale)
-{
-    kernel_scale *s = a.scale;
-    if (threadIdx.x > 0)
-        return;
-    if (s->bad) {
-        s->scale = s->scale > 1 ? s->scale / 2 : 1;
-        s->good_steps = 0;
-    } else if (++s->good_steps == 1000) {
-        s->scale = s->scale < 0x1p24f ? s->scale * 2 : s->scale;
-        s->good_steps = 0;
-    }
-}
-
-KERNEL(scale_output, args_scale_output)
-{
-    EACH(i, a.count)
-    {
-        a.gradient[i] *= a.scale->scale;
-    }
-}
-
-KERNEL(forget_bad, args_scale)
-{
-    if (threadIdx.x == 0)
-        a.scale->bad = 0;
-}
-
-static args_params params_of(const kernel_params *p, int first_group)
-{
-    args_params args;
-    args.p = *p;
-    for (int i = 0; i < 7; i++)
-        args.step_size[i] = 0;
-    args.first_group = first_group;
-    return args;
-}
-
-cudaError_t kernel_adam(cudaStream_t stream, const kernel_params *p, const float *step_size, int groups,
-                        int first_group)
-{
-    args_params args = params_of(p, first_group);
-    for (int i = 0; i < groups && i < 7; i++)
-        args.step_size[i] = step_size[i];
-    cudaError_t status = LAUNCH(adam, args_params, p->piece_count, BLOCK, stream, args);
-    if (status != cudaSuccess || !p->scale)
-        return status;
-    args_scale scale = {p->scale};
-    return LAUNCH(next_scale, args_scale, 1, 1, stream, scale);
-}
-
-cudaError_t kernel_copy_params(cudaStream_t stream, const kernel_params *p)
-{
-    args_params args = params_of(p, 0);
-    return LAUNCH(copy_params, args_params, p->piece_count, BLOCK, stream, args);
-}
-
-cudaError_t kernel_finish_gradients(cudaStream_t stream, const kernel_params *p, int first_group)
-{
-    args_params args = params_of(p, first_group);
-    if (p->scale) {
-        args_scale scale = {p->scale};
-        cudaError_t status = LAUNCH(forget_bad, args_scale, 1, 1, stream, scale);
-        if (status != cudaSuccess)
-            return status;
-    }
-    return LAUNCH(finish_gradients, args_params, p->piece_count, BLOCK, stream, args);
-}
-
-cudaError_t kernel_scale_output(cudaStream_t stream, const kernel_scale *scale, float *gradient, size_t count)
-{
-    args_scale_output args = {scale, gradient, count};
-    return LAUNCH(scale_output, args_scale_output, blocks(count), BLOCK, stream, args);
 }

@@ -4,8 +4,7 @@
 KERNEL_OF(NAME(normalize), args_normalize)
 {
     NUMBER *out = (NUMBER *)a.out;
-    EACH(i, a.pixels)
-    {
+    EACH(i, a.pixels) {
         STORE(out, 3 * i, (a.input[3 * i] - a.mean[0]) * a.scale[0]);
         STORE(out, 3 * i + 1, (a.input[3 * i + 1] - a.mean[1]) * a.scale[1]);
         STORE(out, 3 * i + 2, (a.input[3 * i + 2] - a.mean[2]) * a.scale[2]);
@@ -16,8 +15,7 @@ KERNEL_OF(NAME(relu), args_elements)
 {
     const NUMBER *x = (const NUMBER *)a.a;
     NUMBER *y = (NUMBER *)a.y;
-    EACH(i, a.count)
-    {
+    EACH(i, a.count) {
         float v = LOAD(x, i);
         STORE(y, i, v < 0 ? 0 : v); /* keeps NaN */
     }
@@ -27,8 +25,7 @@ KERNEL_OF(NAME(relu_backward), args_elements)
 {
     const NUMBER *dy = (const NUMBER *)a.a, *y = (const NUMBER *)a.b;
     NUMBER *dx = (NUMBER *)a.y;
-    EACH(i, a.count)
-    {
+    EACH(i, a.count) {
         STORE(dx, i, LOAD(y, i) > 0 ? LOAD(dy, i) : 0);
     }
 }
@@ -37,8 +34,7 @@ KERNEL_OF(NAME(add), args_elements)
 {
     const NUMBER *x = (const NUMBER *)a.a, *z = (const NUMBER *)a.b;
     NUMBER *y = (NUMBER *)a.y;
-    EACH(i, a.count)
-    {
+    EACH(i, a.count) {
         STORE(y, i, LOAD(x, i) + LOAD(z, i));
     }
 }
@@ -47,8 +43,7 @@ KERNEL_OF(NAME(bias_act), args_bias_act)
 {
     NUMBER *y = (NUMBER *)a.y;
     const NUMBER *bias = (const NUMBER *)a.bias, *z = (const NUMBER *)a.z;
-    EACH(i, a.count)
-    {
+    EACH(i, a.count) {
         float v = LOAD(y, i) + LOAD(bias, i % a.channels);
         if (z)
             v += LOAD(z, i);
@@ -65,8 +60,7 @@ KERNEL_OF(NAME(bias_act), args_bias_act)
 KERNEL_OF(NAME(moments), args_norm_sums)
 {
     const NUMBER *x = (const NUMBER *)a.x;
-    EACH(t, a.lanes)
-    {
+    EACH(t, a.lanes) {
         float shift = a.mean[t % a.channels], sum = 0, square = 0;
         for (size_t i = t; i < a.count; i += a.lanes) {
             float d = LOAD(x, i) - shift;
@@ -82,8 +76,7 @@ KERNEL_OF(NAME(norm_apply), args_norm_apply)
 {
     const NUMBER *x = (const NUMBER *)a.x, *add = (const NUMBER *)a.add;
     NUMBER *y = (NUMBER *)a.y;
-    EACH(t, a.lanes)
-    {
+    EACH(t, a.lanes) {
         size_t c = t % a.channels;
         float scale = a.weight[c] * a.inverse_std[c], mean = a.mean[c], bias = a.bias[c];
         for (size_t i = t; i < a.count; i += a.lanes) {
@@ -100,8 +93,7 @@ KERNEL_OF(NAME(norm_gradient_sums), args_norm_sums)
 {
     const NUMBER *x = (const NUMBER *)a.x, *dy0 = (const NUMBER *)a.dy0, *dy1 = (const NUMBER *)a.dy1,
                  *y = (const NUMBER *)a.y;
-    EACH(t, a.lanes)
-    {
+    EACH(t, a.lanes) {
         float mean = a.mean[t % a.channels], sum = 0, product = 0;
         for (size_t i = t; i < a.count; i += a.lanes) {
             float g = LOAD(dy0, i);
@@ -123,8 +115,7 @@ KERNEL_OF(NAME(norm_gradient), args_norm_gradient)
     const NUMBER *dy0 = (const NUMBER *)a.dy0, *dy1 = (const NUMBER *)a.dy1, *y = (const NUMBER *)a.y,
                  *x = (const NUMBER *)a.x;
     NUMBER *dx = (NUMBER *)a.dx, *dadd = (NUMBER *)a.dadd;
-    EACH(t, a.lanes)
-    {
+    EACH(t, a.lanes) {
         size_t c = t % a.channels;
         float inverse_std = a.inverse_std[c], k = a.weight[c] * inverse_std, mean = a.mean[c];
         float mean_g = a.stored ? 0 : a.dbias[c] * a.inverse_rows,
@@ -152,8 +143,7 @@ KERNEL_OF(NAME(pool_forward), args_pool)
     NUMBER *y = (NUMBER *)a.y;
     const kernel_pool p = a.shape;
     const size_t each = (size_t)p.oh * (size_t)p.ow * (size_t)p.c;
-    EACH(i, (size_t)p.n * each)
-    {
+    EACH(i, (size_t)p.n * each) {
         const NUMBER *sample = x + i / each * (size_t)p.h * (size_t)p.w * (size_t)p.c;
         unsigned rest = (unsigned)(i % each), c = rest % (unsigned)p.c, pixel = rest / (unsigned)p.c;
         int top = (int)(pixel / (unsigned)p.ow) * p.stride - p.padding,
@@ -185,8 +175,7 @@ KERNEL_OF(NAME(pool_backward), args_pool)
     NUMBER *dx = (NUMBER *)a.y;
     const kernel_pool p = a.shape;
     const size_t each = (size_t)p.h * (size_t)p.w * (size_t)p.c;
-    EACH(i, (size_t)p.n * each)
-    {
+    EACH(i, (size_t)p.n * each) {
         size_t sample = i / each * (size_t)p.oh * (size_t)p.ow * (size_t)p.c;
         unsigned rest = (unsigned)(i % each), c = rest % (unsigned)p.c, pixel = rest / (unsigned)p.c;
         int row = (int)(pixel / (unsigned)p.w) + p.padding, column = (int)(pixel % (unsigned)p.w) + p.padding;
@@ -206,8 +195,7 @@ KERNEL_OF(NAME(pool_backward), args_pool)
 KERNEL_OF(NAME(concatpool), args_spread)
 {
     const NUMBER *x = (const NUMBER *)a.values;
-    EACH(i, a.n * a.c)
-    {
+    EACH(i, a.n * a.c) {
         size_t sample = i / a.c, c = i % a.c;
         const NUMBER *plane = x + sample * a.hw * a.c + c;
         float best = LOAD(plane, 0);
@@ -231,8 +219,7 @@ KERNEL_OF(NAME(concatpool), args_spread)
 KERNEL_OF(NAME(concatpool_backward), args_spread)
 {
     NUMBER *dx = (NUMBER *)a.values;
-    EACH(i, a.n * a.hw * a.c)
-    {
+    EACH(i, a.n * a.hw * a.c) {
         size_t c = i % a.c, pixel = i / a.c % a.hw, sample = i / a.c / a.hw;
         float v = a.flat[sample * 2 * a.c + a.c + c] / (float)a.hw;
         if ((size_t)a.where[sample * a.c + c] == pixel)
@@ -244,8 +231,7 @@ KERNEL_OF(NAME(concatpool_backward), args_spread)
 KERNEL_OF(NAME(flatten), args_spread)
 {
     const NUMBER *x = (const NUMBER *)a.values;
-    EACH(i, a.n * a.hw * a.c)
-    {
+    EACH(i, a.n * a.hw * a.c) {
         size_t c = i % a.c, pixel = i / a.c % a.hw, sample = i / a.c / a.hw;
         a.flat[(sample * a.c + c) * a.hw + pixel] = LOAD(x, i);
     }
@@ -254,8 +240,7 @@ KERNEL_OF(NAME(flatten), args_spread)
 KERNEL_OF(NAME(unflatten), args_spread)
 {
     NUMBER *x = (NUMBER *)a.values;
-    EACH(i, a.n * a.hw * a.c)
-    {
+    EACH(i, a.n * a.hw * a.c) {
         size_t c = i % a.c, pixel = i / a.c % a.hw, sample = i / a.c / a.hw;
         STORE(x, i, a.flat[(sample * a.c + c) * a.hw + pixel]);
     }
@@ -266,8 +251,7 @@ KERNEL_OF(NAME(unflatten), args_spread)
 KERNEL_OF(NAME(fold), args_fold)
 {
     NUMBER *folded = (NUMBER *)a.folded, *folded_bias = (NUMBER *)a.folded_bias;
-    EACH(i, a.k * a.each)
-    {
+    EACH(i, a.k * a.each) {
         size_t k = i / a.each;
         double scale = (double)a.weight[k] / sqrt((double)a.var[k] + 1e-5);
         STORE(folded, i, (float)((double)a.weights[i] * scale));

@@ -24,9 +24,9 @@
 
 /* Both loops over a tile are kept rolled: what they hold is long enough, and there are 45 of them. */
 #ifdef __clang__
-#define ROLLED _Pragma("clang loop unroll(disable)")
+#define ROLLED(i, count) _Pragma("clang loop unroll(disable)") for (int i = 0; i < (count); i++)
 #else
-#define ROLLED _Pragma("GCC unroll 1")
+#define ROLLED(i, count) _Pragma("GCC unroll 1") for (int i = 0; i < (count); i++)
 #endif
 
 /* Coefficient i exists in tiles of `size` outputs. */
@@ -85,16 +85,19 @@ ALWAYS_INLINE void two_taps_out(const int size, vec out[4], const vec m[SIDE_COE
 ALWAYS_INLINE void source_1d(const int size, vec out[SIDE_COEFS], const vec d[9])
 {
     vec odd[5];
-    UNROLL for (int i = 0; i <= size; i++) odd[i] = d[2 * i];
+    UNROLL(i, size + 1)
+        odd[i] = d[2 * i];
     two_taps(size, out, odd);
-    UNROLL for (int i = 0; i < size; i++) out[5 + i] = d[2 * i + 1];
+    UNROLL(i, size)
+        out[5 + i] = d[2 * i + 1];
 }
 
 /* size + 1 output gradients. */
 ALWAYS_INLINE void spread_1d(const int size, vec out[SIDE_COEFS], const vec d[9])
 {
     two_taps(size, out, d);
-    UNROLL for (int i = 0; i < size; i++) out[5 + i] = d[i];
+    UNROLL(i, size)
+        out[5 + i] = d[i];
 }
 
 /* A y: `size` output gradients. */
@@ -112,14 +115,16 @@ ALWAYS_INLINE void gradient_side(const int size, vec out[SIDE_COEFS], const vec 
         if (size == 4)
             out[3] = plus(plus(plus(y[0], PB, y[1]), PB * PB, y[2]), PB * PB * PB, y[3]);
     }
-    UNROLL for (int i = 0; i < size; i++) out[5 + i] = y[i];
+    UNROLL(i, size)
+        out[5 + i] = y[i];
 }
 
 /* To `size` outputs. */
 ALWAYS_INLINE void forward_1d(const int size, vec out[8], const vec m[SIDE_COEFS])
 {
     two_taps_out(size, out, m);
-    UNROLL for (int i = 0; i < size; i++) out[i] = add(out[i], m[5 + i]);
+    UNROLL(i, size)
+        out[i] = add(out[i], m[5 + i]);
 }
 
 /* To 2 size source gradients, an even one first. */
@@ -127,8 +132,7 @@ ALWAYS_INLINE void backward_1d(const int size, vec out[8], const vec m[SIDE_COEF
 {
     vec odd[4];
     two_taps_out(size, odd, m);
-    UNROLL for (int i = 0; i < size; i++)
-    {
+    UNROLL(i, size) {
         out[2 * i] = m[5 + i];
         out[2 * i + 1] = odd[i];
     }
@@ -158,27 +162,26 @@ ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x
     const float *window = plane + ((ptrdiff_t)top * w + left) * 16;
     const ptrdiff_t line = (ptrdiff_t)w * 16;
     vec t[9][SIDE_COEFS];
-    ROLLED for (int j = 0; j < columns; j++)
-    {
+    ROLLED(j, columns) {
         vec d[9];
-        UNROLL for (int i = 0; i < rows; i++)
-        {
+        UNROLL(i, rows) {
             const bool inside = (unsigned)(top + i) < (unsigned)h && (unsigned)(left + j) < (unsigned)w;
             d[i] =
                 _mm512_maskz_loadu_ps(inside ? (__mmask16)0xffff : (__mmask16)0, window + i * line + j * 16);
         }
         in_1d(kind, size_y, t[j], d);
     }
-    ROLLED for (int i = 0; i < SIDE_COEFS; i++)
-    {
+    ROLLED(i, SIDE_COEFS) {
         if (!has_coef(size_y, i))
             continue;
         vec d[9], row[SIDE_COEFS];
-        UNROLL for (int j = 0; j < columns; j++) d[j] = t[j][i];
+        UNROLL(j, columns)
+            d[j] = t[j][i];
         in_1d(kind, size_x, row, d);
         float *to = v + i / 3 * part + i % 3 * SIDE_COEFS * 16;
-        UNROLL for (int j = 0; j < SIDE_COEFS; j++) if (has_coef(size_x, j))
-            _mm512_store_ps(to + j * 16, row[j]);
+        UNROLL(j, SIDE_COEFS)
+            if (has_coef(size_x, j))
+                _mm512_store_ps(to + j * 16, row[j]);
     }
 }
 
@@ -220,29 +223,31 @@ ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int 
     vec first = to->sums ? _mm512_loadu_ps(to->sums) : _mm512_setzero_ps(),
         second = to->sums ? _mm512_loadu_ps(to->sums + 16) : _mm512_setzero_ps();
     vec t[SIDE_COEFS][8];
-    ROLLED for (int j = 0; j < SIDE_COEFS; j++)
-    {
+    ROLLED(j, SIDE_COEFS) {
         if (!has_coef(size_x, j))
             continue;
         vec d[SIDE_COEFS];
-        UNROLL for (int i = 0; i < SIDE_COEFS; i++) if (has_coef(size_y, i)) d[i] =
-            _mm512_load_ps(m + (i * SIDE_COEFS + j) * coef_step);
+        UNROLL(i, SIDE_COEFS)
+            if (has_coef(size_y, i))
+                d[i] = _mm512_load_ps(m + (i * SIDE_COEFS + j) * coef_step);
         if (backward)
             backward_1d(size_y, t[j], d);
         else
             forward_1d(size_y, t[j], d);
     }
     const int end_y = rows < h - top ? rows : h - top, end_x = columns < w - left ? columns : w - left;
-    ROLLED for (int i = 0; i < end_y; i++)
-    {
+    ROLLED(i, end_y) {
         vec d[SIDE_COEFS], row[8];
-        UNROLL for (int j = 0; j < SIDE_COEFS; j++) if (has_coef(size_x, j)) d[j] = t[j][i];
+        UNROLL(j, SIDE_COEFS)
+            if (has_coef(size_x, j))
+                d[j] = t[j][i];
         if (backward)
             backward_1d(size_x, row, d);
         else
             forward_1d(size_x, row, d);
-        ROLLED for (int j = 0; j < end_x; j++) finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16,
-                                                      add(row[j], bias), center, &first, &second);
+        ROLLED(j, end_x)
+            finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16, add(row[j], bias), center, &first,
+                   &second);
     }
     if (to->sums) {
         _mm512_storeu_ps(to->sums, first);
@@ -330,17 +335,16 @@ void strided_filter_block(const float *oihw, int channels, int k, int c, bool ba
     for (int row = 0; row < 16; row++) {
         const float *from = block + (backward ? (ptrdiff_t)row * channels * 9 : (ptrdiff_t)row * 9);
         vec t[3][6];
-        UNROLL for (int j = 0; j < 3; j++)
-        {
+        UNROLL(j, 3) {
             vec g[3];
-            UNROLL for (int i = 0; i < 3; i++) g[i] = _mm512_i32gather_ps(index, from + i * 3 + j, 4);
+            UNROLL(i, 3)
+                g[i] = _mm512_i32gather_ps(index, from + i * 3 + j, 4);
             filter_side(t[j], g[backward ? 2 : 0], g[1], g[backward ? 0 : 2]);
         }
-        UNROLL for (int i = 0; i < 6; i++)
-        {
+        UNROLL(i, 6) {
             vec out[6];
             filter_side(out, t[backward ? 2 : 0][i], t[1][i], t[backward ? 0 : 2][i]);
-            UNROLL for (int j = 0; j < 6; j++)
+            UNROLL(j, 6)
                 _mm512_store_ps(u + (i * 6 + j) * coef_step + row * width, out[j]);
         }
     }
@@ -353,19 +357,17 @@ void strided_filter_gradient_block(float *oihw, int channels, int k, int c, cons
     float *block = oihw + ((ptrdiff_t)k * channels + c) * 9;
     for (int row = 0; row < 16; row++) {
         vec t[6][3];
-        UNROLL for (int j = 0; j < 6; j++)
-        {
+        UNROLL(j, 6) {
             vec d[6];
-            UNROLL for (int i = 0; i < 6; i++) d[i] =
-                _mm512_load_ps(u + (i * 6 + j) * coef_step + row * width);
+            UNROLL(i, 6)
+                d[i] = _mm512_load_ps(u + (i * 6 + j) * coef_step + row * width);
             filter_gradient_side(t[j], d);
         }
-        UNROLL for (int i = 0; i < 3; i++)
-        {
+        UNROLL(i, 3) {
             vec out[3];
             const vec d[6] = {t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]};
             filter_gradient_side(out, d);
-            UNROLL for (int j = 0; j < 3; j++)
+            UNROLL(j, 3)
                 _mm512_i32scatter_ps(block + (ptrdiff_t)row * 9 + i * 3 + j, index, out[j], 4);
         }
     }

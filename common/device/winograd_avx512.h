@@ -29,10 +29,11 @@
 #include <immintrin.h>
 #include <stdbool.h>
 
+/* A loop over 0 .. count - 1 that the compiler unrolls. */
 #ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL(i, count) _Pragma("clang loop unroll(full)") for (int i = 0; i < (count); i++)
 #else
-#define UNROLL _Pragma("GCC unroll 36")
+#define UNROLL(i, count) _Pragma("GCC unroll 36") for (int i = 0; i < (count); i++)
 #endif
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 

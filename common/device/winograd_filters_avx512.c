@@ -7,21 +7,18 @@
 ALWAYS_INLINE void transpose16(vec r[16])
 {
     __m512i a[16], t[16];
-    UNROLL for (int i = 0; i < 8; i++)
-    { /* pairs of rows, floats interleaved */
+    UNROLL(i, 8) { /* pairs of rows, floats interleaved */
         const __m512i x = _mm512_castps_si512(r[2 * i]), y = _mm512_castps_si512(r[2 * i + 1]);
         t[2 * i] = _mm512_unpacklo_epi32(x, y);
         t[2 * i + 1] = _mm512_unpackhi_epi32(x, y);
     }
-    UNROLL for (int i = 0; i < 4; i++)
-    { /* a[4 i + j]: rows 4 i .. 4 i + 3 of columns j, j + 4, j + 8, j + 12 */
+    UNROLL(i, 4) { /* a[4 i + j]: rows 4 i .. 4 i + 3 of columns j, j + 4, j + 8, j + 12 */
         a[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
         a[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
         a[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
         a[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
     }
-    UNROLL for (int j = 0; j < 4; j++)
-    { /* quarters of the four groups of rows put together */
+    UNROLL(j, 4) { /* quarters of the four groups of rows put together */
         const __m512i x = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
         const __m512i y = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x88);
         const __m512i z = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xdd);
@@ -38,9 +35,11 @@ static void load_taps(const float *oihw, ptrdiff_t step, float taps[16 * 9][16])
 {
     for (int part = 0; part < 9; part++) {
         vec r[16];
-        UNROLL for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_ps(oihw + i * step + part * 16);
+        UNROLL(i, 16)
+            r[i] = _mm512_loadu_ps(oihw + i * step + part * 16);
         transpose16(r);
-        UNROLL for (int i = 0; i < 16; i++) _mm512_store_ps(taps[part * 16 + i], r[i]);
+        UNROLL(i, 16)
+            _mm512_store_ps(taps[part * 16 + i], r[i]);
     }
 }
 
@@ -48,9 +47,11 @@ static void store_taps(float *oihw, ptrdiff_t step, float taps[16 * 9][16])
 {
     for (int part = 0; part < 9; part++) {
         vec r[16];
-        UNROLL for (int i = 0; i < 16; i++) r[i] = _mm512_load_ps(taps[part * 16 + i]);
+        UNROLL(i, 16)
+            r[i] = _mm512_load_ps(taps[part * 16 + i]);
         transpose16(r);
-        UNROLL for (int i = 0; i < 16; i++) _mm512_storeu_ps(oihw + i * step + part * 16, r[i]);
+        UNROLL(i, 16)
+            _mm512_storeu_ps(oihw + i * step + part * 16, r[i]);
     }
 }
 
@@ -60,9 +61,11 @@ static void flip_taps(float taps[16 * 9][16])
     float flipped[16 * 9][16] __attribute__((aligned(64)));
     for (int tap = 0; tap < 9; tap++) {
         vec r[16];
-        UNROLL for (int i = 0; i < 16; i++) r[i] = _mm512_load_ps(taps[i * 9 + tap]);
+        UNROLL(i, 16)
+            r[i] = _mm512_load_ps(taps[i * 9 + tap]);
         transpose16(r);
-        UNROLL for (int i = 0; i < 16; i++) _mm512_store_ps(flipped[i * 9 + 8 - tap], r[i]);
+        UNROLL(i, 16)
+            _mm512_store_ps(flipped[i * 9 + 8 - tap], r[i]);
     }
     for (int i = 0; i < 16 * 9; i++)
         _mm512_store_ps(taps[i], _mm512_load_ps(flipped[i]));
@@ -78,18 +81,17 @@ void winograd_filter_block(const float *oihw, int channels, int k, int c, bool b
         flip_taps(taps);
     for (int channel = 0; channel < 16; channel++) {
         vec t[3][6];
-        UNROLL for (int j = 0; j < 3; j++)
-        {
+        UNROLL(j, 3) {
             vec g[3];
-            UNROLL for (int i = 0; i < 3; i++) g[i] = _mm512_load_ps(taps[channel * 9 + i * 3 + j]);
+            UNROLL(i, 3)
+                g[i] = _mm512_load_ps(taps[channel * 9 + i * 3 + j]);
             filter_1d(t[j], g);
         }
-        UNROLL for (int i = 0; i < 6; i++)
-        {
+        UNROLL(i, 6) {
             vec row[6];
             const vec g[3] = {t[0][i], t[1][i], t[2][i]};
             filter_1d(row, g);
-            UNROLL for (int j = 0; j < 6; j++)
+            UNROLL(j, 6)
                 _mm512_store_ps(u + (i * 6 + j) * coef_step + channel * width, row[j]);
         }
     }
@@ -126,11 +128,9 @@ void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, con
     float taps[16 * 9][16] __attribute__((aligned(64)));
     for (int channel = 0; channel < 16; channel++) {
         vec t[6][3];
-        UNROLL for (int j = 0; j < 6; j++)
-        {
+        UNROLL(j, 6) {
             vec d[6];
-            UNROLL for (int i = 0; i < 6; i++)
-            {
+            UNROLL(i, 6) {
                 const float *at = u + (i * 6 + j) * coef_step + channel * width;
                 d[i] = _mm512_load_ps(at);
                 for (int copy = 1; copy < copies; copy++)
@@ -138,12 +138,12 @@ void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, con
             }
             filter_gradient_1d(t[j], d);
         }
-        UNROLL for (int i = 0; i < 3; i++)
-        {
+        UNROLL(i, 3) {
             vec row[3];
             const vec d[6] = {t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]};
             filter_gradient_1d(row, d);
-            UNROLL for (int j = 0; j < 3; j++) _mm512_store_ps(taps[channel * 9 + i * 3 + j], row[j]);
+            UNROLL(j, 3)
+                _mm512_store_ps(taps[channel * 9 + i * 3 + j], row[j]);
         }
     }
     const ptrdiff_t step = (ptrdiff_t)channels * 9;

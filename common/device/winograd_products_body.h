@@ -12,34 +12,35 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdi
                            int blocks, float *m, bool accumulate, const float *ahead)
 {
     vec sum[PRODUCT_ROWS][4];
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int b = 0; b < vecs; b++)
-    {
-        sum[r][b] = _mm512_setzero_ps();
-        _mm_prefetch(m + (r * vecs + b) * 16, _MM_HINT_T0);
-    }
+    UNROLL(r, rows)
+        UNROLL(b, vecs) {
+            sum[r][b] = _mm512_setzero_ps();
+            _mm_prefetch(m + (r * vecs + b) * 16, _MM_HINT_T0);
+        }
     for (int block = 0; block < blocks; block++) {
-        UNROLL for (int r = 0; r < rows; r++) /* the next coefficient of these tiles */
+        UNROLL(r, rows) /* the next coefficient of these tiles */
             _mm_prefetch(v + (r * LINES + 1) * LINE_WORDS, _MM_HINT_T0);
-        UNROLL for (int i = 0; i < AHEAD; i++) _mm_prefetch(ahead + i * 16, _MM_HINT_T0);
+        UNROLL(i, AHEAD)
+            _mm_prefetch(ahead + i * 16, _MM_HINT_T0);
         ahead += AHEAD * 16;
-        UNROLL for (int c = 0; c < LINE_WORDS; c++)
-        {
+        UNROLL(c, LINE_WORDS) {
             vec weight[4];
-            UNROLL for (int b = 0; b < vecs; b++) weight[b] = _mm512_load_ps(u + (c * vecs + b) * 16);
-            UNROLL for (int r = 0; r < rows; r++)
-            {
+            UNROLL(b, vecs)
+                weight[b] = _mm512_load_ps(u + (c * vecs + b) * 16);
+            UNROLL(r, rows) {
                 const vec x = broadcast(v + r * LINES * LINE_WORDS + c);
-                UNROLL for (int b = 0; b < vecs; b++) sum[r][b] = multiply_add(x, weight[b], sum[r][b]);
+                UNROLL(b, vecs)
+                    sum[r][b] = multiply_add(x, weight[b], sum[r][b]);
             }
         }
         v += v_step;
         u += vecs * LINE_WORDS * 16;
     }
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int b = 0; b < vecs; b++)
-    {
-        float *to = m + (r * vecs + b) * 16;
-        _mm512_store_ps(to, accumulate ? add(sum[r][b], _mm512_load_ps(to)) : sum[r][b]);
-    }
+    UNROLL(r, rows)
+        UNROLL(b, vecs) {
+            float *to = m + (r * vecs + b) * 16;
+            _mm512_store_ps(to, accumulate ? add(sum[r][b], _mm512_load_ps(to)) : sum[r][b]);
+        }
 }
 
 #define PRODUCT(ROWS, VECS)                                                                                  \
@@ -73,31 +74,32 @@ ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v,
                                  ptrdiff_t y_step, int tiles, float *du, bool accumulate, const float *ahead)
 {
     vec sum[PRODUCT_ROWS][4];
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int b = 0; b < vecs; b++)
-    {
-        sum[r][b] = _mm512_setzero_ps();
-        _mm_prefetch(du + (r * vecs + b) * 16, _MM_HINT_T0);
-    }
+    UNROLL(r, rows)
+        UNROLL(b, vecs) {
+            sum[r][b] = _mm512_setzero_ps();
+            _mm_prefetch(du + (r * vecs + b) * 16, _MM_HINT_T0);
+        }
     for (int tile = 0; tile < tiles; tile++) {
         vec gradient[4];
-        UNROLL for (int b = 0; b < vecs; b++) gradient[b] = _mm512_load_ps(y + b * y_step);
+        UNROLL(b, vecs)
+            gradient[b] = _mm512_load_ps(y + b * y_step);
         if (ahead) {
             _mm_prefetch(ahead, _MM_HINT_T0);
             ahead += TILE_FLOATS;
         }
-        UNROLL for (int r = 0; r < rows; r++)
-        {
+        UNROLL(r, rows) {
             const vec x = broadcast(v + r);
-            UNROLL for (int b = 0; b < vecs; b++) sum[r][b] = multiply_add(x, gradient[b], sum[r][b]);
+            UNROLL(b, vecs)
+                sum[r][b] = multiply_add(x, gradient[b], sum[r][b]);
         }
         v += TILE_FLOATS;
         y += TILE_FLOATS;
     }
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int b = 0; b < vecs; b++)
-    {
-        float *to = du + (r * vecs + b) * 16;
-        _mm512_store_ps(to, accumulate ? add(sum[r][b], _mm512_load_ps(to)) : sum[r][b]);
-    }
+    UNROLL(r, rows)
+        UNROLL(b, vecs) {
+            float *to = du + (r * vecs + b) * 16;
+            _mm512_store_ps(to, accumulate ? add(sum[r][b], _mm512_load_ps(to)) : sum[r][b]);
+        }
 }
 
 #define OUTER_PRODUCT(VECS)                                                                                  \

@@ -6,7 +6,9 @@
 
 ALWAYS_INLINE void store_coefs(const int size_x, float *v, const vec row[6])
 {
-    UNROLL for (int j = 0; j < 6; j++) if (has_point(size_x, j)) store_line(v + j * LINE_WORDS, row[j]);
+    UNROLL(j, 6)
+        if (has_point(size_x, j))
+            store_line(v + j * LINE_WORDS, row[j]);
 }
 
 /* Six coefficients of row i of a tile for the weights' gradient. Pairs share a word, so the first one of a
@@ -14,8 +16,7 @@ ALWAYS_INLINE void store_coefs(const int size_x, float *v, const vec row[6])
 ALWAYS_INLINE void store_pairs(const int size_y, const int size_x, int i, float *v, const vec row[6],
                                bool second)
 {
-    UNROLL for (int j = 0; j < 6; j++)
-    {
+    UNROLL(j, 6) {
         if (has_point(size_y, i) && has_point(size_x, j))
             store_pair(v + (i * 6 + j) * 16, row[j], second);
         else if (PAIRED && !second)
@@ -30,27 +31,29 @@ ALWAYS_INLINE void input_tile(const int size_y, const int size_x, const bool bor
     const number *window = plane + ((ptrdiff_t)(y - 1) * w + x - 1) * 16;
     const ptrdiff_t line = (ptrdiff_t)w * 16;
     vec t[6][6];
-    UNROLL for (int j = 0; j < size_x + 2; j++)
-    {
+    UNROLL(j, size_x + 2) {
         vec d[6];
-        UNROLL for (int i = 0; i < size_y + 2; i++) if (border) d[i] =
-            load_inside(window + i * line + j * 16,
-                        (unsigned)(y - 1 + i) < (unsigned)h && (unsigned)(x - 1 + j) < (unsigned)w);
-        else d[i] = load_pixel(window + i * line + j * 16);
+        UNROLL(i, size_y + 2)
+            if (border)
+                d[i] = load_inside(window + i * line + j * 16, (unsigned)(y - 1 + i) < (unsigned)h &&
+                                                                   (unsigned)(x - 1 + j) < (unsigned)w);
+            else
+                d[i] = load_pixel(window + i * line + j * 16);
         input_1d(size_y, t[j], d);
     }
-    UNROLL for (int i = 0; i < 6; i++) if (has_point(size_y, i) || (PAIRED && pairs))
-    {
-        vec d[6], row[6];
-        if (has_point(size_y, i)) {
-            UNROLL for (int j = 0; j < size_x + 2; j++) d[j] = t[j][i];
-            input_1d(size_x, row, d);
+    UNROLL(i, 6)
+        if (has_point(size_y, i) || (PAIRED && pairs)) {
+            vec d[6], row[6];
+            if (has_point(size_y, i)) {
+                UNROLL(j, size_x + 2)
+                    d[j] = t[j][i];
+                input_1d(size_x, row, d);
+            }
+            if (pairs)
+                store_pairs(size_y, size_x, i, v, row, second);
+            else
+                store_coefs(size_x, v + i * 6 * LINE_WORDS, row);
         }
-        if (pairs)
-            store_pairs(size_y, size_x, i, v, row, second);
-        else
-            store_coefs(size_x, v + i * 6 * LINE_WORDS, row);
-    }
 }
 
 /* Y = A dY A^T. */
@@ -60,24 +63,25 @@ ALWAYS_INLINE void gradient_tile(const int size_y, const int size_x, const numbe
     const number *window = plane + ((ptrdiff_t)y * w + x) * 16;
     const ptrdiff_t line = (ptrdiff_t)w * 16;
     vec t[4][6];
-    UNROLL for (int j = 0; j < size_x; j++)
-    {
+    UNROLL(j, size_x) {
         vec d[4];
-        UNROLL for (int i = 0; i < size_y;
-                    i++) if ((size_y == 2 && i) || (size_x == 2 && j)) /* a tile of one row or column */
-            d[i] = load_inside(window + i * line + j * 16, y + i < h && x + j < w);
-        else d[i] = load_pixel(window + i * line + j * 16);
+        UNROLL(i, size_y)
+            if ((size_y == 2 && i) || (size_x == 2 && j)) /* a tile of one row or column */
+                d[i] = load_inside(window + i * line + j * 16, y + i < h && x + j < w);
+            else
+                d[i] = load_pixel(window + i * line + j * 16);
         gradient_1d(size_y, t[j], d);
     }
-    UNROLL for (int i = 0; i < 6; i++) if (has_point(size_y, i) || PAIRED)
-    {
-        vec d[4], row[6];
-        if (has_point(size_y, i)) {
-            UNROLL for (int j = 0; j < size_x; j++) d[j] = t[j][i];
-            gradient_1d(size_x, row, d);
+    UNROLL(i, 6)
+        if (has_point(size_y, i) || PAIRED) {
+            vec d[4], row[6];
+            if (has_point(size_y, i)) {
+                UNROLL(j, size_x)
+                    d[j] = t[j][i];
+                gradient_1d(size_x, row, d);
+            }
+            store_pairs(size_y, size_x, i, v, row, second);
         }
-        store_pairs(size_y, size_x, i, v, row, second);
-    }
 }
 
 /* What is gathered on the way out. */
@@ -99,22 +103,23 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
         second = sums ? _mm512_loadu_ps(to->sums + 16) : _mm512_setzero_ps();
     const ptrdiff_t start = ((ptrdiff_t)y * w + x) * 16, line = (ptrdiff_t)w * 16;
     vec t[6][4];
-    UNROLL for (int j = 0; j < 6; j++) if (has_point(size_x, j))
-    {
-        vec d[6];
-        UNROLL for (int i = 0; i < 6; i++) if (has_point(size_y, i)) d[i] =
-            _mm512_load_ps(m + (i * 6 + j) * coef_step);
-        output_1d(size_y, t[j], d);
-    }
-    UNROLL for (int i = 0; i < size_y; i++)
-    {
+    UNROLL(j, 6)
+        if (has_point(size_x, j)) {
+            vec d[6];
+            UNROLL(i, 6)
+                if (has_point(size_y, i))
+                    d[i] = _mm512_load_ps(m + (i * 6 + j) * coef_step);
+            output_1d(size_y, t[j], d);
+        }
+    UNROLL(i, size_y) {
         if (size_y == 2 && y + i >= h)
             break;
         vec d[6], row[4];
-        UNROLL for (int j = 0; j < 6; j++) if (has_point(size_x, j)) d[j] = t[j][i];
+        UNROLL(j, 6)
+            if (has_point(size_x, j))
+                d[j] = t[j][i];
         output_1d(size_x, row, d);
-        UNROLL for (int j = 0; j < size_x; j++)
-        {
+        UNROLL(j, size_x) {
             if (size_x == 2 && x + j >= w)
                 break;
             const ptrdiff_t at = start + i * line + j * 16;
