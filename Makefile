@@ -28,9 +28,10 @@ override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
 override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
 # Debian has no static oneDNN; the others have archives, as have those that they need (cairo: the four behind it).
-archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lxxhash -lbrotlidec -lbrotlicommon -lnettle
-LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,-lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash) \
-  -lm -ldl -lpthread
+shared   := -lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash
+archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lxxhash -lbrotlidec -lbrotlicommon \
+  -lnettle
+LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,$(shared)) -lm -ldl -lpthread
 
 # The GPU device is a library of its own.
 CUDA_C  := $(wildcard common/device/cuda*.c)
@@ -51,6 +52,13 @@ Q   := $(if $(V),,@)
 say  = @mkdir -p $(@D)$(if $(V),, && printf '  %-5s %s\n' $1 '$@')
 # $(call quoted,TEXT): TEXT as one word of the shell.
 quoted = '$(subst ','\'',$1)'
+# The recipe of a program: all prerequisites, and the libraries.
+define link
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+endef
+# $(call differs,FILE,TEXT): a prerequisite that makes FILE be written anew unless it holds TEXT.
+differs = $(if $(call recorded,$(file <$1),$2),,force)
 
 ##@ Build and test
 all: $(PROGRAMS) ## build all programs into bin/ (this is what bare `make` does)
@@ -58,15 +66,9 @@ all: $(PROGRAMS) ## build all programs into bin/ (this is what bare `make` does)
 # Compiler, options and list of files are remembered as text; the file is written when they differ.
 compiler := $(firstword $(realpath $(CC) $(addsuffix /$(CC),$(subst :, ,$(PATH)))))
 flags    := $(CC) $(compiler) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
-ifeq ($(call recorded,$(file <$(BUILD)/.flags),$(flags)),)
-$(BUILD)/.flags: force
-endif
-$(BUILD)/.flags:
+$(BUILD)/.flags: $(call differs,$(BUILD)/.flags,$(flags))
 	@mkdir -p $(@D) && printf '%s\n' $(call quoted,$(flags)) >$@
-ifeq ($(call recorded,$(file <$(BUILD)/.objects),$(LIB_O)),)
-$(BUILD)/.objects: force
-endif
-$(BUILD)/.objects:
+$(BUILD)/.objects: $(call differs,$(BUILD)/.objects,$(LIB_O))
 	@mkdir -p $(@D) && printf '%s\n' '$(LIB_O)' >$@
 
 # Once for each folder of objects: are compiler and libraries there, and is oneDNN one we know?
@@ -80,7 +82,8 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready
 # The GPU device, where CUDA is: a library that the programs open when they run, so that they need none of it.
 # cuda is "yes NVCC INCLUDES LIBRARIES" or "no REASON"; empty with CUDA=0.
 CUDA_CU  := $(wildcard common/device/*.cu)
-CUDA_O   := $(CUDA_C:%.c=$(BUILD)/cuda/%.o) $(BUILD)/cuda/common/base/error.o $(BUILD)/cuda/common/device/planning.o $(CUDA_CU:common/device/%.cu=build/cuda/%.o)
+CUDA_ALL_C := $(CUDA_C) common/base/error.c common/device/planning.c
+CUDA_O   := $(CUDA_ALL_C:%.c=$(BUILD)/cuda/%.o) $(CUDA_CU:common/device/%.cu=build/cuda/%.o)
 CUDA_SO  := $(BIN)/onebox-cuda.so
 ifneq ($(and $(CUDA_CU),$(filter-out 0,$(CUDA))),)
 cuda     := $(shell CUDA_HOME=$(call quoted,$(CUDA_HOME)) CUDNN_HOME=$(call quoted,$(CUDNN_HOME)) scripts/cuda --probe)
@@ -96,42 +99,40 @@ else
 cuda_say := the GPU device is left out: $(wordlist 2,99,$(cuda))
 endif
 # One line when what was found is new; an error with CUDA=1 when that is not enough.
-ifeq ($(call recorded,$(file <$(BUILD)/.cuda),$(cuda)),)
-$(BUILD)/.cuda: force
-endif
-$(BUILD)/.cuda:
+$(BUILD)/.cuda: $(call differs,$(BUILD)/.cuda,$(cuda))
 	@mkdir -p $(@D) && echo $(call quoted,cuda: $(cuda_say))
-	@$(if $(and $(filter 1,$(CUDA)),$(filter no,$(firstword $(cuda)))),echo 'cuda: CUDA=1 asks for it: stopping' >&2; exit 1)
+	@$(if $(and $(filter 1,$(CUDA)),$(filter no,$(firstword $(cuda)))),\
+	  echo 'cuda: CUDA=1 asks for it: stopping' >&2; exit 1)
 	@printf '%s\n' $(call quoted,$(cuda)) >$@
 
 $(BUILD)/cuda/%.o: %.c $(BUILD)/.flags $(BUILD)/.cuda | $(BUILD)/.ready
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(cuda_inc) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 # The programs and the library know each other by a checksum of the sources that both are made of.
-device_sources := $(CUDA_C) $(wildcard common/device/*.cu common/device/kernels*.h common/device/planning.[ch] common/device/device*.h) \
-  $(wildcard common/device/cuda.h common/graph/graph.h common/base/error.[ch] common/base/random.h)
+device_sources := $(CUDA_C) $(wildcard $(addprefix common/device/,*.cu kernels*.h planning.[ch] device*.h cuda.h) \
+  common/graph/graph.h common/base/error.[ch] common/base/random.h)
 device_build := $(firstword $(shell cat $(device_sources) /dev/null | sha256sum))
-ifeq ($(call recorded,$(file <$(BUILD)/.device),$(device_build)),)
-$(BUILD)/.device: force
-endif
-$(BUILD)/.device:
+$(BUILD)/.device: $(call differs,$(BUILD)/.device,$(device_build))
 	@mkdir -p $(@D) && echo $(device_build) >$@
-device_users := $(patsubst %,$(BUILD)/%.o,common/device/device_library cuda/common/device/cuda_device standin/common/device/cuda_device)
+device_users := $(addprefix $(BUILD)/,$(addsuffix common/device/cuda_device.o,cuda/ standin/) \
+  common/device/device_library.o)
 $(device_users): override CPPFLAGS += -DDEVICE_BUILD='"$(device_build)"'
 $(device_users): $(BUILD)/.device
 
 # For every GPU that this nvcc knows; the same whatever compiles the rest.
 build/cuda/%.o: common/device/%.cu $(wildcard common/device/kernels*.h) $(BUILD)/.cuda
 	$(call say,NVCC)
-	$(Q)$(word 2,$(cuda)) -Icommon -O3 -t 0 $$(scripts/cuda --codes $(word 2,$(cuda))) -Xcompiler -fPIC,-fvisibility=hidden -c -o $@ $<
+	$(Q)$(word 2,$(cuda)) -Icommon -O3 -t 0 $$(scripts/cuda --codes $(word 2,$(cuda))) \
+	  -Xcompiler -fPIC,-fvisibility=hidden -c -o $@ $<
 $(CUDA_SO): $(CUDA_O)
 	$(call say,LINK)
-	$(Q)$(CC) -shared $(LDFLAGS) -o $@ $(CUDA_O) $(cuda_lib) -lcudnn -lcublas -lcudart -lstdc++ -lm -Wl,-z,defs
+	$(Q)$(CC) -shared $(LDFLAGS) -o $@ $^ $(cuda_lib) -lcudnn -lcublas -lcudart -lstdc++ -lm -Wl,-z,defs
 
 # With sanitizers full optimisation of the unrolled kernels takes gcc minutes.
 kernel_level := $(if $(ASAN),-O1,-O3)
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
-$(BUILD)/common/device/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
+$(BUILD)/common/device/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma \
+  -mprefer-vector-width=512 -ffp-contract=fast
 $(BUILD)/common/device/%_bf16_avx512.o: override CFLAGS += -mavx512bf16
 $(BUILD)/common/device/%_avx2.o $(BUILD)/common/image/%_avx2.o: override CFLAGS += $(kernel_level) -mavx2 -mfma
 $(BUILD)/common/device/%_sse2.o: override CFLAGS += $(kernel_level)
@@ -142,27 +143,24 @@ $(LIB): $(LIB_O) $(BUILD)/.objects
 	$(Q)$(AR) rcs $@ $(LIB_O)
 
 $(PROGRAMS): $(BIN)/%: $(BUILD)/stages/%.o $(LIB)
-	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+	$(link)
 
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
-	$(call say,LINK)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+	$(link)
 
 # The stand-in for CUDA, cuDNN and cuBLAS (tests/cuda-standin), and the tests of it.
 STANDIN_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda-standin/*.c))
 STANDIN_UNITS := $(filter $(BUILD)/tests/test_standin_%,$(UNITS))
 $(STANDIN_O): override CFLAGS += $(kernel_level) -fPIC
-$(STANDIN_O) $(STANDIN_UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o) $(BUILD)/tests/unit/test_cuda_%.o: override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
+$(STANDIN_O) $(STANDIN_UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o) $(BUILD)/tests/unit/test_cuda_%.o: \
+  override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
 $(STANDIN_UNITS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(STANDIN_O) $(LIB)
-	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(STANDIN_O) $(LIB) $(LDLIBS)
+	$(link)
 
 # The GPU device over the stand-in: the same sources, with the kernels compiled as C. Tests open it.
 STANDIN_SO := $(BUILD)/tests/standin/onebox-cuda.so
-STANDIN_SO_O := $(patsubst %.c,$(BUILD)/standin/%.o,$(CUDA_C) common/base/error.c common/device/planning.c) $(CUDA_CU:%.cu=$(BUILD)/standin/%.o)
+STANDIN_SO_O := $(CUDA_ALL_C:%.c=$(BUILD)/standin/%.o) $(CUDA_CU:%.cu=$(BUILD)/standin/%.o)
 $(STANDIN_SO_O): override CFLAGS += -fPIC
 $(STANDIN_SO_O): override CPPFLAGS += -Itests/cuda-standin -Itests/cuda-standin/include
 $(BUILD)/standin/%.o: %.c $(BUILD)/.flags | $(BUILD)/.ready
@@ -176,14 +174,13 @@ $(STANDIN_SO): $(STANDIN_SO_O) $(STANDIN_O)
 	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $^ -lm
 
 $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+	$(link)
 
 $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o $(LIB)
-	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+	$(link)
 
-build_targets := all units check asan bench gpu-check lint documents deps man install uninstall clean distclean help
+build_targets := all units check asan bench gpu-check lint print-sources print-shells documents deps man install \
+  uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) $(STANDIN_SO) ## build the unit tests and what they run
 
@@ -197,27 +194,34 @@ check: ## install what is missing, build, run all tests
 asan: ## run all tests with the address and undefined-behaviour sanitizers
 	@scripts/deps check
 	@+$(MAKE) --no-print-directory $(jobs) ASAN=1 BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin all units
-	@BIN='$(BUILD)/asan/bin' HELPERS='$(BUILD)/asan/tests' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 tests/run $(TESTS)
+	@BIN='$(BUILD)/asan/bin' HELPERS='$(BUILD)/asan/tests' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 \
+	  tests/run $(TESTS)
 
 # Peers are timed where they are there: PyTorch, OpenCV and Pillow of PYTHON, and jq.
 PYTHON ?= python3
 #? BENCH       what bench times: steps prediction pictures annotations start size kernels roofline [all]
 BENCH ?=
-bench: all $(BENCHES) ## time everything on this (idle) machine, in one table, beside PyTorch, OpenCV … where PYTHON has them
+bench: all $(BENCHES) ## time everything on this (idle) machine, beside PyTorch, OpenCV … where PYTHON has them
 	@BIN='$(BIN)' BENCH='$(BUILD)/bench' PYTHON='$(PYTHON)' VOC='$(VOC)' tests/bench/run $(BENCH)
 
-gpu-check: all $(BUILD)/tests/test_device $(BUILD)/bench/bench_step ## on a machine with a GPU: parity, trainings on both devices, images a second; a report to paste
+gpu-check: $(BUILD)/tests/test_device $(BUILD)/bench/bench_step
+gpu-check: all ## on a machine with a GPU: parity, trainings on both devices, images a second; a report to paste
 	@BIN='$(BIN)' BUILD='$(BUILD)' PYTHON='$(PYTHON)' tests/bench/gpu-check
 
-sources := $(wildcard common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/golden/*.[ch] tests/bench/*.[ch] tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h)
-shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/*)) $(wildcard tests/run tests/bench/run tests/bench/gpu-check tests/lib/*.bash tests/bats/*.bats)
-sources += $(CUDA_CU)
+sources := $(wildcard common/*/*.[ch] common/*/*.cu stages/*.c \
+  $(addprefix tests/,unit/*.[ch] golden/*.[ch] bench/*.[ch] lib/*.c cuda-standin/*.[ch] cuda-standin/include/*.h))
+shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/* \
+  $(addprefix tests/,run bench/run bench/gpu-check lib/standin lib/*.bash bats/*.bats bats/*.bash)))
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)
 	shellcheck $(shells)
-	+$(MAKE) --no-print-directory $(jobs) CC=gcc CFLAGS='-O2 -Werror' BUILD=$(BUILD)/gcc BIN=$(BUILD)/gcc/bin all units
-	+$(MAKE) --no-print-directory $(jobs) CC=clang CFLAGS='-O2 -Werror' BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin all units
+	+$(MAKE) $(lint_build) CC=gcc BUILD=$(BUILD)/gcc BIN=$(BUILD)/gcc/bin all units
+	+$(MAKE) $(lint_build) CC=clang BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin all units
+lint_build = --no-print-directory $(jobs) CFLAGS='-O2 -Werror'
+# Both lists for the tests, which look at the same files.
+print-sources print-shells:
+	@printf '%s\n' $($(@:print-%=%))
 
 #? DOCUMENTS   what `make documents` runs; those of VOC need DATA, doc/own-pictures.md a folder MYPETS of photos
 DOCUMENTS ?= doc/lesson.md $(if $(wildcard $(VOC)/JPEGImages/.),doc/published-run.md $(and $(MYPETS),doc/own-pictures.md) \
@@ -278,7 +282,7 @@ distclean: clean ## remove the products too: trained models, predictions, pictur
 help: ## this text
 	@awk -f scripts/help.awk Makefile scripts/settings.mk pipeline.mk scripts/published.mk scripts/records.mk
 
--include $(CUDA_O:.o=.d)
--include $(STANDIN_SO_O:.o=.d)
--include $(LIB_O:.o=.d) $(STANDIN_O:.o=.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(STAGES:%=$(BUILD)/stages/%.d) $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
+-include $(patsubst %.o,%.d,$(LIB_O) $(CUDA_O) $(STANDIN_O) $(STANDIN_SO_O)) $(STAGES:%=$(BUILD)/stages/%.d) \
+  $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) \
+  $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk

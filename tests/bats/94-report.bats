@@ -180,6 +180,7 @@ page() {
     cp out/detn.history.tsv try/0.01.history.tsv
     for folder in try out; do
         page "$folder"
+        # shellcheck disable=SC2013 # anchors have no blanks
         for anchor in $(grep -oE 'href="#[^"]+"' "$folder/report.html" | cut -d '"' -f 2 | sort -u); do
             grep -qF "id=\"${anchor#\#}\"" "$folder/report.html" || { echo "$folder: $anchor leads nowhere"; return 1; }
         done

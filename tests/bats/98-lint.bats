@@ -12,21 +12,33 @@ need() {
     command -v "$1" >/dev/null || skip "$1 is not installed (make lint needs it)"
 }
 
+list() { # sources|shells: the files that `make lint` looks at, one a line
+    env -i PATH="$PATH" make -s CUDA=0 "print-$1"
+}
+
 syntax() { # COMPILER: every C file, without writing objects
-    printf '%s\n' common/*/*.c stages/*.c tests/unit/*.c tests/lib/*.c tests/cuda-standin/*.c | grep -v '_avx512\|_avx2\|_amx\|_bf16' |
-        xargs -P 2 -n 8 "$1" -D_GNU_SOURCE -Icommon -Itests/cuda-standin -Itests/cuda-standin/include -std=gnu11 -O1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
-            -fopenmp -fsyntax-only -DDEVICE_BUILD='""'
+    list sources | grep '\.c$' | grep -v '_avx512\|_avx2\|_amx\|_bf16' |
+        xargs -P 2 -n 8 "$1" -D_GNU_SOURCE -Icommon -Itests/cuda-standin -Itests/cuda-standin/include -std=gnu11 -O1 \
+            -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -fopenmp -fsyntax-only -DDEVICE_BUILD='""'
 }
 
 @test "sources are formatted" {
     need clang-format
-    clang-format --dry-run -Werror common/*/*.[ch] stages/*.c tests/unit/*.[ch] tests/lib/*.c tests/cuda-standin/*.[ch] tests/cuda-standin/include/*.h
+    list sources | xargs clang-format --dry-run -Werror
 }
 
 @test "shell scripts pass shellcheck" {
     need shellcheck
-    shellcheck .ci/run scripts/checksum scripts/completion.bash scripts/data scripts/demo scripts/deps scripts/onebox scripts/params-diff scripts/stage scripts/status tests/run \
-        tests/lib/standin tests/lib/*.bash tests/bats/*.bats
+    list shells | xargs shellcheck
+}
+
+@test "the lists of make lint name every source and every script" {
+    list sources | sort >"$BATS_TEST_TMPDIR/listed"
+    list shells | sort >>"$BATS_TEST_TMPDIR/listed"
+    git rev-parse >/dev/null 2>&1 || skip "this is not a checkout of git"
+    run grep -vxF -f "$BATS_TEST_TMPDIR/listed" <(git ls-files '*.[ch]' '*.cu' '*.bats' '*.bash' &&
+        git grep -lE '^#!.*(bash|bin/sh)' -- scripts tests .ci)
+    assert_output ""
 }
 
 @test "gcc has nothing to warn of" {

@@ -27,7 +27,7 @@ circles() {
     arrows | awk '
         { split($1, at, "/"); split($2, target, "/"); if (at[2] != target[1]) next
           from = at[2] "/" at[3]; to = $2; sub(/\.[a-z]+$/, "", from); sub(/\.[a-z]+$/, "", to)
-          if (from != to) print from, to }' | grep -vxF "$still" | tsort 2>&1 >/dev/null
+          if (from != to) print from, to }' | grep -vxF "$still" | { tsort >/dev/null; } 2>&1
 }
 
 # Circles that are still there; what mends one takes its line away.
@@ -55,7 +55,7 @@ still='base/program_man base/program'
     echo '#include "voc/b.h"' >common/base/a.c
     printf '%s\n' '#include "voc/c.h"' >common/voc/b.h
     printf '%s\n' '#include "voc/b.h"' >common/voc/c.c
-    : >common/voc/c.h >common/base/none.cu
+    touch common/voc/c.h common/base/none.cu
     run forbidden
     assert_output "common/base/a.c: base may not include voc/b.h"
     run circles
