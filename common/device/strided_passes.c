@@ -379,9 +379,8 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
 #pragma omp for schedule(dynamic, 1)
             for (int k = 0; k < s->k / 16; k++)
                 transform_tiles(gradient, &b, &t, ddst, s->k / 16, plane, k, tiles, y);
-                /* a line of factors at a time, those with most coefficients first */
 #pragma omp for schedule(dynamic, 1) nowait
-            for (int item = 6 * pieces - 1; item >= 0; item--)
+            for (int item = 6 * pieces - 1; item >= 0; item--) /* lines of factors, longest first */
                 for (int fj = 0; fj < 6; fj++) {
                     const int piece = item % pieces, fi = item / pieces;
                     multiply_piece(s, &b, tiles, place_of(s, piece), v, y, du + (size_t)piece * piece_floats,

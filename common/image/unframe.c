@@ -70,11 +70,11 @@ static void rotate_expected(real_box *b, int height, int width, double degrees, 
     const double pi = 3.14159265358979323846;
     real_box still = turned(b, height, width, 0), sum = {0};
     for (int i = 0; i < ANGLES; i++) {
-        real_box t = turned(b, height, width, ((i + 0.5) / ANGLES * 2 - 1) * degrees * (pi / 180));
-        sum.y1 += t.y1 / ANGLES;
-        sum.x1 += t.x1 / ANGLES;
-        sum.y2 += t.y2 / ANGLES;
-        sum.x2 += t.x2 / ANGLES;
+        real_box t = turned(b, height, width, ((i + 0.5) / (double)ANGLES * 2 - 1) * degrees * (pi / 180));
+        sum.y1 += t.y1 / (double)ANGLES;
+        sum.x1 += t.x1 / (double)ANGLES;
+        sum.y2 += t.y2 / (double)ANGLES;
+        sum.x2 += t.x2 / (double)ANGLES;
     }
     b->y1 = (1 - p) * still.y1 + p * sum.y1;
     b->x1 = (1 - p) * still.x1 + p * sum.x1;

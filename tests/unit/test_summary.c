@@ -161,8 +161,8 @@ static void first_channel(const graph *g, const float *params, uint64_t seed, do
                 sum += v;
                 squares += v * v;
             }
-    *mean = sum / N;
-    *var = (squares - sum * sum / N) / (N - 1);
+    *mean = sum / (double)N;
+    *var = (squares - sum * sum / (double)N) / (N - 1);
 }
 
 static void test_noise(void)
