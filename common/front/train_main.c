@@ -198,9 +198,21 @@ static int print_recipe(train_setup *s, error *e)
     return code;
 }
 
+static int print_reference(error *e)
+{
+    text_buffer b = {0};
+    int code = recipe_reference(&b, e);
+    if (!code)
+        fputs(b.data, stdout);
+    text_free(&b);
+    return code;
+}
+
 static int do_run(train_setup *s, error *e)
 {
     int code = train_options_check(s->o, s->task, e);
+    if (!code && s->o->help_recipe)
+        return print_reference(e);
     if (!code && s->o->summary)
         return print_summary(s, e);
     if (!code && s->o->print_recipe)

@@ -112,18 +112,17 @@ static option *add_looking(option *end, train_options *o, task t)
     };
     const option classes = {"classes",   0, OPTION_INT, &o->classes, "N", "so many, without --lrg",
                             .max = 65536};
-    const option print_recipe = {"print-recipe",
-                                 0,
-                                 OPTION_FLAG,
-                                 &o->print_recipe,
-                                 NULL,
-                                 .help =
-                                     "print the recipe and nothing else, in its canonical form and with the\n"
-                                     "changes of the options above; of the files only --recipe is read"};
+    const option recipes[] = {
+        {"print-recipe", 0, OPTION_FLAG, &o->print_recipe, NULL,
+         .help = "print the recipe and nothing else, in its canonical form and with the\n"
+                 "changes of the options above; of the files only --recipe is read"},
+        {"help-recipe", 0, OPTION_FLAG, &o->help_recipe, NULL,
+         .help = "print what can stand in a recipe and in --set, with limits and defaults"},
+    };
     end = add_rows(end, rows, COUNT(rows));
     if (t != TASK_BBOX)
         end = add_rows(end, &classes, 1);
-    return add_rows(end, &print_recipe, 1);
+    return add_rows(end, recipes, COUNT(recipes));
 }
 
 void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MAX])
@@ -171,6 +170,8 @@ static int check_printing(const train_options *o, error *e)
 
 int train_options_check(const train_options *o, task t, error *e)
 {
+    if (o->help_recipe)
+        return 0;
     if (o->summary || o->print_recipe)
         return check_printing(o, e);
     int code = check_inputs(o, t, e);

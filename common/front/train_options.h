@@ -19,7 +19,7 @@ typedef struct train_options {
     const char *lr_find, *phase, *lr_start;
     double lr_end;
     const char *until;
-    bool summary, print_recipe;
+    bool summary, print_recipe, help_recipe;
     int64_t classes;
 } train_options;
 

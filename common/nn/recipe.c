@@ -1,7 +1,12 @@
+/* A recipe is read line by line: the line is split into words, its first word says what it is, and a phase's words
+ * are taken one after the other. --set goes through the same functions, with the value's parts as the words, so that
+ * names, limits and error lines are the same; names and limits stand in recipe_words.c. The canonical text is the way
+ * back: what it prints reads as the same recipe. */
 #include "nn/recipe.h"
 
 #include "base/file.h"
 #include "nn/history.h"
+#include "nn/recipe_words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,30 +14,22 @@
 /* Words of one line, and of one --set value. */
 enum { WORDS = 24 };
 
+/* They are taken from the front. After a failure (`code`) the functions that take words do nothing. */
 typedef struct words {
     text_field w[WORDS];
     size_t count; /* also counts what has no room */
-    size_t at;    /* the next one to be read */
+    size_t at;    /* the next one to be taken */
+    int code;
 } words;
-
-/* First words of lines and of --set keys; those before AUGMENT are settings with one value. */
-static const char *const lines[] = {"arch", "size", "batch", "seed", "precision", "augment", "phase"};
-enum { ARCH, SIZE, BATCH, SEED, PRECISION, AUGMENT, PHASE };
-static const char *const groups[GROUPS] = {"conv1", "layer3", "head"};
-static const char *const schedules[] = {"cosine", "triangular"};
-static const char *const precisions[] = {"fp32", "bf16", "auto", "tf32", "fp16"};
-/* Keys of --set phase.NAME.KEY; CYCLES to MULT belong to cosine, DIV and behind to triangular. */
-enum { LR, FROM, CYCLES, LEN, MULT, DIV, CUT, EPOCHS };
-static const char *const phase_keys[] = {"lr", "from", "cycles", "len", "mult", "div", "cut", "epochs"};
 
 const char *group_name(int group)
 {
-    return groups[group];
+    return recipe_groups[group].name;
 }
 
 const char *precision_name(precision p)
 {
-    return precisions[p];
+    return recipe_precisions[p].name;
 }
 
 int recipe_find_phase(const recipe *r, const char *name)
@@ -43,9 +40,7 @@ int recipe_find_phase(const recipe *r, const char *name)
     return -1;
 }
 
-/* ---------------------------------------------------------------- words */
-
-static bool blank(char c)
+static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
 }
@@ -55,7 +50,7 @@ static words split_line(const char *line, size_t size)
     words s = {.count = 0};
     for (size_t i = 0; i < size && line[i] != '#';) {
         size_t start = i;
-        while (i < size && !blank(line[i]) && line[i] != '#')
+        while (i < size && !is_blank(line[i]) && line[i] != '#')
             i++;
         if (i > start) {
             if (s.count < WORDS)
@@ -68,87 +63,46 @@ static words split_line(const char *line, size_t size)
     return s;
 }
 
-static int short_text(text_field f)
-{
-    return f.size > 60 ? 60 : (int)f.size;
-}
-
-/* "unknown WHAT 'word'", with the nearest of the known ones or all of them. */
-static int unknown(const char *what, text_field word, const char *const *known, size_t count, error *e)
-{
-    char copy[64], all[200] = "";
-    snprintf(copy, sizeof copy, "%.*s", short_text(word), word.text);
-    const char *near = text_nearest(copy, known, count);
-    if (near)
-        return fail(e, ERR_INPUT, "unknown %s '%s', did you mean '%s'?", what, copy, near);
-    for (size_t i = 0, n = 0; i < count && n < sizeof all; i++)
-        n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", known[i]);
-    return fail(e, ERR_INPUT, "unknown %s '%s' (known: %s)", what, copy, all);
-}
-
-/* The word's index among the known ones; -1 with e set. */
-static int choose(const char *what, text_field word, const char *const *known, size_t count, error *e)
-{
-    for (size_t i = 0; i < count; i++)
-        if (text_is(word, known[i]))
-            return (int)i;
-    unknown(what, word, known, count, e);
-    return -1;
-}
-
-static int whole_number(const char *what, text_field f, int64_t min, int64_t max, int64_t *value, error *e)
-{
-    if (text_int(f.text, f.size, min, max, value))
-        return 0;
-    return fail(e, ERR_INPUT, "%s '%.*s' is not a whole number within %lld..%lld", what, short_text(f),
-                f.text, (long long)min, (long long)max);
-}
-
-static int small_number(const char *what, text_field f, int max, int *value, error *e)
-{
-    int64_t v;
-    int code = whole_number(what, f, 1, max, &v, e);
-    if (!code)
-        *value = (int)v;
-    return code;
-}
-
 /* ---------------------------------------------------------------- settings */
+
+static int set_arch(recipe *r, text_field value, error *e)
+{
+    recipe_word names[ARCHS] = {{0}};
+    for (int i = 0; i < ARCHS; i++)
+        names[i].name = arch_name((arch)i);
+    int k = recipe_choose("arch", value, names, ARCHS, e);
+    if (k >= 0)
+        r->arch = (arch)k;
+    return k < 0 ? ERR_INPUT : 0;
+}
+
+static int set_precision(recipe *r, text_field value, error *e)
+{
+    int k = recipe_choose("precision", value, recipe_precisions, RECIPE_PRECISIONS, e);
+    if (k >= 0)
+        r->precision = (precision)k;
+    return k < 0 ? ERR_INPUT : 0;
+}
 
 static int set_setting(recipe *r, int key, text_field value, error *e)
 {
+    if (key == RECIPE_ARCH)
+        return set_arch(r, value, e);
+    if (key == RECIPE_PRECISION)
+        return set_precision(r, value, e);
     int64_t n;
-    int code, k;
-    switch (key) {
-    case ARCH: {
-        const char *names[ARCHS];
-        for (int i = 0; i < ARCHS; i++)
-            names[i] = arch_name((arch)i);
-        if ((k = choose("arch", value, names, ARCHS, e)) < 0)
-            return ERR_INPUT;
-        r->arch = (arch)k;
-        return 0;
-    }
-    case SIZE:
-        if ((code = whole_number("size", value, 32, 2048, &n, e)))
-            return code;
-        if (n % 32)
-            return fail(e, ERR_INPUT, "size %lld is not a multiple of 32", (long long)n);
+    int code = recipe_whole(&recipe_lines[key], value, &n, e);
+    if (code)
+        return code;
+    if (key == RECIPE_SIZE && n % 32)
+        return fail(e, ERR_INPUT, "size %lld is not a multiple of 32", (long long)n);
+    if (key == RECIPE_SIZE)
         r->size = (int)n;
-        return 0;
-    case BATCH:
-        return small_number("batch", value, 65536, &r->batch, e);
-    case SEED:
-        if ((code = whole_number("seed", value, 0, INT64_MAX, &n, e)))
-            return code;
+    else if (key == RECIPE_BATCH)
+        r->batch = (int)n;
+    else
         r->seed = (uint64_t)n;
-        return 0;
-    default:
-        if ((k = choose("precision", value, precisions, COUNT(precisions), e)) < 0)
-            return ERR_INPUT;
-        r->precision = (precision)k;
-        return 0;
-    }
+    return 0;
 }
 
 /* ---------------------------------------------------------------- augmentations */
@@ -156,12 +110,12 @@ static int set_setting(recipe *r, int key, text_field value, error *e)
 /* words[from..] are the numbers of augmentation `name`; appended to the list. */
 static int add_augment(augment_list *list, text_field name, const words *s, size_t from, error *e)
 {
-    char copy[64];
+    char copy[100];
     double numbers[WORDS];
-    snprintf(copy, sizeof copy, "%.*s", short_text(name), name.text);
+    snprintf(copy, sizeof copy, "%.*s", text_shown(name), name.text);
     for (size_t i = from; i < s->count; i++)
         if (!text_double(s->w[i].text, s->w[i].size, &numbers[i - from]))
-            return fail(e, ERR_INPUT, "augment %s: '%.*s' is not a number", copy, short_text(s->w[i]),
+            return fail(e, ERR_INPUT, "augment %s: '%.*s' is not a number", copy, text_shown(s->w[i]),
                         s->w[i].text);
     return augment_add(list, copy, numbers, (int)(s->count - from), e);
 }
@@ -174,9 +128,9 @@ static int set_rates(recipe_phase *p, const text_field *f, size_t count, error *
         return fail(e, ERR_INPUT, "lr takes one rate, or three (conv1 to layer2, layer3 and layer4, head)");
     double lr[GROUPS];
     for (size_t i = 0; i < GROUPS; i++) {
-        text_field one = f[count == 1 ? 0 : i];
-        if (!text_double(one.text, one.size, &lr[i]) || lr[i] < 0 || lr[i] > 1e6)
-            return fail(e, ERR_INPUT, "lr '%.*s' is not a number within 0..1e6", short_text(one), one.text);
+        int code = recipe_number(&recipe_phase_keys[PHASE_LR], f[count == 1 ? 0 : i], &lr[i], e);
+        if (code)
+            return code;
     }
     memcpy(p->lr, lr, sizeof lr);
     return 0;
@@ -184,74 +138,75 @@ static int set_rates(recipe_phase *p, const text_field *f, size_t count, error *
 
 static int set_from(recipe_phase *p, text_field f, error *e)
 {
-    int k = choose("group", f, groups, GROUPS, e);
-    if (k < 0)
-        return ERR_INPUT;
-    p->from = k;
-    return 0;
+    int k = recipe_choose("group", f, recipe_groups, GROUPS, e);
+    if (k >= 0)
+        p->from = k;
+    return k < 0 ? ERR_INPUT : 0;
 }
 
-static int set_div(schedule *s, text_field f, error *e)
+/* One value of a phase, but for its rates. */
+static int set_phase_value(recipe_phase *p, int key, text_field f, error *e)
 {
-    if (!text_double(f.text, f.size, &s->div) || s->div < 1 || s->div > 1e9)
-        return fail(e, ERR_INPUT, "div '%.*s' is not a number within 1..1e9", short_text(f), f.text);
-    return 0;
+    schedule *s = &p->schedule;
+    int *const whole[PHASE_KEYS] = {[PHASE_CYCLES] = &s->cycles,
+                                    [PHASE_LEN] = &s->length,
+                                    [PHASE_MULT] = &s->mult,
+                                    [PHASE_CUT] = &s->cut,
+                                    [PHASE_EPOCHS] = &s->length};
+    int64_t n;
+    if (key == PHASE_FROM)
+        return set_from(p, f, e);
+    if (key == PHASE_DIV)
+        return recipe_number(&recipe_phase_keys[key], f, &s->div, e);
+    int code = recipe_whole(&recipe_phase_keys[key], f, &n, e);
+    if (!code)
+        *whole[key] = (int)n;
+    return code;
 }
 
-static int set_count(schedule *s, const char *key, text_field f, error *e)
+static void take_keyword(words *s, const char *wanted, error *e)
 {
-    if (strcmp(key, "cycles") == 0)
-        return small_number(key, f, 1000, &s->cycles, e);
-    if (strcmp(key, "mult") == 0)
-        return small_number(key, f, 16, &s->mult, e);
-    if (strcmp(key, "cut") == 0)
-        return small_number(key, f, 1000000, &s->cut, e);
-    return small_number(key, f, 1000000, &s->length, e); /* len, epochs */
-}
-
-/* The next word must be `wanted`. */
-static int need_word(words *s, const char *wanted, error *e)
-{
-    if (s->at < s->count && text_is(s->w[s->at], wanted)) {
-        s->at++;
-        return 0;
-    }
-    if (s->at < s->count)
-        return fail(e, ERR_INPUT, "'%s' was expected, not '%.*s'", wanted, short_text(s->w[s->at]),
-                    s->w[s->at].text);
-    return fail(e, ERR_INPUT, "the line ends where '%s' was expected", wanted);
-}
-
-/* `KEY number`. */
-static int need_count(words *s, schedule *sch, const char *key, error *e)
-{
-    int code = need_word(s, key, e);
-    if (code)
-        return code;
+    if (s->code)
+        return;
     if (s->at >= s->count)
-        return fail(e, ERR_INPUT, "the line ends where the number of '%s' was expected", key);
-    return set_count(sch, key, s->w[s->at++], e);
-}
-
-static int read_schedule(schedule *sch, words *s, error *e)
-{
-    if (s->at >= s->count)
-        return fail(e, ERR_INPUT, "the line ends where a schedule (cosine … or triangular …) was expected");
-    int code, kind = choose("schedule", s->w[s->at], schedules, COUNT(schedules), e);
-    if (kind < 0)
-        return ERR_INPUT;
+        s->code = fail(e, ERR_INPUT, "the line ends where '%s' was expected", wanted);
+    else if (!text_is(s->w[s->at], wanted))
+        s->code = fail(e, ERR_INPUT, "'%s' was expected, not '%.*s'", wanted, text_shown(s->w[s->at]),
+                       s->w[s->at].text);
     s->at++;
-    *sch = (schedule){.kind = (schedule_kind)kind, .cycles = 1, .length = 1, .mult = 1, .div = 1, .cut = 1};
-    if (kind == SCHEDULE_COSINE) {
-        if ((code = need_count(s, sch, "cycles", e)) || (code = need_count(s, sch, "len", e)))
-            return code;
-        return s->at < s->count ? need_count(s, sch, "mult", e) : 0;
-    }
-    if (s->at + 2 > s->count)
-        return fail(e, ERR_INPUT, "triangular needs two numbers: triangular DIV CUT epochs N");
-    if ((code = set_div(sch, s->w[s->at++], e)) || (code = set_count(sch, "cut", s->w[s->at++], e)))
-        return code;
-    return need_count(s, sch, "epochs", e);
+}
+
+/* The next word is the value of the phase's `key`. */
+static void take_value(words *s, recipe_phase *p, int key, error *e)
+{
+    const recipe_word *k = &recipe_phase_keys[key];
+    if (s->code)
+        return;
+    if (s->at >= s->count)
+        s->code = fail(e, ERR_INPUT, "the line ends where the %s of '%s' was expected (%s)", k->argument,
+                       k->name, k->help);
+    else
+        s->code = set_phase_value(p, key, s->w[s->at++], e);
+}
+
+/* KEY VALUE */
+static void take_pair(words *s, recipe_phase *p, int key, error *e)
+{
+    take_keyword(s, recipe_phase_keys[key].name, e);
+    take_value(s, p, key, e);
+}
+
+/* As many numbers as there are. */
+static void take_rates(words *s, recipe_phase *p, error *e)
+{
+    size_t count = 0;
+    double number;
+    while (s->at + count < s->count &&
+           text_double(s->w[s->at + count].text, s->w[s->at + count].size, &number))
+        count++;
+    if (!s->code)
+        s->code = set_rates(p, s->w + s->at, count, e);
+    s->at += count;
 }
 
 static int check_schedule(const schedule *s, error *e)
@@ -259,27 +214,52 @@ static int check_schedule(const schedule *s, error *e)
     return schedule_epochs(s) < 0 ? fail(e, ERR_INPUT, "the phase has more than a million epochs") : 0;
 }
 
-static int phase_name_ok(text_field f)
+static void take_schedule(words *s, recipe_phase *p, error *e)
 {
-    if (f.size >= RECIPE_NAME)
-        return 0;
+    if (s->code)
+        return;
+    if (s->at >= s->count) {
+        s->code =
+            fail(e, ERR_INPUT, "the line ends where a schedule (cosine … or triangular …) was expected");
+        return;
+    }
+    int kind = recipe_choose("schedule", s->w[s->at++], recipe_schedules, RECIPE_SCHEDULES, e);
+    s->code = kind < 0 ? ERR_INPUT : 0;
+    p->schedule =
+        (schedule){.kind = (schedule_kind)kind, .cycles = 1, .length = 1, .mult = 1, .div = 1, .cut = 1};
+    if (kind == SCHEDULE_COSINE) {
+        take_pair(s, p, PHASE_CYCLES, e);
+        take_pair(s, p, PHASE_LEN, e);
+        if (s->at < s->count)
+            take_pair(s, p, PHASE_MULT, e);
+    } else {
+        take_value(s, p, PHASE_DIV, e);
+        take_value(s, p, PHASE_CUT, e);
+        take_pair(s, p, PHASE_EPOCHS, e);
+    }
+    if (!s->code)
+        s->code = check_schedule(&p->schedule, e);
+}
+
+static bool phase_name_ok(text_field f)
+{
     for (size_t i = 0; i < f.size; i++) {
         char c = f.text[i];
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
               c == '_'))
-            return 0;
+            return false;
     }
-    return 1;
+    return f.size < RECIPE_NAME;
 }
 
 /* phase NAME from GROUP lr A [B C] SCHEDULE */
 static int add_phase(recipe *r, words *s, error *e)
 {
     if (s->count < 2)
-        return fail(e, ERR_INPUT, "a phase needs a name: phase NAME from GROUP lr A [B C] SCHEDULE");
+        return fail(e, ERR_INPUT, "a phase needs a name: phase %s", recipe_lines[RECIPE_PHASE].argument);
     if (!phase_name_ok(s->w[1]))
         return fail(e, ERR_INPUT, "phase name '%.*s' is not up to %d letters, digits, '-' or '_'",
-                    short_text(s->w[1]), s->w[1].text, RECIPE_NAME - 1);
+                    text_shown(s->w[1]), s->w[1].text, RECIPE_NAME - 1);
     recipe_phase p = {.from = GROUP_HEAD};
     snprintf(p.name, sizeof p.name, "%.*s", (int)s->w[1].size, s->w[1].text);
     if (recipe_find_phase(r, p.name) >= 0)
@@ -287,28 +267,16 @@ static int add_phase(recipe *r, words *s, error *e)
     if (r->phase_count == RECIPE_PHASES)
         return fail(e, ERR_INPUT, "more than %d phases", RECIPE_PHASES);
     s->at = 2;
-    int code = need_word(s, "from", e);
-    if (code)
-        return code;
-    if (s->at >= s->count)
-        return fail(e, ERR_INPUT, "the line ends where a group (head, layer3 or conv1) was expected");
-    if ((code = set_from(&p, s->w[s->at++], e)) || (code = need_word(s, "lr", e)))
-        return code;
-    size_t rates = 0;
-    double number;
-    while (s->at + rates < s->count &&
-           text_double(s->w[s->at + rates].text, s->w[s->at + rates].size, &number))
-        rates++;
-    if ((code = set_rates(&p, s->w + s->at, rates, e)))
-        return code;
-    s->at += rates;
-    if ((code = read_schedule(&p.schedule, s, e)) || (code = check_schedule(&p.schedule, e)))
-        return code;
-    if (s->at < s->count)
-        return fail(e, ERR_INPUT, "'%.*s' stands behind the end of the phase", short_text(s->w[s->at]),
-                    s->w[s->at].text);
-    r->phases[r->phase_count++] = p;
-    return 0;
+    take_pair(s, &p, PHASE_FROM, e);
+    take_keyword(s, recipe_phase_keys[PHASE_LR].name, e);
+    take_rates(s, &p, e);
+    take_schedule(s, &p, e);
+    if (!s->code && s->at < s->count)
+        s->code = fail(e, ERR_INPUT, "'%.*s' stands behind the end of the phase", text_shown(s->w[s->at]),
+                       s->w[s->at].text);
+    if (!s->code)
+        r->phases[r->phase_count++] = p;
+    return s->code;
 }
 
 /* ---------------------------------------------------------------- whole recipes */
@@ -317,20 +285,20 @@ static int read_line(recipe *r, words *s, size_t number, size_t *seen, error *e)
 {
     if (s->count > WORDS)
         return fail(e, ERR_INPUT, "more than %d words", WORDS);
-    int k = choose("setting", s->w[0], lines, COUNT(lines), e);
+    int k = recipe_choose("setting", s->w[0], recipe_lines, RECIPE_LINES, e);
     if (k < 0)
         return ERR_INPUT;
-    if (k == PHASE)
+    if (k == RECIPE_PHASE)
         return add_phase(r, s, e);
-    if (k == AUGMENT) {
+    if (k == RECIPE_AUGMENT) {
         if (s->count < 2)
             return fail(e, ERR_INPUT, "augment needs a name: flip, rotate or lighting");
         return add_augment(&r->augments, s->w[1], s, 2, e);
     }
     if (s->count != 2)
-        return fail(e, ERR_INPUT, "'%s' takes one value, not %zu", lines[k], s->count - 1);
+        return fail(e, ERR_INPUT, "'%s' takes one value, not %zu", recipe_lines[k].name, s->count - 1);
     if (seen[k])
-        return fail(e, ERR_INPUT, "'%s' was set on line %zu already", lines[k], seen[k]);
+        return fail(e, ERR_INPUT, "'%s' was set on line %zu already", recipe_lines[k].name, seen[k]);
     seen[k] = number;
     return set_setting(r, k, s->w[1], e);
 }
@@ -342,7 +310,7 @@ int recipe_parse(recipe *r, const char *name, const char *text, size_t size, err
     *r = defaults;
     text_lines at = text_lines_of(text, size);
     const char *line;
-    size_t length, seen[AUGMENT] = {0};
+    size_t length, seen[RECIPE_AUGMENT] = {0};
     while (text_line(&at, &line, &length)) {
         words s = split_line(line, length);
         error inner = {0};
@@ -373,21 +341,13 @@ int recipe_load(recipe *r, const char *path, error *e)
     return code;
 }
 
-int recipe_check(const char *path, error *e)
-{
-    recipe r;
-    return recipe_load(&r, path, e);
-}
-
 /* ---------------------------------------------------------------- --set */
 
 static int set_augment(recipe *r, text_field name, const words *values, error *e)
 {
     augment_list changed = {.count = 0}, one = {.count = 0};
     bool none = values->count == 1 && text_is(values->w[0], "none"), found = false;
-    const char *names[] = {augment_name(AUGMENT_FLIP), augment_name(AUGMENT_ROTATE),
-                           augment_name(AUGMENT_LIGHTING)};
-    int kind = choose("augmentation", name, names, COUNT(names), e);
+    int kind = recipe_choose("augmentation", name, recipe_augments, RECIPE_AUGMENTS, e);
     if (kind < 0)
         return ERR_INPUT;
     if (!none) {
@@ -412,21 +372,18 @@ static int set_augment(recipe *r, text_field name, const words *values, error *e
 
 static int set_phase_key(recipe_phase *p, text_field key, const words *values, error *e)
 {
-    int k = choose("setting of a phase", key, phase_keys, COUNT(phase_keys), e);
+    int k = recipe_choose("setting of a phase", key, recipe_phase_keys, PHASE_KEYS, e);
     if (k < 0)
         return ERR_INPUT;
-    if (k == LR)
+    if (k == PHASE_LR)
         return set_rates(p, values->w, values->count, e);
     if (values->count != 1)
-        return fail(e, ERR_INPUT, "'%s' takes one value, not %zu", phase_keys[k], values->count);
-    if (k == FROM)
-        return set_from(p, values->w[0], e);
-    if ((k < DIV) != (p->schedule.kind == SCHEDULE_COSINE))
+        return fail(e, ERR_INPUT, "'%s' takes one value, not %zu", recipe_phase_keys[k].name, values->count);
+    if (k != PHASE_FROM && (k < PHASE_DIV) != (p->schedule.kind == SCHEDULE_COSINE))
         return fail(e, ERR_INPUT, "phase '%s' has a %s schedule, it has no '%s'", p->name,
-                    schedules[p->schedule.kind], phase_keys[k]);
+                    recipe_schedules[p->schedule.kind].name, recipe_phase_keys[k].name);
     recipe_phase changed = *p;
-    int code = k == DIV ? set_div(&changed.schedule, values->w[0], e)
-                        : set_count(&changed.schedule, phase_keys[k], values->w[0], e);
+    int code = set_phase_value(&changed, k, values->w[0], e);
     if (!code)
         code = check_schedule(&changed.schedule, e);
     if (!code)
@@ -437,10 +394,10 @@ static int set_phase_key(recipe_phase *p, text_field key, const words *values, e
 /* parts: phase NAME [KEY]. */
 static int set_phase(recipe *r, const text_field *parts, size_t count, const words *values, error *e)
 {
-    const char *names[RECIPE_PHASES];
+    recipe_word names[RECIPE_PHASES] = {{0}};
     for (int i = 0; i < r->phase_count; i++)
-        names[i] = r->phases[i].name;
-    int at = choose("phase", parts[1], names, (size_t)r->phase_count, e);
+        names[i].name = r->phases[i].name;
+    int at = recipe_choose("phase", parts[1], names, (size_t)r->phase_count, e);
     if (at < 0)
         return ERR_INPUT;
     if (count == 3)
@@ -448,7 +405,7 @@ static int set_phase(recipe *r, const text_field *parts, size_t count, const wor
     if (values->count != 1 || !text_is(values->w[0], "none"))
         return fail(e, ERR_INPUT, "phase.NAME takes only 'none'; phase.NAME.lr and so on change a phase");
     if (r->phase_count == 1)
-        return fail(e, ERR_INPUT, "the only phase can't be dropped");
+        return fail(e, ERR_INPUT, "the only phase cannot be dropped");
     memmove(&r->phases[at], &r->phases[at + 1], (size_t)(r->phase_count - at - 1) * sizeof r->phases[0]);
     r->phase_count--;
     return 0;
@@ -464,19 +421,19 @@ static int set_one(recipe *r, const char *assignment, error *e)
     words values = {.count = text_split(equals + 1, strlen(equals + 1), ',', values.w, WORDS)};
     if (values.count > WORDS)
         return fail(e, ERR_INPUT, "more than %d values", WORDS);
-    int k = choose("setting", parts[0], lines, COUNT(lines), e);
+    int k = recipe_choose("setting", parts[0], recipe_lines, RECIPE_LINES, e);
     if (k < 0)
         return ERR_INPUT;
-    if (k == PHASE && (count == 2 || count == 3))
+    if (k == RECIPE_PHASE && (count == 2 || count == 3))
         return set_phase(r, parts, count, &values, e);
-    if (k == AUGMENT && count == 2)
+    if (k == RECIPE_AUGMENT && count == 2)
         return set_augment(r, parts[1], &values, e);
-    if (k < AUGMENT && count == 1 && values.count == 1)
+    if (k < RECIPE_AUGMENT && count == 1 && values.count == 1)
         return set_setting(r, k, values.w[0], e);
     return fail(e, ERR_INPUT, "%s",
-                k == PHASE     ? "phase.NAME.KEY=VALUE is needed"
-                : k == AUGMENT ? "augment.NAME=NUMBERS is needed"
-                               : "one key and one value are needed");
+                k == RECIPE_PHASE     ? "phase.NAME.KEY=VALUE is needed"
+                : k == RECIPE_AUGMENT ? "augment.NAME=NUMBERS is needed"
+                                      : "one key and one value are needed");
 }
 
 int recipe_set(recipe *r, const char *assignment, error *e)
@@ -488,52 +445,90 @@ int recipe_set(recipe *r, const char *assignment, error *e)
 /* ---------------------------------------------------------------- canonical text */
 
 /* " x" in the shortest form that reads back the same. */
-static int put_number(text_buffer *b, double x, error *e)
+static void add_number(text_buffer *b, double x)
 {
     char text[HISTORY_NUMBER];
     history_shortest(x, text);
-    size_t n = strlen(text);
-    if (n > 2 && strcmp(text + n - 2, ".0") == 0)
-        text[n - 2] = 0;
-    return text_append(b, e, " %s", text);
+    if (text_ends_with(text, ".0"))
+        text[strlen(text) - 2] = 0;
+    text_add(b, " %s", text);
 }
 
-static int put_phase(const recipe_phase *p, text_buffer *b, error *e)
+static void add_phase_text(text_buffer *b, const recipe_phase *p)
 {
     const schedule *s = &p->schedule;
     int rates = p->lr[0] == p->lr[1] && p->lr[1] == p->lr[2] ? 1 : GROUPS;
-    int code = text_append(b, e, "phase %s from %s lr", p->name, groups[p->from]);
-    for (int i = 0; i < rates && !code; i++)
-        code = put_number(b, p->lr[i], e);
-    if (code)
-        return code;
+    text_add(b, "phase %s from %s lr", p->name, group_name(p->from));
+    for (int i = 0; i < rates; i++)
+        add_number(b, p->lr[i]);
+    text_add(b, " %s", recipe_schedules[s->kind].name);
     if (s->kind == SCHEDULE_COSINE) {
-        code = text_append(b, e, " cosine cycles %d len %d", s->cycles, s->length);
-        if (!code && s->mult != 1)
-            code = text_append(b, e, " mult %d", s->mult);
+        text_add(b, " cycles %d len %d", s->cycles, s->length);
+        if (s->mult != 1)
+            text_add(b, " mult %d", s->mult);
     } else {
-        code = text_append(b, e, " triangular");
-        if (!code)
-            code = put_number(b, s->div, e);
-        if (!code)
-            code = text_append(b, e, " %d epochs %d", s->cut, s->length);
+        add_number(b, s->div);
+        text_add(b, " %d epochs %d", s->cut, s->length);
     }
-    return code ? code : text_append(b, e, "\n");
+    text_add(b, "\n");
 }
 
 int recipe_text(const recipe *r, text_buffer *b, error *e)
 {
-    int code = text_append(b, e, "arch %s\nsize %d\nbatch %d\nseed %llu\nprecision %s\n", arch_name(r->arch),
-                           r->size, r->batch, (unsigned long long)r->seed, precision_name(r->precision));
-    for (int i = 0; i < r->augments.count && !code; i++) {
+    text_add(b, "arch %s\nsize %d\nbatch %d\nseed %llu\nprecision %s\n", arch_name(r->arch), r->size,
+             r->batch, (unsigned long long)r->seed, precision_name(r->precision));
+    for (int i = 0; i < r->augments.count; i++) {
         const augment *a = &r->augments.items[i];
-        code = text_append(b, e, "augment %s", augment_name(a->kind));
-        for (int k = 0; k < augment_numbers(a->kind) && !code; k++)
-            code = put_number(b, a->numbers[k], e);
-        if (!code)
-            code = text_append(b, e, "\n");
+        text_add(b, "augment %s", augment_name(a->kind));
+        for (int k = 0; k < augment_numbers(a->kind); k++)
+            add_number(b, a->numbers[k]);
+        text_add(b, "\n");
     }
-    for (int i = 0; i < r->phase_count && !code; i++)
-        code = put_phase(&r->phases[i], b, e);
-    return code;
+    for (int i = 0; i < r->phase_count; i++)
+        add_phase_text(b, &r->phases[i]);
+    return text_done(b, e);
+}
+
+/* ---------------------------------------------------------------- reference */
+
+static void add_entry(text_buffer *b, const char *before, const recipe_word *w, const char *initial)
+{
+    char term[80], limits[64] = "", preset[48] = "";
+    snprintf(term, sizeof term, "%s%s%s%s", before, w->name, *w->argument ? " " : "", w->argument);
+    if (w->max > 0)
+        recipe_limits(w, limits);
+    if (*initial)
+        snprintf(preset, sizeof preset, " [%s]", initial);
+    text_add(b, "  %-42s %s%s%s%s\n", term, w->help, *limits ? ", " : "", limits, preset);
+}
+
+int recipe_reference(text_buffer *b, error *e)
+{
+    char size[16], batch[16], seed[24];
+    snprintf(size, sizeof size, "%d", defaults.size);
+    snprintf(batch, sizeof batch, "%d", defaults.batch);
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)defaults.seed);
+    const char *const initial[RECIPE_LINES] = {arch_name(defaults.arch),           size, batch, seed,
+                                               precision_name(defaults.precision), "",   ""};
+    text_add(b, "Lines, '#' starts a comment\n");
+    for (int i = 0; i < RECIPE_LINES; i++)
+        add_entry(b, "", &recipe_lines[i], initial[i]);
+    text_add(b, "\nprecision NAME\n");
+    for (int i = 0; i < RECIPE_PRECISIONS; i++)
+        add_entry(b, "", &recipe_precisions[i], "");
+    text_add(b, "\naugment NAME NUMBERS, applied in the order of the lines, at most %d\n", AUGMENT_MAX);
+    for (int i = 0; i < RECIPE_AUGMENTS; i++)
+        add_entry(b, "augment ", &recipe_augments[i], "");
+    text_add(b, "\nGROUP of a phase; at most %d phases, a million epochs each\n", RECIPE_PHASES);
+    for (int i = 0; i < GROUPS; i++)
+        add_entry(b, "", &recipe_groups[i], "");
+    text_add(b, "\nSCHEDULE of a phase\n");
+    for (int i = 0; i < RECIPE_SCHEDULES; i++)
+        add_entry(b, "", &recipe_schedules[i], "");
+    text_add(b, "\n--set phase.NAME.KEY=VALUE, and the numbers of the schedules\n");
+    for (int i = 0; i < PHASE_KEYS; i++)
+        add_entry(b, "", &recipe_phase_keys[i], i == PHASE_MULT ? "1" : "");
+    text_add(b, "\n--set KEY=VALUE for all other lines but phases; augment.NAME=NUMBERS, augment.NAME=none,\n"
+                "phase.NAME=none\n");
+    return text_done(b, e);
 }

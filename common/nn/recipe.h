@@ -63,8 +63,8 @@ int recipe_set(recipe *r, const char *assignment, error *e);
  * comments. Reading it back gives the same recipe. Appended to b. */
 int recipe_text(const recipe *r, text_buffer *b, error *e);
 
-/* For --check FILE. */
-int recipe_check(const char *path, error *e);
+/* All words of the language with what they mean, their limits and defaults, for reading. Appended to b. */
+int recipe_reference(text_buffer *b, error *e);
 
 /* Number of the phase of this name, or -1. */
 int recipe_find_phase(const recipe *r, const char *name);
