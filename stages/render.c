@@ -9,80 +9,82 @@
 
 static void (*const libraries[])(char *, size_t) = {figure_libraries, picture_versions, NULL};
 
+static render_request request = {.skip = 10, .skip_end = 5};
+static option_list augments;
+
+static const option options[] = {
+    {"kind", 'k', OPTION_CHOICE, &request.kind, "KIND", "what to draw",
+     .choices = "boxes|largest|grid|sample|augment|curves|lr-find|schedule", .required = true},
+    {"output", 'o', OPTION_TEXT, &request.output, "FILE", "write the picture here (PNG, or JPEG by its name)",
+     .required = true},
+    {"values", 0, OPTION_TEXT, &request.values, "FILE",
+     .help = "write what is printed here, not to standard output"},
+    {"anno", 0, OPTION_TEXT, &request.anno, "FILE", "anno.tsv or largest.tsv", .group = "Input"},
+    {"images", 0, OPTION_TEXT, &request.images, "DIR", .help = "folder of the pictures"},
+    {"image", 'i', OPTION_TEXT, &request.image, "NAME",
+     .help = "file name, its stem, or the id of the image"},
+    {"val", 0, OPTION_TEXT, &request.val, "FILE",
+     .help = "instead of --image: number --first of this list of names"},
+    {"pred", 0, OPTION_TEXT, &request.pred, "FILE", .help = "pred.tsv"},
+    {"cache", 0, OPTION_TEXT, &request.cache, "FILE", .help = "pictures as the network saw them, 224.cache"},
+    {"history", 0, OPTION_TEXT, &request.history, "FILE", .help = "X.history.tsv"},
+    {"batches", 0, OPTION_TEXT, &request.batches, "FILE", .help = "X.batches.tsv"},
+    {"lr", 0, OPTION_TEXT, &request.lr, "FILE", .help = "table of the learning-rate finder"},
+    {"figure", 0, OPTION_TEXT, &request.figure, "WxH", "inches at 100 dots an inch, such as 12x8",
+     .group = "Looks"},
+    {"label-size", 0, OPTION_NUMBER, &request.label_size, "PT", "points; 0: the kind's own", .max = 200},
+    {"title", 0, OPTION_TEXT, &request.title, "TEXT", .help = "over a plot"},
+    {"trim", 0, OPTION_FLAG, &request.trim, NULL, .help = "cut the white border off, as notebooks do"},
+    {"rows", 0, OPTION_INT, &request.rows, "N", "of a grid; 0: 3", .max = 50},
+    {"columns", 0, OPTION_INT, &request.columns, "N", "of a grid; 0: 4, augment 3", .max = 50},
+    {"first", 0, OPTION_INT, &request.first, "N", "first prediction in a grid, or name of --val, from 0",
+     .max = 1e9},
+    {"skip", 0, OPTION_INT, &request.skip, "N", "lr-find: points left out at the start", .max = 1e6},
+    {"skip-end", 0, OPTION_INT, &request.skip_end, "N", "lr-find: points left out at the end, and one more",
+     .max = 1e6},
+    {"augment", 0, OPTION_LIST, &augments, "NAME=NUMBERS",
+     .help = "may be repeated; [flip=0.5, rotate=30,0.75 and lighting=0.1,0.1]"},
+    {"seed", 0, OPTION_INT, &request.seed, "N", "of the augmentations", .max = 1e15},
+    {"leave-boxes", 0, OPTION_FLAG, &request.leave_boxes, NULL,
+     .help = "augment: the box does not follow its picture, to see what is wrong then"},
+    {0}};
+
+static const program render = {
+    .name = "render",
+    .summary = "draw boxes, predictions and curves",
+    .usage = "--kind KIND ... -o picture.png",
+    .details = "Kinds, what they need, and the size of their figures in inches:\n"
+               "  boxes     --anno --images --image           every object of an image     7.5 x 4.5\n"
+               "  largest   --anno --images --image           its largest object           5 x 10\n"
+               "  grid      --pred --images|--cache [--anno]  predictions, truth in green  12 x 8\n"
+               "  sample    --cache --image|--val [--anno]    a picture as validated       7.5 x 4.5\n"
+               "  augment   --cache --anno --image|--val      a picture as trained on      9 x 9\n"
+               "  curves    --history [--batches]             loss and metrics by epoch    6 x 4.5 each\n"
+               "  lr-find   --lr                              loss against learning rate   7.5 x 4.5\n"
+               "  schedule  --batches                         learning rate by batch       7.5 x 4.5\n"
+               "A grid without boxes (a classifier's) is 16 x 12 and has the class in the corner.\n"
+               "Shapes are printed as (height,width,3) and boxes as (x,y,w,h), unless -o is '-'.\n"
+               "lr-find draws all points of a curve that is too short for its --skip and --skip-end.\n",
+    .examples = "  render --kind boxes --anno out/anno.tsv --images VOC2007/JPEGImages --image 12 -o 12.png\n"
+                "  render --kind grid --pred out/detn.pred.tsv --cache out/224.cache -o grid.png\n"
+                "  render --kind curves --history out/detn.history.tsv --batches out/detn.batches.tsv \\\n"
+                "      -o curves.png\n",
+    .options = options,
+    .check = render_check,
+    .libraries = libraries};
+
 int main(int argc, char **argv)
 {
-    render_request r = {.skip = 10, .skip_end = 5};
-    option_list augments = {0};
-    const option options[] = {
-        {"kind", 'k', OPTION_CHOICE, &r.kind, "KIND", "what to draw",
-         .choices = "boxes|largest|grid|sample|augment|curves|lr-find|schedule", .required = true},
-        {"output", 'o', OPTION_TEXT, &r.output, "FILE", "write the picture here (PNG, or JPEG by its name)",
-         .required = true},
-        {"values", 0, OPTION_TEXT, &r.values, "FILE", "write what is printed here, not to standard output",
-         .min = 0},
-        {"anno", 0, OPTION_TEXT, &r.anno, "FILE", "anno.tsv or largest.tsv", .group = "Input"},
-        {"images", 0, OPTION_TEXT, &r.images, "DIR", "folder of the pictures", .min = 0},
-        {"image", 'i', OPTION_TEXT, &r.image, "NAME", "file name, its stem, or the id of the image",
-         .min = 0},
-        {"val", 0, OPTION_TEXT, &r.val, "FILE", "instead of --image: number --first of this list of names",
-         .min = 0},
-        {"pred", 0, OPTION_TEXT, &r.pred, "FILE", "pred.tsv", .min = 0},
-        {"cache", 0, OPTION_TEXT, &r.cache, "FILE", "pictures as the network saw them, 224.cache", .min = 0},
-        {"history", 0, OPTION_TEXT, &r.history, "FILE", "X.history.tsv", .min = 0},
-        {"batches", 0, OPTION_TEXT, &r.batches, "FILE", "X.batches.tsv", .min = 0},
-        {"lr", 0, OPTION_TEXT, &r.lr, "FILE", "table of the learning-rate finder", .min = 0},
-        {"figure", 0, OPTION_TEXT, &r.figure, "WxH", "inches at 100 dots an inch, such as 12x8",
-         .group = "Looks"},
-        {"label-size", 0, OPTION_NUMBER, &r.label_size, "PT", "points; 0: the kind's own", .max = 200},
-        {"title", 0, OPTION_TEXT, &r.title, "TEXT", "over a plot", .min = 0},
-        {"trim", 0, OPTION_FLAG, &r.trim, NULL, "cut the white border off, as notebooks do", .min = 0},
-        {"rows", 0, OPTION_INT, &r.rows, "N", "of a grid; 0: 3", .max = 50},
-        {"columns", 0, OPTION_INT, &r.columns, "N", "of a grid; 0: 4, augment 3", .max = 50},
-        {"first", 0, OPTION_INT, &r.first, "N", "first prediction in a grid, or name of --val, from 0",
-         .max = 1e9},
-        {"skip", 0, OPTION_INT, &r.skip, "N", "lr-find: points left out at the start", .max = 1e6},
-        {"skip-end", 0, OPTION_INT, &r.skip_end, "N", "lr-find: points left out at the end, and one more",
-         .max = 1e6},
-        {"augment", 0, OPTION_LIST, &augments, "NAME=NUMBERS",
-         "may be repeated; [flip=0.5, rotate=30,0.75 and lighting=0.1,0.1]", .min = 0},
-        {"seed", 0, OPTION_INT, &r.seed, "N", "of the augmentations", .max = 1e15},
-        {"leave-boxes", 0, OPTION_FLAG, &r.leave_boxes, NULL,
-         "augment: the box does not follow its picture, to see what is wrong then", .min = 0},
-        {0}};
-    const program p = {
-        .name = "render",
-        .summary = "draw boxes, predictions and curves",
-        .usage = "--kind KIND ... -o picture.png",
-        .details = "Kinds, what they need, and the size of their figures in inches:\n"
-                   "  boxes     --anno --images --image           every object of an image     7.5 x 4.5\n"
-                   "  largest   --anno --images --image           its largest object           5 x 10\n"
-                   "  grid      --pred --images|--cache [--anno]  predictions, truth in green  12 x 8\n"
-                   "  sample    --cache --image|--val [--anno]    a picture as validated       7.5 x 4.5\n"
-                   "  augment   --cache --anno --image|--val      a picture as trained on      9 x 9\n"
-                   "  curves    --history [--batches]             loss and metrics by epoch    6 x 4.5 each\n"
-                   "  lr-find   --lr                              loss against learning rate   7.5 x 4.5\n"
-                   "  schedule  --batches                         learning rate by batch       7.5 x 4.5\n"
-                   "A grid without boxes (a classifier's) is 16 x 12 and has the class in the corner.\n"
-                   "Shapes are printed as (height,width,3) and boxes as (x,y,w,h), unless -o is '-'.\n"
-                   "lr-find draws all points of a curve that is too short for its --skip and --skip-end.\n",
-        .examples =
-            "  render --kind boxes --anno out/anno.tsv --images VOC2007/JPEGImages --image 12 -o 12.png\n"
-            "  render --kind grid --pred out/detn.pred.tsv --cache out/224.cache -o grid.png\n"
-            "  render --kind curves --history out/detn.history.tsv --batches out/detn.batches.tsv \\\n"
-            "      -o curves.png\n",
-        .options = options,
-        .check = render_check,
-        .libraries = libraries};
     operands args;
     error e = {0};
     int code;
-    if (program_begin(&p, argc, argv, &args, &code))
+    if (program_begin(&render, argc, argv, &args, &code))
         return code;
     text_buffer printed = {0};
-    r.augments = augments.items;
-    r.augment_count = augments.count;
-    if (!render_picture(&r, &printed, &e) && printed.data && !r.values && strcmp(r.output, "-") != 0)
+    request.augments = augments.items;
+    request.augment_count = augments.count;
+    if (!render_picture(&request, &printed, &e) && !request.values && strcmp(request.output, "-") != 0)
         fputs(printed.data, stdout);
     text_free(&printed);
-    return program_end(&p, &e);
+    return program_end(&render, &e);
 }

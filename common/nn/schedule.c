@@ -57,11 +57,3 @@ bool lr_find_record(lr_find *f, double smoothed)
     f->recorded++;
     return true;
 }
-
-void lr_find_shown(int count, int skip, int skip_end, int *first, int *end)
-{
-    *first = skip < 0 ? 0 : skip;
-    *end = count - (skip_end + 1);
-    if (*end < *first)
-        *end = *first;
-}

@@ -48,8 +48,4 @@ typedef struct lr_find {
  * already. */
 bool lr_find_record(lr_find *f, double smoothed);
 
-/* Which of `count` recorded points a plot shows: *first up to, not including, *end; empty when none is left.
- * Defaults of the plot: skip 10, skip_end 5. */
-void lr_find_shown(int count, int skip, int skip_end, int *first, int *end);
-
 #endif

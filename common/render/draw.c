@@ -1,3 +1,8 @@
+/* A picture in its place of a figure, and marks on it. Boxes are drawn first, the earliest on top, then all labels over
+ * them. Where a label goes is decided without drawing (draw_place_labels): each label in turn takes the first of a list
+ * of places that covers none of the labels before it, or else the place that covers least; when some found no place at
+ * their boxes, draw_labels tries again with smaller letters.
+ */
 #include "render/draw.h"
 
 #include <math.h>
@@ -143,7 +148,7 @@ static bool place_at_box(label_search *s, draw_view view, figure_rect r, double 
                                  {r.x - inset - w, top},
                                  {r.x + r.width + inset, bottom},
                                  {r.x - inset - w, bottom}};
-    for (size_t k = 0; k < sizeof corners / sizeof *corners; k++)
+    for (size_t k = 0; k < COUNT(corners); k++)
         if (try_place(s, keep_inside((figure_rect){corners[k][0], corners[k][1], w, h}, view.area)))
             return true;
     return false;
@@ -236,7 +241,7 @@ static int draw_labels(figure *f, draw_view view, const draw_mark *marks, size_t
     int code = texts && widths && places ? 0 : ERR_SYSTEM;
     double edge = label_outline * f->point, above = 0;
     const double sizes[] = {1, 0.8, 0.64, 0.5}; /* a crowd gets smaller letters */
-    for (size_t k = 0; k < sizeof sizes / sizeof *sizes && !code; k++) {
+    for (size_t k = 0; k < COUNT(sizes) && !code; k++) {
         figure_font(f, points * sizes[k], true);
         above = figure_text_above(f);
         code = measure_labels(f, view, marks, count, texts, widths, e);

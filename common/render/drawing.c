@@ -1,3 +1,11 @@
+/* A drawing is made in this order: a shape, a background, clutter that is no object, the objects, and at last the grain
+ * and the fading light of a camera. All is decided by one stream of random numbers (Philox, by seed and number), so the
+ * order of the draws is part of the result: a line moved here gives other pictures.
+ *
+ * An object is a silhouette of several parts in a square from -1 to 1 that is scaled, turned and put in place; its box
+ * is measured by cairo from the path itself. The largest object is placed first and painted last; the others are tried
+ * again until they are small enough beside it and cover little of what is there.
+ */
 #include "render/drawing.h"
 
 #include "base/random.h"
@@ -278,7 +286,7 @@ static void silhouette(cairo_t *cr, const figurine *f)
 
 /* Sets extent and the box: all pixels that the object touches inside the picture by more than a tenth. False
  * when nothing is visible. */
-static bool measure(const canvas *c, figurine *f)
+static bool measure_box(const canvas *c, figurine *f)
 {
     const double touch = 0.1;
     rect *r = &f->extent;
@@ -353,7 +361,7 @@ static figurine place_largest(canvas *c)
         double least = chance(&c->rng, 0.12) ? 0.8 : 0.999;
         for (int i = 0; i < 20; i++) {
             random_place(c, &f, 0.6);
-            if (measure(c, &f) && visible(&f) >= least)
+            if (measure_box(c, &f) && visible(&f) >= least)
                 return f;
         }
     }
@@ -371,7 +379,7 @@ static bool place_other(canvas *c, const figurine *there, int count, bool diffic
         f->object.difficult = difficult;
         f->alpha = difficult && !tiny ? between(&c->rng, 0.2, 0.35) : 1;
         random_place(c, f, 0.65);
-        if (!measure(c, f) || visible(f) < 0.5 || score(&f->object) > most)
+        if (!measure_box(c, f) || visible(f) < 0.5 || score(&f->object) > most)
             continue;
         bool free = true;
         for (int k = 0; k < count && free; k++)

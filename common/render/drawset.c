@@ -1,3 +1,10 @@
+/* A set is drawn into DIR.tmp.PID and renamed when it is complete, so DIR holds a whole set or what it held before.
+ *
+ * drawn.txt, written last, tells a drawn set from any other folder: only a folder with it, and without files of other
+ * origin, is ever replaced. Its SHA-256 is that of one digest for each pair of annotation and picture, so pairs are
+ * drawn and checked by several threads in any order. Signals are caught for the time of the drawing and raised again
+ * when the unfinished folder is gone.
+ */
 #include "render/drawset.h"
 
 #include "base/digest.h"
@@ -22,10 +29,10 @@
 enum { QUALITY = 92, HEX = 65, NAME = 64 };
 
 static const char *const folders[] = {"Annotations", "ImageSets", "ImageSets/Main", "JPEGImages"};
-enum { FOLDERS = sizeof folders / sizeof *folders };
+enum { FOLDERS = COUNT(folders) };
 static const char *const lists[] = {"ImageSets/Main/train.txt", "ImageSets/Main/val.txt",
                                     "ImageSets/Main/trainval.txt"};
-enum { LISTS = sizeof lists / sizeof *lists };
+enum { LISTS = COUNT(lists) };
 static const char marker[] = "drawn.txt";
 static const char heading[] = "onebox drawn set 1\n";
 
@@ -39,37 +46,31 @@ static void picture_name(char name[NAME], size_t number)
     snprintf(name, NAME, "JPEGImages/%06zu.jpg", number);
 }
 
-static char *join(const char *dir, const char *name, error *e)
-{
-    text_buffer b = {0};
-    return text_append(&b, e, "%s/%s", dir, name) ? NULL : b.data;
-}
-
 /* ---------------------------------------------------------------- texts */
 
-static int append_annotation(text_buffer *b, const drawing *d, size_t number, error *e)
+static void add_annotation(text_buffer *b, const drawing *d, size_t number)
 {
-    int code = text_append(b, e,
-                           "<annotation>\n"
-                           "\t<folder>drawn</folder>\n"
-                           "\t<filename>%06zu.jpg</filename>\n"
-                           "\t<source>\n\t\t<database>onebox drawings</database>\n\t</source>\n"
-                           "\t<size>\n\t\t<width>%d</width>\n\t\t<height>%d</height>\n"
-                           "\t\t<depth>3</depth>\n\t</size>\n"
-                           "\t<segmented>0</segmented>\n",
-                           number, d->p.width, d->p.height);
-    for (int i = 0; i < d->count && !code; i++) {
+    text_add(b,
+             "<annotation>\n"
+             "\t<folder>drawn</folder>\n"
+             "\t<filename>%06zu.jpg</filename>\n"
+             "\t<source>\n\t\t<database>onebox drawings</database>\n\t</source>\n"
+             "\t<size>\n\t\t<width>%d</width>\n\t\t<height>%d</height>\n"
+             "\t\t<depth>3</depth>\n\t</size>\n"
+             "\t<segmented>0</segmented>\n",
+             number, d->p.width, d->p.height);
+    for (int i = 0; i < d->count; i++) {
         const drawing_object *o = &d->objects[i];
-        code = text_append(b, e,
-                           "\t<object>\n\t\t<name>%s</name>\n\t\t<pose>Unspecified</pose>\n"
-                           "\t\t<truncated>%d</truncated>\n\t\t<occluded>%d</occluded>\n"
-                           "\t\t<difficult>%d</difficult>\n"
-                           "\t\t<bndbox>\n\t\t\t<xmin>%d</xmin>\n\t\t\t<ymin>%d</ymin>\n"
-                           "\t\t\t<xmax>%d</xmax>\n\t\t\t<ymax>%d</ymax>\n\t\t</bndbox>\n\t</object>\n",
-                           drawing_classes[o->class], o->truncated, o->occluded, o->difficult, o->x1 + 1,
-                           o->y1 + 1, o->x2 + 1, o->y2 + 1);
+        text_add(b,
+                 "\t<object>\n\t\t<name>%s</name>\n\t\t<pose>Unspecified</pose>\n"
+                 "\t\t<truncated>%d</truncated>\n\t\t<occluded>%d</occluded>\n"
+                 "\t\t<difficult>%d</difficult>\n"
+                 "\t\t<bndbox>\n\t\t\t<xmin>%d</xmin>\n\t\t\t<ymin>%d</ymin>\n"
+                 "\t\t\t<xmax>%d</xmax>\n\t\t\t<ymax>%d</ymax>\n\t\t</bndbox>\n\t</object>\n",
+                 drawing_classes[o->class], o->truncated, o->occluded, o->difficult, o->x1 + 1, o->y1 + 1,
+                 o->x2 + 1, o->y2 + 1);
     }
-    return code ? code : text_append(b, e, "</annotation>\n");
+    text_add(b, "</annotation>\n");
 }
 
 static bool in_list(size_t list, size_t number)
@@ -77,13 +78,11 @@ static bool in_list(size_t list, size_t number)
     return list == 2 || (number % 5 == 0) == (list == 1);
 }
 
-static int append_list(text_buffer *b, size_t list, size_t pictures, error *e)
+static void add_list(text_buffer *b, size_t list, size_t pictures)
 {
-    int code = text_append(b, e, "%s", "");
-    for (size_t i = 1; i <= pictures && !code; i++)
+    for (size_t i = 1; i <= pictures; i++)
         if (in_list(list, i))
-            code = text_append(b, e, "%06zu\n", i);
-    return code;
+            text_add(b, "%06zu\n", i);
 }
 
 /* ---------------------------------------------------------------- files */
@@ -91,7 +90,7 @@ static int append_list(text_buffer *b, size_t list, size_t pictures, error *e)
 /* Without a sync of each file: the whole set is synced before it gets its name. */
 static int write_file(const char *dir, const char *name, const void *data, size_t size, error *e)
 {
-    char *path = join(dir, name, e);
+    char *path = path_join(dir, name, e);
     if (!path)
         return ERR_SYSTEM;
     int code = 0;
@@ -105,7 +104,7 @@ static int write_file(const char *dir, const char *name, const void *data, size_
 }
 
 /* The bytes of a JPEG; the caller frees *data also after a failure. */
-static int encode(const picture *p, char **data, size_t *size, const char *name, error *e)
+static int encode_jpeg(const picture *p, char **data, size_t *size, const char *name, error *e)
 {
     FILE *f = open_memstream(data, size);
     if (!f)
@@ -156,7 +155,7 @@ static int number_line(text_lines *lines, const char *word, int64_t min, int64_t
 static int read_marker(const char *dir, known_set *known, error *e)
 {
     file_view view;
-    char *path = join(dir, marker, e);
+    char *path = path_join(dir, marker, e);
     if (!path || file_open(&view, path, e)) {
         free(path);
         return e->code;
@@ -215,15 +214,15 @@ static int only_ours(const char *dir, size_t pictures, error *e)
 {
     int code = 0;
     for (int i = 0; i <= FOLDERS && !code; i++) {
-        char *path = i < FOLDERS ? join(dir, folders[i], e) : text_copy(dir, strlen(dir), e);
+        char *path = i < FOLDERS ? path_join(dir, folders[i], e) : text_copy(dir, strlen(dir), e);
         DIR *d = path ? opendir(path) : NULL;
         const struct dirent *entry;
         while (!code && d && (entry = readdir(d)))
             if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
                 !is_ours(i, entry->d_name, pictures))
-                code =
-                    fail(e, ERR_USAGE, "%s/%s is no drawing of this set: move it away or name another folder",
-                         path, entry->d_name);
+                code = fail(e, ERR_USAGE,
+                            "%s/%s: is not a drawing of this set: move it away or name another folder", path,
+                            entry->d_name);
         if (d)
             closedir(d);
         free(path);
@@ -251,7 +250,7 @@ static int look_at(const char *dir, known_set *known, error *e)
     if (stat(dir, &st))
         return errno == ENOENT ? 0 : fail_system(e, "%s: cannot look at it", dir);
     if (!S_ISDIR(st.st_mode))
-        return fail(e, ERR_USAGE, "%s: is there and no folder", dir);
+        return fail(e, ERR_USAGE, "%s: is there and is not a folder", dir);
     if (is_empty(dir))
         return 0;
     if (read_marker(dir, known, &none))
@@ -268,17 +267,17 @@ static void on_signal(int number)
     stopped = number;
 }
 
-typedef struct job {
+typedef struct set_work {
     const char *dir;
     const drawset_options *o;
     char (*digests)[HEX];
     drawset_summary *totals; /* of each worker */
-} job;
+} set_work;
 
 static int draw_one(void *context, size_t item, int worker, error *e)
 {
-    job *j = context;
-    drawset_summary *s = &j->totals[worker];
+    set_work *w = context;
+    drawset_summary *s = &w->totals[worker];
     const size_t number = item + 1;
     char xml_name[NAME], jpeg_name[NAME];
     drawing d = {0};
@@ -289,17 +288,19 @@ static int draw_one(void *context, size_t item, int worker, error *e)
         return fail(e, ERR_SYSTEM, "stopped by a signal");
     annotation_name(xml_name, number);
     picture_name(jpeg_name, number);
-    int code = drawing_make(&d, j->o->size, j->o->seed, (uint32_t)number, e);
+    int code = drawing_make(&d, w->o->size, w->o->seed, (uint32_t)number, e);
+    if (!code) {
+        add_annotation(&xml, &d, number);
+        code = text_done(&xml, e);
+    }
     if (!code)
-        code = append_annotation(&xml, &d, number, e);
+        code = encode_jpeg(&d.p, &jpeg, &size, jpeg_name, e);
     if (!code)
-        code = encode(&d.p, &jpeg, &size, jpeg_name, e);
+        code = write_file(w->dir, xml_name, xml.data, xml.size, e);
     if (!code)
-        code = write_file(j->dir, xml_name, xml.data, xml.size, e);
+        code = write_file(w->dir, jpeg_name, jpeg, size, e);
     if (!code)
-        code = write_file(j->dir, jpeg_name, jpeg, size, e);
-    if (!code)
-        digest_pair(xml.data, xml.size, jpeg, size, j->digests[item]);
+        digest_pair(xml.data, xml.size, jpeg, size, w->digests[item]);
     for (int i = 0; i < d.count; i++) {
         s->objects++;
         s->difficult += d.objects[i].difficult;
@@ -315,7 +316,7 @@ static int draw_one(void *context, size_t item, int worker, error *e)
 static int make_folders(const char *dir, error *e)
 {
     for (int i = 0; i < FOLDERS; i++) {
-        char *path = join(dir, folders[i], e);
+        char *path = path_join(dir, folders[i], e);
         if (path && mkdir(path, 0777))
             fail_system(e, "%s: cannot make the folder", path);
         free(path);
@@ -332,14 +333,16 @@ static int write_texts(const char *dir, const drawset_options *o, const char *sh
     int code = 0;
     for (size_t i = 0; i < LISTS && !code; i++) {
         b.size = 0;
-        code = append_list(&b, i, (size_t)o->pictures, e);
+        add_list(&b, i, (size_t)o->pictures);
+        code = text_done(&b, e);
         if (!code)
             code = write_file(dir, lists[i], b.data, b.size, e);
     }
     b.size = 0;
+    text_add(&b, "%spictures %d\nsize %d\nseed %" PRIu64 "\nsha256 %s\n", heading, o->pictures, o->size,
+             o->seed, sha256);
     if (!code)
-        code = text_append(&b, e, "%spictures %d\nsize %d\nseed %" PRIu64 "\nsha256 %s\n", heading,
-                           o->pictures, o->size, o->seed, sha256);
+        code = text_done(&b, e);
     if (!code)
         code = write_file(dir, marker, b.data, b.size, e);
     text_free(&b);
@@ -360,26 +363,26 @@ static int sync_tree(const char *dir, error *e)
 static int draw_all(const char *dir, const drawset_options *o, drawset_summary *s, char sha256[HEX], error *e)
 {
     const int threads = threads_count(o->threads);
-    job j = {.dir = dir, .o = o};
-    j.digests = mem_zero((size_t)o->pictures, HEX, "digests", e);
-    j.totals = mem_zero((size_t)threads, sizeof *j.totals, "threads", e);
-    int code = j.digests && j.totals ? make_folders(dir, e) : ERR_SYSTEM;
+    set_work w = {.dir = dir, .o = o};
+    w.digests = mem_zero((size_t)o->pictures, HEX, "digests", e);
+    w.totals = mem_zero((size_t)threads, sizeof *w.totals, "threads", e);
+    int code = w.digests && w.totals ? make_folders(dir, e) : ERR_SYSTEM;
     if (!code)
-        code = parallel_for(threads, (size_t)o->pictures, draw_one, &j, e);
+        code = parallel_for(threads, (size_t)o->pictures, draw_one, &w, e);
     if (!code) {
-        sha256_hex(j.digests, (size_t)o->pictures * HEX, sha256);
+        sha256_hex(w.digests, (size_t)o->pictures * HEX, sha256);
         code = write_texts(dir, o, sha256, e);
     }
     if (!code)
         code = sync_tree(dir, e);
     for (int i = 0; i < threads && !code; i++) {
-        s->objects += j.totals[i].objects;
-        s->difficult += j.totals[i].difficult;
-        s->truncated += j.totals[i].truncated;
-        s->occluded += j.totals[i].occluded;
+        s->objects += w.totals[i].objects;
+        s->difficult += w.totals[i].difficult;
+        s->truncated += w.totals[i].truncated;
+        s->occluded += w.totals[i].occluded;
     }
-    free(j.digests);
-    free(j.totals);
+    free(w.digests);
+    free(w.totals);
     return code;
 }
 
@@ -411,10 +414,12 @@ static int make_beside(const char *dir, const drawset_options *o, drawset_summar
     char sha256[HEX];
     text_buffer fresh = {0}, old = {0};
     int code = look_at(dir, &known, e);
+    text_add(&fresh, "%s.tmp.%ld", dir, (long)getpid());
+    text_add(&old, "%s.old.%ld", dir, (long)getpid());
     if (!code)
-        code = text_append(&fresh, e, "%s.tmp.%ld", dir, (long)getpid());
+        code = text_done(&fresh, e);
     if (!code)
-        code = text_append(&old, e, "%s.old.%ld", dir, (long)getpid());
+        code = text_done(&old, e);
     if (!code && mkdir(fresh.data, 0777))
         code = fail_system(e, "%s: cannot make the folder", dir);
     else if (!code) {
@@ -435,7 +440,7 @@ static int make_beside(const char *dir, const drawset_options *o, drawset_summar
 int drawset_make(const char *dir, const drawset_options *o, drawset_summary *s, error *e)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    enum { NUMBERS = sizeof numbers / sizeof *numbers };
+    enum { NUMBERS = COUNT(numbers) };
     struct sigaction before[NUMBERS], ours = {.sa_handler = on_signal};
     *s = (drawset_summary){0};
     size_t length = strlen(dir);
@@ -467,20 +472,20 @@ int drawset_make(const char *dir, const drawset_options *o, drawset_summary *s, 
 static int check_one(void *context, size_t item, int worker, error *e)
 {
     (void)worker;
-    job *j = context;
+    set_work *w = context;
     char name[2][NAME];
     file_view view[2] = {{0}};
     int code = 0;
     annotation_name(name[0], item + 1);
     picture_name(name[1], item + 1);
     for (int i = 0; i < 2 && !code; i++) {
-        char *path = join(j->dir, name[i], e);
+        char *path = path_join(w->dir, name[i], e);
         code = path ? file_open(&view[i], path, e) : ERR_SYSTEM;
         free(path);
     }
     if (!code)
         digest_pair(view[0].data ? view[0].data : "", view[0].size, view[1].data ? view[1].data : "",
-                    view[1].size, j->digests[item]);
+                    view[1].size, w->digests[item]);
     file_close(&view[0]);
     file_close(&view[1]);
     return code;
@@ -490,8 +495,9 @@ static int check_list(const char *dir, size_t list, size_t pictures, error *e)
 {
     text_buffer wanted = {0};
     file_view view = {0};
-    char *path = join(dir, lists[list], e);
-    int code = path ? append_list(&wanted, list, pictures, e) : ERR_SYSTEM;
+    char *path = path_join(dir, lists[list], e);
+    add_list(&wanted, list, pictures);
+    int code = path ? text_done(&wanted, e) : ERR_SYSTEM;
     if (!code)
         code = file_open(&view, path, e);
     if (!code && (view.size != wanted.size || (view.size && memcmp(view.data, wanted.data, view.size) != 0)))
@@ -511,13 +517,13 @@ int drawset_check(const char *dir, error *e)
         code = check_list(dir, i, known.pictures, e);
     if (code)
         return code;
-    job j = {.dir = dir, .digests = mem_zero(known.pictures, HEX, "digests", e)};
-    code = j.digests ? parallel_for(threads_count(0), known.pictures, check_one, &j, e) : ERR_SYSTEM;
+    set_work w = {.dir = dir, .digests = mem_zero(known.pictures, HEX, "digests", e)};
+    code = w.digests ? parallel_for(threads_count(0), known.pictures, check_one, &w, e) : ERR_SYSTEM;
     if (!code) {
-        sha256_hex(j.digests, known.pictures * HEX, sha256);
+        sha256_hex(w.digests, known.pictures * HEX, sha256);
         if (strcmp(sha256, known.sha256) != 0)
             code = fail(e, ERR_INPUT, "%s: pictures or annotations are not as they were drawn", dir);
     }
-    free(j.digests);
+    free(w.digests);
     return code;
 }

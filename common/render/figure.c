@@ -1,5 +1,12 @@
+/* The sheet is a cairo image surface in RGB24 (a pixel is 0x00RRGGBB in the machine's byte order) at 100 dots an inch.
+ * Whatever could differ between machines is switched off: text is drawn without hinting, with one font, and its height
+ * comes from the font's size, not from the letters. The picture is turned into plain RGB only when it is saved, by the
+ * same writers that all pictures use.
+ */
 #include "render/figure.h"
 
+#include "base/text.h"
+#include "base/utf8.h"
 #include "image/picture_file.h"
 
 #include <math.h>
@@ -30,7 +37,7 @@ int figure_open_pixels(figure *f, int width, int height, double point, error *e)
 {
     *f = (figure){.width = width, .height = height, .point = point};
     if (width < 1 || height < 1 || width > SIDE_MAX || height > SIDE_MAX)
-        return fail(e, ERR_INPUT, "a drawing of %d x %d pixels is not possible, a side has 1 to %d", width,
+        return fail(e, ERR_INPUT, "a drawing of %d x %d pixels is not possible: a side has 1 to %d", width,
                     height, SIDE_MAX);
     f->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
     f->cr = cairo_create(f->surface);
@@ -54,8 +61,9 @@ int figure_open(figure *f, double width, double height, error *e)
 {
     *f = (figure){0};
     if (!(width > 0 && height > 0 && width <= 300 && height <= 300))
-        return fail(e, ERR_USAGE, "a figure of %g x %g inches is not possible, a side has at most 300", width,
-                    height);
+        return fail(e, ERR_USAGE,
+                    "a figure of %g x %g inches is not possible: a side has more than 0 and at most 300",
+                    width, height);
     int w = (int)lround(width * FIGURE_DPI), h = (int)lround(height * FIGURE_DPI);
     return figure_open_pixels(f, w > 0 ? w : 1, h > 0 ? h : 1, FIGURE_DPI / 72, e);
 }
@@ -80,11 +88,6 @@ static uint32_t *figure_row(const figure *f, int y)
     unsigned char *row =
         cairo_image_surface_get_data(f->surface) + (ptrdiff_t)y * cairo_image_surface_get_stride(f->surface);
     return (uint32_t *)(void *)row;
-}
-
-unsigned figure_pixel(const figure *f, int x, int y)
-{
-    return figure_row(f, y)[x] & 0xffffff;
 }
 
 figure_rect figure_cell(figure_rect area, int rows, int columns, int index, double gap)
@@ -150,19 +153,12 @@ const char *__lsan_default_options(void)
 
 /* ---------------------------------------------------------------- saving */
 
-static bool is_jpeg_name(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
-}
-
 int figure_check_name(const char *path, error *e)
 {
     static const char *const others[] = {".avif", ".bmp", ".eps", ".gif", ".heic", ".jp2", ".jxl",  ".pdf",
                                          ".pnm",  ".ppm", ".ps",  ".svg", ".tga",  ".tif", ".tiff", ".webp"};
-    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
-    for (size_t i = 0; dot && i < sizeof others / sizeof *others; i++)
-        if (strcasecmp(dot, others[i]) == 0)
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (text_ends_with_any_case(path, others[i]))
             return fail(e, ERR_USAGE, "%s: %s pictures cannot be written: name it .png or .jpg", path,
                         others[i] + 1);
     return 0;
@@ -184,9 +180,10 @@ int figure_save(figure *f, const char *path, error *e)
             *at++ = (uint8_t)row[x];
         }
     }
-    if (!code)
-        code =
-            is_jpeg_name(path) ? picture_save_jpeg(&p, path, JPEG_QUALITY, e) : picture_save_png(&p, path, e);
+    if (!code && (text_ends_with_any_case(path, ".jpg") || text_ends_with_any_case(path, ".jpeg")))
+        code = picture_save_jpeg(&p, path, JPEG_QUALITY, e);
+    else if (!code)
+        code = picture_save_png(&p, path, e);
     picture_free(&p);
     return code;
 }
@@ -255,19 +252,6 @@ void figure_text_outlined(figure *f, double x, double y, const char *text, figur
     cairo_fill(f->cr);
 }
 
-/* Bytes of the UTF-8 character at s, 0 when there is none (RFC 3629: no overlong forms, no surrogates). */
-static size_t utf8_length(const unsigned char *s)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 char *figure_fit_text(figure *f, const char *text, double width, error *e)
 {
     const char *ellipsis = "\xe2\x80\xa6";
@@ -277,7 +261,7 @@ char *figure_fit_text(figure *f, const char *text, double width, error *e)
         return NULL;
     size_t length = 0;
     for (size_t i = 0; i < size;) {
-        size_t n = utf8_length((const unsigned char *)text + i);
+        size_t n = utf8_length(text + i, size - i);
         if (n == 0 || (unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
             fit[length++] = '?';
             i++;

@@ -57,9 +57,6 @@ int figure_save(figure *f, const char *path, error *e);
 /* Cuts the sheet down to what is not white plus `margin` pixels around, as notebooks show their figures. */
 int figure_trim(figure *f, int margin, error *e);
 
-/* The pixel at (x, y) as 0xRRGGBB; the figure must hold it. */
-unsigned figure_pixel(const figure *f, int x, int y);
-
 /* Cell number `index` (row by row, from 0) of rows x columns equal cells of `area`, `gap` pixels apart. */
 figure_rect figure_cell(figure_rect area, int rows, int columns, int index, double gap);
 

@@ -1,3 +1,8 @@
+/* A plot is drawn from the data outwards: the range of each axis from the points that are shown, round ticks inside the
+ * range, the room that tick texts and labels take off the cell, and then, in this order, grid, lines, marks of phases,
+ * legend, frame and labels. An axis holds its range in values, or in their logarithms to base 10, and on_axis maps a
+ * value to 0 .. 1. Points that cannot be shown (no number, or not above 0 on a logarithmic axis) are never usable.
+ */
 #include "render/plot.h"
 
 #include <math.h>
@@ -120,7 +125,10 @@ static void axis_range(axis *a, const plot *p, bool is_x, double margin)
     }
     double size = a->high - a->low;
     if (size <= fmax(fabs(a->low), fabs(a->high)) * 1e-9) /* one value: a range around it */
-        size = a->log ? 1 : fmax(fabs(a->low), 1) * 0.1, margin = 0.5;
+    {
+        size = a->log ? 1 : fmax(fabs(a->low), 1) * 0.1;
+        margin = 0.5;
+    }
     a->low -= size * margin;
     a->high += size * margin;
 }
@@ -224,7 +232,7 @@ static int draw_phases(figure *f, figure_rect in, const axis *x, const plot *p, 
 static void draw_line(figure *f, figure_rect in, const axis *x, const axis *y, const plot *p,
                       const plot_line *l)
 {
-    figure_colour c = palette[(size_t)l->colour % (sizeof palette / sizeof *palette)];
+    figure_colour c = palette[(size_t)l->colour % COUNT(palette)];
     cairo_set_source_rgba(f->cr, c.red, c.green, c.blue, l->faint ? 0.35 : 1);
     cairo_set_line_width(f->cr, (l->faint ? 0.8 : 1.5) * f->point);
     cairo_set_line_join(f->cr, CAIRO_LINE_JOIN_ROUND);
@@ -311,7 +319,7 @@ static int draw_legend(figure *f, figure_rect in, const axis *x, const axis *y, 
         const plot_line *l = &p->lines[i];
         if (!l->name)
             continue;
-        figure_colour c = palette[(size_t)l->colour % (sizeof palette / sizeof *palette)];
+        figure_colour c = palette[(size_t)l->colour % COUNT(palette)];
         cairo_set_source_rgba(f->cr, c.red, c.green, c.blue, l->faint ? 0.35 : 1);
         cairo_set_line_width(f->cr, (l->faint ? 0.8 : 1.5) * f->point);
         segment(f, best.x + 8, top + line / 2, best.x + 30, top + line / 2);

@@ -1,3 +1,4 @@
+/* The table of kinds, and what all of them share: the figure that --figure asks for, saving, and --check. */
 #include "render/render.h"
 
 #include "base/file.h"
@@ -33,40 +34,41 @@ static bool is_given(const render_request *r, const char *name, size_t size)
         const char *name, *value;
     } options[] = {{"anno", r->anno}, {"images", r->images},   {"image", r->image},     {"pred", r->pred},
                    {"lr", r->lr},     {"history", r->history}, {"batches", r->batches}, {"cache", r->cache}};
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    for (size_t i = 0; i < COUNT(options); i++)
         if (strlen(options[i].name) == size && memcmp(options[i].name, name, size) == 0)
             return options[i].value != NULL;
     return false;
 }
 
-static int write_values(const char *path, const text_buffer *printed, error *e)
+/* The kind of that name when all that it needs is given; NULL with e set otherwise. */
+static const render_kind *kind_of(const render_request *r, error *e)
 {
-    out_file out;
-    int code = out_open(&out, path, e);
-    if (code)
-        return code;
-    if (printed->size)
-        fwrite(printed->data, 1, printed->size, out.stream);
-    return out_commit(&out, e);
-}
-
-int render_picture(const render_request *r, text_buffer *printed, error *e)
-{
-    if (figure_check_name(r->output, e))
-        return e->code;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    for (size_t i = 0; i < COUNT(kinds); i++) {
         if (strcmp(kinds[i].name, r->kind) != 0)
             continue;
         for (const char *need = kinds[i].needs; *need; need += *need == ' ') {
             size_t size = strcspn(need, " ");
-            if (!is_given(r, need, size))
-                return fail(e, ERR_USAGE, "--kind %s needs --%.*s; see --help", r->kind, (int)size, need);
+            if (!is_given(r, need, size)) {
+                fail(e, ERR_USAGE, "--kind %s needs --%.*s; see --help", r->kind, (int)size, need);
+                return NULL;
+            }
             need += size;
         }
-        int code = kinds[i].draw(r, printed, e);
-        return code || !r->values ? code : write_values(r->values, printed, e);
+        return &kinds[i];
     }
-    return fail(e, ERR_USAGE, "--kind %s is not known; see --help", r->kind);
+    fail(e, ERR_USAGE, "--kind %s is not known; see --help", r->kind);
+    return NULL;
+}
+
+int render_picture(const render_request *r, text_buffer *printed, error *e)
+{
+    const render_kind *kind = kind_of(r, e);
+    if (!kind || figure_check_name(r->output, e))
+        return e->code;
+    int code = kind->draw(r, printed, e);
+    if (!code && !(code = text_done(printed, e)) && r->values)
+        code = file_write(r->values, printed->data, printed->size, e);
+    return code;
 }
 
 /* ---------------------------------------------------------------- the sheet */

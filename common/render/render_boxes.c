@@ -1,5 +1,7 @@
+/* Objects as they are annotated, on a picture of the folder: all of an image's, or the largest one. */
 #include "render/render.h"
 
+#include "base/file.h"
 #include "render/draw.h"
 #include "render/figure.h"
 #include "image/picture_file.h"
@@ -31,22 +33,21 @@ const anno_image *render_find_image(const anno_table *t, const char *name)
 /* The picture of an annotated image, which must have the size that the annotations say. */
 static int load_image(picture *p, const anno_image *image, const render_request *r, error *e)
 {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s", r->images, image->file_name) >= (int)sizeof path)
-        return fail(e, ERR_INPUT, "%s: the folder's name is too long", r->images);
-    int code = picture_load(p, path, NULL, e);
+    char *path = path_join(r->images, image->file_name, e);
+    int code = path ? picture_load(p, path, NULL, e) : ERR_SYSTEM;
     if (!code && (p->width != image->width || p->height != image->height)) {
         code = fail(e, ERR_INPUT, "%s: is %d x %d pixels, but %s says %d x %d (width x height)", path,
                     p->width, p->height, r->anno, image->width, image->height);
         picture_free(p);
     }
+    free(path);
     return code;
 }
 
-static int print_box(text_buffer *printed, const anno_row *row, error *e)
+static void print_row(text_buffer *printed, const anno_row *row)
 {
     box_xywh b = box_to_xywh(box_to_real(row->box));
-    return text_append(printed, e, "(%.0f,%.0f,%.0f,%.0f) %s\n", b.x, b.y, b.width, b.height, row->category);
+    text_add(printed, "(%.0f,%.0f,%.0f,%.0f) %s\n", b.x, b.y, b.width, b.height, row->category);
 }
 
 static int draw_rows(const render_request *r, const anno_image *image, const anno_row **rows, size_t count,
@@ -57,11 +58,11 @@ static int draw_rows(const render_request *r, const anno_image *image, const ann
     draw_mark *marks = mem_zero(count, sizeof *marks, "boxes", e);
     int code = marks ? load_image(&p, image, r, e) : ERR_SYSTEM;
     if (!code)
-        code = text_append(printed, e, "(%d,%d,3)\n", p.height, p.width);
+        text_add(printed, "(%d,%d,3)\n", p.height, p.width);
     for (size_t i = 0; i < count && !code; i++) {
         box_real b = box_to_real(rows[i]->box);
         marks[i] = (draw_mark){true, b.y1, b.x1, b.y2, b.x2, rows[i]->category, DRAW_WHITE};
-        code = print_box(printed, rows[i], e);
+        print_row(printed, rows[i]);
     }
     if (!code)
         code = render_open(&f, r, width, height, e);

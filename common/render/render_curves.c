@@ -1,3 +1,9 @@
+/* What trainings write down, as plots: losses and metrics by epoch, loss against learning rate, the rate by batch.
+ *
+ * The tables are those of the train programs: a row for each epoch (X.history.tsv), for each batch (X.batches.tsv) or
+ * for each batch of the learning-rate finder (lr.tsv). Columns are found by name. A timeline says where each row stands
+ * on the x axis and where phases begin; rows number their epochs anew in each phase, the axis counts them through.
+ */
 #include "render/render.h"
 
 #include "render/figure.h"
@@ -34,8 +40,8 @@ static void timeline_free(timeline *t)
     *t = (timeline){0};
 }
 
-/* starts[i] is the x of the moment before row i; ends[i] becomes t->x. */
-static int timeline_make(timeline *t, const table *rows, const double *starts, error *e)
+/* The phases of the rows; starts[i] is the x of the moment before row i. */
+static int timeline_phases(timeline *t, const table *rows, const double *starts, error *e)
 {
     int column = table_find(rows, "phase");
     if (column < 0)
@@ -60,8 +66,9 @@ static int timeline_make(timeline *t, const table *rows, const double *starts, e
     return 0;
 }
 
-/* Epochs: row i (from 0) ends at i + 1. Batches: evenly spread over their epoch, which the columns phase and
- * epoch tell; `by_epoch` false: simply numbered. */
+/* A row's x is how many epochs are done behind it: row i of the history (from 0) ends at i + 1, through all phases.
+ * Batches are evenly spread over their epoch, which the columns phase and epoch tell; `by_epoch` false: they are simply
+ * numbered. */
 static int timeline_of(timeline *t, const table *rows, bool batches, bool by_epoch, error *e)
 {
     size_t n = rows->rows;
@@ -90,7 +97,7 @@ static int timeline_of(timeline *t, const table *rows, bool batches, bool by_epo
         }
     }
     if (!code)
-        code = timeline_make(t, rows, starts, e);
+        code = timeline_phases(t, rows, starts, e);
     free(starts);
     return code;
 }
@@ -120,7 +127,7 @@ typedef struct curves {
 static void curves_free(curves *c)
 {
     double *columns[] = {c->training, c->validation, c->accuracy, c->l1, c->loss, c->lr};
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+    for (size_t i = 0; i < COUNT(columns); i++)
         free(columns[i]);
     timeline_free(&c->epochs);
     timeline_free(&c->steps);
@@ -185,50 +192,58 @@ static void add_panel(curves *c, const char *title, bool batches)
                                          .phase_count = t->phase_count};
 }
 
+static void add_panels(curves *c)
+{
+    add_panel(c, "loss", false);
+    if (c->loss)
+        add_line(c, "training, each batch", true, c->loss, 0);
+    add_line(c, "training", false, c->training, 0);
+    add_line(c, "validation", false, c->validation, 1);
+    if (any_number(c->accuracy, c->history.rows)) {
+        add_panel(c, "accuracy (validation)", false);
+        add_line(c, NULL, false, c->accuracy, 1);
+    }
+    if (any_number(c->l1, c->history.rows)) {
+        add_panel(c, "box error L1 in pixels (validation)", false);
+        add_line(c, NULL, false, c->l1, 1);
+    }
+    if (c->lr) {
+        add_panel(c, "learning rate", true);
+        add_line(c, NULL, true, c->lr, 0);
+    }
+}
+
+/* Over all panels; takes its height from *area. */
+static int draw_title(figure *f, const char *text, figure_rect *area, error *e)
+{
+    figure_font(f, 12, true);
+    char *title = figure_fit_text(f, text, area->width, e);
+    if (!title)
+        return e->code;
+    figure_set_colour(f, FIGURE_BLACK);
+    figure_text(f, f->width / 2.0, area->y + 14, ALIGN_CENTRE, title);
+    area->y += 22;
+    area->height -= 22;
+    free(title);
+    return 0;
+}
+
 int render_curves(const render_request *r, text_buffer *printed, error *e)
 {
     curves c = {0};
     figure f = {0};
     int code = curves_read(&c, r, e);
     if (!code) {
-        add_panel(&c, "loss", false);
-        if (c.loss)
-            add_line(&c, "training, each batch", true, c.loss, 0);
-        add_line(&c, "training", false, c.training, 0);
-        add_line(&c, "validation", false, c.validation, 1);
-        if (any_number(c.accuracy, c.history.rows)) {
-            add_panel(&c, "accuracy (validation)", false);
-            add_line(&c, NULL, false, c.accuracy, 1);
-        }
-        if (any_number(c.l1, c.history.rows)) {
-            add_panel(&c, "box error L1 in pixels (validation)", false);
-            add_line(&c, NULL, false, c.l1, 1);
-        }
-        if (c.lr) {
-            add_panel(&c, "learning rate", true);
-            add_line(&c, NULL, true, c.lr, 0);
-        }
+        add_panels(&c);
         int columns = c.panel_count == 4 ? 2 : (int)c.panel_count, rows = c.panel_count == 4 ? 2 : 1;
         code = render_open(&f, r, columns == 1 ? 7.5 : 6 * columns, 4.5 * rows, e);
         figure_rect area = figure_inside(&f, 10);
-        if (!code && r->title) {
-            figure_font(&f, 12, true);
-            char *title = figure_fit_text(&f, r->title, area.width, e);
-            if (title) {
-                figure_set_colour(&f, FIGURE_BLACK);
-                figure_text(&f, f.width / 2.0, area.y + 14, ALIGN_CENTRE, title);
-                area.y += 22;
-                area.height -= 22;
-            } else {
-                code = e->code;
-            }
-            free(title);
-        }
+        if (!code && r->title)
+            code = draw_title(&f, r->title, &area, e);
         for (size_t i = 0; i < c.panel_count && !code; i++)
             code = plot_draw(&f, figure_cell(area, rows, columns, (int)i, 16), &c.panels[i], e);
     }
-    if (!code)
-        code = text_append(printed, e, "%zu epochs, %zu batches\n", c.history.rows, c.batches.rows);
+    text_add(printed, "%zu epochs, %zu batches\n", c.history.rows, c.batches.rows);
     if (!code)
         code = render_save(&f, r, e);
     figure_close(&f);
@@ -251,15 +266,15 @@ static int render_plot(const render_request *r, const plot *p, error *e)
 }
 
 /* Where the curve is lowest, if it has any number. */
-static int print_lowest(const plot_line *l, text_buffer *printed, error *e)
+static void print_lowest(const plot_line *l, text_buffer *printed)
 {
     size_t best = l->count;
     for (size_t i = 0; i < l->count; i++)
         if (isfinite(l->y[i]) && (best == l->count || l->y[i] < l->y[best]))
             best = i;
-    return best == l->count ? 0
-                            : text_append(printed, e, "rates %.3g to %.3g, the lowest loss %.4g at %.3g\n",
-                                          l->x[0], l->x[l->count - 1], l->y[best], l->x[best]);
+    if (best < l->count)
+        text_add(printed, "rates %.3g to %.3g, the lowest loss %.4g at %.3g\n", l->x[0], l->x[l->count - 1],
+                 l->y[best], l->x[best]);
 }
 
 int render_lr_find(const render_request *r, text_buffer *printed, error *e)
@@ -283,11 +298,9 @@ int render_lr_find(const render_request *r, text_buffer *printed, error *e)
                   .log_x = true,
                   .lines = &line,
                   .line_count = 1};
-        code = text_append(printed, e, "%zu of %zu points\n", shown, t.rows);
-        if (!code)
-            code = print_lowest(&line, printed, e);
-        if (!code)
-            code = render_plot(r, &p, e);
+        text_add(printed, "%zu of %zu points\n", shown, t.rows);
+        print_lowest(&line, printed);
+        code = render_plot(r, &p, e);
     }
     free(lr);
     free(loss);
@@ -314,9 +327,8 @@ int render_schedule(const render_request *r, text_buffer *printed, error *e)
                   .line_count = 1,
                   .phases = line.phases,
                   .phase_count = line.phase_count};
-        code = text_append(printed, e, "%zu batches\n", t.rows);
-        if (!code)
-            code = render_plot(r, &p, e);
+        text_add(printed, "%zu batches\n", t.rows);
+        code = render_plot(r, &p, e);
     }
     free(lr);
     timeline_free(&line);

@@ -1,5 +1,10 @@
+/* Predictions on their pictures, row by row of pred.tsv. With --images a picture is the file and the boxes are those in
+ * its own pixels; with --cache it is the square that the network saw and the boxes are those of the frame columns. The
+ * truth, when annotations are given, is the image's largest object, moved into the same pixels.
+ */
 #include "render/render.h"
 
+#include "base/file.h"
 #include "image/cache.h"
 #include "render/draw.h"
 #include "render/figure.h"
@@ -35,10 +40,10 @@ static int load_square(const grid *g, const pred_row *row, picture *p, error *e)
 
 static int load_own(const grid *g, const pred_row *row, picture *p, error *e)
 {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s", g->r->images, row->file_name) >= (int)sizeof path)
-        return fail(e, ERR_INPUT, "%s: the folder's name is too long", g->r->images);
-    return picture_load(p, path, NULL, e);
+    char *path = path_join(g->r->images, row->file_name, e);
+    int code = path ? picture_load(p, path, NULL, e) : ERR_SYSTEM;
+    free(path);
+    return code;
 }
 
 /* The annotated largest object as a mark in the panel's pixels; false when there is none. */
@@ -59,20 +64,18 @@ static bool truth_mark(const grid *g, const pred_row *row, draw_mark *mark)
     return true;
 }
 
-static int print_row(text_buffer *printed, const pred_row *row, const box_real *b, error *e)
+static void print_row(text_buffer *printed, const pred_row *row, const box_real *b)
 {
-    int code = text_append(printed, e, "%s", row->file_name);
-    if (!code && row->category)
-        code = text_append(printed, e, " %s", row->category);
-    if (!code && b) {
+    text_add(printed, row->category ? "%s %s" : "%s", row->file_name, row->category);
+    if (b) {
         box_xywh x = box_to_xywh(*b);
-        code = text_append(printed, e, " (%.2f,%.2f,%.2f,%.2f)", x.x, x.y, x.width, x.height);
+        text_add(printed, " (%.2f,%.2f,%.2f,%.2f)", x.x, x.y, x.width, x.height);
     }
-    return code ? code : text_append(printed, e, "\n");
+    text_add(printed, "\n");
 }
 
-static int draw_panel(figure *f, const grid *g, figure_rect cell, const pred_row *row, text_buffer *printed,
-                      error *e)
+static int draw_prediction(figure *f, const grid *g, figure_rect cell, const pred_row *row,
+                           text_buffer *printed, error *e)
 {
     picture p = {0};
     int code = g->cache ? load_square(g, row, &p, e) : load_own(g, row, &p, e);
@@ -88,8 +91,7 @@ static int draw_panel(figure *f, const grid *g, figure_rect cell, const pred_row
     if (!code)
         code =
             draw_marks(f, view, marks, count, g->r->label_size > 0 ? g->r->label_size : DRAW_LABEL_POINTS, e);
-    if (!code)
-        code = print_row(printed, row, b, e);
+    print_row(printed, row, b);
     picture_free(&p);
     return code;
 }
@@ -113,8 +115,8 @@ static int draw_grid(const grid *g, text_buffer *printed, error *e)
         figure_text(&f, f.width / 2.0, f.height - 9, ALIGN_CENTRE, "white: predicted, green: annotated");
     }
     for (size_t i = 0; i < cells && i < count && !code; i++)
-        code = draw_panel(&f, g, figure_cell(area, rows, columns, (int)i, 10), &g->pred.rows[first + i],
-                          printed, e);
+        code = draw_prediction(&f, g, figure_cell(area, rows, columns, (int)i, 10), &g->pred.rows[first + i],
+                               printed, e);
     if (!code)
         code = render_save(&f, r, e);
     figure_close(&f);

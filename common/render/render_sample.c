@@ -1,3 +1,7 @@
+/* A picture of the cache as the network sees it: once as it validates, or several times as it trains, each time
+ * augmented by other random numbers. The pictures come from the sampler that feeds trainings, so that what is drawn is
+ * what is learnt. subject_open finds the picture and its largest object; the two kinds differ in what they make of it.
+ */
 #include "render/render.h"
 
 #include "image/augment.h"
@@ -101,12 +105,12 @@ static int subject_open(subject *s, const render_request *r, error *e)
     return r->anno ? subject_truth(s, e) : 0;
 }
 
-static int print_subject(const subject *s, text_buffer *printed, error *e)
+static void print_subject(const subject *s, text_buffer *printed)
 {
-    return text_append(printed, e, "%s\n(%d,%d,3)\n", s->scaled.name, s->size, s->size);
+    text_add(printed, "%s\n(%d,%d,3)\n", s->scaled.name, s->size, s->size);
 }
 
-static int draw_panel(figure *f, figure_rect cell, const subject *s, const draw_mark *mark, error *e)
+static int draw_square(figure *f, figure_rect cell, const subject *s, const draw_mark *mark, error *e)
 {
     picture p = {0};
     draw_view view = draw_place(cell, s->size, s->size);
@@ -127,11 +131,11 @@ static draw_mark mark_of(const float corners[4], const char *label)
 }
 
 /* "(x,y,width,height)" without a newline. */
-static int print_box(text_buffer *printed, const float corners[4], error *e)
+static void print_box(text_buffer *printed, const float corners[4])
 {
     box_xywh b = box_to_xywh(
         (box_real){(double)corners[0], (double)corners[1], (double)corners[2], (double)corners[3]});
-    return text_append(printed, e, "(%.0f,%.0f,%.0f,%.0f)", b.x, b.y, b.width, b.height);
+    text_add(printed, "(%.0f,%.0f,%.0f,%.0f)", b.x, b.y, b.width, b.height);
 }
 
 static pixel_box raw_box(const subject *s)
@@ -149,20 +153,17 @@ static int draw_sample(const subject *s, text_buffer *printed, error *e)
     figure f = {0};
     int code =
         sample_make(s->sampler, &s->scaled, NULL, NULL, s->largest ? &raw : NULL, s->pixels, corners, e);
-    if (!code)
-        code = print_subject(s, printed, e);
-    if (!code && s->largest) {
-        code = print_box(printed, corners, e);
-        if (!code)
-            code =
-                text_append(printed, e, " %s\ny1 x1 y2 x2: %.0f %.0f %.0f %.0f\n", s->largest->category,
-                            (double)corners[0], (double)corners[1], (double)corners[2], (double)corners[3]);
+    print_subject(s, printed);
+    if (s->largest) {
+        print_box(printed, corners);
+        text_add(printed, " %s\ny1 x1 y2 x2: %.0f %.0f %.0f %.0f\n", s->largest->category, (double)corners[0],
+                 (double)corners[1], (double)corners[2], (double)corners[3]);
     }
     if (!code)
         code = render_open(&f, s->r, 7.5, 4.5, e);
     if (!code) {
         draw_mark mark = mark_of(corners, s->largest ? s->largest->category : NULL);
-        code = draw_panel(&f, figure_inside(&f, 8), s, s->largest ? &mark : NULL, e);
+        code = draw_square(&f, figure_inside(&f, 8), s, s->largest ? &mark : NULL, e);
     }
     if (!code)
         code = render_save(&f, s->r, e);
@@ -210,7 +211,7 @@ static int augments_of(const render_request *r, augment_list *list, error *e)
 {
     static const char *const lesson[] = {"flip=0.5", "rotate=30,0.75", "lighting=0.1,0.1"};
     const char *const *items = r->augment_count ? r->augments : lesson;
-    size_t count = r->augment_count ? r->augment_count : sizeof lesson / sizeof *lesson;
+    size_t count = r->augment_count ? r->augment_count : COUNT(lesson);
     int code = 0;
     *list = (augment_list){0};
     for (size_t i = 0; i < count && !code; i++)
@@ -219,17 +220,16 @@ static int augments_of(const render_request *r, augment_list *list, error *e)
 }
 
 /* What was done, behind the box: " flip rotate 12.34". */
-static int print_states(text_buffer *printed, const augment_list *list, const augment_state *states, error *e)
+static void print_states(text_buffer *printed, const augment_list *list, const augment_state *states)
 {
-    int code = 0;
-    for (int i = 0; i < list->count && !code; i++)
+    for (int i = 0; i < list->count; i++)
         if (list->items[i].kind == AUGMENT_LIGHTING)
-            code = text_append(printed, e, " lighting %+.3f x%.3f", states[i].brightness, states[i].contrast);
+            text_add(printed, " lighting %+.3f x%.3f", states[i].brightness, states[i].contrast);
         else if (states[i].taken && list->items[i].kind == AUGMENT_ROTATE)
-            code = text_append(printed, e, " rotate %+.2f", states[i].angle);
+            text_add(printed, " rotate %+.2f", states[i].angle);
         else if (states[i].taken)
-            code = text_append(printed, e, " %s", augment_name(list->items[i].kind));
-    return code ? code : text_append(printed, e, "\n");
+            text_add(printed, " %s", augment_name(list->items[i].kind));
+    text_add(printed, "\n");
 }
 
 static int draw_augmented(const subject *s, figure *f, figure_rect cell, const augment_list *list,
@@ -250,10 +250,10 @@ static int draw_augmented(const subject *s, figure *f, figure_rect cell, const a
         corners[3] = (float)raw.x2;
     }
     draw_mark mark = mark_of(corners, NULL);
-    code = draw_panel(f, cell, s, &mark, e);
-    if (!code)
-        code = print_box(printed, corners, e);
-    return code ? code : print_states(printed, list, states, e);
+    code = draw_square(f, cell, s, &mark, e);
+    print_box(printed, corners);
+    print_states(printed, list, states);
+    return code;
 }
 
 int render_augment(const render_request *r, text_buffer *printed, error *e)
@@ -265,15 +265,15 @@ int render_augment(const render_request *r, text_buffer *printed, error *e)
     int code = augments_of(r, &list, e);
     if (!code)
         code = subject_open(&s, r, e);
-    if (!code)
-        code = print_subject(&s, printed, e);
-    if (!code)
+    if (!code) {
+        print_subject(&s, printed);
         code = render_open(&f, r, 9, 9, e);
+    }
     for (int i = 0; i < rows * columns && !code; i++)
         code = draw_augmented(&s, &f, figure_cell(figure_inside(&f, 10), rows, columns, i, 10), &list,
                               (uint32_t)i, printed, e);
     if (!code && r->leave_boxes && (s.largest->box.y1 >= s.size || s.largest->box.x1 >= s.size))
-        code = text_append(printed, e, "the boxes lie outside of the square\n");
+        text_add(printed, "the boxes lie outside of the square\n");
     if (!code)
         code = render_save(&f, r, e);
     figure_close(&f);

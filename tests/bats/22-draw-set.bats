@@ -160,13 +160,13 @@ alike() {
     [ -d "$out/photos" ]
     rm -r "$out"
     echo text >"$out"
-    refused 2 "out: is there and no folder" /none "$BIN/draw-set" -o "$out"
+    refused 2 "out: is there and is not a folder" /none "$BIN/draw-set" -o "$out"
     assert_equal "$(cat "$out")" text
     rm "$out"
     "$BIN/draw-set" --pictures 4 --size 32 -o "$out"
     for stranger in mine.txt JPEGImages/000005.jpg Annotations/photo.xml ImageSets/Main/mine.txt; do
         echo mine >"$out/$stranger"
-        refused 2 "out${stranger:+/}$stranger is no drawing of this set: move it away or name another folder" /none \
+        refused 2 "out${stranger:+/}$stranger: is not a drawing of this set: move it away or name another folder" /none \
             "$BIN/draw-set" --pictures 2 -o "$out"
         assert_equal "$(cat "$out/$stranger")" mine
         rm "$out/$stranger"

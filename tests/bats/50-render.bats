@@ -104,13 +104,22 @@ rates 1e-08 to 0.0001, the lowest loss 4.25 at 0.0001"
     assert_equal "$(png_size l.png)" "750 450"
 }
 
-@test "the learning-rate curve of 25 points shows 9, or 18 with 5 and 1" {
-    { printf 'batch\tlr\tloss\tsmoothed\n'; for k in $(seq 25); do printf '%d\t%de-4\t2\t2\n' "$k" "$k"; done; } >lr.tsv
-    run "$BIN/render" --kind lr-find --lr lr.tsv -o l.png
+@test "a learning-rate curve is shown without the points that --skip and --skip-end leave out, and one more" {
+    { printf 'batch\tlr\tloss\tsmoothed\n'; for k in $(seq 32); do printf '%d\t%de-4\t2\t2\n' "$k" "$k"; done; } >32.tsv
+    head -n 26 32.tsv >25.tsv
+    head -n 28 32.tsv >27.tsv
+    run "$BIN/render" --kind lr-find --lr 25.tsv -o l.png
     assert_line --index 0 "9 of 25 points"
     assert_line --index 1 "rates 0.0011 to 0.0019, the lowest loss 2 at 0.0011"
-    run "$BIN/render" --kind lr-find --lr lr.tsv --skip 5 --skip-end 1 -o l.png
+    run "$BIN/render" --kind lr-find --lr 25.tsv --skip 5 --skip-end 1 -o l.png
     assert_line --index 0 "18 of 25 points"
+    assert_line --index 1 "rates 0.0006 to 0.0023, the lowest loss 2 at 0.0006"
+    run "$BIN/render" --kind lr-find --lr 27.tsv --skip 1 -o l.png
+    assert_line --index 0 "20 of 27 points"
+    assert_line --index 1 "rates 0.0002 to 0.0021, the lowest loss 2 at 0.0002"
+    run "$BIN/render" --kind lr-find --lr 32.tsv --skip 0 -o l.png
+    assert_line --index 0 "26 of 32 points"
+    assert_line --index 1 "rates 0.0001 to 0.0026, the lowest loss 2 at 0.0001"
 }
 
 @test "a learning-rate curve that is too short to trim is drawn whole" {

@@ -1,4 +1,4 @@
-/* Unit tests of figures, boxes, labels and plots (common/image/figure, draw, plot). */
+/* Unit tests of figures, boxes, labels and plots (common/render). */
 #include "render/draw.h"
 #include "render/figure.h"
 #include "render/plot.h"
@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -34,6 +35,15 @@ static picture plain(int width, int height, uint8_t red, uint8_t green, uint8_t 
     return p;
 }
 
+/* The pixel at (x, y) as 0xRRGGBB. */
+static unsigned pixel_at(const figure *f, int x, int y)
+{
+    cairo_surface_flush(f->surface);
+    const unsigned char *row =
+        cairo_image_surface_get_data(f->surface) + (ptrdiff_t)y * cairo_image_surface_get_stride(f->surface);
+    return ((const uint32_t *)(const void *)row)[x] & 0xffffff;
+}
+
 static void test_figure(void)
 {
     TEST("a figure of 7.5 x 4.5 inches has 750 x 450 white pixels")
@@ -42,7 +52,7 @@ static void test_figure(void)
         error e = {0};
         CHECK(figure_open(&f, 7.5, 4.5, &e) == 0, "%s", e.text);
         CHECK(f.width == 750 && f.height == 450, "%d x %d", f.width, f.height);
-        CHECK(figure_pixel(&f, 0, 0) == 0xffffff && figure_pixel(&f, 749, 449) == 0xffffff, "not white");
+        CHECK(pixel_at(&f, 0, 0) == 0xffffff && pixel_at(&f, 749, 449) == 0xffffff, "not white");
         figure_close(&f);
     }
     TEST("impossible sizes are refused")
@@ -76,7 +86,7 @@ static void test_figure(void)
         cairo_fill(f.cr);
         CHECK(figure_trim(&f, 4, &e) == 0, "%s", e.text);
         CHECK(f.width == 28 && f.height == 18, "%d x %d", f.width, f.height);
-        CHECK(figure_pixel(&f, 4, 4) == 0 && figure_pixel(&f, 3, 4) == 0xffffff, "moved");
+        CHECK(pixel_at(&f, 4, 4) == 0 && pixel_at(&f, 3, 4) == 0xffffff, "moved");
         figure_close(&f);
     }
     TEST("text is cut to the width and hostile bytes become question marks")
@@ -129,16 +139,16 @@ static void test_boxes(void)
         const int at[][2] = {{51, 130}, {231, 130}, {140, 71}, {140, 191}};
         for (int i = 0; i < 4; i++) {
             int x = at[i][0], y = at[i][1], dx = i < 2, dy = i >= 2;
-            CHECK(figure_pixel(&f, x, y) == 0xffffff, "line %d: %06x", i, figure_pixel(&f, x, y));
+            CHECK(pixel_at(&f, x, y) == 0xffffff, "line %d: %06x", i, pixel_at(&f, x, y));
             for (int side = -1; side <= 1; side += 2) {
-                unsigned black = figure_pixel(&f, x + 2 * side * dx, y + 2 * side * dy);
-                unsigned plain_pixel = figure_pixel(&f, x + 4 * side * dx, y + 4 * side * dy);
+                unsigned black = pixel_at(&f, x + 2 * side * dx, y + 2 * side * dy);
+                unsigned plain_pixel = pixel_at(&f, x + 4 * side * dx, y + 4 * side * dy);
                 CHECK(black == 0, "line %d, side %d: %06x", i, side, black);
                 CHECK(plain_pixel == 0x5a5a5a, "line %d, side %d: %06x", i, side, plain_pixel);
             }
         }
-        CHECK(figure_pixel(&f, 140, 130) == 0x5a5a5a, "filled");
-        CHECK(figure_pixel(&f, 10, 5) == 0xffffff, "drawn outside the picture");
+        CHECK(pixel_at(&f, 140, 130) == 0x5a5a5a, "filled");
+        CHECK(pixel_at(&f, 10, 5) == 0xffffff, "drawn outside the picture");
         figure_close(&f);
     }
     TEST("a box around the whole picture and one far outside leave the sheet's border white")
@@ -148,10 +158,10 @@ static void test_boxes(void)
             {.has_box = true, .y1 = -1e200, .x1 = 50, .y2 = 1e200, .x2 = 1e9, .colour = DRAW_WHITE}};
         figure_open_pixels(&f, 340, 260, FIGURE_DPI / 72, &e);
         CHECK(draw_picture(&f, v, &grey, &e) == 0 && draw_marks(&f, v, far, 2, 14, &e) == 0, "%s", e.text);
-        CHECK(figure_pixel(&f, 21, 130) == 0xffffff, "no left line: %06x", figure_pixel(&f, 21, 130));
-        CHECK(figure_pixel(&f, 171, 130) == 0xffffff, "no inner line: %06x", figure_pixel(&f, 171, 130));
+        CHECK(pixel_at(&f, 21, 130) == 0xffffff, "no left line: %06x", pixel_at(&f, 21, 130));
+        CHECK(pixel_at(&f, 171, 130) == 0xffffff, "no inner line: %06x", pixel_at(&f, 171, 130));
         for (int y = 0; y < 260; y++)
-            CHECK(figure_pixel(&f, 10, y) == 0xffffff && figure_pixel(&f, 335, y) == 0xffffff, "row %d", y);
+            CHECK(pixel_at(&f, 10, y) == 0xffffff && pixel_at(&f, 335, y) == 0xffffff, "row %d", y);
         figure_close(&f);
     }
     TEST("the truth is drawn in its own colour")
@@ -160,7 +170,7 @@ static void test_boxes(void)
         figure_open_pixels(&f, 340, 260, FIGURE_DPI / 72, &e);
         draw_picture(&f, v, &grey, &e);
         draw_marks(&f, v, &m, 1, 14, &e);
-        CHECK(figure_pixel(&f, 51, 130) == 0x73ff40, "%06x", figure_pixel(&f, 51, 130));
+        CHECK(pixel_at(&f, 51, 130) == 0x73ff40, "%06x", pixel_at(&f, 51, 130));
         figure_close(&f);
     }
     free(grey.pixels);
@@ -249,7 +259,7 @@ static void test_labels(void)
         CHECK(draw_marks(&f, at, m, 2, 14, &e) == 0, "%s", e.text);
         for (int y = 0; y < 200; y++)
             for (int x = 0; x < 4; x++)
-                CHECK(figure_pixel(&f, x, y) == 0, "%d %d: %06x", x, y, figure_pixel(&f, x, y));
+                CHECK(pixel_at(&f, x, y) == 0, "%d %d: %06x", x, y, pixel_at(&f, x, y));
         figure_close(&f);
         free(black.pixels);
     }
@@ -280,8 +290,8 @@ static void test_labels(void)
         int black = 0, white = 0;
         for (int y = 0; y < 30; y++)
             for (int x = 0; x < 90; x++) {
-                black += figure_pixel(&f, x, y) == 0;
-                white += figure_pixel(&f, x, y) == 0xffffff;
+                black += pixel_at(&f, x, y) == 0;
+                white += pixel_at(&f, x, y) == 0xffffff;
             }
         CHECK(black > 100 && white > 200, "%d black, %d white", black, white);
         figure_close(&f);
@@ -390,7 +400,7 @@ static void test_plots(void)
         int coloured = 0, left = f.width, right = 0, middle = 0;
         for (int py = 0; py < f.height; py++)
             for (int px = 0; px < f.width; px++) {
-                unsigned c = figure_pixel(&f, px, py);
+                unsigned c = pixel_at(&f, px, py);
                 if ((c & 0xff) > (c >> 16) + 60) { /* bluish */
                     coloured++;
                     left = px < left ? px : left;

@@ -121,22 +121,6 @@ static void test_lr_find(void)
         CHECK(lr_find_record(&f, 1.0) && f.best == 1.0, "best %g after the twelfth", f.best);
         CHECK(lr_find_record(&f, 3.9), "3.9 is compared with 0.1");
     }
-    TEST("which of the recorded points a plot shows")
-    {
-        const int wanted[][5] = {/* count, skip, skip_end, first, end */
-                                 {25, 10, 5, 10, 19},
-                                 {25, 5, 1, 5, 23},
-                                 {27, 1, 5, 1, 21},
-                                 {32, 0, 5, 0, 26},
-                                 {5, 10, 5, 10, 10}};
-        for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-            int first, end;
-            const int *w = wanted[i];
-            lr_find_shown(w[0], w[1], w[2], &first, &end);
-            CHECK(first == w[3] && end == w[4], "%d points, skip %d and %d: %d up to %d", w[0], w[1], w[2],
-                  first, end);
-        }
-    }
 }
 
 static void test_smooth(void)
