@@ -120,7 +120,7 @@ $(device_users): override CPPFLAGS += -DDEVICE_BUILD='"$(device_build)"'
 $(device_users): $(BUILD)/.device
 
 # For every GPU that this nvcc knows; the same whatever compiles the rest.
-build/cuda/%.o: common/device/%.cu $(wildcard common/device/kernels*.h) $(BUILD)/.cuda
+build/cuda/%.o: common/device/%.cu $(wildcard common/device/kernels*.h common/graph/graph.h) $(BUILD)/.cuda
 	$(call say,NVCC)
 	$(Q)$(word 2,$(cuda)) -Icommon -O3 -t 0 $$(scripts/cuda --codes $(word 2,$(cuda))) \
 	  -Xcompiler -fPIC,-fvisibility=hidden -c -o $@ $<

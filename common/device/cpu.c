@@ -202,7 +202,7 @@ static void fold_batchnorm(cpu_model *m, const param *weights, const node *bn, f
                 *var = m->params + params[bn->params[3]].offset;
     size_t each = weights->count / (size_t)weights->shape[0];
     for (int k = 0; k < weights->shape[0]; k++) {
-        double scale = (double)weight[k] / sqrt((double)var[k] + 1e-5);
+        double scale = (double)weight[k] / sqrt((double)var[k] + BATCHNORM_EPS);
         bias[k] = (float)((double)shift[k] - (double)mean[k] * scale);
         const float *from = m->params + weights->offset + (size_t)k * each;
         float *to = m->fold + (size_t)k * each;

@@ -14,46 +14,28 @@ typedef enum spent_part {
     SPENT_PARTS
 } spent_part;
 
-typedef struct step {
-    step_kind kind;
-    bool backward;
-    int node;                      /* the graph's node: parameters and shapes */
-    int value;                     /* forward: the node whose value is made (the end of the chain) */
-    int source;                    /* forward: the node whose value is read */
-    int addend;                    /* forward: the node whose value is added, or NONE */
-    int in, add, out;              /* buffers of those values */
-    int gradient[2];               /* backward: buffers with the gradient of `out`; the second may be NONE */
-    int in_gradient, add_gradient; /* backward: buffers that receive gradients, or NONE */
-    int extra; /* buffer for what forward tells backward: pooling's workspace, positions of maxima */
-    bool relu;
-    bool stored; /* batch norm: running statistics instead of the batch's */
-    bool flat;   /* makes (backward: reads the gradient of) a flat value */
-    /* A convolution can gather the sums of the batch norm behind it (forward) or in front of it (backward).
-     */
-    int norm;           /* convolution: the forward step of that batch norm, or NONE */
-    int norm_x, norm_y; /* backward: buffers with that batch norm's input and, with a ReLU, output, or NONE */
-    bool sums_forward;  /* batch norm: its sums are gathered so */
-    bool sums_backward; /* likewise; its gradient is summed and masked then */
-    double *sums;       /* batch norm: [2][c] */
-    int folded;         /* batch norm node folded into a convolution, or NONE */
-    conv *conv;         /* forward steps own these; the backward step refers to the same */
+/* What only a CPU's steps have; NULL or 0 where it does not apply. */
+typedef struct cpu_work {
+    conv *conv;
     packed *packed_forward, *packed_backward;
     onednn_pool *pool;
     float *mean, *inverse_std; /* batch norm: statistics of this pass */
-} step;
+    double *sums;              /* batch norm: [2][c], gathered by the convolution beside it */
+} cpu_work;
 
 typedef struct cpu_plan {
     plan base;
-    step *steps;
-    size_t step_count, step_capacity;
-    int forward_steps;
-    buffer_list buffers; /* in floats */
-    int output_buffer, output_gradient;
+    schedule s;          /* buffers in floats; in bf16 the blocked values take half a float an element */
     uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
     int bn_channels;     /* the widest batch norm */
     size_t scratch_floats;
     double (*seconds)[SPENT_PARTS]; /* of each step, or NULL: not timed */
     bool processor_time;
 } cpu_plan;
+
+static inline cpu_work *cpu_work_of(const step *s)
+{
+    return s->work;
+}
 
 #endif

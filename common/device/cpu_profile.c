@@ -17,7 +17,7 @@ int cpu_profile_start(plan *base, bool processor_time, error *e)
     cpu_plan *p = (cpu_plan *)base;
     p->processor_time = processor_time;
     free(p->seconds);
-    p->seconds = mem_zero(p->step_count, sizeof *p->seconds, "a profile", e);
+    p->seconds = mem_zero(p->s.count, sizeof *p->seconds, "a profile", e);
     return p->seconds ? 0 : ERR_SYSTEM;
 }
 
@@ -53,19 +53,17 @@ static const char *kind_name(step_kind kind)
 bool cpu_profile_row(const plan *base, int index, profile_row *row)
 {
     const cpu_plan *p = (const cpu_plan *)base;
-    if (!p->seconds || index < 0 || (size_t)index >= p->step_count)
+    if (!p->seconds || index < 0 || (size_t)index >= p->s.count)
         return false;
-    const step *s = &p->steps[index];
+    const step *s = &p->s.steps[index];
     const graph *g = base->model->graph;
-    *row = (profile_row){.kind = kind_name(s->kind),
-                         .node = s->node == NONE ? NULL : &g->nodes[s->node],
-                         .backward = s->backward,
-                         .algorithm = ""};
+    *row = (profile_row){
+        .kind = kind_name(s->kind), .node = &g->nodes[s->node], .backward = s->backward, .algorithm = ""};
     if (s->kind == STEP_CONV) {
         const node *x = row->node;
         const double flops =
             2.0 * base->options.batch * x->c * x->h * x->w * g->nodes[x->inputs[0]].c * x->kernel * x->kernel;
-        row->algorithm = conv_is_winograd(s->conv) ? "winograd" : "direct";
+        row->algorithm = conv_is_winograd(cpu_work_of(s)->conv) ? "winograd" : "direct";
         row->flops = !s->backward || s->in_gradient != NONE ? flops : 0;
         row->weights_flops = s->backward ? flops : 0;
     }

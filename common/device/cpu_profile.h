@@ -6,7 +6,7 @@
 
 typedef struct profile_row {
     const char *kind; /* "conv", "batchnorm", ... */
-    const node *node; /* NULL: none (sums of gradients) */
+    const node *node; /* sums of gradients: whose value it is */
     bool backward;
     const char *algorithm;       /* convolutions: "winograd", "direct"; else "" */
     double flops, weights_flops; /* of a direct convolution: forward or backward data; backward weights */

@@ -1,11 +1,17 @@
-/* cpu_run.c - runs the steps of a plan: one case for each kind of step, forward and backward. */
+/* cpu_run.c - runs the steps of a CPU's plan: one case for each kind of step, forward and backward.
+ *
+ * A step names buffers by number; they lie in the model's arena, which all plans of the model share. Blocked values
+ * go to the kernels for the plan's precision, flat ones to those for fp32. With a profile (cpu_profile.h) the time
+ * of each step is added up. An evaluation plan can be cut in two where one buffer leads from the frozen groups to
+ * the others (plan_features).
+ */
 #include "device/cpu_profile.h"
 
 #include "base/random.h"
 
 #include <string.h>
 
-typedef struct run {
+typedef struct cpu_run {
     cpu_plan *p;
     cpu_model *m;
     const graph *g;
@@ -14,9 +20,9 @@ typedef struct run {
     const float *input;
     double *seconds; /* of the present step, by spent_part; NULL: not timed */
     error *e;
-} run;
+} cpu_run;
 
-static double now(const run *r)
+static double now(const cpu_run *r)
 {
     if (!r->seconds)
         return 0;
@@ -24,28 +30,28 @@ static double now(const run *r)
 }
 
 /* Adds the time since `start` to a part of the present step. */
-static void spend(const run *r, spent_part part, double start)
+static void spend(const cpu_run *r, spent_part part, double start)
 {
     if (r->seconds)
         r->seconds[part] += now(r) - start;
 }
 
-static float *at(const run *r, int which)
+static float *at(const cpu_run *r, int which)
 {
-    return which == NONE ? NULL : r->m->arena + r->p->buffers.items[which].offset;
+    return which == NONE ? NULL : r->m->arena + r->p->s.buffers.items[which].offset;
 }
 
-static float *param_of(const run *r, const node *x, int which)
+static float *param_of(const cpu_run *r, const node *x, int which)
 {
     return r->m->params + r->g->params[x->params[which]].offset;
 }
 
-static float *gradient_of(const run *r, const node *x, int which)
+static float *gradient_of(const cpu_run *r, const node *x, int which)
 {
     return r->m->gradients + r->g->params[x->params[which]].offset;
 }
 
-static batchnorm batchnorm_of(const run *r, const step *s)
+static batchnorm batchnorm_of(const cpu_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     return (batchnorm){.n = r->p->base.options.batch,
@@ -54,216 +60,237 @@ static batchnorm batchnorm_of(const run *r, const step *s)
                        .flat = s->flat,
                        .stored = s->stored,
                        .relu = s->relu,
-                       .eps = 1e-5f,
-                       .momentum = 0.1f,
+                       .eps = (float)BATCHNORM_EPS,
+                       .momentum = (float)BATCHNORM_MOMENTUM,
                        .weight = param_of(r, x, 0),
                        .bias = param_of(r, x, 1),
                        .running_mean = param_of(r, x, 2),
                        .running_var = param_of(r, x, 3),
-                       .mean = s->mean,
-                       .inverse_std = s->inverse_std,
-                       .sums = (s->backward ? s->sums_backward : s->sums_forward) ? s->sums : NULL,
+                       .mean = cpu_work_of(s)->mean,
+                       .inverse_std = cpu_work_of(s)->inverse_std,
+                       .sums =
+                           (s->backward ? s->sums_backward : s->sums_forward) ? cpu_work_of(s)->sums : NULL,
                        .partial = r->m->scratch,
                        .threads = r->threads};
 }
 
 /* What convolution step s gathers for its batch norm. */
-static conv_sums sums_of(const run *r, const step *s)
+static conv_sums sums_of(const cpu_run *r, const step *s)
 {
-    const step *norm = &r->p->steps[s->norm];
+    const step *norm = &r->p->s.steps[s->norm];
     const node *x = &r->g->nodes[norm->node];
     if (!s->backward)
-        return (conv_sums){.sums = norm->sums, .center = param_of(r, x, 2)};
-    return (conv_sums){.sums = norm->sums,
-                       .center = norm->mean,
+        return (conv_sums){.sums = cpu_work_of(norm)->sums, .center = param_of(r, x, 2)};
+    return (conv_sums){.sums = cpu_work_of(norm)->sums,
+                       .center = cpu_work_of(norm)->mean,
                        .add = at(r, s->add),
                        .mask = at(r, s->norm_y),
                        .x = at(r, s->norm_x)};
 }
 
 /* The kernels for elementwise steps on what s makes. */
-static const cpu_kernels *kernels_of(const run *r, const step *s)
+static const cpu_kernels *kernels_of(const cpu_run *r, const step *s)
 {
     return s->flat ? r->k : r->blocked;
 }
 
 /* Elements of a buffer of step s, the padding behind them included. */
-static size_t elements(const run *r, const step *s, int which)
+static size_t elements(const cpu_run *r, const step *s, int which)
 {
-    const size_t floats = r->p->buffers.items[which].size;
+    const size_t floats = r->p->s.buffers.items[which].size;
     return cpu_of(&r->m->base)->bf16 && !s->flat ? floats * 2 : floats;
 }
 
-static size_t bytes_of(const run *r, int which)
+static size_t bytes_of(const cpu_run *r, int which)
 {
-    return r->p->buffers.items[which].size * sizeof(float);
+    return r->p->s.buffers.items[which].size * sizeof(float);
 }
 
-static int pack(const run *r, const step *s, packed *slot, conv_pass pass, int folded)
+static int pack(const cpu_run *r, const step *s, packed *slot, conv_pass pass, int folded)
 {
     const double start = now(r);
-    int code = cpu_model_pack(r->m, slot, s->conv, pass, folded, r->e);
+    int code = cpu_model_pack(r->m, slot, cpu_work_of(s)->conv, pass, folded, r->e);
     spend(r, SPENT_PACK, start);
     return code;
 }
 
-static int run_forward(const run *r, const step *s)
+static int forward_conv(const cpu_run *r, const step *s)
 {
+    const cpu_work *k = s->work;
+    const float *bias = s->folded == NONE ? NULL : k->packed_forward->bias;
+    conv_sums sums;
+    if (s->norm != NONE)
+        sums = sums_of(r, s);
+    int code = pack(r, s, k->packed_forward, CONV_FORWARD, s->folded);
+    return code ? code
+                : conv_forward(k->conv, at(r, s->in), k->packed_forward->data, bias, at(r, s->add),
+                               at(r, s->out), s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
+}
+
+static int backward_conv(const cpu_run *r, const step *s)
+{
+    const cpu_work *k = s->work;
     const node *x = &r->g->nodes[s->node];
-    int batch = r->p->base.options.batch, hw = x->h * x->w;
-    switch (s->kind) {
-    case STEP_NORMALIZE:
-        r->blocked->normalize(r->input, batch, hw, r->g->mean, r->g->std, at(r, s->out), r->threads);
-        return 0;
-    case STEP_CONV: {
-        int code = pack(r, s, s->packed_forward, CONV_FORWARD, s->folded);
-        const float *bias = s->folded == NONE ? NULL : s->packed_forward->bias;
+    const float *gradient = at(r, s->gradient[0]);
+    int code = 0;
+    if (s->in_gradient != NONE) {
+        code = pack(r, s, k->packed_backward, CONV_BACKWARD_DATA, NONE);
         conv_sums sums;
         if (s->norm != NONE)
             sums = sums_of(r, s);
-        return code ? code
-                    : conv_forward(s->conv, at(r, s->in), s->packed_forward->data, bias, at(r, s->add),
-                                   at(r, s->out), s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
+        if (!code)
+            code = conv_backward_data(k->conv, gradient, k->packed_backward->data, at(r, s->in_gradient),
+                                      s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
     }
+    const double start = now(r);
+    if (!code)
+        code =
+            conv_backward_weights(k->conv, at(r, s->in), gradient, gradient_of(r, x, 0), r->m->scratch, r->e);
+    spend(r, SPENT_WEIGHTS, start);
+    return code;
+}
+
+static int forward_linear(const cpu_run *r, const step *s)
+{
+    const node *x = &r->g->nodes[s->node];
+    const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
+    int code = onednn_matmul(false, true, batch, x->c, inputs, at(r, s->in), param_of(r, x, 0), false,
+                             at(r, s->out), r->e);
+    if (!code)
+        r->k->add_bias(at(r, s->out), param_of(r, x, 1), batch, x->c, r->threads);
+    return code;
+}
+
+static int backward_linear(const cpu_run *r, const step *s)
+{
+    const node *x = &r->g->nodes[s->node];
+    const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
+    const float *gradient = at(r, s->gradient[0]);
+    int code = onednn_matmul(true, false, x->c, inputs, batch, gradient, at(r, s->in), false,
+                             gradient_of(r, x, 0), r->e);
+    r->k->bias_gradient(gradient, gradient_of(r, x, 1), batch, x->c);
+    if (!code && s->in_gradient != NONE)
+        code = onednn_matmul(false, false, batch, inputs, x->c, gradient, param_of(r, x, 0), false,
+                             at(r, s->in_gradient), r->e);
+    return code;
+}
+
+/* Forward from `in` to `out`, backward from the gradient of `out` to that of `in`: the same mask. */
+static void run_dropout(const cpu_run *r, const step *s, const float *from, float *to)
+{
+    const node *x = &r->g->nodes[s->node];
+    const size_t count = (size_t)r->p->base.options.batch * (size_t)x->c * (size_t)x->h * (size_t)x->w;
+    r->k->dropout(from, to, count, x->p, r->p->seed, PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step,
+                  r->threads);
+}
+
+static int run_forward(const cpu_run *r, const step *s)
+{
+    const node *source = &r->g->nodes[s->source == NONE ? s->node : s->source];
+    const int batch = r->p->base.options.batch, c = source->c, hw = source->h * source->w,
+              threads = r->threads;
+    const cpu_kernels *k = kernels_of(r, s);
+    float *in = at(r, s->in), *out = at(r, s->out);
+    switch (s->kind) {
+    case STEP_NORMALIZE:
+        r->blocked->normalize(r->input, batch, hw, r->g->mean, r->g->std, out, threads);
+        return 0;
+    case STEP_CONV:
+        return forward_conv(r, s);
     case STEP_BATCHNORM: {
         batchnorm b = batchnorm_of(r, s);
-        kernels_of(r, s)->batchnorm_forward(&b, at(r, s->in), at(r, s->add), at(r, s->out));
+        k->batchnorm_forward(&b, in, at(r, s->add), out);
         return 0;
     }
     case STEP_RELU:
-        kernels_of(r, s)->relu_forward(at(r, s->in), at(r, s->out), elements(r, s, s->out), r->threads);
+        k->relu_forward(in, out, elements(r, s, s->out), threads);
         return 0;
     case STEP_ADD:
-        kernels_of(r, s)->add(at(r, s->in), at(r, s->add), at(r, s->out), elements(r, s, s->out), r->threads);
+        k->add(in, at(r, s->add), out, elements(r, s, s->out), threads);
+        return 0;
+    case STEP_MAXPOOL:
+        return onednn_pool_forward(cpu_work_of(s)->pool, in, out, at(r, s->extra), r->e);
+    case STEP_CONCATPOOL:
+        r->blocked->concatpool_forward(in, batch, c, hw, out, (int32_t *)(void *)at(r, s->extra), threads);
+        return 0;
+    case STEP_FLATTEN:
+        r->blocked->flatten(in, batch, c, hw, out, threads);
+        return 0;
+    case STEP_LINEAR:
+        return forward_linear(r, s);
+    case STEP_DROPOUT:
+        run_dropout(r, s, in, out);
         return 0;
     case STEP_SUM: /* backward only */
         return 0;
-    case STEP_MAXPOOL:
-        return onednn_pool_forward(s->pool, at(r, s->in), at(r, s->out), at(r, s->extra), r->e);
-    case STEP_CONCATPOOL: {
-        const node *source = &r->g->nodes[x->inputs[0]];
-        r->blocked->concatpool_forward(at(r, s->in), batch, source->c, source->h * source->w, at(r, s->out),
-                                       (int32_t *)(void *)at(r, s->extra), r->threads);
-        return 0;
-    }
-    case STEP_FLATTEN: {
-        const node *source = &r->g->nodes[x->inputs[0]];
-        r->blocked->flatten(at(r, s->in), batch, source->c, source->h * source->w, at(r, s->out), r->threads);
-        return 0;
-    }
-    case STEP_LINEAR: {
-        int inputs = r->g->nodes[x->inputs[0]].c;
-        int code = onednn_matmul(false, true, batch, x->c, inputs, at(r, s->in), param_of(r, x, 0), false,
-                                 at(r, s->out), r->e);
-        if (!code)
-            r->k->add_bias(at(r, s->out), param_of(r, x, 1), batch, x->c, r->threads);
-        return code;
-    }
-    case STEP_DROPOUT:
-        r->k->dropout(at(r, s->in), at(r, s->out), (size_t)batch * (size_t)x->c * (size_t)hw, x->p,
-                      r->p->seed, PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step, r->threads);
-        return 0;
     }
     return 0;
 }
 
-static int run_backward(const run *r, const step *s)
+static int run_backward(const cpu_run *r, const step *s)
 {
-    if (s->kind == STEP_SUM) {
-        kernels_of(r, s)->add(at(r, s->in), at(r, s->add), at(r, s->out), elements(r, s, s->out), r->threads);
-        return 0;
-    }
-    const node *x = &r->g->nodes[s->node];
-    int batch = r->p->base.options.batch;
-    float *gradient = at(r, s->gradient[0]);
+    const node *x = &r->g->nodes[s->node], *source = &r->g->nodes[s->source == NONE ? s->node : s->source];
+    const int batch = r->p->base.options.batch, c = source->c, hw = source->h * source->w,
+              threads = r->threads;
+    const cpu_kernels *k = kernels_of(r, s);
+    float *dy = at(r, s->gradient[0]), *dy1 = at(r, s->gradient[1]), *dx = at(r, s->in_gradient);
     switch (s->kind) {
-    case STEP_CONV: {
-        int code = 0;
-        if (s->in_gradient != NONE) {
-            code = pack(r, s, s->packed_backward, CONV_BACKWARD_DATA, NONE);
-            conv_sums sums;
-            if (s->norm != NONE)
-                sums = sums_of(r, s);
-            if (!code)
-                code = conv_backward_data(s->conv, gradient, s->packed_backward->data, at(r, s->in_gradient),
-                                          s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
-        }
-        const double start = now(r);
-        if (!code)
-            code = conv_backward_weights(s->conv, at(r, s->in), gradient, gradient_of(r, x, 0), r->m->scratch,
-                                         r->e);
-        spend(r, SPENT_WEIGHTS, start);
-        return code;
-    }
+    case STEP_SUM:
+        k->add(dy, dy1, dy, elements(r, s, s->gradient[0]), threads);
+        return 0;
+    case STEP_CONV:
+        return backward_conv(r, s);
     case STEP_BATCHNORM: {
         batchnorm b = batchnorm_of(r, s);
-        kernels_of(r, s)->batchnorm_backward(&b, gradient, at(r, s->gradient[1]), at(r, s->in), at(r, s->out),
-                                             gradient_of(r, x, 0), gradient_of(r, x, 1),
-                                             at(r, s->in_gradient), at(r, s->add_gradient));
+        k->batchnorm_backward(&b, dy, dy1, at(r, s->in), at(r, s->out), gradient_of(r, x, 0),
+                              gradient_of(r, x, 1), dx, at(r, s->add_gradient));
         return 0;
     }
     case STEP_RELU:
-        kernels_of(r, s)->relu_backward(gradient, at(r, s->out), at(r, s->in_gradient),
-                                        elements(r, s, s->in_gradient), r->threads);
+        k->relu_backward(dy, at(r, s->out), dx, elements(r, s, s->in_gradient), threads);
         return 0;
     case STEP_MAXPOOL:
-        return onednn_pool_backward(s->pool, gradient, at(r, s->extra), at(r, s->in_gradient), r->e);
-    case STEP_CONCATPOOL: {
-        const node *source = &r->g->nodes[x->inputs[0]];
-        r->blocked->concatpool_backward(gradient, batch, source->c, source->h * source->w,
-                                        (const int32_t *)(const void *)at(r, s->extra), at(r, s->in_gradient),
-                                        r->threads);
+        return onednn_pool_backward(cpu_work_of(s)->pool, dy, at(r, s->extra), dx, r->e);
+    case STEP_CONCATPOOL:
+        r->blocked->concatpool_backward(dy, batch, c, hw, (const int32_t *)(const void *)at(r, s->extra), dx,
+                                        threads);
         return 0;
-    }
-    case STEP_FLATTEN: {
-        const node *source = &r->g->nodes[x->inputs[0]];
-        r->blocked->unflatten(gradient, batch, source->c, source->h * source->w, at(r, s->in_gradient),
-                              r->threads);
+    case STEP_FLATTEN:
+        r->blocked->unflatten(dy, batch, c, hw, dx, threads);
         return 0;
-    }
-    case STEP_LINEAR: {
-        int inputs = r->g->nodes[x->inputs[0]].c;
-        int code = onednn_matmul(true, false, x->c, inputs, batch, gradient, at(r, s->in), false,
-                                 gradient_of(r, x, 0), r->e);
-        r->k->bias_gradient(gradient, gradient_of(r, x, 1), batch, x->c);
-        if (!code && s->in_gradient != NONE)
-            code = onednn_matmul(false, false, batch, inputs, x->c, gradient, param_of(r, x, 0), false,
-                                 at(r, s->in_gradient), r->e);
-        return code;
-    }
+    case STEP_LINEAR:
+        return backward_linear(r, s);
     case STEP_DROPOUT:
-        r->k->dropout(gradient, at(r, s->in_gradient), (size_t)batch * (size_t)x->c * (size_t)(x->h * x->w),
-                      x->p, r->p->seed, PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step, r->threads);
+        run_dropout(r, s, dy, dx);
         return 0;
     case STEP_ADD:
-        if (s->in_gradient != NONE)
-            memcpy(at(r, s->in_gradient), gradient, bytes_of(r, s->in_gradient));
+        if (dx)
+            memcpy(dx, dy, bytes_of(r, s->in_gradient));
         if (s->add_gradient != NONE)
-            memcpy(at(r, s->add_gradient), gradient, bytes_of(r, s->add_gradient));
+            memcpy(at(r, s->add_gradient), dy, bytes_of(r, s->add_gradient));
         return 0;
     case STEP_NORMALIZE:
-    case STEP_SUM:
         return 0;
     }
     return 0;
 }
 
-static run run_of(cpu_plan *p, const float *input, error *e)
+static cpu_run run_of(cpu_plan *p, const float *input, error *e)
 {
     const cpu_device *d = cpu_of(p->base.model);
-    return (run){.p = p,
-                 .m = (cpu_model *)p->base.model,
-                 .g = p->base.model->graph,
-                 .k = d->kernels,
-                 .blocked = d->blocked,
-                 .threads = d->threads,
-                 .input = input,
-                 .e = e};
+    return (cpu_run){.p = p,
+                     .m = (cpu_model *)p->base.model,
+                     .g = p->base.model->graph,
+                     .k = d->kernels,
+                     .blocked = d->blocked,
+                     .threads = d->threads,
+                     .input = input,
+                     .e = e};
 }
 
-static int run_step(run *r, size_t index)
+static int run_step(cpu_run *r, size_t index)
 {
-    const step *s = &r->p->steps[index];
+    const step *s = &r->p->s.steps[index];
     r->seconds = r->p->seconds ? r->p->seconds[index] : NULL;
     const double start = now(r);
     int code = s->backward ? run_backward(r, s) : run_forward(r, s);
@@ -271,7 +298,7 @@ static int run_step(run *r, size_t index)
     return code;
 }
 
-static int run_steps(run *r, int first, int end)
+static int run_steps(cpu_run *r, int first, int end)
 {
     for (int i = first; i < end; i++) {
         int code = run_step(r, (size_t)i);
@@ -281,9 +308,9 @@ static int run_steps(run *r, int first, int end)
     return 0;
 }
 
-static void copy_output(const run *r, float *output)
+static void copy_output(const cpu_run *r, float *output)
 {
-    memcpy(output, at(r, r->p->output_buffer),
+    memcpy(output, at(r, r->p->s.output),
            (size_t)r->p->base.options.batch * (size_t)r->g->outputs * sizeof *output);
 }
 
@@ -293,9 +320,9 @@ int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t ste
     cpu_plan *p = (cpu_plan *)base;
     p->seed = seed;
     p->step = step_number;
-    run r = run_of(p, input, e);
+    cpu_run r = run_of(p, input, e);
     r.m->active = base;
-    int code = run_steps(&r, 0, p->forward_steps);
+    int code = run_steps(&r, 0, p->s.forward_steps);
     if (code)
         return code;
     if (base->options.training) /* running statistics moved */
@@ -316,18 +343,18 @@ static cut cut_at(const cpu_plan *p, int first_group)
     const node *nodes = p->base.model->graph->nodes;
     const cut none = {NONE, NONE};
     cut c = none;
-    for (int i = 0; i < p->forward_steps; i++) {
-        bool behind = nodes[p->steps[i].value].group >= first_group;
+    for (int i = 0; i < p->s.forward_steps; i++) {
+        bool behind = nodes[p->s.steps[i].value].group >= first_group;
         if (behind && c.step == NONE)
             c.step = i;
-        if (behind != (c.step != NONE) || (behind && nodes[p->steps[i].node].group < first_group))
+        if (behind != (c.step != NONE) || (behind && nodes[p->s.steps[i].node].group < first_group))
             return none;
     }
     if (p->base.options.training || c.step <= 0)
         return none;
-    for (size_t i = 0; i < p->buffers.count; i++)
-        if (p->buffers.items[i].first >= 0 && p->buffers.items[i].first < c.step &&
-            p->buffers.items[i].last >= c.step) {
+    for (size_t i = 0; i < p->s.buffers.count; i++)
+        if (p->s.buffers.items[i].first >= 0 && p->s.buffers.items[i].first < c.step &&
+            p->s.buffers.items[i].last >= c.step) {
             if (c.buffer != NONE)
                 return none;
             c.buffer = (int)i;
@@ -339,7 +366,7 @@ size_t cpu_plan_feature_floats(const plan *base, int first_group)
 {
     const cpu_plan *p = (const cpu_plan *)base;
     const cut c = cut_at(p, first_group);
-    return c.step == NONE ? 0 : p->buffers.items[c.buffer].size;
+    return c.step == NONE ? 0 : p->s.buffers.items[c.buffer].size;
 }
 
 int cpu_plan_features(plan *base, int first_group, const float *input, float *features, error *e)
@@ -347,8 +374,8 @@ int cpu_plan_features(plan *base, int first_group, const float *input, float *fe
     cpu_plan *p = (cpu_plan *)base;
     const cut c = cut_at(p, first_group);
     if (c.step == NONE)
-        return fail(e, ERR_SYSTEM, "cpu device: this plan can't be cut in two");
-    run r = run_of(p, input, e);
+        return fail(e, ERR_SYSTEM, "cpu device: this plan cannot be cut in two");
+    cpu_run r = run_of(p, input, e);
     r.m->active = base;
     int code = run_steps(&r, 0, c.step);
     if (!code)
@@ -361,11 +388,11 @@ int cpu_plan_forward_features(plan *base, int first_group, const float *features
     cpu_plan *p = (cpu_plan *)base;
     const cut c = cut_at(p, first_group);
     if (c.step == NONE)
-        return fail(e, ERR_SYSTEM, "cpu device: this plan can't be cut in two");
-    run r = run_of(p, NULL, e);
+        return fail(e, ERR_SYSTEM, "cpu device: this plan cannot be cut in two");
+    cpu_run r = run_of(p, NULL, e);
     r.m->active = base;
     memcpy(at(&r, c.buffer), features, bytes_of(&r, c.buffer));
-    int code = run_steps(&r, c.step, p->forward_steps);
+    int code = run_steps(&r, c.step, p->s.forward_steps);
     if (!code)
         copy_output(&r, output);
     return code;
@@ -374,11 +401,11 @@ int cpu_plan_forward_features(plan *base, int first_group, const float *features
 int cpu_plan_backward(plan *base, const float *output_gradient, error *e)
 {
     cpu_plan *p = (cpu_plan *)base;
-    run r = run_of(p, NULL, e);
+    cpu_run r = run_of(p, NULL, e);
     if (!base->options.training || r.m->active != base)
         return fail(e, ERR_SYSTEM, "cpu device: a backward pass needs its own forward pass just before it");
     r.m->gradient_group = base->options.first_group;
-    memcpy(at(&r, p->output_gradient), output_gradient,
+    memcpy(at(&r, p->s.output_gradient), output_gradient,
            (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output_gradient);
-    return run_steps(&r, p->forward_steps, (int)p->step_count);
+    return run_steps(&r, p->s.forward_steps, (int)p->s.count);
 }

@@ -180,37 +180,26 @@ int cuda_conv_backward_weights(cuda_conv *c, const void *x, const void *dy, void
 
 /* ---- plans */
 
-typedef struct step {
-    step_kind kind;
-    bool backward;
-    int node;                      /* the graph's node: parameters and shapes */
-    int value;                     /* the node whose value is made (the end of the chain) */
-    int source, addend;            /* the nodes whose values are read, or NONE */
-    int in, add, out;              /* buffers of those values */
-    int gradient[2];               /* backward: buffers with the gradient of `out`; the second may be NONE */
-    int in_gradient, add_gradient; /* backward: buffers that receive gradients, or NONE */
-    int extra;                     /* buffer for what forward tells backward: places of maxima */
-    bool relu;
-    bool stored;       /* batch norm: running statistics instead of the batch's */
-    bool flat;         /* the value is [N][F] in float, not NHWC in the plan's number type */
-    int folded;        /* batch norm node folded into a convolution, or NONE */
-    cuda_conv *conv;   /* forward steps own these; the backward step refers to the same */
+/* What only a GPU's steps have; NULL or 0 where it does not apply. */
+typedef struct cuda_work {
+    cuda_conv *conv;
     size_t statistics; /* batch norm: where mean and deviation of this pass lie in the plan's block */
-} step;
+} cuda_work;
 
 typedef struct cuda_plan {
     plan base;
-    step *steps;
-    size_t step_count, step_capacity;
-    int forward_steps;
-    buffer_list buffers; /* in bytes */
-    int output_buffer, output_gradient;
+    schedule s;          /* buffers in bytes */
     uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
     float *statistics;   /* on the device: mean and deviation of every batch norm */
     size_t statistic_floats;
     size_t scratch_bytes;
     bool folds;
 } cuda_plan;
+
+static inline cuda_work *cuda_work_of(const step *s)
+{
+    return s->work;
+}
 
 plan *cuda_plan_create(model *m, const plan_options *options, error *e);
 void cuda_plan_free(plan *p);

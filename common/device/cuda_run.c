@@ -1,53 +1,57 @@
-/* cuda_run.c - runs the steps of a plan: one case for each kind of step, forward and backward. */
+/* cuda_run.c - runs the steps of a GPU's plan: one case for each kind of step, forward and backward.
+ *
+ * Pictures go up through pinned slices while the GPU still computes; every step queues its work on one stream, and
+ * the outputs come down when all of it is done. A step names buffers by number; they lie in the model's arena.
+ */
 #include "device/cuda.h"
 
 #include "base/random.h"
 
 #include <string.h>
 
-typedef struct run {
+typedef struct cuda_run {
     cuda_plan *p;
     cuda_model *m;
     cuda_device *d;
     const graph *g;
     error *e;
-} run;
+} cuda_run;
 
-static void *at(const run *r, int which)
+static void *at(const cuda_run *r, int which)
 {
-    return which == NONE ? NULL : r->m->arena + r->p->buffers.items[which].offset;
+    return which == NONE ? NULL : r->m->arena + r->p->s.buffers.items[which].offset;
 }
 
-static float *param_of(const run *r, const node *x, int which)
+static float *param_of(const cuda_run *r, const node *x, int which)
 {
     return r->m->params + r->m->offset[x->params[which]];
 }
 
-static float *gradient_of(const run *r, const node *x, int which)
+static float *gradient_of(const cuda_run *r, const node *x, int which)
 {
     return r->m->gradients + r->m->offset[x->params[which]];
 }
 
 /* A convolution's weights as its kernels read them, its gradient as they write it. */
-static void *small(const run *r, const node *x, float *array, void *copies)
+static void *small(const cuda_run *r, const node *x, float *array, void *copies)
 {
     size_t offset = r->m->offset[x->params[0]];
     return copies ? (char *)copies + offset * r->d->number_bytes : (char *)(array + offset);
 }
 
-static number_type numbers_of(const run *r, const step *s)
+static number_type numbers_of(const cuda_run *r, const step *s)
 {
     return s->flat ? NUMBER_FLOAT : r->d->numbers;
 }
 
 /* Numbers in a node's value, for the whole batch. */
-static size_t count_of(const run *r, int n)
+static size_t count_of(const cuda_run *r, int n)
 {
     const node *x = &r->g->nodes[n];
     return (size_t)r->p->base.options.batch * (size_t)x->c * (size_t)x->h * (size_t)x->w;
 }
 
-static kernel_norm norm_of(const run *r, const step *s)
+static kernel_norm norm_of(const cuda_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     return (kernel_norm){.type = numbers_of(r, s),
@@ -56,18 +60,18 @@ static kernel_norm norm_of(const run *r, const step *s)
                          .channels = (size_t)x->c,
                          .stored = s->stored,
                          .relu = s->relu,
-                         .eps = 1e-5f,
-                         .momentum = 0.1f,
+                         .eps = (float)BATCHNORM_EPS,
+                         .momentum = (float)BATCHNORM_MOMENTUM,
                          .weight = param_of(r, x, 0),
                          .bias = param_of(r, x, 1),
                          .running_mean = param_of(r, x, 2),
                          .running_var = param_of(r, x, 3),
-                         .mean = r->p->statistics + s->statistics,
-                         .inverse_std = r->p->statistics + s->statistics + x->c,
+                         .mean = r->p->statistics + cuda_work_of(s)->statistics,
+                         .inverse_std = r->p->statistics + cuda_work_of(s)->statistics + x->c,
                          .work = r->m->scratch};
 }
 
-static kernel_pool pool_of(const run *r, const step *s)
+static kernel_pool pool_of(const cuda_run *r, const step *s)
 {
     const conv_shape c = conv_shape_of(r->g, r->p->base.options.batch, s->node);
     return (kernel_pool){.type = r->d->numbers,
@@ -84,7 +88,7 @@ static kernel_pool pool_of(const run *r, const step *s)
 
 /* C[rows][columns] = A B, row-major, A [rows][inner] and B [inner][columns], either given transposed. cuBLAS
  * counts by columns: its C^T = B^T A^T is our C. */
-static int product(const run *r, bool transpose_a, bool transpose_b, int rows, int columns, int inner,
+static int product(const cuda_run *r, bool transpose_a, bool transpose_b, int rows, int columns, int inner,
                    const float *a, const float *b, float *c)
 {
     const float one = 1, zero = 0;
@@ -96,22 +100,24 @@ static int product(const run *r, bool transpose_a, bool transpose_b, int rows, i
                         r->e);
 }
 
-static int run_conv(const run *r, const step *s)
+static int run_conv(const cuda_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     if (s->folded == NONE)
-        return cuda_conv_forward(s->conv, at(r, s->in), small(r, x, r->m->params, r->m->small_params), NULL,
-                                 NULL, at(r, s->out), r->m->scratch, r->e);
+        return cuda_conv_forward(cuda_work_of(s)->conv, at(r, s->in),
+                                 small(r, x, r->m->params, r->m->small_params), NULL, NULL, at(r, s->out),
+                                 r->m->scratch, r->e);
     const char *folded = r->m->folded;
     size_t bias = r->m->offset[r->g->nodes[s->folded].params[1]];
     int code = cuda_model_fold(r->m, x->params[0], s->folded, r->e);
     return code ? code
-                : cuda_conv_forward(
-                      s->conv, at(r, s->in), folded + r->m->offset[x->params[0]] * r->d->number_bytes,
-                      folded + bias * r->d->number_bytes, at(r, s->add), at(r, s->out), r->m->scratch, r->e);
+                : cuda_conv_forward(cuda_work_of(s)->conv, at(r, s->in),
+                                    folded + r->m->offset[x->params[0]] * r->d->number_bytes,
+                                    folded + bias * r->d->number_bytes, at(r, s->add), at(r, s->out),
+                                    r->m->scratch, r->e);
 }
 
-static int run_forward(const run *r, const step *s)
+static int run_forward(const cuda_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node], *source = s->source == NONE ? x : &r->g->nodes[s->source];
     cudaStream_t stream = r->d->stream;
@@ -166,7 +172,7 @@ static int run_forward(const run *r, const step *s)
     return 0;
 }
 
-static int copy(const run *r, int to, int from, size_t bytes)
+static int copy(const cuda_run *r, int to, int from, size_t bytes)
 {
     return to == NONE ? 0
                       : CHECK_CUDA(cudaMemcpyAsync(at(r, to), at(r, from), bytes, cudaMemcpyDeviceToDevice,
@@ -174,7 +180,34 @@ static int copy(const run *r, int to, int from, size_t bytes)
                                    r->e);
 }
 
-static int run_backward(const run *r, const step *s)
+static int backward_conv(const cuda_run *r, const step *s)
+{
+    const node *x = &r->g->nodes[s->node];
+    cuda_conv *c = cuda_work_of(s)->conv;
+    void *dy = at(r, s->gradient[0]), *dx = at(r, s->in_gradient);
+    const void *weights = small(r, x, r->m->params, r->m->small_params);
+    int code = dx ? cuda_conv_backward_data(c, dy, weights, dx, r->m->scratch, r->e) : 0;
+    return code ? code
+                : cuda_conv_backward_weights(c, at(r, s->in), dy,
+                                             small(r, x, r->m->gradients, r->m->small_gradients),
+                                             r->m->scratch, r->e);
+}
+
+static int backward_linear(const cuda_run *r, const step *s)
+{
+    const node *x = &r->g->nodes[s->node];
+    const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
+    float *dy = at(r, s->gradient[0]), *dx = at(r, s->in_gradient);
+    int code = product(r, true, false, x->c, inputs, batch, dy, at(r, s->in), gradient_of(r, x, 0));
+    if (!code)
+        code = CHECK_CUDA(
+            kernel_bias_gradient(r->d->stream, dy, gradient_of(r, x, 1), (size_t)batch, (size_t)x->c), r->e);
+    if (!code && dx)
+        code = product(r, false, false, batch, inputs, x->c, dy, param_of(r, x, 0), dx);
+    return code;
+}
+
+static int run_backward(const cuda_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node], *source = s->source == NONE ? x : &r->g->nodes[s->source];
     cudaStream_t stream = r->d->stream;
@@ -183,16 +216,8 @@ static int run_backward(const run *r, const step *s)
            c = (size_t)source->c, count = count_of(r, s->node);
     void *gradient = at(r, s->gradient[0]), *dx = at(r, s->in_gradient);
     switch (s->kind) {
-    case STEP_CONV: {
-        int code =
-            dx ? cuda_conv_backward_data(s->conv, gradient, small(r, x, r->m->params, r->m->small_params), dx,
-                                         r->m->scratch, r->e)
-               : 0;
-        return code ? code
-                    : cuda_conv_backward_weights(s->conv, at(r, s->in), gradient,
-                                                 small(r, x, r->m->gradients, r->m->small_gradients),
-                                                 r->m->scratch, r->e);
-    }
+    case STEP_CONV:
+        return backward_conv(r, s);
     case STEP_BATCHNORM: {
         const kernel_norm n = norm_of(r, s);
         return CHECK_CUDA(kernel_norm_backward(stream, &n, gradient, at(r, s->gradient[1]), at(r, s->in),
@@ -212,16 +237,8 @@ static int run_backward(const run *r, const step *s)
             r->e);
     case STEP_FLATTEN:
         return CHECK_CUDA(kernel_unflatten(stream, r->d->numbers, gradient, batch, c, hw, dx), r->e);
-    case STEP_LINEAR: {
-        int code = product(r, true, false, x->c, source->c, (int)batch, gradient, at(r, s->in),
-                           gradient_of(r, x, 0));
-        if (!code)
-            code = CHECK_CUDA(
-                kernel_bias_gradient(stream, gradient, gradient_of(r, x, 1), batch, (size_t)x->c), r->e);
-        if (!code && dx)
-            code = product(r, false, false, (int)batch, source->c, x->c, gradient, param_of(r, x, 0), dx);
-        return code;
-    }
+    case STEP_LINEAR:
+        return backward_linear(r, s);
     case STEP_DROPOUT:
         return CHECK_CUDA(kernel_dropout(stream, gradient, dx, count, x->p, r->p->seed,
                                          PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step),
@@ -245,7 +262,7 @@ static int run_backward(const run *r, const step *s)
 
 /* Copies the pictures through pinned slices: while one is on its way the next is filled, and all of it runs
  * beside what the computing stream still does for the batch before. */
-static int upload(const run *r, const float *input)
+static int upload(const cuda_run *r, const float *input)
 {
     cuda_device *d = r->d;
     size_t bytes = count_of(r, 0) * sizeof *input, slice = 0;
@@ -267,10 +284,10 @@ static int upload(const run *r, const float *input)
     return code ? code : CHECK_CUDA(cudaStreamWaitEvent(d->stream, d->uploaded, 0), r->e);
 }
 
-static run run_of(cuda_plan *p, error *e)
+static cuda_run run_of(cuda_plan *p, error *e)
 {
     model *m = p->base.model;
-    return (run){.p = p, .m = (cuda_model *)m, .d = cuda_of(m), .g = m->graph, .e = e};
+    return (cuda_run){.p = p, .m = (cuda_model *)m, .d = cuda_of(m), .g = m->graph, .e = e};
 }
 
 int cuda_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output,
@@ -279,21 +296,20 @@ int cuda_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t st
     cuda_plan *p = (cuda_plan *)base;
     p->seed = seed;
     p->step = step_number;
-    run r = run_of(p, e);
+    cuda_run r = run_of(p, e);
     size_t bytes = (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output;
     r.m->active = NULL;
     int code = cuda_use(r.d, e);
     if (!code)
         code = upload(&r, input);
-    for (int i = 0; i < p->forward_steps && !code; i++)
-        code = run_forward(&r, &p->steps[i]);
+    for (int i = 0; i < p->s.forward_steps && !code; i++)
+        code = run_forward(&r, &p->s.steps[i]);
     if (base->options.training) /* running statistics moved */
         for (int i = base->options.first_group; i < GROUPS; i++)
             r.m->version[i]++;
     if (!code)
-        code = CHECK_CUDA(cudaMemcpyAsync(r.m->output, at(&r, p->output_buffer), bytes,
-                                          cudaMemcpyDeviceToHost, r.d->stream),
-                          e);
+        code = CHECK_CUDA(
+            cudaMemcpyAsync(r.m->output, at(&r, p->s.output), bytes, cudaMemcpyDeviceToHost, r.d->stream), e);
     if (!code)
         code = CHECK_CUDA(cudaStreamSynchronize(r.d->stream), e);
     if (code) {
@@ -308,12 +324,12 @@ int cuda_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t st
 int cuda_plan_backward(plan *base, const float *output_gradient, error *e)
 {
     cuda_plan *p = (cuda_plan *)base;
-    run r = run_of(p, e);
+    cuda_run r = run_of(p, e);
     if (!base->options.training || r.m->active != base)
         return fail(e, ERR_SYSTEM, "cuda device: a backward pass needs its own forward pass just before it");
     cuda_model *m = r.m;
     size_t count = (size_t)base->options.batch * (size_t)r.g->outputs;
-    float *pinned = m->output + m->output_floats, *gradient = at(&r, p->output_gradient);
+    float *pinned = m->output + m->output_floats, *gradient = at(&r, p->s.output_gradient);
     m->gradient_group = base->options.first_group;
     int code = cuda_use(r.d, e);
     if (!code)
@@ -327,8 +343,8 @@ int cuda_plan_backward(plan *base, const float *output_gradient, error *e)
         code = CHECK_CUDA(cudaEventRecord(m->gradient_free, r.d->stream), e);
     if (!code && m->scale)
         code = CHECK_CUDA(kernel_scale_output(r.d->stream, m->scale, gradient, count), e);
-    for (size_t i = (size_t)p->forward_steps; i < p->step_count && !code; i++)
-        code = run_backward(&r, &p->steps[i]);
+    for (size_t i = (size_t)p->s.forward_steps; i < p->s.count && !code; i++)
+        code = run_backward(&r, &p->s.steps[i]);
     if (!code && m->small_gradients) {
         const kernel_params params = cuda_model_params(m);
         code = CHECK_CUDA(kernel_finish_gradients(r.d->stream, &params, base->options.first_group), e);

@@ -253,7 +253,7 @@ KERNEL_OF(NAME(fold), args_fold)
     NUMBER *folded = (NUMBER *)a.folded, *folded_bias = (NUMBER *)a.folded_bias;
     EACH(i, a.k * a.each) {
         size_t k = i / a.each;
-        double scale = (double)a.weight[k] / sqrt((double)a.var[k] + 1e-5);
+        double scale = (double)a.weight[k] / sqrt((double)a.var[k] + BATCHNORM_EPS);
         STORE(folded, i, (float)((double)a.weights[i] * scale));
         if (i % a.each == 0)
             STORE(folded_bias, k, (float)((double)a.bias[k] - (double)a.mean[k] * scale));

@@ -1,6 +1,6 @@
-/* planning.h - what all devices do alike when they turn a graph into a plan: which nodes run together, which
- * values need gradients, and which pieces of memory may lie in the same place. Private to common/device; it
- * knows no device.
+/* planning.h - how all devices turn a graph into a plan: which nodes run together, the list of steps forward and
+ * backward, which values need gradients, and which pieces of memory may lie in the same place. Private to
+ * common/device; it knows no device: what differs between them they say in a table of functions (planner).
  */
 #ifndef ONEBOX_DEVICE_PLANNING_H
 #define ONEBOX_DEVICE_PLANNING_H
@@ -34,8 +34,7 @@ typedef struct conv_shape {
 
 conv_shape conv_shape_of(const graph *g, int batch, int node);
 
-/* ---- memory: a buffer lives from its first to its last step. Sizes and offsets in a unit of the device's.
- */
+/* ---- memory: a buffer lives from its first to its last step. Sizes and offsets in a unit of the device's. */
 
 typedef struct buffer {
     size_t size, offset;
@@ -48,15 +47,40 @@ typedef struct buffer_list {
     size_t total; /* what all of them take, once placed */
 } buffer_list;    /* zero-initialise; free(items) */
 
-/* The new buffer's number, or NONE with e set. */
-int buffer_new(buffer_list *l, size_t size, error *e);
+/* ---- steps */
 
-/* Buffer `which` (NONE: nothing) is read or written by step `at`. */
-void buffer_use(buffer_list *l, int which, int at);
+typedef struct step {
+    step_kind kind;
+    bool backward;
+    int node;                      /* the graph's node: parameters and shapes */
+    int value;                     /* forward: the node whose value is made (the end of the chain) */
+    int source;                    /* forward: the node whose value is read */
+    int addend;                    /* forward: the node whose value is added, or NONE */
+    int in, add, out;              /* buffers of those values */
+    int gradient[2];               /* backward: buffers with the gradient of `out`; the second may be NONE */
+    int in_gradient, add_gradient; /* backward: buffers that receive gradients, or NONE */
+    int extra;                     /* buffer for what forward tells backward: positions of maxima */
+    bool relu;
+    bool stored; /* batch norm: running statistics instead of the batch's */
+    bool flat;   /* makes (backward: reads the gradient of) a flat value */
+    int folded;  /* batch norm node folded into a convolution, or NONE */
+    /* A convolution can gather the sums of the batch norm behind it (forward) or in front of it (backward). */
+    int norm;           /* convolution: the forward step of that batch norm, or NONE */
+    int norm_x, norm_y; /* backward: buffers with that batch norm's input and, with a ReLU, output, or NONE */
+    bool sums_forward;  /* batch norm: its sums are gathered so */
+    bool sums_backward; /* likewise; its gradient is summed and masked then */
+    void *work;         /* the device's own; forward steps own it, the backward step refers to the same */
+} step;
 
-/* Gives offsets so that buffers that live at the same time don't overlap: largest first, each at the lowest
- * place that is free. Returns 0 or a code. */
-int buffer_place(buffer_list *l, error *e);
+/* A plan's steps, forward then backward, and the buffers that they use. Zero-initialise; free steps and
+ * buffers.items. */
+typedef struct schedule {
+    step *steps;
+    size_t count, capacity;
+    int forward_steps;
+    buffer_list buffers;
+    int output, output_gradient; /* buffers */
+} schedule;
 
 /* ---- nodes */
 
@@ -71,35 +95,8 @@ typedef struct node_info {
     int gradient[2], gradients;
 } node_info;
 
-typedef struct planning {
-    const graph *g;
-    const char *name; /* of the device, for errors */
-    node_info *info;  /* g->node_count */
-    bool training;
-    int first_group;
-    error *e;
-} planning;
-
-/* Surveys the graph: consumers, layouts, roots, and which values need gradients. ERR_SYSTEM for graphs that
- * no device runs: the picture read by anything but a convolution, dropout before the flatten. planning_end
- * also after a failure. */
-int planning_begin(planning *w, const graph *g, const plan_options *options, const char *name, error *e);
-void planning_end(planning *w);
-
-/* Buffer of the value of node n, or NONE. */
-int planning_buffer(const planning *w, int n);
-
-bool planning_frozen(const planning *w, int n);
-
-/* True for a node that needs a step of its own: not one inside a chain, nor one that does nothing here. */
-bool planning_wants_step(const planning *w, int n);
-
-/* The only reader of n, if it is of this kind, or NONE. */
-int planning_only_consumer(const planning *w, int n, node_kind kind);
-
 /* A chain of nodes that run as one step: a convolution with its batch norm folded in, or a batch norm, and
- * the addition and the ReLU behind. It runs where its last member stands, and its value is its last member's.
- */
+ * the addition and the ReLU behind. It runs where its last member stands, and its value is its last member's. */
 typedef struct chain {
     int end;    /* its last member */
     int folded; /* the batch norm in a convolution, or NONE */
@@ -108,14 +105,55 @@ typedef struct chain {
     bool relu;
 } chain;
 
-/* The chain that node `owner`, a convolution or a batch norm, begins. Marks its members. */
-chain planning_chain(planning *w, int owner);
+typedef struct planning planning;
 
-/* Notes that buffer `which` will hold a part of the gradient of node n's value; there are two parts at most.
- */
-void planning_push_gradient(planning *w, int n, int which);
+/* What a device adds to the planning. Functions return 0 or a code, with planning.e set. */
+typedef struct planner {
+    const char *name;    /* of the device, for errors */
+    size_t spare, align; /* a buffer of `size` takes (size + spare) / align * align */
+    /* Size of the value of node n for the whole batch. */
+    size_t (*value_size)(const planning *w, int n);
+    /* Makes s->work, s->extra and, where the result shall lie in a buffer that is there already, s->out. */
+    int (*prepare)(planning *w, step *s, const chain *run);
+    /* NULL, or: has backward convolution step s gather sums. True when the gradient that it will write lies in
+     * s->in_gradient already. */
+    bool (*gather)(planning *w, step *s);
+} planner;
+
+struct planning {
+    const planner *device;
+    void *plan; /* the device's */
+    schedule *s;
+    const graph *g;
+    const plan_options *options;
+    node_info *info; /* g->node_count */
+    error *e;
+};
+
+/* Plans `options` of g for a device: fills *s and gives the buffers their places. ERR_SYSTEM for graphs that no
+ * device runs: the picture read by anything but a convolution, dropout before the flatten, an output that is not
+ * flat. After a failure *s holds what there is. */
+int planning_run(const planner *table, void *owner, schedule *s, const graph *g, const plan_options *options,
+                 error *e);
+
+/* ---- for the planner's functions */
+
+/* A new buffer's number, or NONE with w->e set. */
+int planning_room(planning *w, size_t size);
+
+/* Buffer of the value of node n, or NONE. */
+int planning_buffer(const planning *w, int n);
+
+/* Whether node n is in evaluation mode: nothing of it is trained. */
+bool planning_frozen(const planning *w, int n);
 
 /* Whether the value of node n needs a gradient. */
 bool planning_needs_gradient(const planning *w, int n);
+
+/* Whether a node behind `owner`, other than `except`, reads the value of n. */
+bool planning_read_later(const planning *w, int n, int owner, int except);
+
+/* The forward step that makes the value of node n, or NONE. */
+int planning_producer(const planning *w, int n);
 
 #endif

@@ -19,9 +19,8 @@
 typedef enum node_kind {
     NODE_INPUT,
     NODE_CONV,      /* [N,C,H,W] -> [N,K,H',W'], no bias; kernel, stride, padding; params[0] = weight OIHW */
-    NODE_BATCHNORM, /* per channel, on [N,C,H,W] or [N,C]; eps 1e-5, momentum 0.1 (weight of the new value;
-                       the running variance takes the unbiased batch variance). params = weight, bias,
-                       running_mean, running_var */
+    NODE_BATCHNORM, /* per channel, on [N,C,H,W] or [N,C], with the two constants below; the running variance
+                       takes the unbiased batch variance. params = weight, bias, running_mean, running_var */
     NODE_RELU,
     NODE_ADD,        /* inputs[0] + inputs[1], equal shapes */
     NODE_MAXPOOL,    /* kernel, stride, padding (padding never wins) */
@@ -30,6 +29,10 @@ typedef enum node_kind {
     NODE_LINEAR,     /* [N,I] -> [N,O]; params = weight [O][I], bias [O] */
     NODE_DROPOUT,    /* probability p; kept values are divided by (1-p); identity in evaluation */
 } node_kind;
+
+/* Of every batch norm: what is added to the variance, and the weight of a new value in the running statistics. */
+#define BATCHNORM_EPS 1e-5
+#define BATCHNORM_MOMENTUM 0.1
 
 /* Layer groups of the recipes: frozen prefixes end at one of their borders. */
 enum { GROUP_STEM, GROUP_TOP, GROUP_HEAD, GROUPS };
