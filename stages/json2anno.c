@@ -24,6 +24,21 @@ static void write_table(const anno_table *t, const char *path, error *e)
     out_commit(&out, e);
 }
 
+static void report(const program *p, const coco_counts *n, size_t rows)
+{
+    char used[40] = "";
+    if (n->used < n->categories)
+        snprintf(used, sizeof used, "%zu of ", n->used);
+    program_note(p, "%zu images, %zu objects, %zu ignored, %s%zu classes; %zu rows", n->images, n->objects,
+                 n->ignored, used, n->categories, rows);
+    if (n->clamped || n->dropped || n->unused)
+        program_note(p, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row",
+                     n->clamped, n->dropped, n->unused);
+    if (n->folders)
+        program_note(p, "%zu file names without the folders before them: the pictures must lie in one folder",
+                     n->folders);
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {0};
@@ -60,16 +75,7 @@ int main(int argc, char **argv)
     if (!coco_read(&t, args.items[0], o.keep_ignored, &n, &e)) {
         write_table(&t, o.output, &e);
         if (!e.code)
-            program_note(&p, "%zu images, %zu objects, %zu ignored, %zu classes; %zu rows", n.images,
-                         n.objects, n.ignored, n.categories, t.count);
-        if (!e.code && (n.clamped || n.dropped || n.unused))
-            program_note(
-                &p, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row",
-                n.clamped, n.dropped, n.unused);
-        if (!e.code && n.folders)
-            program_note(
-                &p, "%zu file names without the folders before them: the pictures must lie in one folder",
-                n.folders);
+            report(&p, &n, t.count);
     }
     anno_free(&t);
     return program_end(&p, &e);

@@ -39,21 +39,22 @@ int main(int argc, char **argv)
         {"seed", 0, OPTION_INT, &seed, "N", "seed of the split (numpy's legacy generator)", .min = 0,
          .max = UINT32_MAX},
         {0}};
-    const program p = {.name = "mkcsv",
-                       .summary = "label files for the trainings",
-                       .usage = "[--order set|id] --lrg lrg.csv --bb bb.csv [--val val.txt [--val-pct 0.2] "
-                                "[--seed 42]] largest.tsv",
-                       .details =
-                           "The order of the rows decides, with the seed, which pictures validate. "
-                           "The SHA-256 printed is that\n"
-                           "of the file names without extension, one a line. A file that would stay the same "
-                           "keeps its time.\n",
-                       .examples = "  mkcsv --lrg lrg.csv --bb bb.csv --val val.txt largest.tsv\n"
-                                   "  mkcsv --order id --lrg - largest.tsv | head\n",
-                       .options = options,
-                       .min_operands = 1,
-                       .max_operands = 1,
-                       .check = labels_check};
+    const program p = {
+        .name = "mkcsv",
+        .summary = "label files for the trainings",
+        .usage = "[--order set|id] --lrg lrg.csv --bb bb.csv [--val val.txt [--val-pct 0.2] "
+                 "[--seed 42]] largest.tsv",
+        .details =
+            "The order of the rows decides, with the seed, which pictures validate. The SHA-256 whose first\n"
+            "12 digits are printed is that of the file names without extension, one a line:\n"
+            "  cut -d. -f1 val.txt | sha256sum\n"
+            "A file that would stay the same keeps its time.\n",
+        .examples = "  mkcsv --lrg lrg.csv --bb bb.csv --val val.txt largest.tsv\n"
+                    "  mkcsv --order id --lrg - largest.tsv | head\n",
+        .options = options,
+        .min_operands = 1,
+        .max_operands = 1,
+        .check = labels_check};
     operands args;
     error e = {0};
     int code;
@@ -68,8 +69,8 @@ int main(int argc, char **argv)
         if (mkcsv_write(&t, &m, &r, &e) == ERR_INPUT)
             fail_context(&e, "%s", args.items[0]);
         if (!e.code)
-            program_note(&p, "%zu rows, %s order; train %zu sha256 %s; val %zu sha256 %s", t.count, order,
-                         r.train, r.train_sha256, r.val, r.val_sha256);
+            program_note(&p, "%zu rows, %s order; train %zu sha256 %.12s; val %zu sha256 %.12s", t.count,
+                         order, r.train, r.train_sha256, r.val, r.val_sha256);
     }
     anno_free(&t);
     return program_end(&p, &e);

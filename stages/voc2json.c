@@ -6,8 +6,11 @@
 
 static void report(const program *p, const devkit *d)
 {
-    program_note(p, "%zu images, %zu objects, %zu difficult, %zu classes", d->count, d->objects, d->difficult,
-                 d->classes.count);
+    char used[40] = ""; /* VOC's twenty are written even if fewer occur */
+    if (d->used < d->classes.count)
+        snprintf(used, sizeof used, "%zu of ", d->used);
+    program_note(p, "%zu images, %zu objects, %zu difficult, %s%zu classes", d->count, d->objects,
+                 d->difficult, used, d->classes.count);
     if (d->clamped || d->dropped)
         program_note(p, "%zu boxes cut to their picture, %zu outside it left out", d->clamped, d->dropped);
     if (d->numbered)

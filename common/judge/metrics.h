@@ -1,16 +1,17 @@
 /* metrics.h - how good predictions are: pred.tsv judged against anno.tsv.
  *
  * Every predicted picture is compared with its largest object that is not ignored:
- *   accuracy     share of pictures whose predicted class is the largest object's
- *   l1           mean |difference| over the four sides, in pixels of the square frame the network sees (224).
- * The true box gets there as validation labels do (scaled and squashed as a mask: the box of the pixels
- * left); the predicted one from pred.tsv's frame columns, or, without them, from its own-pixel box by the
- * inverse of predict's map (l1_from_own_pixels tells) mean IoU     intersection over union in own pixels,
- * corners inclusive (+1) IoU >= 0.5   the share, whatever the class LocAcc@0.5   class right and IoU >= 0.5
- * (the localisation measure of ILSVRC, Russakovsky et al. 2015, arXiv 1409.0575, section 4, with one guess
- * instead of five); once against the largest object, once against any object of the picture that has the
- * predicted class Standard errors: sqrt(p (1-p) / n) for shares, s / sqrt(n) with the sample deviation s over
- * pictures for means.
+ *   accuracy       share of pictures whose predicted class is the largest object's
+ *   l1             mean |difference| over the four sides, in pixels of the square frame the network sees (224). The
+ *                  true box gets there as validation labels do (scaled and squashed as a mask: the box of the pixels
+ *                  left); the predicted one from pred.tsv's frame columns, or, without them, from its own-pixel box
+ *                  by the inverse of predict's map (l1_from_own_pixels tells)
+ *   mean IoU       intersection over union in own pixels, corners inclusive (+1)
+ *   IoU >= 0.5     the share, whatever the class
+ *   LocAcc@0.5     class right and IoU >= 0.5 (the localisation measure of ILSVRC, Russakovsky et al. 2015, arXiv
+ *                  1409.0575, section 4, with one guess instead of five); once against the largest object, once against
+ *                  any object of the picture that has the predicted class
+ * Standard errors: sqrt(p (1-p) / n) for shares, s / sqrt(n) with the sample deviation s over pictures for means.
  */
 #ifndef ONEBOX_JUDGE_METRICS_H
 #define ONEBOX_JUDGE_METRICS_H
@@ -61,7 +62,8 @@ typedef struct metrics_options {
 int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno,
                     const metrics_options *options, error *e);
 
-/* metrics.json / a table for people, appended to `out`. */
+/* Adds metrics.json / a table for people to `out`. The table leaves out what the predictions do not have; JSON has null
+ * there. */
 int metrics_json(const metrics *m, text_buffer *out, error *e);
 int metrics_table(const metrics *m, text_buffer *out, error *e);
 

@@ -1,168 +1,145 @@
-/* metrics.json and the table of metrics.h. */
+/* metrics.json and the table of metrics.h.
+ *
+ * The JSON holds every member whatever was predicted, with null for what the predictions do not have: programs read it.
+ * The table is for people and leaves such rows and columns out. The last part is --check: that a file has the members
+ * with numbers in their range; metrics_read.c reads one that passed. */
 #include "base/json.h"
+#include "base/json_text.h"
 #include "judge/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------- JSON */
-
-/* A number with six decimals, null for NaN. */
-static int append_number(text_buffer *out, double v, error *e)
-{
-    return isfinite(v) ? text_append(out, e, "%.6f", v) : text_append(out, e, "null");
-}
-
-/* sum / n, null without pictures. */
-static int append_ratio(text_buffer *out, const char *name, double sum, size_t n, bool known, error *e)
-{
-    int code = text_append(out, e, ", \"%s\": ", name);
-    return code ? code : append_number(out, n && known ? sum / (double)n : NAN, e);
-}
-
-static int append_metric(text_buffer *out, const char *name, metric m, error *e)
-{
-    int code = text_append(out, e, "  \"%s\": {\"value\": ", name);
-    if (!code)
-        code = append_number(out, m.value, e);
-    if (!code)
-        code = text_append(out, e, ", \"se\": ");
-    if (!code)
-        code = append_number(out, m.error, e);
-    return code ? code : text_append(out, e, "},\n");
-}
-
-static int append_class(text_buffer *out, const metrics *m, const metrics_class *c, error *e)
-{
-    bool both = m->has_class && m->has_box;
-    int code = text_append(out, e, "    {\"name\": ");
-    if (!code)
-        code = json_append_string(out, c->name, e);
-    if (!code)
-        code = text_append(out, e, ", \"n\": %zu, \"predicted\": %zu, \"correct\": %zu", c->n, c->predicted,
-                           c->correct);
-    if (!code)
-        code = append_ratio(out, "recall", (double)c->correct, c->n, m->has_class, e);
-    if (!code)
-        code = append_ratio(out, "precision", (double)c->correct, c->predicted, m->has_class, e);
-    if (!code)
-        code = append_ratio(out, "l1", c->l1_sum, c->n, m->has_box, e);
-    if (!code)
-        code = append_ratio(out, "mean_iou", c->iou_sum, c->n, m->has_box, e);
-    if (!code)
-        code = append_ratio(out, "iou_half", (double)c->iou_half, c->n, m->has_box, e);
-    if (!code)
-        code = append_ratio(out, "locacc_largest", (double)c->located, c->n, both, e);
-    if (!code)
-        code = append_ratio(out, "locacc_any", (double)c->located_any, c->n, both, e);
-    return code ? code : text_append(out, e, "}");
-}
-
-int metrics_json(const metrics *m, text_buffer *out, error *e)
-{
-    int code = text_append(out, e, "{\n  \"n\": %zu,\n  \"unjudged\": %zu,\n  \"unpredicted\": %zu,\n", m->n,
-                           m->unjudged, m->unpredicted);
-    if (!code)
-        code = text_append(out, e, "  \"frame\": %d,\n  \"l1_from\": \"%s\",\n", m->frame,
-                           m->l1_from_own_pixels ? "own pixels" : "frame");
-    if (!code)
-        code = append_metric(out, "accuracy", m->accuracy, e);
-    if (!code)
-        code = append_metric(out, "l1", m->l1, e);
-    if (!code)
-        code = append_metric(out, "mean_iou", m->mean_iou, e);
-    if (!code)
-        code = append_metric(out, "iou_half", m->iou_half, e);
-    if (!code)
-        code = append_metric(out, "locacc_largest", m->loc_largest, e);
-    if (!code)
-        code = append_metric(out, "locacc_any", m->loc_any, e);
-    if (!code)
-        code = text_append(out, e, "  \"classes\": [\n");
-    for (size_t i = 0; i < m->class_count && !code; i++) {
-        code = append_class(out, m, &m->classes[i], e);
-        if (!code)
-            code = text_append(out, e, "%s\n", i + 1 < m->class_count ? "," : "");
-    }
-    return code ? code : text_append(out, e, "  ]\n}\n");
-}
-
-/* ---------------------------------------------------------------- the table */
-
-static int append_cell(text_buffer *out, int width, int decimals, double v, error *e)
-{
-    return isfinite(v) ? text_append(out, e, " %*.*f", width, decimals, v)
-                       : text_append(out, e, " %*s", width, "-");
-}
-
-static int append_line(text_buffer *out, const char *name, metric m, int decimals, error *e)
-{
-    int code = text_append(out, e, "%-28s", name);
-    if (!code)
-        code = append_cell(out, 9, decimals, m.value, e);
-    if (!code)
-        code = append_cell(out, 9, decimals, m.error, e);
-    return code ? code : text_append(out, e, "\n");
-}
-
+/* sum / n; NaN without pictures, or when the predictions do not have it. */
 static double ratio(double sum, size_t n, bool known)
 {
     return n && known ? sum / (double)n : NAN;
 }
 
-static int append_class_line(text_buffer *out, const metrics *m, const metrics_class *c, error *e)
+/* ---------------------------------------------------------------- JSON */
+
+/* A number with six decimals, null for NaN. */
+static void add_number(text_buffer *out, const char *before, double v)
 {
-    bool both = m->has_class && m->has_box;
-    int code = text_append(out, e, "%-20s %6zu %9zu", c->name, c->n, c->predicted);
-    if (!code)
-        code = append_cell(out, 7, 3, ratio((double)c->correct, c->n, m->has_class), e);
-    if (!code)
-        code = append_cell(out, 9, 3, ratio((double)c->correct, c->predicted, m->has_class), e);
-    if (!code)
-        code = append_cell(out, 7, 2, ratio(c->l1_sum, c->n, m->has_box), e);
-    if (!code)
-        code = append_cell(out, 8, 3, ratio(c->iou_sum, c->n, m->has_box), e);
-    if (!code)
-        code = append_cell(out, 8, 3, ratio((double)c->iou_half, c->n, m->has_box), e);
-    if (!code)
-        code = append_cell(out, 7, 3, ratio((double)c->located, c->n, both), e);
-    if (!code)
-        code = append_cell(out, 7, 3, ratio((double)c->located_any, c->n, both), e);
-    return code ? code : text_append(out, e, "\n");
+    if (isfinite(v))
+        text_add(out, "%s%.6f", before, v);
+    else
+        text_add(out, "%snull", before);
+}
+
+static void add_metric(text_buffer *out, const char *name, metric m)
+{
+    text_add(out, "  \"%s\": {", name);
+    add_number(out, "\"value\": ", m.value);
+    add_number(out, ", \"se\": ", m.error);
+    text_add(out, "},\n");
+}
+
+static void add_class(text_buffer *out, const metrics *m, const metrics_class *c)
+{
+    const bool both = m->has_class && m->has_box;
+    text_add(out, "    {\"name\": ");
+    json_add_string(out, c->name);
+    text_add(out, ", \"n\": %zu, \"predicted\": %zu, \"correct\": %zu", c->n, c->predicted, c->correct);
+    add_number(out, ", \"recall\": ", ratio((double)c->correct, c->n, m->has_class));
+    add_number(out, ", \"precision\": ", ratio((double)c->correct, c->predicted, m->has_class));
+    add_number(out, ", \"l1\": ", ratio(c->l1_sum, c->n, m->has_box));
+    add_number(out, ", \"mean_iou\": ", ratio(c->iou_sum, c->n, m->has_box));
+    add_number(out, ", \"iou_half\": ", ratio((double)c->iou_half, c->n, m->has_box));
+    add_number(out, ", \"locacc_largest\": ", ratio((double)c->located, c->n, both));
+    add_number(out, ", \"locacc_any\": ", ratio((double)c->located_any, c->n, both));
+    text_add(out, "}");
+}
+
+int metrics_json(const metrics *m, text_buffer *out, error *e)
+{
+    text_add(out, "{\n  \"n\": %zu,\n  \"unjudged\": %zu,\n  \"unpredicted\": %zu,\n", m->n, m->unjudged,
+             m->unpredicted);
+    text_add(out, "  \"frame\": %d,\n  \"l1_from\": \"%s\",\n", m->frame,
+             m->l1_from_own_pixels ? "own pixels" : "frame");
+    add_metric(out, "accuracy", m->accuracy);
+    add_metric(out, "l1", m->l1);
+    add_metric(out, "mean_iou", m->mean_iou);
+    add_metric(out, "iou_half", m->iou_half);
+    add_metric(out, "locacc_largest", m->loc_largest);
+    add_metric(out, "locacc_any", m->loc_any);
+    text_add(out, "  \"classes\": [\n");
+    for (size_t i = 0; i < m->class_count; i++) {
+        add_class(out, m, &m->classes[i]);
+        text_add(out, "%s\n", i + 1 < m->class_count ? "," : "");
+    }
+    text_add(out, "  ]\n}\n");
+    return text_done(out, e);
+}
+
+/* ---------------------------------------------------------------- the table */
+
+static void add_cell(text_buffer *out, int width, int decimals, double v)
+{
+    if (isfinite(v))
+        text_add(out, " %*.*f", width, decimals, v);
+    else
+        text_add(out, " %*s", width, "-");
+}
+
+static void add_line(text_buffer *out, const char *name, metric m, int decimals)
+{
+    text_add(out, "%-28s", name);
+    add_cell(out, 9, decimals, m.value);
+    add_cell(out, 9, decimals, m.error);
+    text_add(out, "\n");
+}
+
+static void add_class_line(text_buffer *out, const metrics *m, const metrics_class *c)
+{
+    text_add(out, "%-20s %6zu", c->name, c->n);
+    if (m->has_class) {
+        text_add(out, " %9zu", c->predicted);
+        add_cell(out, 7, 3, ratio((double)c->correct, c->n, true));
+        add_cell(out, 9, 3, ratio((double)c->correct, c->predicted, true));
+    }
+    if (m->has_box) {
+        add_cell(out, 7, 2, ratio(c->l1_sum, c->n, true));
+        add_cell(out, 8, 3, ratio(c->iou_sum, c->n, true));
+        add_cell(out, 8, 3, ratio((double)c->iou_half, c->n, true));
+    }
+    if (m->has_class && m->has_box) {
+        add_cell(out, 7, 3, ratio((double)c->located, c->n, true));
+        add_cell(out, 7, 3, ratio((double)c->located_any, c->n, true));
+    }
+    text_add(out, "\n");
 }
 
 int metrics_table(const metrics *m, text_buffer *out, error *e)
 {
+    const bool both = m->has_class && m->has_box;
     char l1[80];
     snprintf(l1, sizeof l1, "L1 in the %d frame", m->frame);
-    int code = text_append(out, e, "%zu pictures judged against their largest object", m->n);
-    if (!code && m->unjudged)
-        code = text_append(out, e, ", %zu without one left out", m->unjudged);
-    if (!code && m->unpredicted)
-        code = text_append(out, e, "; %zu annotated ones not predicted", m->unpredicted);
-    if (!code)
-        code = text_append(out, e, "\n\n%-28s %9s %9s\n", "", "value", "std.err.");
-    if (!code)
-        code = append_line(out, "class accuracy", m->accuracy, 4, e);
-    if (!code)
-        code = append_line(out, l1, m->l1, 3, e);
-    if (!code)
-        code = append_line(out, "mean IoU", m->mean_iou, 4, e);
-    if (!code)
-        code = append_line(out, "IoU >= 0.5", m->iou_half, 4, e);
-    if (!code)
-        code = append_line(out, "LocAcc@0.5, largest object", m->loc_largest, 4, e);
-    if (!code)
-        code = append_line(out, "LocAcc@0.5, any object", m->loc_any, 4, e);
-    if (!code && m->has_box && m->l1_from_own_pixels)
-        code = text_append(out, e, "(L1 from boxes in own pixels: the predictions have no frame columns)\n");
-    if (!code)
-        code = text_append(out, e, "\n%-20s %6s %9s %7s %9s %7s %8s %8s %7s %7s\n", "class", "n", "predicted",
-                           "recall", "precision", "L1", "IoU", "IoU>=.5", "LocAcc", "(any)");
-    for (size_t i = 0; i < m->class_count && !code; i++)
-        code = append_class_line(out, m, &m->classes[i], e);
-    return code;
+    text_add(out, "%zu pictures judged against their largest object", m->n);
+    if (m->unjudged)
+        text_add(out, ", %zu without one left out", m->unjudged);
+    if (m->unpredicted)
+        text_add(out, "; %zu annotated ones not predicted", m->unpredicted);
+    text_add(out, "\n\n%-28s %9s %9s\n", "", "value", "std.err.");
+    if (m->has_class)
+        add_line(out, "class accuracy", m->accuracy, 4);
+    if (m->has_box) {
+        add_line(out, l1, m->l1, 3);
+        add_line(out, "mean IoU", m->mean_iou, 4);
+        add_line(out, "IoU >= 0.5", m->iou_half, 4);
+    }
+    if (both) {
+        add_line(out, "LocAcc@0.5, largest object", m->loc_largest, 4);
+        add_line(out, "LocAcc@0.5, any object", m->loc_any, 4);
+    }
+    if (m->has_box && m->l1_from_own_pixels)
+        text_add(out, "(L1 from boxes in own pixels: the predictions have no frame columns)\n");
+    text_add(out, "\n%-20s %6s%s%s%s\n", "class", "n", m->has_class ? " predicted  recall precision" : "",
+             m->has_box ? "      L1      IoU  IoU>=.5" : "", both ? "  LocAcc   (any)" : "");
+    for (size_t i = 0; i < m->class_count; i++)
+        add_class_line(out, m, &m->classes[i]);
+    return text_done(out, e);
 }
 
 /* ---------------------------------------------------------------- checking a file */

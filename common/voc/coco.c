@@ -240,9 +240,8 @@ static int take_file(coco *c, const char *path, error *e)
 
 /* ---------------------------------------------------------------- joining */
 
-/* The objects' numbers grouped by picture, each group in file order: order[start[i]] … order[start[i + 1] -
- * 1]. */
-static int group(const coco *c, const char *path, size_t *start, size_t *order, error *e)
+/* The objects' numbers grouped by picture, each group in file order: order[start[i]] … order[start[i + 1] - 1]. */
+static int group_objects(const coco *c, const char *path, size_t *start, size_t *order, error *e)
 {
     for (size_t i = 0; i < c->object_count; i++) {
         uint32_t image = idmap_find(&c->image_ids, c->objects[i].image_id);
@@ -279,12 +278,29 @@ static int add_object(anno_table *t, const coco *c, const coco_image *image, con
                     image->height, (text_field){name, strlen(name)}, b, o->ignore, e);
 }
 
-static int join(anno_table *t, const coco *c, const char *path, bool keep_ignored, coco_counts *counts,
-                error *e)
+/* How many classes have an object. */
+static int count_used(const coco *c, size_t *used, error *e)
+{
+    bool *seen = mem_zero(c->category_names.count, sizeof *seen, "classes", e);
+    if (!seen)
+        return ERR_SYSTEM;
+    for (size_t i = 0; i < c->object_count; i++) {
+        const uint32_t name = idmap_find(&c->category_ids, c->objects[i].category_id);
+        *used += !seen[name];
+        seen[name] = true;
+    }
+    free(seen);
+    return 0;
+}
+
+static int join_arrays(anno_table *t, const coco *c, const char *path, bool keep_ignored, coco_counts *counts,
+                       error *e)
 {
     size_t *start = mem_zero(c->image_count + 1, sizeof *start, "objects", e);
     size_t *order = mem_zero(c->object_count, sizeof *order, "objects", e);
-    int code = start && order ? group(c, path, start, order, e) : ERR_SYSTEM;
+    int code = start && order ? group_objects(c, path, start, order, e) : ERR_SYSTEM;
+    if (!code)
+        code = count_used(c, &counts->used, e);
     for (size_t i = 0; i < c->image_count && !code; i++) {
         size_t before = t->count;
         for (size_t k = start[i]; k < start[i + 1] && !code; k++) {
@@ -311,7 +327,7 @@ int coco_read(anno_table *t, const char *path, bool keep_ignored, coco_counts *c
     counts->categories = c.category_names.count;
     counts->folders = c.folders;
     if (!code)
-        code = join(t, &c, strcmp(path, "-") == 0 ? "standard input" : path, keep_ignored, counts, e);
+        code = join_arrays(t, &c, strcmp(path, "-") == 0 ? "standard input" : path, keep_ignored, counts, e);
     coco_free(&c);
     if (code)
         anno_free(t);

@@ -17,6 +17,7 @@
 /* What was in the file and what became of it. */
 typedef struct coco_counts {
     size_t images, objects, categories;
+    size_t used;    /* categories that have an object, ignored or not */
     size_t ignored; /* ignore or iscrowd set */
     size_t clamped; /* boxes that reached out of their picture and were cut */
     size_t dropped; /* boxes with nothing left inside, left out */

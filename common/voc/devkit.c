@@ -182,6 +182,7 @@ static int give_classes(devkit *d, error *e)
             voc = voc && is_voc_class(name);
             code = names_add(&seen, name, strlen(name), &number, e);
         }
+    d->used = seen.count;
     size_t *order = code ? NULL : mem_zero(seen.count, sizeof *order, "classes", e);
     if (order) {
         names_sort(&seen, order);

@@ -25,6 +25,7 @@ typedef struct devkit {
     int64_t *ids;
     size_t count, capacity;
     names classes;  /* number + 1 = id */
+    size_t used;    /* classes that have an object */
     bool numbered;  /* ids are 1, 2, 3 … because the names give none */
     size_t objects; /* written ones */
     size_t difficult, clamped, dropped;

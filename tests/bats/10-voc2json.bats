@@ -25,7 +25,7 @@ one() {
     voc_xml 000017.jpg 480 364 "person 0 185 62 279 199" "horse 1 90 78 403 336" | one 000017
     run --separate-stderr "$BIN/voc2json" -o "$out" "$dir"
     assert_success
-    said "voc2json: 2 images, 3 objects, 1 difficult, 20 classes"
+    said "voc2json: 2 images, 3 objects, 1 difficult, 3 of 20 classes"
     categories=
     id=0
     for name in aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person \
@@ -148,7 +148,7 @@ XML
     need_shared voc-xml
     run --separate-stderr "$BIN/voc2json" -o "$out" "$SHARED/voc-xml"
     assert_success
-    said "voc2json: 18 images, 50 objects, 16 difficult, 20 classes"
+    said "voc2json: 18 images, 50 objects, 16 difficult, 14 of 20 classes"
     run --separate-stderr "$BIN/json2anno" -o - "$out"
     assert_line "2007000027	2007_000027.jpg	486	500	person	100	173	350	348	0"
 }

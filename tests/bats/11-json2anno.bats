@@ -19,6 +19,13 @@ document() {
         "${1-$image}" "${2-$object}" "${3-$class}"
 }
 
+@test "classes that no object has are not counted as if they had" {
+    document "$image" "" '{"id": 7, "name": "car"}, {"id": 8, "name": "cat"}' >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_success
+    said_part " 0 of 2 classes; 0 rows"
+}
+
 @test "json2anno prints help with examples and a version" {
     help_is_complete "$BIN/json2anno"
     assert_output --partial "jsmn"

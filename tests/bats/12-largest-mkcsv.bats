@@ -177,7 +177,7 @@ real() {
     real
     train_hash=dd41e7ffa6c31565e1e9f5d8837ee210efa1df7c94ba3d8908583f3f143aebf9
     val_hash=a266cc0b90abafaf82c0fdb78051c44d0d2d4a4713b770ef3c05543b3a559b5a
-    said "mkcsv: 2501 rows, set order; train 2001 sha256 $train_hash; val 500 sha256 $val_hash"
+    said "mkcsv: 2501 rows, set order; train 2001 sha256 ${train_hash:0:12}; val 500 sha256 ${val_hash:0:12}"
     [ "$(cut -d. -f1 "$val" | sha256sum | cut -d' ' -f1)" = $val_hash ]
     [ "$(head -12 "$val" | cut -d. -f1 | tr '\n' ' ')" = \
         "000048 000061 000083 008280 000104 008296 008302 008313 000141 008336 008338 008342 " ]
@@ -192,8 +192,8 @@ real() {
     real
     cp "$val" "$BATS_TEST_TMPDIR/set.txt"
     real id
-    said_part "train 2001 sha256 d48c2a3331e878e2790a0c27336a53fa113e7599427f00aa92ef8e2895d967e2"
-    said_part "val 500 sha256 7a95f3b80aab45b62655105621feba615f7986d9725b748e63c4c5d8ca781399"
+    said "mkcsv: 2501 rows, id order; train 2001 sha256 d48c2a3331e8; val 500 sha256 7a95f3b80aab"
+    [ "$(cut -d. -f1 "$val" | sha256sum | cut -d' ' -f1)" = 7a95f3b80aab45b62655105621feba615f7986d9725b748e63c4c5d8ca781399 ]
     [ "$(head -12 "$val" | cut -d. -f1 | tr '\n' ' ')" = \
         "000129 000140 000189 000192 000200 000207 000219 000235 000294 000306 000307 000317 " ]
     [ "$(tail -5 "$val" | cut -d. -f1 | tr '\n' ' ')" = "009878 009896 009904 009944 009961 " ]

@@ -37,6 +37,22 @@ setup() {
     assert_output ""
 }
 
+@test "the table leaves out what a classifier or a box regressor has not" {
+    printf '%s\n' "$head" "a.jpg	dog	0.500000	-	-	-	-" "b.jpg	cat	0.500000	-	-	-	-" >"$pred"
+    run --separate-stderr "$BIN/evaluate" --anno "$anno" --pred "$pred"
+    assert_success
+    assert_equal "${#lines[@]}" 6
+    assert_line --index 2 --regexp '^class accuracy +0\.5000 +0\.3536$'
+    assert_line --index 3 --regexp '^class +n predicted  recall precision$'
+    assert_line --index 4 --regexp '^cat +2 +1 +0\.500 +1\.000$'
+    printf '%s\n' "$head" "a.jpg	-	-	0	0	49	49" "b.jpg	-	-	10	10	19	19" >"$pred"
+    run --separate-stderr "$BIN/evaluate" --anno "$anno" --pred "$pred"
+    assert_success
+    refute_output --regexp 'accuracy|LocAcc|precision'
+    assert_line --regexp '^class +n +L1 +IoU +IoU>=\.5$'
+    assert_line --regexp '^cat +2 +[0-9.]+ +1\.000 +1\.000$'
+}
+
 @test "the metrics alone go to standard output on request, and are JSON" {
     run --separate-stderr "$BIN/evaluate" --anno "$anno" --pred - -o - <"$pred"
     assert_success
