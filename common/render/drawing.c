@@ -15,11 +15,9 @@
 #include <errno.h>
 #include <math.h>
 
-static const double PI = 3.14159265358979323846;
+typedef figure_colour colour;
 
-typedef struct colour {
-    double r, g, b;
-} colour;
+static const double PI = 3.14159265358979323846;
 
 /* ---------------------------------------------------------------- chance */
 
@@ -46,20 +44,21 @@ static colour from_hsv(double h, double s, double v)
 
 static double luma(colour c)
 {
-    return 0.299 * c.r + 0.587 * c.g + 0.114 * c.b;
+    return 0.299 * c.red + 0.587 * c.green + 0.114 * c.blue;
 }
 
 static double distance(colour a, colour b)
 {
-    return fabs(a.r - b.r) + fabs(a.g - b.g) + fabs(a.b - b.b) + fabs(luma(a) - luma(b));
+    return fabs(a.red - b.red) + fabs(a.green - b.green) + fabs(a.blue - b.blue) + fabs(luma(a) - luma(b));
 }
 
 static colour mix(colour a, colour b, double t)
 {
-    return (colour){a.r + (b.r - a.r) * t, a.g + (b.g - a.g) * t, a.b + (b.b - a.b) * t};
+    return (colour){a.red + (b.red - a.red) * t, a.green + (b.green - a.green) * t,
+                    a.blue + (b.blue - a.blue) * t};
 }
 
-/* (Draws stand in statements of their own everywhere: the order of a call's arguments is the compiler's.) */
+/* Draws stand in statements of their own everywhere: the order of a call's arguments is the compiler's. */
 static colour any_colour(philox *rng)
 {
     double h = philox_uniform(rng), s = between(rng, 0.35, 0.95), v = between(rng, 0.35, 1);
@@ -80,7 +79,7 @@ static colour colour_on(philox *rng, colour ground)
 
 static void set_colour(cairo_t *cr, colour c, double alpha)
 {
-    cairo_set_source_rgba(cr, c.r, c.g, c.b, alpha);
+    cairo_set_source_rgba(cr, c.red, c.green, c.blue, alpha);
 }
 
 /* ---------------------------------------------------------------- silhouettes */
@@ -245,9 +244,9 @@ static const kind kinds[DRAWING_CLASSES] = {{boat, 0.25},  {fish, 0.45}, {flower
 
 /* ---------------------------------------------------------------- objects */
 
-typedef struct rect {
+typedef struct edges {
     double x1, y1, x2, y2;
-} rect;
+} edges;
 
 /* An object on its way into the picture. */
 typedef struct figurine {
@@ -255,7 +254,7 @@ typedef struct figurine {
     double x, y, radius, stretch, angle, outline; /* `outline`: width of its line, 0 for none */
     bool mirrored;
     double alpha;
-    rect extent; /* edges of the whole silhouette, beyond the picture too */
+    edges extent; /* edges of the whole silhouette, beyond the picture too */
     drawing_object object;
 } figurine;
 
@@ -289,7 +288,7 @@ static void silhouette(cairo_t *cr, const figurine *f)
 static bool measure_box(const canvas *c, figurine *f)
 {
     const double touch = 0.1;
-    rect *r = &f->extent;
+    edges *r = &f->extent;
     silhouette(c->cr, f);
     cairo_fill_extents(c->cr, &r->x1, &r->y1, &r->x2, &r->y2);
     cairo_new_path(c->cr);
@@ -298,8 +297,8 @@ static bool measure_box(const canvas *c, figurine *f)
     r->x2 += f->outline / 2;
     r->y2 += f->outline / 2;
     drawing_object *o = &f->object;
-    int x1 = (int)floor(r->x1 + touch), y1 = (int)floor(r->y1 + touch), x2 = (int)ceil(r->x2 - touch) - 1,
-        y2 = (int)ceil(r->y2 - touch) - 1;
+    int x1 = (int)floor(r->x1 + touch), x2 = (int)ceil(r->x2 - touch) - 1;
+    int y1 = (int)floor(r->y1 + touch), y2 = (int)ceil(r->y2 - touch) - 1;
     o->truncated = x1 < 0 || y1 < 0 || x2 >= c->width || y2 >= c->height;
     o->x1 = x1 > 0 ? x1 : 0;
     o->y1 = y1 > 0 ? y1 : 0;
@@ -351,8 +350,7 @@ static void random_place(canvas *c, figurine *f, double inside)
     f->y = between(&c->rng, my, c->height - my);
 }
 
-/* The object that will be the largest one: whole in most pictures. When cairo failed, which measures nothing
- * any more, the object is no good. */
+/* The object that will be the largest one: whole in most pictures. After a failure of cairo, none. */
 static figurine place_largest(canvas *c)
 {
     figurine f = {0};
@@ -413,8 +411,8 @@ static void paint(canvas *c, const figurine *f)
     for (int i = 0; (t = kinds[f->class].path(cr, i)) != TONE_END; i++) {
         cairo_pattern_t *shade = cairo_pattern_create_linear(-0.5, -1, 0.5, 1);
         colour top = mix(tones[t], white, 0.12), bottom = mix(tones[t], black, 0.18);
-        cairo_pattern_add_color_stop_rgb(shade, 0, top.r, top.g, top.b);
-        cairo_pattern_add_color_stop_rgb(shade, 1, bottom.r, bottom.g, bottom.b);
+        cairo_pattern_add_color_stop_rgb(shade, 0, top.red, top.green, top.blue);
+        cairo_pattern_add_color_stop_rgb(shade, 1, bottom.red, bottom.green, bottom.blue);
         cairo_set_source(cr, shade);
         cairo_fill(cr);
         cairo_pattern_destroy(shade);
@@ -442,8 +440,8 @@ static void paint_background(canvas *c)
             ? cairo_pattern_create_radial(x, y, 0, w / 2, h / 2, w)
             : cairo_pattern_create_linear(w / 2 - s * cos(angle) / 2, h / 2 - s * sin(angle) / 2,
                                           w / 2 + s * cos(angle) / 2, h / 2 + s * sin(angle) / 2);
-    cairo_pattern_add_color_stop_rgb(p, 0, a.r, a.g, a.b);
-    cairo_pattern_add_color_stop_rgb(p, 1, b.r, b.g, b.b);
+    cairo_pattern_add_color_stop_rgb(p, 0, a.red, a.green, a.blue);
+    cairo_pattern_add_color_stop_rgb(p, 1, b.red, b.green, b.blue);
     cairo_set_source(cr, p);
     cairo_paint(cr);
     cairo_pattern_destroy(p);
@@ -584,8 +582,7 @@ int drawing_make(drawing *d, int size, uint64_t seed, uint32_t number, error *e)
         paint_clutter(&c);
         paint_objects(&c, d);
         code = figure_cairo_failed(surface, c.cr, e);
-        /* cairo 1.16 goes on silently, with a part of a shape left out, at some of the places where it is refused
-         * memory; malloc has left a trace then */
+        /* where cairo 1.16 goes on without what it was refused, malloc has left a trace */
         if (!code && errno == ENOMEM)
             code = fail_system(e, "cannot draw");
     }

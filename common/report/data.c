@@ -1,4 +1,8 @@
-/* The data: how many pictures, objects and classes, which validate, and how often each class is there. */
+/* The data: how many pictures, objects and classes, which of them validate, and how often each class is there.
+ *
+ * All of it is counted from the tables that the trainings read, those which are there: anno.tsv and largest.tsv for
+ * objects, lrg.csv, bb.csv and val.txt for what is learnt and the split.
+ */
 #include "report/report.h"
 
 #include "voc/anno.h"

@@ -1,4 +1,7 @@
-/* The sections behind the models: learning rates, pictures, commands, files. */
+/* The sections behind the models: learning rates, pictures, commands, files. Each is left out when the folder has
+ * nothing for it. Pictures of lr/ and pictures/ come with what render printed beside them (NAME.txt); commands, times
+ * and exit codes come from the logs; files are those whose names say what is in them.
+ */
 #include "report/report.h"
 
 #include "base/file.h"

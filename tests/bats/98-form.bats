@@ -1,0 +1,212 @@
+# The form of the sources: how long files, functions and lines may be, and how a longer file begins.
+# shellcheck disable=SC2016 # awk's $
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "${FORM_ROOT:-$BATS_TEST_DIRNAME/../..}" || return 1
+    export LC_ALL=C
+}
+
+# Files that do not keep the form yet, one a line; what mends one takes its line away.
+still='Makefile
+NEWS.md
+README.md
+SPEED.md
+THIRD-PARTY.md
+common/base/file.h
+common/base/json.c
+common/base/json_text.c
+common/base/program.c
+common/base/program_man.c
+common/base/signals.c
+common/base/signals.h
+common/device/conv.c
+common/device/cpu.c
+common/device/cuda_device.c
+common/device/cuda_plan.c
+common/device/dispatch.c
+common/device/kernels.h
+common/device/winograd_filters_avx512.c
+common/device/winograd_passes.c
+common/device/winograd_tiles_body.h
+common/front/predict_table.c
+common/front/train_main.c
+common/front/train_report.c
+common/graph/graph.c
+common/graph/resnet.c
+common/image/augment.c
+common/image/resize.c
+common/judge/metrics.c
+common/nn/checkpoint.c
+common/nn/dataset.h
+common/nn/loader.c
+common/nn/loss.c
+common/nn/summary.c
+common/nn/trainer.c
+common/voc/anno.c
+common/voc/coco.c
+common/voc/devkit.c
+common/voc/labels.c
+common/voc/names.c
+common/voc/pred.c
+common/voc/vocxml.c
+common/weights/import.c
+common/weights/pickle.c
+common/weights/safetensors.c
+common/weights/torch_file.c
+common/weights/zip.c
+doc/experiments.md
+doc/files.md
+doc/gpu.md
+doc/lesson.md
+doc/make.md
+doc/own-pictures.md
+doc/published-run.md
+scripts/cuda
+scripts/data
+scripts/demo
+scripts/deps
+scripts/help.awk
+scripts/man.awk
+stages/predict.c
+tests/bats/10-voc2json.bats
+tests/bats/11-json2anno.bats
+tests/bats/12-largest-mkcsv.bats
+tests/bats/13-evaluate.bats
+tests/bats/15-data.bats
+tests/bats/16-import-weights.bats
+tests/bats/20-resize-cache.bats
+tests/bats/22-draw-set.bats
+tests/bats/30-train.bats
+tests/bats/32-resume.bats
+tests/bats/40-predict.bats
+tests/bats/50-render.bats
+tests/bats/61-standin.bats
+tests/bats/62-cuda-build.bats
+tests/bats/62-cuda.bats
+tests/bats/63-precision.bats
+tests/bats/64-threads.bats
+tests/bats/91-pipeline.bats
+tests/bats/91-records.bats
+tests/bats/92-build.bats
+tests/bats/93-pipeline-real.bats
+tests/bats/94-curves-pictures.bats
+tests/bats/94-report.bats
+tests/bats/95-installed.bats
+tests/bats/96-own-pictures.bats
+tests/bats/97-documents.bats
+tests/bats/98-form.bats
+tests/bats/voc_helper.bash
+tests/bench/bench_winograd.c
+tests/lib/documents.awk
+tests/lib/documents.bash
+tests/lib/shapes.bash
+tests/lib/standins.bash
+tests/run'
+
+# The files that are held to it: those of the checkout. tests/golden holds tables that programs made.
+files() { # PATTERN of grep -E
+    if [ -e .git ]; then git ls-files; else find . -type f | sed 's|^\./||' | sort; fi |
+        grep -E "$1" | grep -v '^tests/golden/' | grep -vxF "${still:-none}"
+}
+
+sources='^(common/.*\.(c|h|cu|inc)|stages/.*\.c)$'
+product='^(common/|stages/|scripts/|Makefile$|[^/]*\.mk$)'
+texts='\.(c|h|cu|inc|mk|awk|bats|bash)$|^(Makefile|scripts/[^/]*|tests/run)$'
+
+each() { # PATTERN AWK-PROGRAM: the program over each file of that name
+    files "$1" | tr '\n' '\0' | xargs -0r awk "$2"
+}
+
+long_files() {
+    each "$product" 'FNR == 601 { print FILENAME ": more than 600 lines" }'
+}
+
+# A function begins in the line before its "{" in the first column (or some lines before, where its name begins in the
+# first column) and ends at the "}" in the first column.
+long_functions() {
+    each "$sources" '
+        FNR == 1 { begin = open = 0 }
+        /^[A-Za-z_].*\(/ && !/;$/ { begin = FNR; name = $0; reason = before ~ /\/\* long: .+\*\// }
+        /^\{/ { open = begin }
+        /^\}/ { if (open && FNR - open >= 60 && !reason) print FILENAME ":" open ": " FNR - open + 1 " lines: " name; open = 0 }
+        { before = $0 }'
+}
+
+# A line has at most 120 characters; the bytes behind the first of a character are not counted. In documents that holds
+# for prose: code blocks (fenced, or indented by four blanks), tables, and lines without a blank to break at (a link, a
+# picture) may be longer.
+long_lines() {
+    each "$texts" '
+        { text = $0; gsub(/[\200-\277]/, "", text) }
+        length(text) > 120 { print FILENAME ":" FNR ": " length(text) " characters" }'
+    each '\.md$' '
+        FNR == 1 { code = 0 }
+        /^ *```/ { code = !code; next }
+        code || /^\|/ || /^    / || !/[^ ] +[^ ]/ { next }
+        /^ *([-*>] )?!?\[[^]]*\]\([^)]*\)[.,;:]?$/ { next }
+        { text = $0; gsub(/[\200-\277]/, "", text) }
+        length(text) > 120 { print FILENAME ":" FNR ": " length(text) " characters" }'
+}
+
+without_story() {
+    each '^common/.*\.c$' '
+        FNR == 1 { if (bad) print bad; bad = ""; comment = 0; head = 1 }
+        head && /^ *\/\*/ { inside = 1 }
+        head && inside { comment++ }
+        /\*\// { inside = 0 }
+        /^#include/ { head = 0 }
+        FNR == 151 && comment < 3 { bad = FILENAME ": does not begin with a comment of 3 lines or more" }
+        END { if (bad) print bad }'
+}
+
+@test "no file of the product has more than 600 lines" {
+    run long_files
+    assert_output ""
+}
+
+@test "no function has more than 60 lines without a reason beside it" {
+    run long_functions
+    assert_output ""
+}
+
+@test "no line has more than 120 characters" {
+    run long_lines
+    assert_output ""
+}
+
+@test "a file of more than 150 lines begins with its story" {
+    run without_story
+    assert_output ""
+}
+
+@test "what breaks the form is seen" {
+    still=''
+    mkdir -p "$BATS_TEST_TMPDIR/common/a" "$BATS_TEST_TMPDIR/doc"
+    cd "$BATS_TEST_TMPDIR" || return 1
+    {
+        echo '#include "a.h"'
+        printf 'static int f(int a)\n{\n%s}\n' "$(printf '    a++;\n%.0s' $(seq 58))"$'\n'
+        printf '/* long: a table */\nstatic int g(int a,\n             int b)\n{\n%s}\n' "$(printf '    a++;\n%.0s' $(seq 90))"$'\n'
+    } >common/a/a.c
+    run long_functions
+    assert_output "common/a/a.c:2: 61 lines: static int f(int a)"
+    run without_story
+    assert_output "common/a/a.c: does not begin with a comment of 3 lines or more"
+    sed -i '1i/* One\n * two\n * three. */' common/a/a.c
+    run without_story
+    assert_output ""
+    for _ in 1 2 3 4; do cat common/a/a.c; done >common/a/b.c
+    run long_files
+    assert_output "common/a/b.c: more than 600 lines"
+    printf '%0120d\n%0121d\n' 0 0 >Makefile
+    printf '%s\n' "$(printf 'é%.0s' $(seq 120))" "$(printf 'é %.0s' $(seq 61))" "| $(printf 'é%.0s' $(seq 121))" >doc/a.md
+    printf '```\n%0150d 1\n```\n    %0150d 1\n%0150d 1\n' 0 0 0 >>doc/a.md
+    run long_lines
+    assert_output "Makefile:2: 121 characters
+doc/a.md:2: 122 characters
+doc/a.md:8: 152 characters"
+}
