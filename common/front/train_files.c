@@ -93,7 +93,7 @@ int train_files_check(const train_files *f, const train_options *o, error *e)
     outputs[count++] = (named_file){"the state", f->state};
     for (int i = 0; i < count; i++) {
         const named_file *out = &outputs[i];
-        for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++)
+        for (size_t k = 0; k < COUNT(inputs); k++)
             if (inputs[k].path && same_place(inputs[k].path, out->path))
                 return fail(e, ERR_USAGE, "%s: %s reads it and %s would replace it; give another --output",
                             inputs[k].path, inputs[k].what, out->what);
@@ -121,7 +121,7 @@ int train_files_try(const train_files *f, error *e)
 {
     const char *const paths[] = {f->checkpoints[f->phases - 1], f->history, f->batches, f->state};
     int code = 0;
-    for (size_t i = 0; i < sizeof paths / sizeof *paths && !code; i++)
+    for (size_t i = 0; i < COUNT(paths) && !code; i++)
         code = train_file_try(paths[i], e);
     return code;
 }

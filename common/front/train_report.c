@@ -1,3 +1,5 @@
+/* The callbacks of a trainer (trainer.h), in the order in which a training calls them: a phase starts, a batch is done,
+ * validation goes on, an epoch is done (a row of each table), the state may be written, a phase ends (a checkpoint). */
 #include "front/train_report.h"
 
 #include "base/file.h"

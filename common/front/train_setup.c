@@ -214,7 +214,7 @@ static int state_facts(train_setup *s, error *e)
                                 {"labels", s->labels_sha256},
                                 {"pictures", cache_digest(s->cache)},
                                 {"options", options[s->o->bn_freeze][s->o->summary_noise]}};
-    s->state = (train_state){.fact_count = sizeof facts / sizeof *facts};
+    s->state = (train_state){.fact_count = COUNT(facts)};
     memcpy(s->state.facts, facts, sizeof facts);
     return labels_rows_digest(&s->labels, s->labels_sha256, e);
 }

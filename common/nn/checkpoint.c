@@ -1,3 +1,6 @@
+/* Reading: the metadata say which network it is, the network is built, and each tensor of the file is put into the
+ * parameter of its name; what is missing, unknown, of another shape or not finite is refused. A backbone is read by
+ * the same function, with the names of heads passed over. Writing is the reverse. */
 #include "nn/checkpoint.h"
 
 #include "base/digest.h"
@@ -17,21 +20,7 @@ static bool starts(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-static bool ends(const char *text, const char *with)
-{
-    size_t n = strlen(text), m = strlen(with);
-    return n >= m && strcmp(text + n - m, with) == 0;
-}
-
 /* ---------------------------------------------------------------- tensors */
-
-static void shape_text(char *text, size_t size, int dims, const uint64_t *shape)
-{
-    size_t n = 0;
-    snprintf(text, size, "a scalar");
-    for (int i = 0; i < dims && n < size; i++)
-        n += (size_t)snprintf(text + n, size - n, "%s%llu", i ? "x" : "", (unsigned long long)shape[i]);
-}
 
 /* One tensor of the file into its parameter. */
 static int fill_param(const char *path, const safetensors_tensor *t, const param *p, float *params, error *e)
@@ -44,8 +33,8 @@ static int fill_param(const char *path, const safetensors_tensor *t, const param
     }
     if (!fits) {
         char is[100], needed[100];
-        shape_text(is, sizeof is, t->dims, t->shape);
-        shape_text(needed, sizeof needed, p->dims, wanted);
+        text_shape(is, sizeof is, t->dims, t->shape);
+        text_shape(needed, sizeof needed, p->dims, wanted);
         return fail(e, ERR_INPUT, "%s: tensor '%s' is %s, the network needs %s", path, t->name, is, needed);
     }
     int code = safetensors_floats(t, path, params + p->offset, e);
@@ -70,7 +59,7 @@ static int fill_params(const safetensors *st, const graph *g, int last_group, co
     int code = 0;
     for (size_t i = 0; i < st->count && !code; i++) {
         const safetensors_tensor *t = &st->tensors[i];
-        bool pass = ends(t->name, ".num_batches_tracked");
+        bool pass = text_ends_with(t->name, ".num_batches_tracked");
         for (const char *const *p = passed; *p && !pass; p++)
             pass = starts(t->name, *p);
         if (pass)
@@ -220,7 +209,7 @@ static int read_info(checkpoint *c, const safetensors *st, error *e)
                  {"parent", &c->info.parent}, {"version", &c->info.version},
                  {"conv", &c->info.conv},     {"phase", &c->info.phase},
                  {"seed", &c->info.seed},     {"metrics", &c->info.metrics}};
-    const size_t count = sizeof texts / sizeof *texts;
+    const size_t count = COUNT(texts);
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         const char *v = safetensors_value(st, texts[i].key);
@@ -350,7 +339,7 @@ static int save_with(const char *path, const checkpoint_info *info, const char *
         for (int k = 0; k < p->dims; k++)
             items[i].shape[k] = (uint64_t)p->shape[k];
     }
-    int code = safetensors_write(path, items, (size_t)g->param_count, meta, sizeof meta / sizeof *meta, e);
+    int code = safetensors_write(path, items, (size_t)g->param_count, meta, COUNT(meta), e);
     free(items);
     return code;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int join(dataset *d, const char *cache_path, error *e)
+static int find_pictures(dataset *d, const char *cache_path, error *e)
 {
     const labels *l = d->labels;
     const char **wanted = mem_zero(l->count, sizeof *wanted, "file names", e);
@@ -58,7 +58,7 @@ int dataset_open(dataset *d, const cache *c, const char *cache_path, const label
             e, ERR_INPUT,
             "%s: its pictures are scaled to %d, the network takes %d; make one with resize-cache --size %d",
             cache_path, cache_size(c), size, size);
-    int code = join(d, cache_path, e);
+    int code = find_pictures(d, cache_path, e);
     if (!code)
         code = open_part(d, &d->train, l->train, l->train_count, true, e);
     if (!code)

@@ -31,11 +31,10 @@ typedef struct dataset {
     dataset_part train, val;
 } dataset; /* zero-initialise */
 
-/* Joins. Cache and labels must outlive it. `size` is the side of the network's input and must be that of the
- * cache
- * (`cache_path` is for messages); `workers` as loader_workers says. ERR_INPUT when pictures of the label file
- * are not in the cache (number and first three), or when a box lies wholly outside its picture. dataset_free
- * also after a failure. */
+/* Finds each label's picture in the cache. Cache and labels must outlive the dataset. `size` is the side of the
+ * network's input and must be that of the cache (`cache_path` is for messages); `workers` as loader_workers says.
+ * ERR_INPUT when pictures of the label file are not in the cache (how many, and the first three), or when a box lies
+ * wholly outside its picture. dataset_free also after a failure. */
 int dataset_open(dataset *d, const cache *c, const char *cache_path, const labels *l, int size,
                  const augment_list *augments, uint64_t seed, int workers, error *e);
 void dataset_free(dataset *d);

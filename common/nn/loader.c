@@ -1,3 +1,7 @@
+/* Batches live in a ring of slots. Under one lock samples are dealt out in order to whoever asks, a background thread
+ * or the consumer while it waits, and made without the lock; the last one made completes its slot. The consumer takes
+ * complete slots in order and gives the one before back, which opens the next batch. After a failed sample no further
+ * batch is opened, so that the first failing batch ends the run, whatever the threads did. */
 #include "nn/loader.h"
 
 #include "base/progress.h"

@@ -1,3 +1,6 @@
+/* Each task has a function for one picture's part of the loss and its gradient; softmax and cross-entropy are computed
+ * from the logarithm of the sum of exponentials, so that no score overflows. Means of batches are weighted by their
+ * pictures. */
 #include "nn/loss.h"
 
 #include <math.h>

@@ -1,3 +1,6 @@
+/* The table walks the graph's nodes and prints the modules that PyTorch would list: some nodes are none (additions),
+ * one residual block and one pooling are several. The noise is what that listing did to the network as a side
+ * effect. */
 #include "nn/summary.h"
 
 #include "base/random.h"
@@ -22,7 +25,7 @@ typedef struct listing {
     int rows, code;
 } listing;
 
-static void shape_text(shape s, char *text, size_t size)
+static void picture_shape(shape s, char *text, size_t size)
 {
     if (s.flat)
         snprintf(text, size, "[-1,%d]", s.c);
@@ -34,8 +37,8 @@ static void add_row(listing *t, const char *class, shape in, shape out, const ch
 {
     char name[48], from[48], to[48];
     snprintf(name, sizeof name, "%s-%d", class, ++t->rows);
-    shape_text(in, from, sizeof from);
-    shape_text(out, to, sizeof to);
+    picture_shape(in, from, sizeof from);
+    picture_shape(out, to, sizeof to);
     if (!t->code)
         t->code = text_append(t->b, t->e, "%-24s %-18s %-18s %-9s %zu\n", name, from, to, trainable, params);
 }
@@ -73,20 +76,14 @@ static const char *class_of(const node *n)
     return NULL; /* no module of its own */
 }
 
-static bool ends_in(const char *text, const char *ending)
-{
-    size_t n = strlen(text), m = strlen(ending);
-    return n >= m && strcmp(text + n - m, ending) == 0;
-}
-
 /* The residual block whose last node, a relu, follows the addition `add`. */
 static void add_block(listing *t, const graph *g, int add, shape out)
 {
     int branch = g->nodes[add].inputs[0], input = g->nodes[add].inputs[1];
     if (g->nodes[input].kind == NODE_BATCHNORM) /* the shortcut's convolution and batch norm */
         input = g->nodes[g->nodes[input].inputs[0]].inputs[0];
-    add_row(t, ends_in(g->nodes[branch].name, ".bn3") ? "Bottleneck" : "BasicBlock", shape_of(g, input), out,
-            "-", 0);
+    add_row(t, text_ends_with(g->nodes[branch].name, ".bn3") ? "Bottleneck" : "BasicBlock",
+            shape_of(g, input), out, "-", 0);
 }
 
 static void add_concatpool(listing *t, shape in, shape out)

@@ -73,7 +73,7 @@ static int save_with(const char *path, const train_state *s, const char *point, 
                                      {"history", rows_text(&s->history, history)},
                                      {"batches", rows_text(&s->batches, batches)},
                                      {"device", s->device}};
-    enum { META = sizeof meta / sizeof *meta };
+    enum { META = COUNT(meta) };
     safetensors_meta all[META + TRAIN_FACTS];
     memcpy(all, meta, sizeof meta);
     for (int i = 0; i < s->fact_count; i++)

@@ -1,3 +1,8 @@
+/* A session holds what lives as long as a run: the model on the device, plans for whole batches and for the smaller
+ * last one, the two loaders. A phase makes new training plans and moments; an epoch is a loop over batches (forward,
+ * loss, backward, Adam) and a pass over the validation set. Where the groups in front are frozen, what they make of
+ * the validation pictures is kept from the first epoch on. Between epochs the training can be handed out as it
+ * stands. */
 #include "nn/trainer.h"
 
 #include "base/progress.h"

@@ -1,3 +1,6 @@
+/* A file of either kind is opened as a list of tensors by name. The network that they make is recognised by its
+ * names, or was named; every parameter of it must be there with its shape, and nothing else but the counters that
+ * torchvision adds. Then all values are widened or rounded to float32 and written under torchvision's names. */
 #include "weights/import.h"
 
 #include "base/text.h"
@@ -14,31 +17,31 @@
 /* ---------------------------------------------------------------- the file's tensors */
 
 /* Tensors of a file of either kind, ascending by name. */
-typedef struct source {
+typedef struct import_source {
     const char *path;
     bool torch;
     safetensors st;     /* this one */
     torch_file tf;      /* or that one is open */
     size_t count, skip; /* skip: bytes of the prefix that is taken off every name */
-} source;
+} import_source;
 
-static const safetensors_tensor *tensor_of(const source *s, size_t i)
+static const safetensors_tensor *tensor_of(const import_source *s, size_t i)
 {
     return s->torch ? &s->tf.tensors[i].t : &s->st.tensors[i];
 }
 
-static const char *name_of(const source *s, size_t i)
+static const char *name_of(const import_source *s, size_t i)
 {
     return tensor_of(s, i)->name + s->skip;
 }
 
-static int floats_of(const source *s, size_t i, float *out, error *e)
+static int floats_of(const import_source *s, size_t i, float *out, error *e)
 {
     return s->torch ? torch_floats(&s->tf, &s->tf.tensors[i], out, e)
                     : safetensors_floats(&s->st.tensors[i], s->path, out, e);
 }
 
-static void source_close(source *s)
+static void source_close(import_source *s)
 {
     safetensors_close(&s->st);
     torch_file_close(&s->tf);
@@ -64,10 +67,10 @@ static int sniff(const char *path, bool *torch, error *e)
     return code;
 }
 
-static int source_open(source *s, const char *path, import_result *r, error *e)
+static int source_open(import_source *s, const char *path, import_result *r, error *e)
 {
     static const char prefix[] = "module.";
-    *s = (source){.path = path};
+    *s = (import_source){.path = path};
     if (strcmp(path, "-") == 0)
         return fail(e, ERR_USAGE, "weights are read from a file, not from standard input");
     int code = sniff(path, &s->torch, e);
@@ -89,7 +92,7 @@ static int source_open(source *s, const char *path, import_result *r, error *e)
 }
 
 /* Position of the tensor with this name, or count. */
-static size_t find(const source *s, const char *name)
+static size_t find_tensor(const import_source *s, const char *name)
 {
     size_t low = 0, high = s->count;
     while (low < high) {
@@ -105,36 +108,14 @@ static size_t find(const source *s, const char *name)
     return s->count;
 }
 
-static arch recognise(const source *s)
+static arch recognise(const import_source *s)
 {
-    if (find(s, "layer1.0.conv3.weight") < s->count)
+    if (find_tensor(s, "layer1.0.conv3.weight") < s->count)
         return ARCH_RESNET50;
-    return find(s, "layer3.5.conv1.weight") < s->count ? ARCH_RESNET34 : ARCH_RESNET18;
+    return find_tensor(s, "layer3.5.conv1.weight") < s->count ? ARCH_RESNET34 : ARCH_RESNET18;
 }
 
 /* ---------------------------------------------------------------- does it fit? */
-
-/* Names of one kind of trouble: the first three, and how many there are. */
-typedef struct trouble {
-    size_t count;
-    char text[600];
-} trouble;
-
-static void add_trouble(trouble *t, const char *name, const char *more)
-{
-    size_t n = strlen(t->text);
-    if (t->count < 3)
-        snprintf(t->text + n, sizeof t->text - n, "%s'%.80s'%s", t->count ? ", " : "", name, more);
-    t->count++;
-}
-
-static void shape_text(char *text, size_t size, int dims, const uint64_t *shape)
-{
-    size_t n = 0;
-    snprintf(text, size, "a scalar");
-    for (int i = 0; i < dims && n < size; i++)
-        n += (size_t)snprintf(text + n, size - n, "%s%llu", i ? "x" : "", (unsigned long long)shape[i]);
-}
 
 /* What a file is compared with: the backbone's parameters, then fc.weight and fc.bias. */
 typedef struct target {
@@ -161,7 +142,7 @@ static bool same_shape(const safetensors_tensor *t, const safetensors_item *item
     return same;
 }
 
-static int target_open(target *t, arch a, const source *s, error *e)
+static int target_open(target *t, arch a, const import_source *s, error *e)
 {
     *t = (target){0};
     int code = graph_begin(&t->graph, 224, imagenet_mean, imagenet_std, e);
@@ -182,8 +163,8 @@ static int target_open(target *t, arch a, const source *s, error *e)
         for (int k = 0; k < p->dims; k++)
             item->shape[k] = (uint64_t)p->shape[k];
     }
-    size_t weight = find(s, "fc.weight");
-    if (weight < s->count || find(s, "fc.bias") < s->count) { /* any number of classes */
+    size_t weight = find_tensor(s, "fc.weight");
+    if (weight < s->count || find_tensor(s, "fc.bias") < s->count) { /* any number of classes */
         uint64_t classes = 1000;
         if (weight < s->count && tensor_of(s, weight)->dims == 2)
             classes = tensor_of(s, weight)->shape[0];
@@ -199,7 +180,7 @@ static bool is_counter(const graph *g, const char *name)
 {
     size_t n = strlen(name), m = strlen(COUNTER);
     char mean[80];
-    if (n < m || n + 1 > sizeof mean || strcmp(name + n - m, COUNTER) != 0)
+    if (!text_ends_with(name, COUNTER) || n + 1 > sizeof mean)
         return false;
     snprintf(mean, sizeof mean, "%.*s.running_mean", (int)(n - m), name);
     return graph_find_param(g, mean) >= 0;
@@ -213,71 +194,94 @@ static size_t find_item(const target *t, const char *name)
     return k;
 }
 
-/* Finds the source's tensor for each item. */
-static int match(target *t, arch a, const source *s, import_result *r, error *e)
+/* What does not fit, by kind. */
+typedef struct misfits {
+    text_names unknown, shape, missing;
+} misfits;
+
+/* Finds the source's tensor for each item, and marks the items that have one. */
+static void find_items(target *t, const import_source *s, bool *seen, misfits *m, import_result *r)
 {
-    trouble unknown = {0}, shape = {0}, missing = {0};
-    bool *seen = mem_zero(t->count, sizeof *seen, "tensors", e);
-    if (!seen)
-        return ERR_SYSTEM;
     for (size_t i = 0; i < s->count; i++) {
         const safetensors_tensor *x = tensor_of(s, i);
-        size_t k = find_item(t, name_of(s, i));
-        if (k == t->count && is_counter(&t->graph, name_of(s, i))) {
-            r->counters++;
-        } else if (k == t->count) {
-            add_trouble(&unknown, name_of(s, i), "");
-        } else {
+        const char *name = name_of(s, i);
+        size_t k = find_item(t, name);
+        if (k < t->count) {
             seen[k] = true;
             t->from[k] = i;
-            if (!same_shape(x, &t->items[k])) {
-                char is[60], needed[60], more[140];
-                shape_text(is, sizeof is, x->dims, x->shape);
-                shape_text(needed, sizeof needed, t->items[k].dims, t->items[k].shape);
-                snprintf(more, sizeof more, " is %s instead of %s", is, needed);
-                add_trouble(&shape, name_of(s, i), more);
-            }
+        }
+        if (k == t->count && is_counter(&t->graph, name)) {
+            r->counters++;
+        } else if (k == t->count) {
+            text_names_add(&m->unknown, "'%s'", name);
+        } else if (!same_shape(x, &t->items[k])) {
+            char is[60], needed[60];
+            text_shape(is, sizeof is, x->dims, x->shape);
+            text_shape(needed, sizeof needed, t->items[k].dims, t->items[k].shape);
+            text_names_add(&m->shape, "'%s' is %s instead of %s", name, is, needed);
         }
     }
     for (size_t k = 0; k < t->count; k++)
         if (!seen[k])
-            add_trouble(&missing, t->items[k].name, "");
-    free(seen);
-    for (int i = 0; i < t->graph.param_count && r->counters; i++) { /* all or none */
+            text_names_add(&m->missing, "'%s'", t->items[k].name);
+}
+
+/* Of the counters of batches all are there or none. */
+static void find_counters(const target *t, const import_source *s, misfits *m)
+{
+    static const char mean[] = ".running_mean";
+    for (int i = 0; i < t->graph.param_count; i++) {
         const char *name = t->graph.params[i].name;
-        size_t n = strlen(name), m = strlen(".running_mean");
         char counter[100];
-        if (n < m || strcmp(name + n - m, ".running_mean") != 0)
+        if (!text_ends_with(name, mean))
             continue;
-        snprintf(counter, sizeof counter, "%.*s" COUNTER, (int)(n - m), name);
-        if (find(s, counter) == s->count)
-            add_trouble(&missing, counter, "");
+        snprintf(counter, sizeof counter, "%.*s" COUNTER, (int)(strlen(name) - strlen(mean)), name);
+        if (find_tensor(s, counter) == s->count)
+            text_names_add(&m->missing, "'%s'", counter);
     }
-    if (!unknown.count && !shape.count && !missing.count)
-        return 0;
-    text_buffer b = {0};
-    int code = text_append(&b, e, "%s: is no %s", s->path, arch_name(a));
+}
+
+/* The line that names all of it. */
+static int refuse_misfits(const misfits *m, const char *path, arch a, error *e)
+{
     const struct {
-        const trouble *t;
+        const text_names *names;
         const char *words;
-    } all[] = {{&missing, "missing"}, {&shape, "of another shape"}, {&unknown, "unknown"}};
+    } all[] = {{&m->missing, "missing"}, {&m->shape, "of another shape"}, {&m->unknown, "unknown"}};
+    text_buffer b = {0};
+    text_add(&b, "%s: is no %s", path, arch_name(a));
     const char *before = ": ";
-    for (size_t i = 0; i < 3 && !code; i++)
-        if (all[i].t->count) {
-            code = text_append(&b, e, "%s%zu tensor%s %s (%s%s)", before, all[i].t->count,
-                               all[i].t->count == 1 ? "" : "s", all[i].words, all[i].t->text,
-                               all[i].t->count > 3 ? ", …" : "");
-            before = "; ";
-        }
+    for (size_t i = 0; i < COUNT(all); i++) {
+        size_t count = all[i].names->count;
+        if (!count)
+            continue;
+        text_add(&b, "%s%zu tensor%s %s (%s)", before, count, count == 1 ? "" : "s", all[i].words,
+                 all[i].names->text);
+        before = "; ";
+    }
+    int code = text_done(&b, e);
     if (!code)
         code = fail(e, ERR_INPUT, "%s", b.data);
     text_free(&b);
     return code;
 }
 
+static int match_tensors(target *t, arch a, const import_source *s, import_result *r, error *e)
+{
+    misfits m = {0};
+    bool *seen = mem_zero(t->count, sizeof *seen, "tensors", e);
+    if (!seen)
+        return ERR_SYSTEM;
+    find_items(t, s, seen, &m, r);
+    if (r->counters)
+        find_counters(t, s, &m);
+    free(seen);
+    return m.unknown.count || m.shape.count || m.missing.count ? refuse_misfits(&m, s->path, a, e) : 0;
+}
+
 /* ---------------------------------------------------------------- reading and writing */
 
-static int read_floats(target *t, const source *s, error *e)
+static int read_floats(target *t, const import_source *s, error *e)
 {
     size_t total = 0;
     for (size_t k = 0; k < t->count; k++) {
@@ -305,7 +309,7 @@ static int read_floats(target *t, const source *s, error *e)
 }
 
 /* Everything but the writing. */
-static int import(const char *path, arch wanted, source *s, target *t, import_result *r, error *e)
+static int import_file(const char *path, arch wanted, import_source *s, target *t, import_result *r, error *e)
 {
     *r = (import_result){0};
     *t = (target){0};
@@ -315,7 +319,7 @@ static int import(const char *path, arch wanted, source *s, target *t, import_re
     r->arch = wanted < ARCHS ? wanted : recognise(s);
     code = target_open(t, r->arch, s, e);
     if (!code)
-        code = match(t, r->arch, s, r, e);
+        code = match_tensors(t, r->arch, s, r, e);
     if (!code)
         code = read_floats(t, s, e);
     r->written = t->count;
@@ -327,9 +331,9 @@ int weights_import(const char *path, arch wanted, const char *output, import_res
     error local = {0};
     if (!e)
         e = &local;
-    source s;
+    import_source s;
     target t;
-    int code = import(path, wanted, &s, &t, result, e);
+    int code = import_file(path, wanted, &s, &t, result, e);
     if (!code) {
         /* The same network gives the same bytes wherever it came from. */
         const safetensors_meta meta[] = {{"architecture", arch_name(result->arch)}, {"format", "pt"}};
@@ -345,10 +349,10 @@ int weights_import_check(const char *path, error *e)
     error local = {0};
     if (!e)
         e = &local;
-    source s;
+    import_source s;
     target t;
     import_result r;
-    int code = import(path, ARCHS, &s, &t, &r, e);
+    int code = import_file(path, ARCHS, &s, &t, &r, e);
     target_close(&t);
     source_close(&s);
     return code;

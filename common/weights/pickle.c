@@ -1,3 +1,8 @@
+/* A machine with a stack, a memo and a list of marks reads one instruction after the other. Values of the stack are
+ * small; tuples, lists, dicts and calls keep their items in blocks that the pickle owns and pickle_free gives back.
+ * What is counted against the limits below is made, not kept, so that a pickle cannot run for ever. The first half
+ * reads bytes, the second is one function for each instruction that does more than one thing, and the two switches
+ * at the end say which instruction is which. */
 #include "weights/pickle.h"
 
 #include "base/text.h"
@@ -10,7 +15,7 @@ enum { MOST_VALUES = 1 << 22, MOST_OBJECTS = 1 << 20, MOST_MEMO = 1 << 22 };
 
 enum { ORDERED_DICT = -1 }; /* in place of a position in the caller's list */
 
-typedef struct machine {
+typedef struct pickle_machine {
     pickle *p;
     const unsigned char *data;
     size_t size, at, start; /* start: of the current instruction */
@@ -22,9 +27,9 @@ typedef struct machine {
     size_t stack_capacity, mark_capacity, memo_capacity;
     size_t values, objects; /* made so far */
     error *e;
-} machine;
+} pickle_machine;
 
-static int bad(machine *m, const char *why)
+static int refuse(pickle_machine *m, const char *why)
 {
     return fail(m->e, ERR_INPUT, "%s: byte %zu: %s", m->what, m->start, why);
 }
@@ -32,10 +37,10 @@ static int bad(machine *m, const char *why)
 /* ---------------------------------------------------------------- bytes */
 
 /* The next n bytes, or NULL with e set. */
-static const unsigned char *take(machine *m, size_t n)
+static const unsigned char *take(pickle_machine *m, size_t n)
 {
     if (n > m->size - m->at) {
-        bad(m, "the pickle is truncated");
+        refuse(m, "the pickle is truncated");
         return NULL;
     }
     const unsigned char *bytes = m->data + m->at;
@@ -43,7 +48,7 @@ static const unsigned char *take(machine *m, size_t n)
     return bytes;
 }
 
-static int take_number(machine *m, int bytes, uint64_t *value)
+static int take_number(pickle_machine *m, int bytes, uint64_t *value)
 {
     const unsigned char *b = take(m, (size_t)bytes);
     if (!b)
@@ -55,12 +60,12 @@ static int take_number(machine *m, int bytes, uint64_t *value)
 }
 
 /* A line without its newline. */
-static int take_line(machine *m, const char **text, size_t *size)
+static int take_line(pickle_machine *m, const char **text, size_t *size)
 {
     const unsigned char *begin = m->data + m->at;
     const unsigned char *end = memchr(begin, '\n', m->size - m->at);
     if (!end)
-        return bad(m, "the pickle is truncated");
+        return refuse(m, "the pickle is truncated");
     *text = (const char *)begin;
     *size = (size_t)(end - begin);
     m->at += *size + 1;
@@ -69,34 +74,34 @@ static int take_line(machine *m, const char **text, size_t *size)
 
 /* ---------------------------------------------------------------- values */
 
-static int push(machine *m, pickle_value v)
+static int push(pickle_machine *m, pickle_value v)
 {
     if (++m->values > MOST_VALUES)
-        return bad(m, "more values than weights can have");
+        return refuse(m, "more values than weights can have");
     int code = mem_grow(&m->stack, &m->stack_capacity, m->depth + 1, sizeof *m->stack, "a pickle", m->e);
     if (!code)
         m->stack[m->depth++] = v;
     return code;
 }
 
-static int push_int(machine *m, pickle_kind kind, int64_t value)
+static int push_int(pickle_machine *m, pickle_kind kind, int64_t value)
 {
     return push(m, (pickle_value){.kind = kind, .integer = value});
 }
 
 /* Values below the last mark belong to whoever set it. */
-static bool has(const machine *m, size_t n)
+static bool has(const pickle_machine *m, size_t n)
 {
     size_t floor = m->mark_count ? m->marks[m->mark_count - 1] : 0;
     return m->depth - floor >= n;
 }
 
-static pickle_value *top(machine *m)
+static pickle_value *top(pickle_machine *m)
 {
     return &m->stack[m->depth - 1];
 }
 
-static int append(machine *m, pickle_items *to, const pickle_value *values, size_t count)
+static int append(pickle_machine *m, pickle_items *to, const pickle_value *values, size_t count)
 {
     int code = mem_grow(&to->values, &to->capacity, to->count + count, sizeof *values, "a pickle", m->e);
     if (!code && count) {
@@ -107,10 +112,10 @@ static int append(machine *m, pickle_items *to, const pickle_value *values, size
 }
 
 /* Takes the last `count` values off the stack and pushes a new object of them. */
-static int make_object(machine *m, pickle_kind kind, size_t count)
+static int make_object(pickle_machine *m, pickle_kind kind, size_t count)
 {
     if (++m->objects > MOST_OBJECTS)
-        return bad(m, "more objects than weights can have");
+        return refuse(m, "more objects than weights can have");
     pickle_items *items = mem_zero(1, sizeof *items, "a pickle", m->e);
     if (!items)
         return ERR_SYSTEM;
@@ -122,18 +127,18 @@ static int make_object(machine *m, pickle_kind kind, size_t count)
 }
 
 /* How many values there are above the last mark, which is taken away. */
-static int pop_mark(machine *m, size_t *count)
+static int pop_mark(pickle_machine *m, size_t *count)
 {
     if (!m->mark_count)
-        return bad(m, "a mark is missing");
+        return refuse(m, "a mark is missing");
     *count = m->depth - m->marks[--m->mark_count];
     return 0;
 }
 
-static int push_mark(machine *m)
+static int push_mark(pickle_machine *m)
 {
     if (m->mark_count >= MOST_OBJECTS)
-        return bad(m, "more marks than weights can have");
+        return refuse(m, "more marks than weights can have");
     int code = mem_grow(&m->marks, &m->mark_capacity, m->mark_count + 1, sizeof *m->marks, "a pickle", m->e);
     if (!code)
         m->marks[m->mark_count++] = m->depth;
@@ -141,25 +146,25 @@ static int push_mark(machine *m)
 }
 
 /* Adds the last `count` values to the list or dict below them. */
-static int extend(machine *m, size_t count, pickle_kind kind)
+static int extend(pickle_machine *m, size_t count, pickle_kind kind)
 {
     if (!has(m, count + 1))
-        return bad(m, "the stack is empty");
+        return refuse(m, "the stack is empty");
     m->depth -= count;
     if (top(m)->kind != kind || (kind == PICKLE_DICT && count % 2))
-        return bad(m, kind == PICKLE_DICT ? "items for something that is no dict"
-                                          : "items for something that is no list");
+        return refuse(m, kind == PICKLE_DICT ? "items for something that is no dict"
+                                             : "items for something that is no list");
     return append(m, top(m)->items, m->stack + m->depth, count);
 }
 
 /* ---------------------------------------------------------------- memo */
 
-static int memo_put(machine *m, uint64_t id)
+static int memo_put(pickle_machine *m, uint64_t id)
 {
     if (!has(m, 1))
-        return bad(m, "the stack is empty");
+        return refuse(m, "the stack is empty");
     if (id >= MOST_MEMO)
-        return bad(m, "a larger memo than weights can have");
+        return refuse(m, "a larger memo than weights can have");
     size_t old = m->memo_capacity;
     int code = mem_grow(&m->memo, &m->memo_capacity, (size_t)id + 1, sizeof *m->memo, "a pickle", m->e);
     if (code)
@@ -170,16 +175,17 @@ static int memo_put(machine *m, uint64_t id)
     return 0;
 }
 
-static int memo_get(machine *m, uint64_t id)
+static int memo_get(pickle_machine *m, uint64_t id)
 {
     if (id >= m->memo_capacity || m->memo[id].kind == PICKLE_NOTHING)
-        return bad(m, "the memo has no such entry");
+        return refuse(m, "the memo has no such entry");
     return push(m, m->memo[id]);
 }
 
 /* ---------------------------------------------------------------- functions and classes */
 
-static int push_global(machine *m, const char *module, size_t module_size, const char *name, size_t name_size)
+static int push_global(pickle_machine *m, const char *module, size_t module_size, const char *name,
+                       size_t name_size)
 {
     static const char ordered[] = "collections OrderedDict";
     for (int i = ORDERED_DICT; i < 0 || m->globals[i]; i++) {
@@ -195,39 +201,39 @@ static int push_global(machine *m, const char *module, size_t module_size, const
                 (int)(name_size < 100 ? name_size : 100), name);
 }
 
-static int stack_global(machine *m)
+static int stack_global(pickle_machine *m)
 {
     if (!has(m, 2) || top(m)->kind != PICKLE_TEXT || top(m)[-1].kind != PICKLE_TEXT)
-        return bad(m, "two names are missing");
+        return refuse(m, "two names are missing");
     pickle_value name = *top(m), module = top(m)[-1];
     m->depth -= 2;
     return push_global(m, module.text, module.size, name.text, name.size);
 }
 
 /* OrderedDict() or, from Python 2, OrderedDict([[key, value], …]). */
-static int make_dict(machine *m, const pickle_items *arguments)
+static int make_dict(pickle_machine *m, const pickle_items *arguments)
 {
     int code = make_object(m, PICKLE_DICT, 0);
     if (code || arguments->count == 0)
         return code;
     const pickle_value *pairs = &arguments->values[0];
     if (arguments->count > 1 || pairs->kind != PICKLE_LIST)
-        return bad(m, "an OrderedDict of something that is no list");
+        return refuse(m, "an OrderedDict of something that is no list");
     for (size_t i = 0; i < pairs->items->count && !code; i++) {
         const pickle_value *pair = &pairs->items->values[i];
         if ((pair->kind != PICKLE_LIST && pair->kind != PICKLE_TUPLE) || pair->items->count != 2)
-            return bad(m, "an OrderedDict of something that is no pair");
+            return refuse(m, "an OrderedDict of something that is no pair");
         m->values += 2;
-        code = m->values > MOST_VALUES ? bad(m, "more values than weights can have")
+        code = m->values > MOST_VALUES ? refuse(m, "more values than weights can have")
                                        : append(m, top(m)->items, pair->items->values, 2);
     }
     return code;
 }
 
-static int reduce(machine *m)
+static int reduce(pickle_machine *m)
 {
     if (!has(m, 2) || top(m)->kind != PICKLE_TUPLE || top(m)[-1].kind != PICKLE_GLOBAL)
-        return bad(m, "a call without function and arguments");
+        return refuse(m, "a call without function and arguments");
     if (top(m)[-1].integer != ORDERED_DICT)
         return make_object(m, PICKLE_CALL, 2);
     const pickle_items *arguments = top(m)->items;
@@ -236,25 +242,25 @@ static int reduce(machine *m)
 }
 
 /* Attributes of an object (_metadata of a state dict, and the like) say nothing about its tensors. */
-static int build(machine *m)
+static int build_object(pickle_machine *m)
 {
     if (!has(m, 2) || (top(m)[-1].kind != PICKLE_DICT && top(m)[-1].kind != PICKLE_CALL))
-        return bad(m, "attributes without an object");
+        return refuse(m, "attributes without an object");
     m->depth--;
     return 0;
 }
 
-static int store(machine *m)
+static int store(pickle_machine *m)
 {
     if (!has(m, 1))
-        return bad(m, "the stack is empty");
+        return refuse(m, "the stack is empty");
     int code = make_object(m, PICKLE_STORED, 1);
     return code ? code : append(m, &m->p->stored, top(m), 1);
 }
 
 /* ---------------------------------------------------------------- instructions */
 
-static int push_bytes(machine *m, pickle_kind kind, int length_bytes)
+static int push_bytes(pickle_machine *m, pickle_kind kind, int length_bytes)
 {
     uint64_t n;
     if (take_number(m, length_bytes, &n))
@@ -265,7 +271,7 @@ static int push_bytes(machine *m, pickle_kind kind, int length_bytes)
     return push(m, (pickle_value){.kind = kind, .text = (const char *)text, .size = (size_t)n});
 }
 
-static int push_long(machine *m)
+static int push_long(pickle_machine *m)
 {
     uint64_t n;
     if (take_number(m, 1, &n))
@@ -281,7 +287,7 @@ static int push_long(machine *m)
     return push_int(m, PICKLE_INT, (int64_t)value);
 }
 
-static int push_line(machine *m) /* Python 2 has large numbers in decimal */
+static int push_line(pickle_machine *m) /* Python 2 has large numbers in decimal */
 {
     const char *text = NULL;
     size_t size = 0;
@@ -289,11 +295,11 @@ static int push_line(machine *m) /* Python 2 has large numbers in decimal */
     if (take_line(m, &text, &size))
         return ERR_INPUT;
     if (!text_int(text, size, INT64_MIN, INT64_MAX, &value))
-        return bad(m, "a number is damaged");
+        return refuse(m, "a number is damaged");
     return push_int(m, PICKLE_INT, value);
 }
 
-static int push_float(machine *m) /* big-endian */
+static int push_float(pickle_machine *m) /* big-endian */
 {
     const unsigned char *b = take(m, 8);
     if (!b)
@@ -306,7 +312,7 @@ static int push_float(machine *m) /* big-endian */
     return push(m, v);
 }
 
-static int read_global(machine *m)
+static int read_global(pickle_machine *m)
 {
     const char *module = NULL, *name = NULL;
     size_t module_size = 0, name_size = 0;
@@ -316,35 +322,42 @@ static int read_global(machine *m)
     return code ? code : push_global(m, module, module_size, name, name_size);
 }
 
-static int from_stack(machine *m, pickle_kind kind, size_t count)
+static int from_stack(pickle_machine *m, pickle_kind kind, size_t count)
 {
-    return has(m, count) ? make_object(m, kind, count) : bad(m, "the stack is empty");
+    return has(m, count) ? make_object(m, kind, count) : refuse(m, "the stack is empty");
 }
 
 /* `bytes` long argument, then put or get. */
-static int memo(machine *m, int bytes, int (*access)(machine *, uint64_t))
+static int memo(pickle_machine *m, int bytes, int (*access)(pickle_machine *, uint64_t))
 {
     uint64_t id;
     return take_number(m, bytes, &id) ? ERR_INPUT : access(m, id);
 }
 
-static int step(machine *m, unsigned op)
+static int no_step(pickle_machine *m, unsigned op)
+{
+    return fail(
+        m->e, ERR_INPUT,
+        "%s: byte %zu: the instruction 0x%02x is none that weights need; save model.state_dict() alone",
+        m->what, m->start, op);
+}
+
+/* The instructions that push a value of their own: numbers, texts, and so on. */
+static int push_step(pickle_machine *m, unsigned op)
 {
     uint64_t n;
-    size_t count = 0;
-    int code;
     switch (op) {
     case 0x80: /* PROTO */
         if (take_number(m, 1, &n))
             return ERR_INPUT;
-        return n >= 2 && n <= 5 ? 0 : bad(m, "a pickle protocol other than 2 to 5");
+        return n >= 2 && n <= 5 ? 0 : refuse(m, "a pickle protocol other than 2 to 5");
     case 0x95: /* FRAME */
         return take(m, 8) ? 0 : ERR_INPUT;
     case '(': /* MARK */
         return push_mark(m);
     case '0': /* POP */
         if (!has(m, 1))
-            return bad(m, "the stack is empty");
+            return refuse(m, "the stack is empty");
         m->depth--;
         return 0;
     case 'N': /* NONE */
@@ -374,6 +387,17 @@ static int step(machine *m, unsigned op)
     case 'C': /* SHORT_BINBYTES */
     case 'B': /* BINBYTES */
         return push_bytes(m, PICKLE_BYTES, op == 'C' ? 1 : 4);
+    default:
+        return no_step(m, op);
+    }
+}
+
+/* The instructions that work on what is on the stack, and on the memo. */
+static int stack_step(pickle_machine *m, unsigned op)
+{
+    size_t count = 0;
+    int code;
+    switch (op) {
     case ')': /* EMPTY_TUPLE */
         return make_object(m, PICKLE_TUPLE, 0);
     case ']': /* EMPTY_LIST */
@@ -404,7 +428,7 @@ static int step(machine *m, unsigned op)
     case 'R': /* REDUCE */
         return reduce(m);
     case 'b': /* BUILD */
-        return build(m);
+        return build_object(m);
     case 'Q': /* BINPERSID */
         return store(m);
     case 'q': /* BINPUT */
@@ -418,10 +442,7 @@ static int step(machine *m, unsigned op)
     case 'j': /* LONG_BINGET */
         return memo(m, 4, memo_get);
     default:
-        return fail(
-            m->e, ERR_INPUT,
-            "%s: byte %zu: the instruction 0x%02x is none that weights need; save model.state_dict() alone",
-            m->what, m->start, op);
+        return push_step(m, op);
     }
 }
 
@@ -429,17 +450,20 @@ int pickle_read(pickle *p, const void *data, size_t size, const char *const *glo
                 error *e)
 {
     *p = (pickle){0};
-    machine m = {.p = p, .data = data, .size = size, .globals = globals, .what = what, .e = e};
+    pickle_machine m = {.p = p, .data = data, .size = size, .globals = globals, .what = what, .e = e};
     int code = 0;
     for (;;) {
         m.start = m.at;
         const unsigned char *op = take(&m, 1);
         code = op ? 0 : ERR_INPUT;
-        if (code || *op == '.' || (code = step(&m, *op)) != 0)
+        if (code || *op == '.')
+            break;
+        code = stack_step(&m, *op);
+        if (code)
             break;
     }
     if (!code && (m.depth != 1 || m.mark_count))
-        code = bad(&m, "the pickle ends with other than one object");
+        code = refuse(&m, "the pickle ends with other than one object");
     if (!code)
         p->root = m.stack[0];
     p->size = m.at;

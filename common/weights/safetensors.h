@@ -8,48 +8,10 @@
 #define ONEBOX_WEIGHTS_SAFETENSORS_H
 
 #include "base/file.h"
+#include "weights/safetensors_header.h"
 
-enum { SAFETENSORS_DIMS = 8 };
-
-typedef enum safetensors_dtype {
-    DTYPE_BOOL,
-    DTYPE_F4,
-    DTYPE_F6_E2M3,
-    DTYPE_F6_E3M2,
-    DTYPE_U8,
-    DTYPE_I8,
-    DTYPE_F8_E5M2,
-    DTYPE_F8_E4M3,
-    DTYPE_F8_E8M0,
-    DTYPE_F8_E4M3FNUZ,
-    DTYPE_F8_E5M2FNUZ,
-    DTYPE_I16,
-    DTYPE_U16,
-    DTYPE_F16,
-    DTYPE_BF16,
-    DTYPE_I32,
-    DTYPE_U32,
-    DTYPE_F32,
-    DTYPE_C64,
-    DTYPE_F64,
-    DTYPE_I64,
-    DTYPE_U64,
-    DTYPES
-} safetensors_dtype;
-
-typedef struct safetensors_tensor {
-    char *name;
-    safetensors_dtype dtype;
-    int dims; /* 0: a scalar, one element */
-    uint64_t shape[SAFETENSORS_DIMS];
-    size_t count;              /* product of shape */
-    const unsigned char *data; /* in the file; may be unaligned */
-    size_t bytes;
-} safetensors_tensor;
-
-typedef struct safetensors_meta {
-    const char *key, *value;
-} safetensors_meta;
+/* The reference implementation's limit for the header, in bytes. */
+enum { SAFETENSORS_MAX_HEADER = 100000000 };
 
 /* An open file. All texts and data live until safetensors_close. */
 typedef struct safetensors {
@@ -68,8 +30,6 @@ void safetensors_close(safetensors *st);
 /* NULL when there is none. */
 const safetensors_tensor *safetensors_find(const safetensors *st, const char *name);
 const char *safetensors_value(const safetensors *st, const char *key);
-
-const char *safetensors_dtype_name(safetensors_dtype d); /* "F32" */
 
 /* All elements as float32: F32 copied, F64 rounded, F16 and BF16 widened. Other dtypes are ERR_INPUT (`path`
  * is named in the line). `out` holds t->count floats. */

@@ -1,3 +1,6 @@
+/* Both forms hold one pickle of the object and, apart from it, the storages that its tensors are views of. The pickle
+ * is read as plain data, the state dict is found in it, each tensor's call of a rebuilding function gives storage,
+ * offset, shape and strides, and every element is checked to lie in its storage. Then names are sorted. */
 #include "weights/torch_file.h"
 
 #include <stdio.h>
@@ -32,7 +35,7 @@ static const struct {
     {"torch.cuda BFloat16Storage", STORAGE, DTYPE_BF16},
     {"torch.cuda LongStorage", STORAGE, DTYPE_I64},
 };
-enum { KNOWN = sizeof known / sizeof *known };
+enum { KNOWN = COUNT(known) };
 
 static size_t bytes_of(safetensors_dtype d)
 {
@@ -324,7 +327,7 @@ static const pickle_value *find_state_dict(const pickle_value *root)
     static const char *const keys[] = {"state_dict", "model", "model_state_dict", "net"};
     if (root->kind != PICKLE_DICT)
         return NULL;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    for (size_t i = 0; i < COUNT(keys); i++) {
         const pickle_value *inner = pickle_get(root, keys[i]);
         if (inner && inner->kind == PICKLE_DICT && holds_tensors(inner))
             return inner;

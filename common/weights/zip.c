@@ -1,3 +1,6 @@
+/* From the end of the archive to its beginning: the end record (or its 64-bit form) says where the directory is, the
+ * directory where each entry's own header is, and behind that lie the data. Every number is held against the size of
+ * the archive before it is used. */
 #include "weights/zip.h"
 
 #include <stdlib.h>

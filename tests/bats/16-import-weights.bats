@@ -86,7 +86,7 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
     refused "in.pth: is no resnet18: 2 tensors missing ('bn1.bias', 'layer1.0.conv1.weight'); 1 tensor of another shape ('conv1.weight' is 9408 instead of 64x3x7x7); 1 tensor unknown ('layer9.weight')"
     "$HELPERS/torchfile" resnet34 in.pth
     run "$BIN/import-weights" --arch resnet18 -o out.safetensors in.pth
-    refused "is no resnet18: 80 tensors unknown ('layer1.2.bn1.bias', 'layer1.2.bn1.running_mean', 'layer1.2.bn1.running_var', …)"
+    refused "is no resnet18: 80 tensors unknown ('layer1.2.bn1.bias', 'layer1.2.bn1.running_mean', 'layer1.2.bn1.running_var', ...)"
     run import counters drop=layer2.0.bn2.num_batches_tracked
     refused "1 tensor missing ('layer2.0.bn2.num_batches_tracked')"
     run import add=head.num_batches_tracked
@@ -146,4 +146,14 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
 @test "--check knows what it has written" {
     run -0 "$BIN/import-weights" --check "$ready"
     run -1 "$BIN/import-weights" --check "$root/README.md"
+}
+
+@test "a training that is given PyTorch's file is told what to do with it" {
+    shapes_cache
+    for form in zip legacy; do
+        "$HELPERS/torchfile" resnet18 in.pth $form
+        run train cls --arch resnet18 --weights in.pth -o x.ckpt
+        assert_failure 3
+        assert_output "train-cls: in.pth: is a file of PyTorch; make safetensors of it: import-weights -o FILE.safetensors in.pth"
+    done
 }

@@ -107,6 +107,16 @@ static void test_bad_frame(void)
         CHECK(try_open(&e) == ERR_INPUT && strstr(e.text, "is this a safetensors"), "%s", e.text);
         put("", 0, 0);
         CHECK(try_open(&e) == ERR_INPUT && strstr(e.text, "'{' is missing"), "%s", e.text);
+        static const char *const torch[] = {"PK\3\4\0\0\10\10 an archive",
+                                            "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46 a pickle"};
+        for (int i = 0; i < 2; i++) {
+            f = fopen(path, "wb");
+            fwrite(torch[i], 18, 1, f);
+            fclose(f);
+            CHECK(try_open(&e) == ERR_INPUT && strstr(e.text, "is a file of PyTorch") &&
+                      strstr(e.text, "import-weights -o"),
+                  "%s", e.text);
+        }
         put("{\"a\":" T("F32", "[2]", "[0,8]") "}", -1, 7);
         CHECK(try_open(&e) == ERR_INPUT && strstr(e.text, "truncated"), "%s", e.text);
         put("{\"a\":" T("F32", "[2]", "[0,8]") "}", -1, 9);
@@ -194,8 +204,8 @@ static void test_bad_tensors(void)
     {
         refused("{\"a\":" T("F23", "[1]", "[0,4]") "}", 4, "unknown dtype 'F23'");
         refused("{\"a\":" T("f32", "[1]", "[0,4]") "}", 4, "unknown dtype");
-        refused("{\"a\":" T("F32", "[2]", "[0,4]") "}", 4, "don't agree");
-        refused("{\"a\":" T("F16", "[2]", "[0,8]") "}", 8, "don't agree");
+        refused("{\"a\":" T("F32", "[2]", "[0,4]") "}", 4, "do not agree");
+        refused("{\"a\":" T("F16", "[2]", "[0,8]") "}", 8, "do not agree");
         refused("{\"a\":" T("F32", "[1]", "[4,0]") "}", 4, "hole or an overlap");
         refused("{\"a\":" T("F32", "[1]", "[4,8]") "}", 8, "hole or an overlap");
         refused("{\"a\":" T("U8", "[2]", "[0,2]") ",\"b\":" T("U8", "[2]", "[1,3]") "}", 3, "overlap");
@@ -206,7 +216,7 @@ static void test_bad_tensors(void)
         refused("{\"a\":" T("F32", "[18446744073709551616]", "[0,4]") "}", 4, "64 bits");
         refused("{\"a\":" T("U8", "[18446744073709551615]", "[0,18446744073709551615]") "}", 4, "2^64 bits");
         refused("{\"a\":" T("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") "}", 4, "8 dimensions");
-        refused("{\"a\":" T("F32", "[1]", "[0,18446744073709551615]") "}", 4, "don't agree");
+        refused("{\"a\":" T("F32", "[1]", "[0,18446744073709551615]") "}", 4, "do not agree");
     }
 }
 
