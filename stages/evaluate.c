@@ -25,9 +25,9 @@ int main(int argc, char **argv)
     int64_t frame = 224;
     metrics_options o = {0};
     const option options[] = {
-        {"anno", 0, OPTION_TEXT, &anno_path, "FILE", "annotations: anno.tsv of json2anno", .required = true},
-        {"pred", 0, OPTION_TEXT, &pred_path, "FILE", "predictions: pred.tsv of predict", .required = true},
-        {"output", 'o', OPTION_TEXT, &output, "FILE",
+        {"anno", 0, OPTION_INPUT, &anno_path, "FILE", "annotations: anno.tsv of json2anno", .required = true},
+        {"pred", 0, OPTION_INPUT, &pred_path, "FILE", "predictions: pred.tsv of predict", .required = true},
+        {"output", 'o', OPTION_OUTPUT, &output, "FILE",
          .help = "write metrics as JSON too; '-': to standard output instead of the table"},
         {"frame", 0, OPTION_INT, &frame, "N",
          "side of the frame of L1 when the predictions have no frame columns", .min = 1, .max = 65535},

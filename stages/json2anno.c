@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 {
     struct options o = {0};
     const option options[] = {
-        {"output", 'o', OPTION_TEXT, &o.output, "FILE", "the table to write; '-' for standard output",
+        {"output", 'o', OPTION_OUTPUT, &o.output, "FILE", "the table to write; '-' for standard output",
          .required = true},
         {"keep-ignored", 0, OPTION_FLAG, &o.keep_ignored, NULL,
          .help = "keep objects marked ignore (VOC difficult) or iscrowd, with 1 in the column ignore"},

@@ -25,7 +25,7 @@ static size_t write_largest(const anno_table *t, const char *path, error *e)
 int main(int argc, char **argv)
 {
     const char *output = NULL;
-    const option options[] = {{"output", 'o', OPTION_TEXT, &output, "FILE",
+    const option options[] = {{"output", 'o', OPTION_OUTPUT, &output, "FILE",
                                "the table to write; '-' for standard output", .required = true},
                               {0}};
     const program p = {.name = "largest",

@@ -5,32 +5,16 @@
 
 #include <string.h>
 
-/* Wrong combinations of options. */
-static int check_outputs(const mkcsv_options *m, error *e)
-{
-    const char *const paths[] = {m->lrg, m->bb, m->val};
-    int given = 0, stdouts = 0;
-    for (int i = 0; i < 3; i++) {
-        given += paths[i] != NULL;
-        stdouts += paths[i] && strcmp(paths[i], "-") == 0;
-        for (int j = 0; j < i; j++)
-            if (paths[i] && paths[j] && strcmp(paths[i], paths[j]) == 0 && strcmp(paths[i], "-") != 0)
-                return fail(e, ERR_USAGE, "'%s' is given for two outputs", paths[i]);
-    }
-    if (!given)
-        return fail(e, ERR_USAGE, "nothing to write: --lrg, --bb or --val is needed");
-    return stdouts > 1 ? fail(e, ERR_USAGE, "only one output can go to standard output") : 0;
-}
-
 int main(int argc, char **argv)
 {
     mkcsv_options m = {.val_share = 0.2};
     const char *order = "set";
     int64_t seed = 42;
     const option options[] = {
-        {"lrg", 0, OPTION_TEXT, &m.lrg, "FILE", "write file names and classes (fn,cat)", .group = "Outputs"},
-        {"bb", 0, OPTION_TEXT, &m.bb, "FILE", .help = "write file names and boxes (fn,bbox: y1 x1 y2 x2)"},
-        {"val", 0, OPTION_TEXT, &m.val, "FILE", .help = "write the file names of the validation rows"},
+        {"lrg", 0, OPTION_OUTPUT, &m.lrg, "FILE", "write file names and classes (fn,cat)",
+         .group = "Outputs"},
+        {"bb", 0, OPTION_OUTPUT, &m.bb, "FILE", .help = "write file names and boxes (fn,bbox: y1 x1 y2 x2)"},
+        {"val", 0, OPTION_OUTPUT, &m.val, "FILE", .help = "write the file names of the validation rows"},
         {"order", 0, OPTION_CHOICE, &order, "HOW",
          "order of the rows: 'set', as CPython iterates over a set of the\nimage ids, or 'id', ascending",
          .choices = "set|id", .group = "Rows"},
@@ -64,8 +48,9 @@ int main(int argc, char **argv)
     m.seed = (uint32_t)seed;
     anno_table t = {0};
     mkcsv_result r;
-    if (!check_outputs(&m, &e) && !anno_read(&t, args.items[0], &e) &&
-        !anno_check_one_each(&t, args.items[0], &e)) {
+    if (!m.lrg && !m.bb && !m.val)
+        fail(&e, ERR_USAGE, "nothing to write: --lrg, --bb or --val is needed");
+    else if (!anno_read(&t, args.items[0], &e) && !anno_check_one_each(&t, args.items[0], &e)) {
         if (mkcsv_write(&t, &m, &r, &e) == ERR_INPUT)
             fail_context(&e, "%s", args.items[0]);
         if (!e.code)

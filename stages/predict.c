@@ -27,13 +27,13 @@ int main(int argc, char **argv)
     const char *conv = "auto", *arithmetic = NULL;
     int64_t frame = 0, top = 0, batch = 64, threads = 0, max_bad = 0;
     const option options[] = {
-        {"ckpt", 0, OPTION_TEXT, &t.ckpt_path, "FILE", "the trained network", .required = true,
+        {"ckpt", 0, OPTION_INPUT, &t.ckpt_path, "FILE", "the trained network", .required = true,
          .group = "Input"},
-        {"cache", 0, OPTION_TEXT, &t.cache_path, "FILE", .help = "predict its pictures, instead of files"},
-        {"only", 0, OPTION_TEXT, &t.only_path, "FILE",
+        {"cache", 0, OPTION_INPUT, &t.cache_path, "FILE", .help = "predict its pictures, instead of files"},
+        {"only", 0, OPTION_INPUT, &t.only_path, "FILE",
          .help = "of the cache only those named here, one a line"},
         {"max-bad", 0, OPTION_INT, &max_bad, "N", "go on when up to N pictures are unreadable", .max = 1e9},
-        {"output", 'o', OPTION_TEXT, &t.output, "FILE", "the table", .group = "Output"},
+        {"output", 'o', OPTION_OUTPUT, &t.output, "FILE", "the table", .group = "Output"},
         {"frame", 0, OPTION_INT, &frame, "N", "add the box in the network's N x N frame; 0: no", .max = 8192},
         {"top", 0, OPTION_INT, &top, "K", "add the K most probable classes", .max = PRED_TOP_MAX},
         {"save-pictures", 0, OPTION_TEXT, &t.save_pictures, "DIR",

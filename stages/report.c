@@ -11,9 +11,9 @@ static void (*const libraries[])(char *, size_t) = {picture_versions, NULL};
 int main(int argc, char **argv)
 {
     report_request r = {0};
-    const option options[] = {{"output", 'o', OPTION_TEXT, &r.output, "FILE",
+    const option options[] = {{"output", 'o', OPTION_OUTPUT, &r.output, "FILE",
                                .help = "write the page here; default: DIR/report.html"},
-                              {"val", 0, OPTION_TEXT, &r.val, "FILE",
+                              {"val", 0, OPTION_INPUT, &r.val, "FILE",
                                .help = "the list of validation pictures, when it is not DIR/val.txt"},
                               {"title", 0, OPTION_TEXT, &r.title, "TEXT", .help = "over the page"},
                               {0}};

@@ -71,7 +71,7 @@ int main(int argc, char **argv)
     int64_t threads = 0, size = 224, max_bad = 0;
     const option options[] = {
         {"images", 0, OPTION_TEXT, &images, "DIR", "the folder that the pictures are in", .required = true},
-        {"output", 'o', OPTION_TEXT, &output, "FILE", "the cache; FILE.sources is kept beside it",
+        {"output", 'o', OPTION_OUTPUT, &output, "FILE", "the cache; FILE.sources is kept beside it",
          .required = true},
         {"size", 0, OPTION_INT, &size, "N", "the shorter side in pixels, a multiple of 32", .min = 32,
          .max = 4096},

@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     const option options[] = {{"split", 's', OPTION_TEXT, &split, "NAME",
                                .help = "take the pictures of ImageSets/Main/NAME.txt, in its order;\n"
                                        "without this every annotation, ascending"},
-                              {"output", 'o', OPTION_TEXT, &output, "FILE",
+                              {"output", 'o', OPTION_OUTPUT, &output, "FILE",
                                "the JSON to write; '-' for standard output", .required = true},
                               {0}};
     static void (*const libraries[])(char *, size_t) = {voc_xml_version, NULL};

@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/signals.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -131,4 +132,64 @@ bool file_same(const char *a, const char *b)
 {
     struct stat sa, sb;
     return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+/* What a name leads to: a file that is there, or a name in a folder. */
+typedef struct place {
+    bool known, there;
+    dev_t device;
+    ino_t inode;      /* of the file, or of the folder */
+    const char *name; /* in the folder, of a file that is not there */
+} place;
+
+static place place_of(const file_use *file)
+{
+    struct stat st;
+    const char *slash = strrchr(file->path, '/'), *name = slash ? slash + 1 : file->path;
+    if (strcmp(file->path, "-") == 0)
+        return (place){.known = true, .there = true, .inode = file->written};
+    if (stat(file->path, &st) == 0)
+        return (place){S_ISREG(st.st_mode) || S_ISDIR(st.st_mode), true, st.st_dev, st.st_ino, ""};
+    char *folder = file->written ? text_copy(file->path, (size_t)(name - file->path), NULL) : NULL;
+    bool known = folder && stat(*folder ? folder : ".", &st) == 0;
+    free(folder);
+    return known ? (place){true, false, st.st_dev, st.st_ino, name} : (place){0};
+}
+
+static bool same_place(const place *a, const place *b)
+{
+    return a->known && b->known && a->there == b->there && a->device == b->device && a->inode == b->inode &&
+           (a->there || strcmp(a->name, b->name) == 0);
+}
+
+static int not_apart(const file_use *a, const file_use *b, error *e)
+{
+    const char *path = strcmp(a->path, "-") != 0 ? a->path
+                       : a->written              ? "standard output"
+                                                 : "standard input";
+    const char *dash_a = a->option ? "--" : "", *dash_b = b->option ? "--" : "";
+    if (a->written == b->written)
+        return fail(e, ERR_USAGE, "%s: %s%s and %s%s would %s; give them different names", path, dash_a,
+                    a->what, dash_b, b->what, a->written ? "be one file" : "both read it");
+    if (a->written)
+        return not_apart(b, a, e);
+    return fail(e, ERR_USAGE, "%s: %s%s reads it and %s%s would replace it; give them different names", path,
+                dash_a, a->what, dash_b, b->what);
+}
+
+int files_apart(const file_use *files, size_t count, error *e)
+{
+    place *places = mem_zero(count, sizeof *places, "names of files", e);
+    int code = places ? 0 : ERR_SYSTEM;
+    for (size_t i = 0; i < count && !code; i++)
+        places[i] = place_of(&files[i]);
+    for (size_t i = 0; i < count && !code; i++) { /* few are written, many may be read */
+        if (!files[i].written && strcmp(files[i].path, "-") != 0)
+            continue;
+        for (size_t k = 0; k < count && !code; k++)
+            if (k != i && same_place(&places[i], &places[k]))
+                code = not_apart(&files[i < k ? i : k], &files[i < k ? k : i], e);
+    }
+    free(places);
+    return code;
 }

@@ -71,4 +71,17 @@ char *path_join(const char *dir, const char *name, error *e);
 /* True when both are there and are the same file, whatever their names (links, "./"). */
 bool file_same(const char *a, const char *b);
 
+/* A file that a program reads or writes. */
+typedef struct file_use {
+    const char
+        *what; /* who uses it, for the error line: "the history", or an option's name without its dashes */
+    const char *path;
+    bool written;
+    bool option; /* `what` is an option's name */
+} file_use;
+
+/* ERR_USAGE when one that is written is also read or written by another: the same file by device and inode, or the same
+ * name in the same folder when it is not there yet. Devices and pipes may be named twice; "-" once for each direction. */
+int files_apart(const file_use *files, size_t count, error *e);
+
 #endif

@@ -6,8 +6,7 @@
  *     {
  *         struct options o = {.val_pct = 0.2, .seed = 42};
  *         const option options[] = {
- *             {"output", 'o', OPTION_TEXT, &o.output, "FILE", "write here ('-': standard output)", .required
- * = true},
+ *             {"output", 'o', OPTION_OUTPUT, &o.output, "FILE", "write here ('-': standard output)", .required = true},
  *             {"seed", 0, OPTION_INT, &o.seed, "N", "seed of the split", .min = 0, .max = UINT32_MAX},
  *             {0}};
  *         const program p = {.name = "mkcsv", .summary = …, .usage = …, .options = options, …};
@@ -21,65 +20,16 @@
  *     }
  *
  * Exit codes are those of error.h.
+ *
+ * Standard input, output or error that is closed when the program starts stays unusable, but no file of the program
+ * gets its number. A standard output that nobody reads any more (| head) ends the program, unless an OPTION_OUTPUT
+ * names a file: a training goes on without its table on the screen.
  */
 #ifndef ONEBOX_BASE_PROGRAM_H
 #define ONEBOX_BASE_PROGRAM_H
 
-#include "base/error.h"
-
-#include <stdbool.h>
-#include <stdint.h>
-
-#define ONEBOX_VERSION "0.1.0"
-#define ONEBOX_DATE "2026-11-24" /* of the manual pages */
-
-typedef enum option_type {
-    OPTION_FLAG,   /* bool *,    no argument */
-    OPTION_TEXT,   /* const char **, points into argv */
-    OPTION_INT,    /* int64_t *, within [min, max] */
-    OPTION_NUMBER, /* double *,  within [min, max] */
-    OPTION_CHOICE, /* const char **, one of the words in `choices` */
-    OPTION_LIST,   /* option_list *, may be repeated, keeps the order */
-} option_type;
-
-typedef struct option_list {
-    const char **items; /* owned by the list, freed by program_end; texts point into argv */
-    size_t count, capacity;
-} option_list;
-
-typedef struct option {
-    const char *name; /* long name without dashes; NULL ends the table */
-    char letter;      /* short form, or 0 */
-    option_type type;
-    void *value;          /* the default is what it holds before program_begin; --help prints that */
-    const char *argument; /* the argument's name in --help */
-    const char *help;     /* one or more lines ('\n' between) */
-    double min, max;      /* for numbers; both 0: no limits */
-    const char *choices;  /* "auto|direct|winograd" */
-    bool required;
-    const char *group; /* a heading printed before this option in --help */
-} option;
-
-typedef struct operands {
-    char **items; /* inside argv */
-    int count;
-} operands;
-
-typedef struct program {
-    const char *name;
-    const char *summary;  /* one line */
-    const char *usage;    /* what follows the name: "[--order set|id] --lrg FILE … largest.tsv" */
-    const char *details;  /* paragraphs for --help and --man, or NULL: formats, columns, rules; lines that
-                           * begin with a blank stay lines in the manual page, others are filled */
-    const char *examples; /* lines to paste, each ending in '\n' */
-    const option *options;
-    int min_operands, max_operands; /* max -1: any number */
-    /* --check FILE: validates a file of the format this program writes. NULL: the program has no --check. */
-    int (*check)(const char *path, error *e);
-    /* lines for --version beside version and compiler ("libjpeg-turbo 2.1.5"), NULL-terminated list of
-     * functions; each appends lines to the buffer `text` of `size` bytes */
-    void (*const *libraries)(char *text, size_t size);
-} program;
+#include "base/options.h"
+#include "base/version.h"
 
 /* Parses argv. Returns false when the program should go on; true when it should return *exit_code at once. */
 bool program_begin(const program *p, int argc, char **argv, operands *args, int *exit_code);

@@ -2,6 +2,8 @@
  * a blank are set as they are, others are filled. */
 #include "base/program_man.h"
 
+#include "base/version.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -130,26 +132,6 @@ static void synopsis(FILE *f, const char *usage)
 
 /* ---------------------------------------------------------------- options */
 
-const char *program_default(const option *o, char text[64])
-{
-    *text = 0;
-    switch (o->type) {
-    case OPTION_INT:
-        snprintf(text, 64, "%lld", (long long)*(int64_t *)o->value);
-        break;
-    case OPTION_NUMBER:
-        snprintf(text, 64, "%g", *(double *)o->value);
-        break;
-    case OPTION_TEXT:
-    case OPTION_CHOICE:
-        return *(const char **)o->value ? *(const char **)o->value : text;
-    case OPTION_FLAG:
-    case OPTION_LIST:
-        break;
-    }
-    return text;
-}
-
 /* "One of auto, direct and winograd." as plain words. */
 static void choices(FILE *f, const char *list, int *column)
 {
@@ -186,9 +168,9 @@ static void option_entry(FILE *f, char letter, const char *name, const char *arg
     column++;
     if (o && o->choices)
         choices(f, o->choices, &column);
-    if (o && !o->required && *program_default(o, text)) {
+    if (o && !o->required && *option_default(o, text)) {
         char line[300];
-        snprintf(line, sizeof line, "Default: %s.", program_default(o, text));
+        snprintf(line, sizeof line, "Default: %s.", option_default(o, text));
         words(f, line, strlen(line), &column);
     }
     if (o && o->required)

@@ -3,11 +3,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
-#include <libgen.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---------------------------------------------------------------- names */
 
@@ -54,67 +51,23 @@ void train_files_free(train_files *f)
 
 /* ---------------------------------------------------------------- checks */
 
-/* Do two names lead to the same file, or would they, were it there? What is no plain file (/dev/null) may be
- * named twice. */
-static bool same_place(const char *a, const char *b)
-{
-    struct stat sa, sb;
-    bool has_a = stat(a, &sa) == 0, has_b = stat(b, &sb) == 0;
-    if (has_a != has_b)
-        return false;
-    if (has_a)
-        return S_ISREG(sa.st_mode) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-    char folder_a[PATH_MAX], folder_b[PATH_MAX], name_a[PATH_MAX], name_b[PATH_MAX];
-    snprintf(folder_a, sizeof folder_a, "%s", a);
-    snprintf(folder_b, sizeof folder_b, "%s", b);
-    snprintf(name_a, sizeof name_a, "%s", a);
-    snprintf(name_b, sizeof name_b, "%s", b);
-    return stat(dirname(folder_a), &sa) == 0 && stat(dirname(folder_b), &sb) == 0 && sa.st_dev == sb.st_dev &&
-           sa.st_ino == sb.st_ino && strcmp(basename(name_a), basename(name_b)) == 0;
-}
-
-typedef struct named_file {
-    const char *what, *path;
-} named_file;
-
-enum { TABLES = 3 };
-
 int train_files_check(const train_files *f, const train_options *o, error *e)
 {
-    const named_file inputs[] = {{"--cache", o->cache},  {"--lrg", o->lrg},         {"--bb", o->bb},
-                                 {"--val", o->val},      {"--weights", o->weights}, {"--init", o->init},
-                                 {"--recipe", o->recipe}};
-    named_file outputs[RECIPE_PHASES + TABLES];
-    int count = 0;
-    for (; count < f->phases; count++)
-        outputs[count] = (named_file){"the checkpoint of a phase", f->checkpoints[count]};
-    outputs[count++] = (named_file){"the history", f->history};
-    outputs[count++] = (named_file){"the table of batches", f->batches};
-    outputs[count++] = (named_file){"the state", f->state};
-    for (int i = 0; i < count; i++) {
-        const named_file *out = &outputs[i];
-        for (size_t k = 0; k < COUNT(inputs); k++)
-            if (inputs[k].path && same_place(inputs[k].path, out->path))
-                return fail(e, ERR_USAGE, "%s: %s reads it and %s would replace it; give another --output",
-                            inputs[k].path, inputs[k].what, out->what);
-        for (int k = 0; k < i; k++)
-            if (same_place(outputs[k].path, out->path))
-                return fail(e, ERR_USAGE, "%s: %s and %s would be one file; give them different names",
-                            out->path, outputs[k].what, out->what);
-    }
-    return 0;
-}
-
-int train_file_try(const char *path, error *e)
-{
-    struct stat st;
-    if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
-        return 0;
-    out_file out;
-    int code = out_open(&out, path, e);
-    if (!code)
-        out_discard(&out);
-    return code;
+    const file_use inputs[] = {{"cache", o->cache, .option = true},     {"lrg", o->lrg, .option = true},
+                               {"bb", o->bb, .option = true},           {"val", o->val, .option = true},
+                               {"weights", o->weights, .option = true}, {"init", o->init, .option = true},
+                               {"recipe", o->recipe, .option = true}};
+    file_use files[COUNT(inputs) + RECIPE_PHASES + 3];
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT(inputs); i++)
+        if (inputs[i].path)
+            files[count++] = inputs[i];
+    for (int i = 0; i < f->phases; i++)
+        files[count++] = (file_use){"the checkpoint of a phase", f->checkpoints[i], .written = true};
+    files[count++] = (file_use){"the history", f->history, .written = true};
+    files[count++] = (file_use){"the table of batches", f->batches, .written = true};
+    files[count++] = (file_use){"the state", f->state, .written = true};
+    return files_apart(files, count, e);
 }
 
 int train_files_try(const train_files *f, error *e)
@@ -122,6 +75,6 @@ int train_files_try(const train_files *f, error *e)
     const char *const paths[] = {f->checkpoints[f->phases - 1], f->history, f->batches, f->state};
     int code = 0;
     for (size_t i = 0; i < COUNT(paths) && !code; i++)
-        code = train_file_try(paths[i], e);
+        code = out_try(paths[i], e);
     return code;
 }

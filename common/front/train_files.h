@@ -23,10 +23,7 @@ void train_files_free(train_files *f);
 /* ERR_USAGE when two of the files are one, or when one of them is an input of `o`. */
 int train_files_check(const train_files *f, const train_options *o, error *e);
 
-/* ERR_SYSTEM when one of them cannot be written: that is found out before the first step, not after half an hour.
- * Nothing is left behind. What is no plain file is left alone: whoever reads a named pipe would take the trial for
- * the whole of it. */
+/* ERR_SYSTEM when one of them cannot be written: that is found out before the first step, not after half an hour. */
 int train_files_try(const train_files *f, error *e);
-int train_file_try(const char *path, error *e);
 
 #endif

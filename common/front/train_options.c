@@ -17,17 +17,18 @@ static option *add_rows(option *end, const option *rows, size_t count)
 
 static option *add_inputs(option *end, train_options *o, task t)
 {
-    const option cache = {"cache",         0,      OPTION_TEXT,
+    const option cache = {"cache",         0,      OPTION_INPUT,
                           &o->cache,       "FILE", "scaled pictures, as resize-cache makes them",
                           .group = "Input"};
-    const option lrg = {"lrg", 0, OPTION_TEXT, &o->lrg, "FILE", .help = "classes: fn,cat"};
-    const option bb = {"bb", 0, OPTION_TEXT, &o->bb, "FILE", .help = "boxes: fn,bbox"};
+    const option lrg = {"lrg", 0, OPTION_INPUT, &o->lrg, "FILE", .help = "classes: fn,cat"};
+    const option bb = {"bb", 0, OPTION_INPUT, &o->bb, "FILE", .help = "boxes: fn,bbox"};
     const option rows[] = {
-        {"val", 0, OPTION_TEXT, &o->val, "FILE", .help = "file names of the validation pictures, one a line"},
-        {"weights", 0, OPTION_TEXT, &o->weights, "FILE",
+        {"val", 0, OPTION_INPUT, &o->val, "FILE",
+         .help = "file names of the validation pictures, one a line"},
+        {"weights", 0, OPTION_INPUT, &o->weights, "FILE",
          .help = "safetensors of the backbone with torchvision's names, or\n"
                  "any of our checkpoints; 'none': random values"},
-        {"init", 0, OPTION_TEXT, &o->init, "CKPT",
+        {"init", 0, OPTION_INPUT, &o->init, "CKPT",
          .help = "start from this checkpoint: its backbone, and its head too\n"
                  "when task, classes and size are the same"},
     };
@@ -42,7 +43,7 @@ static option *add_inputs(option *end, train_options *o, task t)
 static option *add_training(option *end, train_options *o)
 {
     const option rows[] = {
-        {"recipe", 0, OPTION_TEXT, &o->recipe, "FILE", "phases, rates, augmentation",
+        {"recipe", 0, OPTION_INPUT, &o->recipe, "FILE", "phases, rates, augmentation",
          .group = "How to train"},
         {"set", 0, OPTION_LIST, &o->set, "KEY=VALUE",
          .help = "change one value of the recipe, such as phase.all.lr=1e-5,1e-4,1e-3,\n"
@@ -71,13 +72,13 @@ static option *add_training(option *end, train_options *o)
 static option *add_outputs(option *end, train_options *o)
 {
     const option rows[] = {
-        {"output", 'o', OPTION_TEXT, &o->output, "FILE",
+        {"output", 'o', OPTION_OUTPUT, &o->output, "FILE",
          "the trained network; those of earlier phases go beside it\n"
          "as NAME.0.ckpt, NAME.1.ckpt, ...",
          .group = "Output"},
-        {"history", 0, OPTION_TEXT, &o->history, "FILE",
+        {"history", 0, OPTION_OUTPUT, &o->history, "FILE",
          .help = "one row per epoch; default: NAME.history.tsv"},
-        {"batches", 0, OPTION_TEXT, &o->batches, "FILE",
+        {"batches", 0, OPTION_OUTPUT, &o->batches, "FILE",
          .help = "one row per batch; default: NAME.batches.tsv"},
         {"resume", 0, OPTION_FLAG, &o->resume, NULL,
          "go on where an interrupted training of the same inputs and recipe\n"
@@ -94,7 +95,7 @@ static option *add_outputs(option *end, train_options *o)
 static option *add_looking(option *end, train_options *o, task t)
 {
     const option rows[] = {
-        {"lr-find", 0, OPTION_TEXT, &o->lr_find, "FILE",
+        {"lr-find", 0, OPTION_OUTPUT, &o->lr_find, "FILE",
          "instead of training: raise the rate from batch to batch for an\n"
          "epoch or until the loss explodes, write batch, lr, loss, smoothed",
          .group = "Looking for a rate"},

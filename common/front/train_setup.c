@@ -5,6 +5,7 @@
 #include "front/train_setup.h"
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/threads.h"
 #include "front/device_choice.h"
 #include "nn/initial.h"
@@ -195,7 +196,7 @@ int train_setup_open(train_setup *s, error *e)
     if (!code)
         code = read_inputs(s, e);
     if (!code)
-        code = rates ? train_file_try(rates, e) : train_files_try(&s->files, e);
+        code = rates ? out_try(rates, e) : train_files_try(&s->files, e);
     return code ? code : open_device(s, e);
 }
 

@@ -253,8 +253,8 @@ real() {
     assert_output "fn,cat
 000005.jpg,car
 000006.jpg,car"
-    refused 2 "only one output can go to standard output" "$lrg" "$BIN/mkcsv" --lrg - --bb - "$out"
-    refused 2 "is given for two outputs" "$lrg" "$BIN/mkcsv" --lrg "$lrg" --bb "$lrg" "$out"
+    refused 2 "standard output: --lrg and --bb would be one file" "$lrg" "$BIN/mkcsv" --lrg - --bb - "$out"
+    refused 2 "--lrg and --bb would be one file" "$lrg" "$BIN/mkcsv" --lrg "$lrg" --bb "$lrg" "$out"
     refused 2 "nothing to write" "$lrg" "$BIN/mkcsv" "$out"
     refused 2 "--order is one of set|id, not 'list'" "$lrg" "$BIN/mkcsv" --order list --lrg "$lrg" "$out"
 }

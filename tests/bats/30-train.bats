@@ -6,9 +6,11 @@ load ../lib/shapes.bash
 
 # refused CODE PATTERN OPTION...: train-detn fails with that code, one line of its own that matches, and no files.
 refused() {
-    local code=$1 pattern=$2
+    local code=$1 pattern=$2 given=" ${*:3} "
     shift 2
-    run train detn --weights none -o x.ckpt "$@"
+    [[ $given == *" --weights "* ]] || set -- "$@" --weights none
+    [[ $given == *" -o "* ]] || set -- "$@" -o x.ckpt
+    run train detn "$@"
     assert_failure "$code"
     assert_equal "${#lines[@]}" 1
     assert_line --regexp "^train-detn: .*$pattern"
@@ -336,12 +338,12 @@ refused() {
         assert_line --regexp "^train-detn: $pattern"
         assert_equal "$(sha256sum in.x.0.ckpt)" "$before"
     }
-    kept "in.x.0.ckpt: --init reads it and the checkpoint of a phase would replace it; give another --output" \
+    kept "in.x.0.ckpt: --init reads it and the checkpoint of a phase would replace it; give them different names" \
         --init in.x.0.ckpt -o in.x.ckpt
     ln in.x.0.ckpt in.other.0.ckpt
     kept "in.x.0.ckpt: --init reads it" --init in.x.0.ckpt -o in.other.ckpt
     kept "./in.x.0.ckpt: --weights reads it" --weights ./in.x.0.ckpt -o in.x.ckpt
-    kept "./a.tsv: the history and the table of batches would be one file" \
+    kept "a.tsv: --history and --batches would be one file" \
         --weights none --history a.tsv --batches ./a.tsv -o a.ckpt
     kept "a.0.ckpt: the checkpoint of a phase and the history would be one file" \
         --weights none --history a.0.ckpt -o a.ckpt

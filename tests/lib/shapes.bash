@@ -48,14 +48,17 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
 }
 
-# train TASK OPTION...: trains on the shapes; give -o and --weights or --init.
+# train TASK OPTION...: trains on the shapes; give -o and --weights or --init. What is not given of the inputs is the set's.
 train() {
-    local task=$1
+    local task=$1 given=" ${*:2} " inputs=()
     shift
-    local inputs=(--cache "$BATS_FILE_TMPDIR/shapes.cache" --val "$shapes/val.txt")
-    [ "$task" = bbox ] || inputs+=(--lrg "$shapes/lrg.csv")
-    [ "$task" = cls ] || inputs+=(--bb "$shapes/bb.csv")
-    "$BIN/train-$task" "${inputs[@]}" --recipe "$BATS_FILE_TMPDIR/tiny.recipe" "$@"
+    input() { [[ $given == *" $1 "* ]] || inputs+=("$1" "$2"); }
+    input --cache "$BATS_FILE_TMPDIR/shapes.cache"
+    input --val "$shapes/val.txt"
+    [ "$task" = bbox ] || input --lrg "$shapes/lrg.csv"
+    [ "$task" = cls ] || input --bb "$shapes/bb.csv"
+    input --recipe "$BATS_FILE_TMPDIR/tiny.recipe"
+    "$BIN/train-$task" "${inputs[@]}" "$@"
 }
 
 # column FILE NAME: that column of a TSV without its header.

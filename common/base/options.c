@@ -1,0 +1,233 @@
+#include "base/options.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTIONS_MAX = 128 };
+
+/* ---------------------------------------------------------------- names */
+
+/* The option that the word "--name", "--name=value", "-x" or "-xvalue" names; NULL when there is none. *value is what
+ * stands in the word, or NULL. */
+static const option *find(const program *p, const char *word, const char **value)
+{
+    const bool is_long = word[1] == '-';
+    const char *name = word + 2;
+    const size_t size = strcspn(name, "=");
+    for (const option *o = p->options; o && o->name; o++)
+        if (is_long ? strlen(o->name) == size && strncmp(o->name, name, size) == 0 : o->letter == word[1]) {
+            *value = is_long ? (name[size] ? name + size + 1 : NULL) : (*name ? name : NULL);
+            return o;
+        }
+    return NULL;
+}
+
+/* An option, and neither "-" nor an operand. */
+static bool is_option(const char *word)
+{
+    return word[0] == '-' && word[1];
+}
+
+const char *options_common(const program *p, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *word = strcmp(argv[i], "-h") == 0 ? "--help" : argv[i], *value;
+        if (strcmp(word, "--help") == 0 || strcmp(word, "--man") == 0 || strcmp(word, "--version") == 0)
+            return word;
+        const option *o = is_option(word) ? find(p, word, &value) : NULL;
+        if ((o && o->type != OPTION_FLAG && !value) || (p->check && strcmp(word, "--check") == 0))
+            i++; /* the next word is its value */
+    }
+    return NULL;
+}
+
+const char *option_default(const option *o, char text[64])
+{
+    *text = 0;
+    switch (o->type) {
+    case OPTION_INT:
+        snprintf(text, 64, "%lld", (long long)*(int64_t *)o->value);
+        break;
+    case OPTION_NUMBER:
+        snprintf(text, 64, "%g", *(double *)o->value);
+        break;
+    case OPTION_TEXT:
+    case OPTION_INPUT:
+    case OPTION_OUTPUT:
+    case OPTION_CHOICE:
+        return *(const char **)o->value ? *(const char **)o->value : text;
+    case OPTION_FLAG:
+    case OPTION_LIST:
+        break;
+    }
+    return text;
+}
+
+/* ---------------------------------------------------------------- values */
+
+static int unknown_option(const program *p, const char *given, error *e)
+{
+    const char *names[OPTIONS_MAX] = {"help", "man", "version", "check"};
+    size_t count = 4;
+    for (const option *o = p->options; o && o->name && count < OPTIONS_MAX; o++)
+        names[count++] = o->name;
+    char word[64];
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(given, "="), given);
+    const char *near = text_nearest(word, names, count);
+    return fail(e, ERR_USAGE, "unknown option --%s%s%s%s; see --help", word, near ? ", did you mean --" : "",
+                near ? near : "", near ? "?" : "");
+}
+
+static bool in_choices(const char *choices, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+        if (strcspn(at, "|") == n && strncmp(at, word, n) == 0)
+            return true;
+    return false;
+}
+
+static int set_value(const option *o, const char *text, error *e)
+{
+    bool limited = o->min != 0 || o->max != 0;
+    switch (o->type) {
+    case OPTION_FLAG:
+        *(bool *)o->value = true;
+        return 0;
+    case OPTION_TEXT:
+    case OPTION_INPUT:
+    case OPTION_OUTPUT:
+        *(const char **)o->value = text;
+        return 0;
+    case OPTION_CHOICE:
+        if (!in_choices(o->choices, text))
+            return fail(e, ERR_USAGE, "--%s is one of %s, not '%s'", o->name, o->choices, text);
+        *(const char **)o->value = text;
+        return 0;
+    case OPTION_INT: {
+        int64_t v;
+        if (!text_int(text, strlen(text), limited ? (int64_t)o->min : INT64_MIN,
+                      limited ? (int64_t)o->max : INT64_MAX, &v)) {
+            if (limited)
+                return fail(e, ERR_USAGE, "--%s needs a whole number from %.0f to %.0f, not '%s'", o->name,
+                            o->min, o->max, text);
+            return fail(e, ERR_USAGE, "--%s needs a whole number, not '%s'", o->name, text);
+        }
+        *(int64_t *)o->value = v;
+        return 0;
+    }
+    case OPTION_NUMBER: {
+        double v;
+        if (!text_double(text, strlen(text), &v) || (limited && (v < o->min || v > o->max))) {
+            if (limited)
+                return fail(e, ERR_USAGE, "--%s needs a number from %g to %g, not '%s'", o->name, o->min,
+                            o->max, text);
+            return fail(e, ERR_USAGE, "--%s needs a number, not '%s'", o->name, text);
+        }
+        *(double *)o->value = v;
+        return 0;
+    }
+    case OPTION_LIST: {
+        option_list *list = o->value;
+        int code =
+            mem_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, "options", e);
+        if (!code)
+            list->items[list->count++] = text;
+        return code;
+    }
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- the command line */
+
+/* One option; *at is its index in argv and moves over a separate value. */
+static int parse_one(const program *p, int argc, char **argv, int *at, bool *seen, error *e)
+{
+    const char *word = argv[*at], *value = NULL;
+    const option *o = find(p, word, &value);
+    if (!o)
+        return word[1] == '-' ? unknown_option(p, word + 2, e)
+                              : fail(e, ERR_USAGE, "unknown option -%c; see --help", word[1]);
+    if (o->type == OPTION_FLAG) {
+        if (value)
+            return fail(e, ERR_USAGE, "--%s takes no value", o->name);
+    } else if (!value) {
+        if (*at + 1 >= argc)
+            return fail(e, ERR_USAGE, "--%s needs a value (%s)", o->name,
+                        o->argument ? o->argument : "VALUE");
+        value = argv[++*at];
+    }
+    if (seen[o - p->options] && o->type != OPTION_LIST && o->type != OPTION_FLAG)
+        return fail(e, ERR_USAGE, "--%s is given twice; it takes one value", o->name);
+    seen[o - p->options] = true;
+    return set_value(o, value, e);
+}
+
+/* No output is an input or another output. */
+static int check_files(const program *p, const operands *args, error *e)
+{
+    size_t count = 0;
+    file_use *files = mem_zero((size_t)args->count + OPTIONS_MAX, sizeof *files, "names of files", e);
+    if (!files)
+        return ERR_SYSTEM;
+    for (const option *o = p->options; o && o->name; o++)
+        if ((o->type == OPTION_INPUT || o->type == OPTION_OUTPUT) && *(const char **)o->value)
+            files[count++] = (file_use){o->name, *(const char **)o->value, o->type == OPTION_OUTPUT, true};
+    for (int i = 0; i < args->count; i++)
+        files[count++] = (file_use){"the command", args->items[i], false, false};
+    int code = files_apart(files, count, e);
+    free(files);
+    return code;
+}
+
+int options_parse(const program *p, int argc, char **argv, operands *args, error *e)
+{
+    bool seen[OPTIONS_MAX] = {false};
+    int code = 0, count = 0;
+    bool only_operands = false;
+    for (int i = 1; i < argc && !code; i++) {
+        if (!only_operands && strcmp(argv[i], "--") == 0)
+            only_operands = true;
+        else if (!only_operands && is_option(argv[i]))
+            code = parse_one(p, argc, argv, &i, seen, e);
+        else
+            argv[1 + count++] = argv[i];
+    }
+    if (code)
+        return code;
+    for (const option *o = p->options; o && o->name; o++)
+        if (o->required && !seen[o - p->options])
+            return fail(e, ERR_USAGE, "--%s %s is needed; see --help", o->name,
+                        o->argument ? o->argument : "");
+    *args = (operands){argv + 1, count};
+    if (count < p->min_operands)
+        return fail(e, ERR_USAGE, "too few file names; usage: %s %s", p->name, p->usage);
+    if (p->max_operands >= 0 && count > p->max_operands)
+        return fail(e, ERR_USAGE, "'%s' is one file name too many; usage: %s %s", argv[1 + p->max_operands],
+                    p->name, p->usage);
+    return check_files(p, args, e);
+}
+
+bool options_write_files(const program *p)
+{
+    for (const option *o = p->options; o && o->name; o++) {
+        const char *path = o->type == OPTION_OUTPUT ? *(const char **)o->value : NULL;
+        if (path && strcmp(path, "-") != 0)
+            return true;
+    }
+    return false;
+}
+
+void options_free(const program *p)
+{
+    for (const option *o = p->options; o && o->name; o++)
+        if (o->type == OPTION_LIST) {
+            free(((option_list *)o->value)->items);
+            *(option_list *)o->value = (option_list){0};
+        }
+}
