@@ -6,11 +6,7 @@
 #include "device/winograd_plan.h"
 
 #include <omp.h>
-#include <stdint.h>
 #include <xmmintrin.h>
-
-/* Outputs larger than this are stored past the caches. */
-static const size_t stream_from_bytes = (size_t)8 << 20;
 
 bool strided_supported(const strided_shape *s)
 {
@@ -109,7 +105,7 @@ static void transform_weights(const strided_shape *s, const float *oihw, float *
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int o = 0; o < out; o += 16)
         for (int i = 0; i < in; i += 16) {
-            const int start = o / K_BLOCK * K_BLOCK, width = min_int(out - start, K_BLOCK);
+            const int start = o / K_BLOCK * K_BLOCK, width = k_block_width(start, out);
             float *to = u + u_offset(in, start) + (ptrdiff_t)i * width + o - start;
             strided_filter_block(oihw, s->c, backward ? i : o, backward ? o : i, backward, to,
                                  u_coef_step(in, width), width);
@@ -192,21 +188,11 @@ static void finish_tiles(const data_pass *p, const strided_block *b, int k, int 
         for (int i = 0; i < b->tiles.count; i++) {
             const tile *q = &b->tiles.tiles[i];
             const ptrdiff_t plane = ((ptrdiff_t)q->n * (p->k / 16) + (k + o) / 16) * p->result_plane;
-            const winograd_store to = {.bias = e->bias ? e->bias + k + o : NULL,
-                                       .add = e->add ? (const float *)e->add + plane : NULL,
-                                       .mask = e->mask ? (const float *)e->mask + plane : NULL,
-                                       .x = e->x ? (const float *)e->x + plane : NULL,
-                                       .center = e->center ? e->center + k + o : NULL,
-                                       .plane = p->dst + plane,
-                                       .sums = e->sums ? sums : NULL,
-                                       .relu = e->relu,
-                                       .stream = p->stream};
+            const winograd_store to = store_at(e, p->dst, plane, k + o, sums, p->stream);
             p->output[q->kind](m + (ptrdiff_t)i * width + o, m_step, &to, p->t.h, p->t.w, q->y, q->x);
         }
-        for (int j = 0; e->sums && j < 16; j++) {
-            row[k + o + j] = sums[j];
-            row[p->k + k + o + j] = sums[16 + j];
-        }
+        if (e->sums)
+            row_keep(row, p->k, k + o, sums);
     }
 }
 
@@ -239,7 +225,7 @@ static void run_data(data_pass *p, int total, float *scratch)
             for (int c = 0; c < p->c / 16; c++)
                 transform_tiles(p->input, &b, &p->t, p->src, p->c / 16, p->source_plane, c, p->tiles, v);
             for (int k = 0; k < p->k; k += K_BLOCK) {
-                const int width = min_int(p->k - k, K_BLOCK);
+                const int width = k_block_width(k, p->k);
                 const float *u = p->u + u_offset(p->c, k);
                 for (int fi = 0; fi < 6; fi++)
                     for (int fj = 0; fj < 6; fj++)
@@ -250,13 +236,8 @@ static void run_data(data_pass *p, int total, float *scratch)
         }
         _mm_sfence();
     }
-    if (!p->rows)
-        return;
-    for (int i = 0; i < 2 * p->k; i++)
-        p->epilogue.sums[i] = 0;
-    for (int block = 0; block < p->blocks; block++)
-        for (int i = 0; i < 2 * p->k; i++)
-            p->epilogue.sums[i] += (double)p->rows[(ptrdiff_t)block * 2 * p->k + i];
+    if (p->rows)
+        rows_add(&p->epilogue, p->rows, p->blocks, p->k);
 }
 
 static data_pass pass_of(const strided_shape *s, bool backward, int threads)
@@ -278,8 +259,8 @@ static data_pass pass_of(const strided_shape *s, bool backward, int threads)
     return p;
 }
 
-static void run(const strided_shape *s, bool backward, const float *src, const float *u, float *dst,
-                const winograd_epilogue *epilogue, float *scratch, int threads)
+static void run_pass(const strided_shape *s, bool backward, const float *src, const float *u, float *dst,
+                     const winograd_epilogue *epilogue, float *scratch, int threads)
 {
     data_pass p = pass_of(s, backward, threads);
     p.src = src;
@@ -287,43 +268,23 @@ static void run(const strided_shape *s, bool backward, const float *src, const f
     p.dst = dst;
     if (epilogue)
         p.epilogue = *epilogue;
-    p.stream = (size_t)s->n * (size_t)p.k / 16 * (size_t)p.result_plane * sizeof(float) > stream_from_bytes &&
-               (uintptr_t)dst % 64 == 0;
+    p.stream = stores_stream(dst, (size_t)s->n * (size_t)p.k / 16 * (size_t)p.result_plane * sizeof(float));
     run_data(&p, tile_total(s), scratch);
 }
 
 void strided_forward(const strided_shape *s, const float *src, const float *u, float *dst,
                      const winograd_epilogue *epilogue, float *scratch, int threads)
 {
-    run(s, false, src, u, dst, epilogue, scratch, threads);
+    run_pass(s, false, src, u, dst, epilogue, scratch, threads);
 }
 
 void strided_backward_data(const strided_shape *s, const float *ddst, const float *u_backward, float *dsrc,
                            const winograd_epilogue *epilogue, float *scratch, int threads)
 {
-    run(s, true, ddst, u_backward, dsrc, epilogue, scratch, threads);
+    run_pass(s, true, ddst, u_backward, dsrc, epilogue, scratch, threads);
 }
 
 /* ---- backward weights */
-
-static const size_t piece_floats = (size_t)COEFS * (C_BLOCK * K_BLOCK + 16);
-
-static int pieces_of(const strided_shape *s)
-{
-    return divide_up(s->c, C_BLOCK) * divide_up(s->k, K_BLOCK);
-}
-
-/* The channels of piece `index` of the gradient of U. */
-typedef struct piece_place {
-    int c, channels, k, width;
-} piece_place;
-
-static piece_place place_of(const strided_shape *s, int index)
-{
-    const int along = divide_up(s->c, C_BLOCK), c = index % along * C_BLOCK, k = index / along * K_BLOCK;
-    return (piece_place){
-        .c = c, .channels = min_int(C_BLOCK, s->c - c), .k = k, .width = min_int(K_BLOCK, s->k - k)};
-}
 
 static void weight_tiles(const strided_shape *s, int *tiles, int *blocks)
 {
@@ -357,7 +318,7 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
                               float *scratch, int threads)
 {
     const tiling t = tiles_of(s);
-    const int total = tile_total(s), pieces = pieces_of(s);
+    const int total = tile_total(s), pieces = piece_count(s->c, s->k);
     int tiles, blocks;
     weight_tiles(s, &tiles, &blocks);
     float *v = scratch, *y = v + v_floats(s->c, tiles), *du = y + v_floats(s->k, tiles);
@@ -383,18 +344,18 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
             for (int item = 6 * pieces - 1; item >= 0; item--) /* lines of factors, longest first */
                 for (int fj = 0; fj < 6; fj++) {
                     const int piece = item % pieces, fi = item / pieces;
-                    multiply_piece(s, &b, tiles, place_of(s, piece), v, y, du + (size_t)piece * piece_floats,
-                                   fi, fj, index > 0);
+                    multiply_piece(s, &b, tiles, piece_at(s->c, s->k, piece), v, y,
+                                   du + (size_t)piece * PIECE_FLOATS, fi, fj, index > 0);
                 }
 #pragma omp barrier
         }
 #pragma omp for schedule(static) collapse(2)
         for (int piece = 0; piece < pieces; piece++)
             for (int channel = 0; channel < C_BLOCK; channel += 16) {
-                const piece_place q = place_of(s, piece);
+                const piece_place q = piece_at(s->c, s->k, piece);
                 for (int o = 0; channel < q.channels && o < q.width; o += 16)
                     strided_filter_gradient_block(dw, s->c, q.k + o, q.c + channel,
-                                                  du + (size_t)piece * piece_floats + channel * q.width + o,
+                                                  du + (size_t)piece * PIECE_FLOATS + channel * q.width + o,
                                                   u_coef_step(q.channels, q.width), q.width);
             }
     }
@@ -415,7 +376,7 @@ size_t strided_scratch_floats(const strided_shape *s, int threads)
     weight_tiles(s, &tiles, &blocks);
     const size_t forward = data_floats(s, false, threads), backward = data_floats(s, true, threads);
     const size_t weights =
-        v_floats(s->c, tiles) + v_floats(s->k, tiles) + (size_t)pieces_of(s) * piece_floats;
+        v_floats(s->c, tiles) + v_floats(s->k, tiles) + (size_t)piece_count(s->c, s->k) * PIECE_FLOATS;
     const size_t most = forward > backward ? forward : backward;
     return most > weights ? most : weights;
 }

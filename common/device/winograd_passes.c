@@ -14,15 +14,6 @@
 #include <stdint.h>
 #include <xmmintrin.h>
 
-/* Outputs larger than this are stored past the caches. */
-static const size_t stream_from_bytes = (size_t)8 << 20;
-
-/* Output channels of the k block that starts at k. */
-static int k_block_width(int k, int channels)
-{
-    return min_int(channels - k, K_BLOCK);
-}
-
 /* ---- weights */
 
 static const winograd_kernels *kernels_of(const winograd_shape *s)
@@ -138,7 +129,6 @@ typedef struct forward_pass {
     blocking cut;
     const float *src, *u; /* tensors in words: two pixels of a channel in bf16 */
     float *dst;
-    const float *add, *mask, *x; /* the epilogue's, in words */
     winograd_epilogue epilogue;
     float *rows; /* epilogue's sums: [blocks][ranges][2][k], added up in this order at the end */
     bool stream;
@@ -214,40 +204,18 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
         for (int i = first; i < end; i++) {
             const tile *q = &b->tiles[i];
             const ptrdiff_t plane = plane_at(&p->t, p->kernels->pixel_words, p->s.k / 16, q->n, (k + o) / 16);
-            const winograd_store to = {.bias = e->bias ? e->bias + k + o : NULL,
-                                       .add = p->add ? p->add + plane : NULL,
-                                       .mask = p->mask ? p->mask + plane : NULL,
-                                       .x = p->x ? p->x + plane : NULL,
-                                       .center = e->center ? e->center + k + o : NULL,
-                                       .plane = p->dst + plane,
-                                       .sums = e->sums ? sums : NULL,
-                                       .relu = e->relu,
-                                       .stream = p->stream};
+            const winograd_store to = store_at(e, p->dst, plane, k + o, sums, p->stream);
             p->output[q->kind](m + (ptrdiff_t)(i - first) * width + o, m_step, &to, p->t.h, p->t.w, q->y,
                                q->x);
         }
         if (e->sums)
-            for (int j = 0; j < 16; j++) {
-                row[k + o + j] = sums[j];
-                row[p->s.k + k + o + j] = sums[16 + j];
-            }
+            row_keep(row, p->s.k, k + o, sums);
     }
 }
 
 static float *row_of(const forward_pass *p, int index, int range)
 {
     return p->rows ? p->rows + ((ptrdiff_t)index * p->cut.ranges + range) * 2 * p->s.k : NULL;
-}
-
-static void add_rows(const forward_pass *p)
-{
-    double *sums = p->epilogue.sums;
-    const int width = 2 * p->s.k;
-    for (int i = 0; i < width; i++)
-        sums[i] = 0;
-    for (int row = 0; row < p->cut.blocks * p->cut.ranges; row++)
-        for (int i = 0; i < width; i++)
-            sums[i] += (double)p->rows[(ptrdiff_t)row * width + i];
 }
 
 static void fill_block(tile_block *b, const tiling *t, const blocking *cut, int index, int total)
@@ -335,16 +303,10 @@ static void run_forward(const winograd_shape *s, const void *src, const float *u
                       .src = src,
                       .u = u,
                       .dst = dst};
-    if (epilogue) {
+    if (epilogue)
         p.epilogue = *epilogue;
-        p.add = epilogue->add;
-        p.mask = epilogue->mask;
-        p.x = epilogue->x;
-    }
-    p.stream =
-        (size_t)s->n * (size_t)s->k * (size_t)s->h * (size_t)s->w * (s->numbers == WINOGRAD_FP32 ? 4 : 2) >
-            stream_from_bytes &&
-        (uintptr_t)dst % 64 == 0;
+    p.stream = stores_stream(dst, (size_t)s->n * (size_t)s->k * (size_t)s->h * (size_t)s->w *
+                                      (s->numbers == WINOGRAD_FP32 ? 4 : 2));
     for (int kind = 0; kind < TILE_CLASSES; kind++) {
         const int size_y = kind & 2 ? p.t.tail_y : 4, size_x = kind & 1 ? p.t.tail_x : 4;
         p.input[kind] = p.kernels->input(size_y, size_x);
@@ -357,7 +319,7 @@ static void run_forward(const winograd_shape *s, const void *src, const float *u
     else
         forward_private(&p, scratch, threads);
     if (p.rows)
-        add_rows(&p);
+        rows_add(&p.epilogue, p.rows, p.cut.blocks * p.cut.ranges, s->k);
 }
 
 void winograd_forward(const winograd_shape *s, const void *src, const float *u, void *dst,
@@ -392,26 +354,6 @@ typedef struct weights_pass {
     float *dw;
     winograd_pair_tile *source[TILE_CLASSES], *gradient[TILE_CLASSES];
 } weights_pass;
-
-/* dU is kept in pieces of C_BLOCK input by K_BLOCK output channels: [36][channels * width + 16]. */
-static const size_t piece_floats = (size_t)COEFS * (C_BLOCK * K_BLOCK + 16);
-
-static int piece_count(const winograd_shape *s)
-{
-    return divide_up(s->c, C_BLOCK) * divide_up(s->k, K_BLOCK);
-}
-
-/* Piece `index`: the channels it holds. Pieces of the same output channels follow each other. */
-typedef struct piece_place {
-    int c, channels, k, width;
-} piece_place;
-
-static piece_place place_of(const winograd_shape *s, int index)
-{
-    const int along = divide_up(s->c, C_BLOCK), c = index % along * C_BLOCK, k = index / along * K_BLOCK;
-    return (piece_place){
-        .c = c, .channels = min_int(C_BLOCK, s->c - c), .k = k, .width = k_block_width(k, s->k)};
-}
 
 /* From channel block to channel block of V and Y: lines of 16 words, each for one tile or a pair. */
 static ptrdiff_t pairs_step(const winograd_kernels *kernels, const blocking *cut)
@@ -452,7 +394,7 @@ static void transform_source(const weights_pass *p, const tile_block *b, int cha
 static void multiply_piece(const weights_pass *p, const tile_block *b, int index, int coef, const float *v,
                            const float *y, float *piece, bool accumulate, fetcher fetch[2])
 {
-    const piece_place q = place_of(&p->s, index);
+    const piece_place q = piece_at(p->s.c, p->s.k, index);
     const ptrdiff_t step = pairs_step(p->kernels, &p->cut);
     const int at_once = 64, pair = p->kernels->pair;
     const int first = b->first[coef] / pair, end = (b->end[coef] + pair - 1) / pair;
@@ -478,7 +420,7 @@ static void multiply_piece(const weights_pass *p, const tile_block *b, int index
 static void finish_channels(const weights_pass *p, int index, int channel, const float *piece, int copies,
                             size_t copy_step)
 {
-    const piece_place q = place_of(&p->s, index);
+    const piece_place q = piece_at(p->s.c, p->s.k, index);
     for (int o = 0; o < q.width; o += 16)
         winograd_filter_gradient_block(
             p->dw, p->s.c, q.k + o, q.c + channel, piece + (ptrdiff_t)channel * q.width + o,
@@ -489,13 +431,13 @@ static size_t weights_private_floats(const winograd_shape *s, const blocking *cu
 {
     const winograd_kernels *kernels = kernels_of(s);
     return pairs_floats(kernels, s->c, cut) + pairs_floats(kernels, s->k, cut) +
-           (size_t)piece_count(s) * piece_floats;
+           (size_t)piece_count(s->c, s->k) * PIECE_FLOATS;
 }
 
 /* Each thread sums a fixed run of blocks into pieces of its own. */
 static void weights_private(const weights_pass *p, float *scratch, int threads)
 {
-    const int total = tiling_count(&p->s), pieces = piece_count(&p->s);
+    const int total = tiling_count(&p->s), pieces = piece_count(p->s.c, p->s.k);
     const size_t v_size = pairs_floats(p->kernels, p->s.c, &p->cut),
                  y_size = pairs_floats(p->kernels, p->s.k, &p->cut);
     const size_t share = weights_private_floats(&p->s, &p->cut);
@@ -525,7 +467,7 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
                 transform_gradient(p, now, k, y);
             for (int coef = 0; coef < COEFS; coef++) {
                 for (int i = 0; i < pieces; i++)
-                    multiply_piece(p, now, i, coef, v, y, du + (size_t)i * piece_floats, index > first,
+                    multiply_piece(p, now, i, coef, v, y, du + (size_t)i * PIECE_FLOATS, index > first,
                                    fetch);
             }
             tile_block *done = now;
@@ -537,23 +479,23 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
 #pragma omp for schedule(static) collapse(2)
         for (int i = 0; i < pieces; i++)
             for (int channel = 0; channel < C_BLOCK; channel += 16)
-                if (channel < place_of(&p->s, i).channels)
-                    finish_channels(p, i, channel, gradients + (size_t)i * piece_floats, workers, share);
+                if (channel < piece_at(p->s.c, p->s.k, i).channels)
+                    finish_channels(p, i, channel, gradients + (size_t)i * PIECE_FLOATS, workers, share);
     }
 }
 
 static size_t weights_shared_floats(const winograd_shape *s, const blocking *cut, int threads)
 {
     const winograd_kernels *kernels = kernels_of(s);
-    const size_t pieces = cut->blocks == 1 ? (size_t)threads : (size_t)piece_count(s);
-    return pairs_floats(kernels, s->c, cut) + pairs_floats(kernels, s->k, cut) + pieces * piece_floats;
+    const size_t pieces = cut->blocks == 1 ? (size_t)threads : (size_t)piece_count(s->c, s->k);
+    return pairs_floats(kernels, s->c, cut) + pairs_floats(kernels, s->k, cut) + pieces * PIECE_FLOATS;
 }
 
 /* One block after another by all threads, each summing other pieces. With one block in all a piece is done
  * with at once, and one for each thread is enough. */
 static void weights_shared(const weights_pass *p, float *scratch, int threads)
 {
-    const int total = tiling_count(&p->s), pieces = piece_count(&p->s);
+    const int total = tiling_count(&p->s), pieces = piece_count(p->s.c, p->s.k);
     float *v = scratch, *y = v + pairs_floats(p->kernels, p->s.c, &p->cut),
           *du = y + pairs_floats(p->kernels, p->s.k, &p->cut);
 #pragma omp parallel num_threads(threads)
@@ -570,10 +512,10 @@ static void weights_shared(const weights_pass *p, float *scratch, int threads)
                 transform_gradient(p, &b, k, y);
 #pragma omp for schedule(dynamic, 1)
             for (int i = 0; i < pieces; i++) {
-                float *piece = du + (size_t)(p->cut.blocks == 1 ? omp_get_thread_num() : i) * piece_floats;
+                float *piece = du + (size_t)(p->cut.blocks == 1 ? omp_get_thread_num() : i) * PIECE_FLOATS;
                 for (int coef = 0; coef < COEFS; coef++)
                     multiply_piece(p, &b, i, coef, v, y, piece, index > 0, NULL);
-                for (int channel = 0; last && channel < place_of(&p->s, i).channels; channel += 16)
+                for (int channel = 0; last && channel < piece_at(p->s.c, p->s.k, i).channels; channel += 16)
                     finish_channels(p, i, channel, piece, 1, 0);
             }
         }

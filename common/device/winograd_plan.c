@@ -2,6 +2,8 @@
  * measured ones: see SPEED.md. */
 #include "device/winograd_plan.h"
 
+#include <stdint.h>
+
 bool winograd_supported(const winograd_shape *s)
 {
 #if defined(__x86_64__)
@@ -119,4 +121,59 @@ blocking blocking_weights(const winograd_shape *s, int threads)
     b = even_blocks(total, s->c <= 256 ? 128 : 256, 1);
     b.shared = true;
     return b;
+}
+
+/* ---- what is done alike for each block */
+
+int piece_count(int c, int k)
+{
+    return divide_up(c, C_BLOCK) * divide_up(k, K_BLOCK);
+}
+
+piece_place piece_at(int c, int k, int index)
+{
+    const int along = divide_up(c, C_BLOCK), from_c = index % along * C_BLOCK,
+              from_k = index / along * K_BLOCK;
+    return (piece_place){.c = from_c,
+                         .channels = min_int(C_BLOCK, c - from_c),
+                         .k = from_k,
+                         .width = k_block_width(from_k, k)};
+}
+
+bool stores_stream(const void *dst, size_t bytes)
+{
+    const size_t caches = (size_t)8 << 20;
+    return bytes > caches && (uintptr_t)dst % 64 == 0;
+}
+
+winograd_store store_at(const winograd_epilogue *e, float *dst, ptrdiff_t at, int channel, float *sums,
+                        bool stream)
+{
+    return (winograd_store){.bias = e->bias ? e->bias + channel : NULL,
+                            .add = e->add ? (const float *)e->add + at : NULL,
+                            .mask = e->mask ? (const float *)e->mask + at : NULL,
+                            .x = e->x ? (const float *)e->x + at : NULL,
+                            .center = e->center ? e->center + channel : NULL,
+                            .plane = dst + at,
+                            .sums = e->sums ? sums : NULL,
+                            .relu = e->relu,
+                            .stream = stream};
+}
+
+void row_keep(float *row, int channels, int channel, const float sums[32])
+{
+    for (int j = 0; j < 16; j++) {
+        row[channel + j] = sums[j];
+        row[channels + channel + j] = sums[16 + j];
+    }
+}
+
+void rows_add(const winograd_epilogue *e, const float *rows, int count, int channels)
+{
+    const int width = 2 * channels;
+    for (int i = 0; i < width; i++)
+        e->sums[i] = 0;
+    for (int row = 0; row < count; row++)
+        for (int i = 0; i < width; i++)
+            e->sums[i] += (double)rows[(ptrdiff_t)row * width + i];
 }

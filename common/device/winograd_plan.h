@@ -78,4 +78,37 @@ static inline ptrdiff_t u_offset(int rows, int k)
     return k / K_BLOCK * COEFS * u_coef_step(rows, K_BLOCK);
 }
 
+/* Output channels of the k block that starts at k. */
+static inline int k_block_width(int k, int channels)
+{
+    return min_int(channels - k, K_BLOCK);
+}
+
+/* The gradient of U is summed in pieces of at most C_BLOCK input by K_BLOCK output channels, each
+ * [36][channels * width + 16]. Pieces of the same output channels follow each other. */
+typedef struct piece_place {
+    int c, channels; /* first input channel, and how many */
+    int k, width;    /* output channels */
+} piece_place;
+
+enum { PIECE_FLOATS = COEFS * (C_BLOCK * K_BLOCK + 16) };
+
+/* Pieces of c by k channels, and the place of piece `index`. */
+int piece_count(int c, int k);
+piece_place piece_at(int c, int k, int index);
+
+/* Where a tensor of `bytes` at `dst` is stored past the caches: when it is larger than they are. */
+bool stores_stream(const void *dst, size_t bytes);
+
+/* What the output transform does for 16 channels from `channel` on of the plane `at` words into the tensors.
+ * `sums`: 2 x 16 floats, used when the epilogue gathers sums. */
+winograd_store store_at(const winograd_epilogue *e, float *dst, ptrdiff_t at, int channel, float *sums,
+                        bool stream);
+
+/* A part of the work keeps its sums in a row [2][channels]: those of 16 channels from `channel` on. */
+void row_keep(float *row, int channels, int channel, const float sums[32]);
+
+/* Adds `count` rows in their order to e->sums. */
+void rows_add(const winograd_epilogue *e, const float *rows, int count, int channels);
+
 #endif
