@@ -1,7 +1,7 @@
 /* predict - what a trained network says about pictures. */
 #include "base/program.h"
 #include "base/threads.h"
-#include "front/device_choice.h"
+#include "device/device.h"
 #include "front/predict_table.h"
 #include "voc/pred.h"
 
@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     t.bad = report_bad;
     t.context = &self;
     t.device_options = (device_options){.threads = threads_count((int)threads),
-                                        .conv = conv_of(conv),
+                                        .conv = conv_algorithm_of(conv),
                                         .precision = arithmetic ? precision_of(arithmetic) : PRECISION_AUTO};
     t.as_trained = !arithmetic;
     if (!check_options(&t, args.count, &e) && !predict_table_write(&t, args.items, args.count, &e))

@@ -1,3 +1,9 @@
+/* conv.c - chooses who computes a convolution, by the rules of conv.h, and hands its passes on: to the Winograd kernels
+ * (winograd.h), to those for stride 2 (strided.h) or to oneDNN.
+ *
+ * One exception inside: in bf16 oneDNN 2 is slow at the weights' gradient of strided kernels; there the tensors are
+ * widened, and a second convolution in fp32 makes it (`wide`).
+ */
 #include "device/conv.h"
 
 #include "device/strided.h"

@@ -1,14 +1,19 @@
 /* conv.h - one convolution of a plan with the algorithm chosen for it. Private to common/device.
  *
- * The choice is by rule, from shape and processor alone, so that runs repeat bit for bit:
- *   3x3 stride 1 pad 1 on at least 4x4 pixels, algorithm auto or winograd: Winograd's F(4x4, 3x3) where there
- * is a kernel; 3x3 stride 2 pad 1 from an even number of pixels to at least 4x4, in fp32: F(4, 2) on the odd
- * rows and columns (strided.h); everything else: direct. But auto is direct for the inference of at most 4
- * pictures: there the transform of the weights (four times their size) would take longer than it saves; and
- * in bf16 on a processor with matrix tiles (AMX_BF16), whose direct products outrun any saving.
- * Tensors in bf16 go through Winograd with factors in bf16, except in the forward passes of a training, which
- * keep what the transforms make in fp32: rounding that as well makes 1 % of each layer where bf16 tensors
- * alone make 0.2 %, and with it the mean accuracy of three detectors was below its range (SPEED.md).
+ * The choice is by rule, from shape and processor alone, so that runs repeat bit for bit. With algorithm auto or
+ * winograd, where there is a kernel for it:
+ *
+ *     3x3, stride 1, padding 1, at least 4x4 pixels                           F(4x4, 3x3)            winograd.h
+ *     3x3, stride 2, padding 1, even input, output at least 4x4, fp32 only    F(4, 2) on odd rows    strided.h
+ *     everything else                                                         direct                 onednn.h
+ *
+ * But auto is direct for the inference of at most 4 pictures, where the transform of the weights (four times their
+ * size) would take longer than it saves, and in bf16 on a processor with matrix tiles (AMX_BF16), whose direct
+ * products outrun any saving.
+ *
+ * Tensors in bf16 go through Winograd with factors in bf16, except in the forward passes of a training, which keep
+ * what the transforms make in fp32: rounding that as well has an error of 1 % in each layer, where bf16 tensors
+ * alone have 0.2 %, and with it the mean accuracy of three detectors was below its range (SPEED.md).
  */
 #ifndef ONEBOX_DEVICE_CONV_H
 #define ONEBOX_DEVICE_CONV_H
@@ -22,7 +27,7 @@ typedef struct conv_options {
     conv_algorithm algorithm;
     int threads;
     bool bf16;     /* activations and their gradients, products; sums, weights' gradients and bias in fp32 */
-    bool training; /* of a plan that trains, if not this layer */
+    bool training; /* the plan trains, if perhaps not this layer */
     bool plain_input; /* the network's input, plain NCHW */
     bool inference;   /* with bias; add and relu as below */
     bool add, relu;

@@ -295,7 +295,7 @@ device *cpu_open(const device_options *options, error *e)
     const char *lacks = bf16_lacks(kernels);
     if (options->precision == PRECISION_BF16 && lacks) {
         fail(e, ERR_USAGE,
-             "precision bf16 needs a processor with %s, which this one has not; use --precision fp32 or auto",
+             "precision bf16 needs a processor with %s, which this one lacks; use --precision fp32 or auto",
              lacks);
         return NULL;
     }

@@ -1,10 +1,13 @@
-/* cpu_kernels.h - the memory-bound operations of the CPU device: everything but convolution, pooling and
- * matrix products. Private to common/device.
+/* cpu_kernels.h - the memory-bound operations of the CPU device: everything but convolution, pooling and matrix
+ * products. Private to common/device.
  *
- * Compiled once for each instruction set from cpu_kernels_body.h; cpu_kernels_choose picks a table by
- * processor. Two layouts occur: blocked  [N][ceil(C/B)][H*W][B], oneDNN's nChw8c / nChw16c with B =
- * table->block; channels past C hold zeros; flat     [N][F], plain rows. All functions use OpenMP with
- * `threads` threads, and for a given number of threads every sum has a fixed order.
+ * Compiled once for each instruction set from cpu_kernels_body.h; cpu_kernels_choose picks a table by processor.
+ * There are two layouts:
+ *
+ *     blocked  [N][ceil(C/B)][H*W][B]  oneDNN's nChw8c or nChw16c, B = table->block; channels past C hold zeros
+ *     flat     [N][F]                  plain rows
+ *
+ * All functions use OpenMP with up to `threads` threads; for a given number of threads every sum has a fixed order.
  *
  * Blocked tensors (const void * below) are fp32 or, in the table for it, bf16; arithmetic is fp32 in both.
  * The bf16 table has the functions for blocked tensors only: what is flat goes to an fp32 table.
@@ -27,10 +30,11 @@ typedef struct batchnorm {
     const float *weight, *bias;
     float *running_mean, *running_var;
     float *mean, *inverse_std; /* written forward, read backward */
-    const double *sums;        /* [2][c] gathered by the convolution beside it, or NULL: forward sums of
-                                  x - running_mean and its square; backward sums of dy and dy * (x - mean), and dy
-                                  is summed and masked already: dy1 is NULL and y not read */
-    float *partial;            /* work area: threads * 2 * round_up(c, 16) doubles, seen as floats */
+    const double
+        *sums; /* [2][c] gathered by the convolution beside it, or NULL. Forward: sums of x - running_mean
+                           and of its square. Backward: sums of dy and of dy * (x - mean); dy is summed and masked
+                           already, so dy1 is NULL and y is not read */
+    float *partial; /* work area: threads * 2 * round_up(c, 16) doubles, seen as floats */
     int threads;
 } batchnorm;
 

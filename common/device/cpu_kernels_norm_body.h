@@ -1,4 +1,4 @@
-/* ---------------------------------------------------------------- batch norm
+/* cpu_kernels_norm_body.h - batch norm, a part of cpu_kernels_body.h.
  *
  * Blocked tensors are walked as planes (channel block, picture), channel block slowest. Each thread takes a
  * contiguous range of planes and adds its sums (float within a plane, double across planes) into its own row

@@ -1,4 +1,4 @@
-/* cpu_profile.c - see cpu_profile.h. */
+/* cpu_profile.c - the clocks of cpu_profile.h, and its table of rows. */
 #include "device/cpu_profile.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* cuda_conv.c - convolutions of the GPU device: descriptors, choice of algorithms, the three passes.
  *
  * The choice is made once for a shape and a device: cuDNN's heuristics rank the algorithms, and the first one
- * that is deterministic, of the wanted arithmetic and content with the work area is taken. With
+ * that is deterministic, of the wanted arithmetic and within the limit of the work area is taken. With
  * ONEBOX_CUDA_ALGORITHMS=find they are timed instead (runs may differ in the last bits then);
  * ONEBOX_CUDA_WORKSPACE is the limit of the work area in MiB.
  */
@@ -63,7 +63,7 @@ static bool fits(const cuda_conv *c, cuda_conv_choice *choice, cudnnStatus_t sta
 enum { OFFERS = 16 };
 
 /* The bytes of work area that a choice needs. */
-static int measure(const cuda_conv *c, cuda_conv_choice *choice, error *e)
+static int workspace_of(const cuda_conv *c, cuda_conv_choice *choice, error *e)
 {
     cudnnHandle_t h = c->device->cudnn;
     cudnnConvolutionDescriptor_t pass = c->pass[choice->pass];
@@ -90,7 +90,8 @@ static int measure(const cuda_conv *c, cuda_conv_choice *choice, error *e)
 }
 
 /* Asks cuDNN for algorithms: by its heuristics, or (memory given) by timing. */
-static int ask(const cuda_conv *c, cuda_conv_choice *choice, const cuda_conv_memory *m, bool *found, error *e)
+static int ask_cudnn(const cuda_conv *c, cuda_conv_choice *choice, const cuda_conv_memory *m, bool *found,
+                     error *e)
 {
     cudnnHandle_t h = c->device->cudnn;
     cudnnConvolutionDescriptor_t pass = c->pass[choice->pass];
@@ -149,7 +150,7 @@ static int choose(cuda_conv *c, conv_pass pass, const cuda_conv_memory *m, error
     *choice =
         (cuda_conv_choice){.shape = c->shape, .pass = pass, .identity = identity(c, pass), .math = d->math};
     bool found;
-    int code = ask(c, choice, m, &found, e);
+    int code = ask_cudnn(c, choice, m, &found, e);
     if (!code && !found) {
         /* the deterministic algorithms that every GPU has */
         choice->algorithm = pass == CONV_FORWARD ? (int)CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM
@@ -157,7 +158,7 @@ static int choose(cuda_conv *c, conv_pass pass, const cuda_conv_memory *m, error
                                                          : (int)CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1;
     }
     if (!code)
-        code = measure(c, choice, e);
+        code = workspace_of(c, choice, e);
     /* by heuristics first, by timing when memory is there: only the last word is kept */
     if (code || (d->find && !m))
         return code;
@@ -196,7 +197,7 @@ static int tensor(cudnnTensorDescriptor_t *t, cudnnDataType_t type, int n, int c
     return code ? code : CHECK_CUDNN(cudnnSetTensor4dDescriptor(*t, CUDNN_TENSOR_NHWC, type, n, c, h, w), e);
 }
 
-static int describe(cuda_conv *c, error *e)
+static int make_descriptors(cuda_conv *c, error *e)
 {
     const conv_shape *s = &c->shape;
     cudnnDataType_t type = c->device->type;
@@ -244,7 +245,7 @@ cuda_conv *cuda_conv_create(cuda_device *d, const conv_shape *s, const cuda_conv
     c->device = d;
     c->shape = *s;
     c->options = *o;
-    if (!describe(c, e))
+    if (!make_descriptors(c, e))
         return c;
     cuda_conv_free(c);
     return NULL;

@@ -1,12 +1,11 @@
 /* device.h - the seam between the network and the hardware.
  *
  * device -> model -> plan. A device is a processor or a GPU. A model holds, on the device, one network's
- * parameters, gradients and Adam moments. A plan is the network made ready for one use: a batch size,
- * training or evaluation, a first trainable group, an arithmetic precision. Layouts, fusion and memory reuse
- * are free behind the plan:
- *   - nodes of frozen groups: batch norms in evaluation mode, folded into the convolutions, nothing kept, no
- * gradients;
- *   - backward stops at the first trainable node;
+ * parameters, gradients and Adam moments. A plan is the network made ready for one use: a batch size, training or
+ * evaluation, a first trainable group. How a plan lays out, fuses and reuses memory is its own matter, but:
+ *   - nodes of frozen groups run in evaluation mode: their batch norms are folded into the convolutions, nothing is
+ *     kept for a backward pass, and they have no gradients;
+ *   - the backward pass stops at the first trainable node;
  *   - several plans of one model share its parameters; a plan notices when they changed.
  *
  * Everything is synchronous for the caller: when a call returns, its host outputs are complete and its host
@@ -25,32 +24,37 @@ typedef struct device device;
 typedef struct model model;
 typedef struct plan plan;
 
-/* tf32: float, with the factors of products rounded to TF32 where the hardware can; without (CPU, old GPU) it
- * is fp32. fp16 is for GPUs, with a loss scale that finds itself. */
+/* Arithmetic of the network. In all of them parameters, moments, statistics, sums, the head and losses are fp32. */
 typedef enum precision {
     PRECISION_FP32,
-    PRECISION_BF16,
-    PRECISION_AUTO,
-    PRECISION_TF32,
-    PRECISION_FP16,
+    PRECISION_BF16, /* the backbone's activations, their gradients and the factors of products, but for the CPU's
+                       forward passes by Winograd in a training; refused without AVX512_BF16, or on a GPU older
+                       than sm_80 */
+    PRECISION_AUTO, /* the fastest that costs no accuracy (SPEED.md): bf16 on a CPU that has it, else fp32; tf32 on
+                       a GPU */
+    PRECISION_TF32, /* fp32, with the factors of products rounded to TF32 on GPUs that can; elsewhere fp32 */
+    PRECISION_FP16, /* on a GPU only: as bf16, with a loss scale that adapts itself */
     PRECISIONS
 } precision;
-typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD } conv_algorithm;
+typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD, CONV_ALGORITHMS } conv_algorithm;
+
+/* Their words in recipes and on command lines. The functions give PRECISION_AUTO and CONV_AUTO for any other word. */
+#define PRECISION_CHOICES "fp32|tf32|bf16|fp16|auto"
+#define CONV_CHOICES "auto|direct|winograd"
+const char *precision_name(precision p);
+precision precision_of(const char *word);
+conv_algorithm conv_algorithm_of(const char *word);
 
 typedef struct device_options {
     int threads; /* 0: as many as threads_count(0) */
     /* CONV_AUTO: Winograd for 3x3 of stride 1, and of stride 2 in fp32, where there is a kernel (by shape and
      * processor, never by timing; not for the inference of at most 4 pictures), else direct */
     conv_algorithm conv;
-    precision precision; /* PRECISION_BF16: activations, their gradients and the factors of products in the
-                            backbone, but for a training's forward passes by Winograd; fp32: parameters,
-                            moments, statistics, sums, the head, losses. Refused without AVX512_BF16.
-                            PRECISION_AUTO: the fastest one that costs no accuracy (SPEED.md): bf16 where the
-                            processor has it, else fp32; on a GPU tf32 */
+    precision precision;
 } device_options;
 
-/* `name`: "auto" (a GPU when one works, else the CPU), "cpu" or "cuda[:N]" (the first GPU, or number N). NULL
- * with e set when it isn't there. */
+/* `name`: "auto" (a GPU when one works, else the CPU), "cpu" or "cuda[:N]" (the first GPU, or number N). NULL with
+ * e set when it is not there. */
 device *device_open(const char *name, const device_options *options, error *e);
 void device_close(device *d);
 
@@ -107,7 +111,7 @@ int plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, floa
 /* An evaluation plan's pass in two parts, for callers that keep what does not change: plan_features computes
  * what the groups below first_group hand to the others (the layout is the plan's own), plan_forward_features
  * goes on from there. Together they give the bits of plan_forward. plan_feature_floats: size of `features`
- * for the plan's whole batch; 0: this plan can't be cut there. */
+ * for the plan's whole batch; 0: this plan cannot be cut there. */
 size_t plan_feature_floats(const plan *p, int first_group);
 int plan_features(plan *p, int first_group, const float *input, float *features, error *e);
 int plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e);

@@ -18,7 +18,7 @@ static int open_library(const char *path, const device_library **library, bool *
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!object) {
         const char *why = dlerror();
-        return fail(e, ERR_SYSTEM, "the GPU device can't be loaded: %s", why ? why : path);
+        return fail(e, ERR_SYSTEM, "the GPU device cannot be loaded: %s", why ? why : path);
     }
     const device_library *found = dlsym(object, DEVICE_LIBRARY_SYMBOL);
     if (!found || strcmp(found->build, DEVICE_BUILD) != 0) {
@@ -36,7 +36,7 @@ static int look_beside(const device_library **library, bool *there, error *e)
     char program[PATH_MAX], path[PATH_MAX + 64];
     ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
     if (size <= 0)
-        return fail_system(e, "/proc/self/exe can't be read, so the GPU device isn't found");
+        return fail_system(e, "/proc/self/exe cannot be read, so the GPU device is not found");
     program[size] = 0;
     char *slash = strrchr(program, '/');
     if (slash)

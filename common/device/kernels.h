@@ -1,10 +1,10 @@
 /* kernels.h - the GPU device's own kernels: everything but convolutions and matrix products. Private to
  * common/device.
  *
- * The .cu files hold the bodies; nvcc compiles them, or the C compiler for a stand-in that runs
- * launches on the host. Each function queues its work on `stream` and returns the launch's status. Pointers are device memory
- * unless said otherwise. Activations are NHWC in one of three number types; flat values [N][F], parameters,
- * gradients and statistics are float. Sums have a fixed order, so equal input gives equal bytes.
+ * The .cu files hold the bodies; nvcc compiles them, or the C compiler for a stand-in that runs launches on the host.
+ * Each function queues its work on `stream` and returns the launch's status. Pointers are device memory unless said
+ * otherwise. Activations are NHWC in one of three number types; flat values [N][F], parameters, gradients and
+ * statistics are float. Sums have a fixed order, so equal input gives equal bytes.
  */
 #ifndef ONEBOX_DEVICE_KERNELS_H
 #define ONEBOX_DEVICE_KERNELS_H

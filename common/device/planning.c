@@ -41,7 +41,7 @@ static int larger_first(const void *a, const void *b)
     return x->index - y->index;
 }
 
-/* Gives offsets so that buffers that live at the same time don't overlap: largest first, each at the lowest
+/* Gives offsets so that buffers that live at the same time do not overlap: largest first, each at the lowest
  * place that is free. Returns 0 or a code. */
 static int place_buffers(buffer_list *l, error *e)
 {

@@ -23,8 +23,7 @@ typedef struct strided_shape {
 /* True when this processor and these channel counts (multiples of 16) are served. */
 bool strided_supported(const strided_shape *s);
 
-/* As the functions of the same names in winograd.h; the epilogue of the backward pass is for tensors like
- * dsrc. */
+/* As the functions of the same names in winograd.h. In a backward pass the epilogue's tensors are like dsrc. */
 size_t strided_weight_floats(const strided_shape *s);
 void strided_weights_forward(const strided_shape *s, const float *oihw, float *u, int threads);
 void strided_weights_backward(const strided_shape *s, const float *oihw, float *u, int threads);

@@ -1,11 +1,12 @@
 /* strided_kernels.h - what strided_passes.c uses of strided_tiles_avx512.c. Not for use outside strided*.c.
  *
- * A tile is up to 4x4 outputs. Along a side it has nine coefficients: five of the odd part (points 0, a, -a,
- * b, infinity) and four of the even part. All even coefficients have the same factor, so there are six
- * factors: 81 products of 36 matrices. Layouts, in floats:
- *   V, Y  [3][channels/16][tile][37][16]: coefficient i (along rows) and j lies in part i / 3, line i % 3 * 9
- * + j (so the matrix products of winograd_kernels.h serve) U     [k block][36][c * width + 16] M [81][tiles *
- * width + 16]
+ * A tile is up to 4x4 outputs. Along a side it has nine coefficients: five of the odd part (points 0, a, -a, b,
+ * infinity) and four of the even part. All even coefficients have the same factor, so there are six factors:
+ * 81 products of 36 matrices. Layouts, in floats:
+ *   V, Y  [3][channels/16][tile][37][16]: coefficient i (along rows) and j lies in part i / 3, line i % 3 * 9 + j,
+ *         so that the matrix products of winograd_kernels.h serve
+ *   U     [k block][36][c * width + 16]
+ *   M     [81][tiles * width + 16]
  */
 #ifndef ONEBOX_DEVICE_STRIDED_KERNELS_H
 #define ONEBOX_DEVICE_STRIDED_KERNELS_H

@@ -1,5 +1,5 @@
-/* winograd_kernels.h - what winograd_passes.c uses of the AVX-512 files: tile transforms, weight transforms
- * and matrix products, each on data of one thread. Not for use outside winograd*.c.
+/* winograd_kernels.h - what winograd_passes.c and strided_passes.c use of the AVX-512 files: tile transforms, weight
+ * transforms and matrix products, each on data of one thread. Not for use outside winograd*.c and strided*.c.
  *
  * Layouts with factors in fp32 (floats; pixels may be bf16):
  *   V  transformed input    [c/16][tile][37][16]

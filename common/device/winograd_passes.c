@@ -1,10 +1,9 @@
 /* winograd_passes.c - the three passes over blocks of tiles.
  *
- * Each thread takes blocks of its own; with few channels their V and M stay in its second-level cache. Where
- * there are few tiles, and for the weight gradient of many channels, the threads share one block's V, and
- * each takes other output channels. Which thread takes which block
- * is left open where a block's results do not meet those of others (forward), and fixed where they are summed
- * (weight gradients).
+ * Each thread takes blocks of its own; with few channels their V and M stay in its second-level cache. Where there
+ * are few tiles, and for the weight gradient of many channels, the threads share one block's V, and each takes other
+ * output channels. Which thread takes which block is left open where a block's results do not meet those of others
+ * (forward), and fixed where they are summed (weight gradients).
  */
 #include "device/winograd.h"
 #include "device/winograd_kernels.h"

@@ -8,8 +8,8 @@
 
 enum { MAX_BLOCK_TILES = 256 };
 
-/* Tiles of one picture: 4x4 outputs, except that the last row and the last column of tiles may be smaller (56
- * = 14 x 4, 14 = 3 x 4 + 2, 7 = 4 + 3). A last side of 1 uses a tile of 2. */
+/* Tiles of one picture: 4x4 outputs, except that the last row and the last column of tiles may be smaller
+ * (56 = 14 x 4, 14 = 3 x 4 + 2, 7 = 4 + 3). A last side of 1 uses a tile of 2. */
 typedef struct tiling {
     int h, w;
     int rows, columns;  /* of tiles */

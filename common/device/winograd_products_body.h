@@ -4,6 +4,7 @@
  *
  * The largest kernel keeps 6 x 4 vectors of sums in registers, beside 4 of weights and one broadcast: 24
  * multiply-adds for 4 loads and 6 broadcasts. */
+
 /* Lines fetched for a block of channels: what its weights have in cache lines, spread over the tiles. */
 enum { AHEAD = PRODUCT_AHEAD_LINES * LINE_WORDS / 16 };
 

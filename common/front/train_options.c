@@ -4,7 +4,7 @@
  * function that adds its rows; a row that a task has no use for is left out. */
 #include "front/train_options.h"
 
-#include "front/device_choice.h"
+#include "device/device.h"
 
 #include <string.h>
 

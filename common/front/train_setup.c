@@ -7,7 +7,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/threads.h"
-#include "front/device_choice.h"
+#include "device/device.h"
 #include "nn/initial.h"
 
 #include <stdlib.h>
@@ -180,7 +180,8 @@ static int choose_outputs(train_setup *s, error *e)
 
 static int open_device(train_setup *s, error *e)
 {
-    device_options d = {.threads = s->threads, .conv = conv_of(s->o->conv), .precision = s->recipe.precision};
+    device_options d = {
+        .threads = s->threads, .conv = conv_algorithm_of(s->o->conv), .precision = s->recipe.precision};
     s->device = device_open(s->o->device, &d, e);
     return s->device ? 0 : e->code;
 }

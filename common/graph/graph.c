@@ -1,3 +1,6 @@
+/* graph.c - appends nodes to a network, one function for each kind. Each works out the shape of the result, checks
+ * that node, group and sizes are possible, and adds the node's parameters; a node whose parameters cannot be made is
+ * taken back. */
 #include "graph/graph.h"
 
 #include <math.h>

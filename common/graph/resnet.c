@@ -1,3 +1,5 @@
+/* resnet.c - the words for tasks and architectures, and the networks: a backbone of residual blocks, then one of three
+ * heads. A builder remembers the last node; after the first failure all its steps do nothing. */
 #include "graph/resnet.h"
 
 #include <stdio.h>
@@ -57,8 +59,8 @@ int task_outputs(task t, int classes)
 
 /* ---------------------------------------------------------------- backbone */
 
-/* A network under construction: where the last node is. Once `at` is -1 every step does nothing, and the
- * first error stays in e. */
+/* A network being built. `at` is its last node; -1 after a failure, when every step does nothing and the first
+ * error stays in e. */
 typedef struct builder {
     graph *g;
     error *e;
@@ -66,7 +68,7 @@ typedef struct builder {
     int group;
 } builder;
 
-static void conv(builder *b, const char *prefix, const char *name, int channels, int kernel, int stride)
+static void add_conv(builder *b, const char *prefix, const char *name, int channels, int kernel, int stride)
 {
     char full[64];
     snprintf(full, sizeof full, "%s%s", prefix, name);
@@ -74,7 +76,7 @@ static void conv(builder *b, const char *prefix, const char *name, int channels,
         b->at = graph_conv(b->g, b->at, full, b->group, channels, kernel, stride, kernel / 2, b->e);
 }
 
-static void batchnorm(builder *b, const char *prefix, const char *name)
+static void add_batchnorm(builder *b, const char *prefix, const char *name)
 {
     char full[64];
     snprintf(full, sizeof full, "%s%s", prefix, name);
@@ -82,7 +84,7 @@ static void batchnorm(builder *b, const char *prefix, const char *name)
         b->at = graph_batchnorm(b->g, b->at, full, b->group, b->e);
 }
 
-static void relu(builder *b, const char *prefix, const char *name)
+static void add_relu(builder *b, const char *prefix, const char *name)
 {
     char full[64];
     snprintf(full, sizeof full, "%s%s", prefix, name);
@@ -92,49 +94,49 @@ static void relu(builder *b, const char *prefix, const char *name)
 
 /* One residual block. The shortcut is the input itself, or a 1x1 convolution with batch norm where the shape
  * changes. */
-static void block(builder *b, const char *prefix, bool bottleneck, int width, int stride)
+static void add_block(builder *b, const char *prefix, bool bottleneck, int width, int stride)
 {
     if (b->at < 0)
         return;
     int input = b->at, out = bottleneck ? 4 * width : width;
     bool project = stride != 1 || b->g->nodes[input].c != out;
     if (bottleneck) {
-        conv(b, prefix, "conv1", width, 1, 1);
-        batchnorm(b, prefix, "bn1");
-        relu(b, prefix, "relu1");
-        conv(b, prefix, "conv2", width, 3, stride);
-        batchnorm(b, prefix, "bn2");
-        relu(b, prefix, "relu2");
-        conv(b, prefix, "conv3", out, 1, 1);
-        batchnorm(b, prefix, "bn3");
+        add_conv(b, prefix, "conv1", width, 1, 1);
+        add_batchnorm(b, prefix, "bn1");
+        add_relu(b, prefix, "relu1");
+        add_conv(b, prefix, "conv2", width, 3, stride);
+        add_batchnorm(b, prefix, "bn2");
+        add_relu(b, prefix, "relu2");
+        add_conv(b, prefix, "conv3", out, 1, 1);
+        add_batchnorm(b, prefix, "bn3");
     } else {
-        conv(b, prefix, "conv1", width, 3, stride);
-        batchnorm(b, prefix, "bn1");
-        relu(b, prefix, "relu1");
-        conv(b, prefix, "conv2", width, 3, 1);
-        batchnorm(b, prefix, "bn2");
+        add_conv(b, prefix, "conv1", width, 3, stride);
+        add_batchnorm(b, prefix, "bn1");
+        add_relu(b, prefix, "relu1");
+        add_conv(b, prefix, "conv2", width, 3, 1);
+        add_batchnorm(b, prefix, "bn2");
     }
     int branch = b->at, shortcut = input;
     if (project && branch >= 0) {
         b->at = input;
-        conv(b, prefix, "downsample.0", out, 1, stride);
-        batchnorm(b, prefix, "downsample.1");
+        add_conv(b, prefix, "downsample.0", out, 1, stride);
+        add_batchnorm(b, prefix, "downsample.1");
         shortcut = b->at;
     }
     if (branch >= 0 && shortcut >= 0) {
         char full[64];
         snprintf(full, sizeof full, "%sadd", prefix);
         b->at = graph_add(b->g, branch, shortcut, full, b->group, b->e);
-        relu(b, prefix, "relu");
+        add_relu(b, prefix, "relu");
     }
 }
 
 int resnet_backbone(graph *g, arch a, error *e)
 {
     builder b = {.g = g, .e = e, .group = GROUP_STEM};
-    conv(&b, "", "conv1", archs[a].widths[0], 7, 2);
-    batchnorm(&b, "", "bn1");
-    relu(&b, "", "relu");
+    add_conv(&b, "", "conv1", archs[a].widths[0], 7, 2);
+    add_batchnorm(&b, "", "bn1");
+    add_relu(&b, "", "relu");
     if (b.at >= 0)
         b.at = graph_maxpool(g, b.at, "maxpool", b.group, 3, 2, 1, e);
     for (int stage = 0; stage < 4; stage++) {
@@ -142,7 +144,7 @@ int resnet_backbone(graph *g, arch a, error *e)
         for (int i = 0; i < archs[a].blocks[stage]; i++) {
             char prefix[32];
             snprintf(prefix, sizeof prefix, "layer%d.%d.", stage + 1, i);
-            block(&b, prefix, archs[a].bottleneck, archs[a].widths[stage], stage > 0 && i == 0 ? 2 : 1);
+            add_block(&b, prefix, archs[a].bottleneck, archs[a].widths[stage], stage > 0 && i == 0 ? 2 : 1);
         }
     }
     return b.at;
@@ -150,19 +152,19 @@ int resnet_backbone(graph *g, arch a, error *e)
 
 /* ---------------------------------------------------------------- heads */
 
-static void dropout(builder *b, const char *name, float p)
+static void add_dropout(builder *b, const char *name, float p)
 {
     if (b->at >= 0)
         b->at = graph_dropout(b->g, b->at, name, b->group, p, b->e);
 }
 
-static void linear(builder *b, const char *name, int outputs)
+static void add_linear(builder *b, const char *name, int outputs)
 {
     if (b->at >= 0)
         b->at = graph_linear(b->g, b->at, name, b->group, outputs, b->e);
 }
 
-static void flatten(builder *b, const char *name)
+static void add_flatten(builder *b, const char *name)
 {
     if (b->at >= 0)
         b->at = graph_flatten(b->g, b->at, name, b->group, b->e);
@@ -172,31 +174,31 @@ static void head_cls(builder *b, int classes)
 {
     if (b->at >= 0)
         b->at = graph_concatpool(b->g, b->at, "head.0", GROUP_TOP, b->e);
-    batchnorm(b, "", "head.2");
-    dropout(b, "head.3", 0.25f);
-    linear(b, "head.4", 512);
-    relu(b, "", "head.5");
-    batchnorm(b, "", "head.6");
-    dropout(b, "head.7", 0.5f);
-    linear(b, "head.8", classes);
+    add_batchnorm(b, "", "head.2");
+    add_dropout(b, "head.3", 0.25f);
+    add_linear(b, "head.4", 512);
+    add_relu(b, "", "head.5");
+    add_batchnorm(b, "", "head.6");
+    add_dropout(b, "head.7", 0.5f);
+    add_linear(b, "head.8", classes);
 }
 
 static void head_bbox(builder *b)
 {
-    flatten(b, "head.0");
-    linear(b, "head.1", 4);
+    add_flatten(b, "head.0");
+    add_linear(b, "head.1", 4);
 }
 
 static void head_detn(builder *b, int classes)
 {
-    flatten(b, "head.0");
-    relu(b, "", "head.1");
-    dropout(b, "head.2", 0.5f);
-    linear(b, "head.3", 256);
-    relu(b, "", "head.4");
-    batchnorm(b, "", "head.5");
-    dropout(b, "head.6", 0.5f);
-    linear(b, "head.7", 4 + classes);
+    add_flatten(b, "head.0");
+    add_relu(b, "", "head.1");
+    add_dropout(b, "head.2", 0.5f);
+    add_linear(b, "head.3", 256);
+    add_relu(b, "", "head.4");
+    add_batchnorm(b, "", "head.5");
+    add_dropout(b, "head.6", 0.5f);
+    add_linear(b, "head.7", 4 + classes);
 }
 
 int network_build(graph *g, task t, arch a, int size, int classes, const float mean[3], const float std[3],

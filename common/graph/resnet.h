@@ -39,7 +39,7 @@ int task_outputs(task t, int classes);
 extern const float imagenet_mean[3], imagenet_std[3];
 
 /* Builds the whole network into *g (graph_free it). `size` is a multiple of 32; `classes` is 1 or more except
- * for TASK_BBOX, where it isn't used. `mean`, `std`: normalisation. Returns 0 or a code (ERR_USAGE for
+ * for TASK_BBOX, where it is not used. `mean`, `std`: normalisation. Returns 0 or a code (ERR_USAGE for
  * impossible sizes). */
 int network_build(graph *g, task t, arch a, int size, int classes, const float mean[3], const float std[3],
                   error *e);

@@ -27,11 +27,6 @@ const char *group_name(int group)
     return recipe_groups[group].name;
 }
 
-const char *precision_name(precision p)
-{
-    return recipe_precisions[p].name;
-}
-
 int recipe_find_phase(const recipe *r, const char *name)
 {
     for (int i = 0; i < r->phase_count; i++)

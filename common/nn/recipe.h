@@ -69,7 +69,6 @@ int recipe_reference(text_buffer *b, error *e);
 /* Number of the phase of this name, or -1. */
 int recipe_find_phase(const recipe *r, const char *name);
 
-const char *group_name(int group);       /* "conv1", "layer3", "head" */
-const char *precision_name(precision p); /* "fp32", "bf16", … */
+const char *group_name(int group); /* "conv1", "layer3", "head" */
 
 #endif

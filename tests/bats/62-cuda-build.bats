@@ -120,5 +120,5 @@ mk() {
     echo 'no library' >broken.so
     touch picture.png
     ONEBOX_CUDA_LIBRARY=$PWD/broken.so run -0 "$BIN/train-detn" --version
-    assert_line --partial "devices: no cuda (the GPU device can't be loaded: $PWD/broken.so: "
+    assert_line --partial "devices: no cuda (the GPU device cannot be loaded: $PWD/broken.so: "
 }

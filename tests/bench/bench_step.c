@@ -11,7 +11,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 typedef struct bench {
@@ -65,14 +64,8 @@ int main(int argc, char **argv)
     const char *conv = argc > 3 ? argv[3] : "auto";
     const char *arithmetic = argc > 5 ? argv[5] : "fp32";
     const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
-                                    .precision = strcmp(arithmetic, "bf16") == 0   ? PRECISION_BF16
-                                                 : strcmp(arithmetic, "fp16") == 0 ? PRECISION_FP16
-                                                 : strcmp(arithmetic, "tf32") == 0 ? PRECISION_TF32
-                                                 : strcmp(arithmetic, "auto") == 0 ? PRECISION_AUTO
-                                                                                   : PRECISION_FP32,
-                                    .conv = strcmp(conv, "direct") == 0     ? CONV_DIRECT
-                                            : strcmp(conv, "winograd") == 0 ? CONV_WINOGRAD
-                                                                            : CONV_AUTO};
+                                    .precision = precision_of(arithmetic),
+                                    .conv = conv_algorithm_of(conv)};
     graph g = {0};
     device *d = device_open(argc > 6 ? argv[6] : "cpu", &options, &e);
     if (b.batch < 1 || b.steps < 1 || b.steps > 64 || !d ||
