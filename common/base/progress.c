@@ -11,6 +11,8 @@ double progress_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+enum { BAR = 20 }; /* places of the bar, where the line has room for them */
+
 progress progress_start(FILE *stream, bool terminal, double interval, double now)
 {
     return (progress){stream, terminal, interval, terminal ? -1 : now, false};
@@ -63,10 +65,15 @@ void progress_show(progress *p, double now, const char *what, int64_t done, int6
         fflush(p->stream);
         return;
     }
-    char bar[32], line[512];
-    progress_bar(bar, 20, done, total);
-    snprintf(line, sizeof line, "%s %s %lld/%lld  %s", what, bar, (long long)done, (long long)total, values);
-    fprintf(p->stream, "\r%.*s\033[K", columns(p->stream) - 1, line); /* never wraps; wipes what was longer */
+    char bar[BAR + 3], counts[64], line[512];
+    const int most = columns(p->stream) - 1; /* one less than the line holds, so that it never wraps */
+    snprintf(counts, sizeof counts, "%lld/%lld", (long long)done, (long long)total);
+    int room = most - (int)(strlen(what) + strlen(counts) + strlen(values)) - 6; /* brackets and blanks */
+    if (room >= 4)
+        progress_bar(bar, room < BAR ? room : BAR, done, total);
+    snprintf(line, sizeof line, "%s %s%s%s  %s", what, room >= 4 ? bar : "", room >= 4 ? " " : "", counts,
+             values);
+    fprintf(p->stream, "\r%.*s\033[K", most, line); /* wipes what was longer */
     fflush(p->stream);
     p->drawn = true;
 }

@@ -66,5 +66,29 @@ int main(void)
             "\re [....................] 0/4  a\033[K\re [####################] 4/4  c\033[K\r\033[K";
         CHECK(strcmp(got, want) == 0, "'%s'", got);
     }
+    TEST("where the line is narrow the bar gives way, and the end of the line stays")
+    {
+        const struct {
+            const char *values, *want;
+        } rows[] = {
+            {"loss 0.1234  lr 0.000123  123.4 img/s  eta 1:02:03",
+             "\rhead 10/12 [#####.] 120/128  loss 0.1234  lr 0.000123  123.4 img/s  eta 1:02:03\033[K"},
+            {"loss 0.12345  lr 0.000123  1234.5 img/s  eta 1:02:03",
+             "\rhead 10/12 [###.] 120/128  loss 0.12345  lr 0.000123  1234.5 img/s  eta 1:02:03\033[K"},
+            {"loss 0.1234567  lr 0.00012345  1234.5 img/s  eta 11:02:03",
+             "\rhead 10/12 120/128  loss 0.1234567  lr 0.00012345  1234.5 img/s  eta 11:02:03\033[K"},
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            FILE *f = tmpfile();
+            progress p = progress_start(f, true, 10, 0);
+            progress_show(&p, 0, "head 10/12", 120, 128, rows[i].values);
+            rewind(f);
+            char got[256] = "";
+            got[fread(got, 1, sizeof got - 1, f)] = 0;
+            fclose(f);
+            CHECK(strcmp(got, rows[i].want) == 0, "'%s'", got);
+            CHECK(strlen(rows[i].want) <= 79 + 4, "%zu columns", strlen(rows[i].want) - 4);
+        }
+    }
     return test_end();
 }
