@@ -186,7 +186,7 @@ static void add_panel(curves *c, const char *title, bool batches)
 {
     const timeline *t = batches ? &c->steps : &c->epochs;
     c->panels[c->panel_count++] = (plot){.title = title,
-                                         .x_label = "epoch",
+                                         .x_label = "epochs done",
                                          .whole_x = true,
                                          .phases = t->phases,
                                          .phase_count = t->phase_count};

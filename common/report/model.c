@@ -230,7 +230,8 @@ static void phase_table(html *h, const recipe *r)
 
 static const char *column_title(text_field name)
 {
-    static const char *const titles[][2] = {{"trn_loss", "training loss"},
+    static const char *const titles[][2] = {{"epoch", "epoch, from 0"},
+                                            {"trn_loss", "training loss"},
                                             {"val_loss", "validation loss"},
                                             {"images_per_second", "pictures a second"},
                                             {"l1", "L1"}};

@@ -91,7 +91,8 @@ document() {
 }
 
 @test "ignored objects and crowds are left out, or kept with a mark" {
-    document "$image" "$object, ${object/'"ignore": 0'/'"ignore": 1'}, ${object/'"ignore": 0'/'"iscrowd": true'}" >"$json"
+    document "$image" "$object, ${object/'"ignore": 0'/'"ignore": 1'}, ${object/'"ignore": 0'/'"iscrowd": true'}" \
+        >"$json"
     "$BIN/json2anno" -o "$out" "$json"
     [ "$(wc -l <"$out")" -eq 2 ]
     "$BIN/json2anno" --keep-ignored -o "$out" "$json"
@@ -131,7 +132,8 @@ document() {
     best=9999
     TIMEFORMAT='%U %S'
     for _ in 1 2 3 4 5; do # processor time, best of five: the machine may be busy
-        read -r user system < <({ time "$BIN/json2anno" -o "$out" "$SHARED/voc2007/annotations/pascal_train2007.json" 2>/dev/null; } 2>&1)
+        read -r user system < <({ time "$BIN/json2anno" -o "$out" \
+            "$SHARED/voc2007/annotations/pascal_train2007.json" 2>/dev/null; } 2>&1)
         took=$((10#${user/./} + 10#${system/./}))
         [ "$took" -ge "$best" ] || best=$took
     done
@@ -290,7 +292,8 @@ bad() {
     refused 3 "none.json: cannot open: No such file" "$out" "$BIN/json2anno" -o "$out" "$BATS_TEST_TMPDIR/none.json"
     refused 3 "is a directory" "$out" "$BIN/json2anno" -o "$out" "$BATS_TEST_TMPDIR"
     refused 2 "--output FILE is needed" "$out" "$BIN/json2anno" "$json"
-    refused 2 "unknown option --keep-ignore, did you mean --keep-ignored" "$out" "$BIN/json2anno" --keep-ignore -o "$out" x
+    refused 2 "unknown option --keep-ignore, did you mean --keep-ignored" "$out" "$BIN/json2anno" \
+        --keep-ignore -o "$out" x
     refused 2 "too few file names" "$out" "$BIN/json2anno" -o "$out"
 }
 

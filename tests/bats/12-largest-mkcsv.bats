@@ -72,7 +72,8 @@ real() {
 }
 
 @test "among equal sizes the first row wins, also when the later box has more pixels" {
-    rows "1 a.jpg 500 500 first 0 0 10 20 0" "1 a.jpg 500 500 second 0 0 20 10 0" "1 a.jpg 500 500 third 0 0 4 50 0" >"$anno"
+    rows "1 a.jpg 500 500 first 0 0 10 20 0" "1 a.jpg 500 500 second 0 0 20 10 0" "1 a.jpg 500 500 third 0 0 4 50 0" \
+        >"$anno"
     run --separate-stderr "$BIN/largest" -o - "$anno"
     assert_line --index 1 --partial first
     rows "1 a.jpg 500 500 zero 0 0 0 400 0" "1 a.jpg 500 500 point 9 9 9 9 0" >"$anno"
@@ -90,7 +91,8 @@ real() {
 }
 
 @test "pictures keep the order of their first row, even when their rows are apart" {
-    rows "9 c.jpg 9 9 x 0 0 1 1 0" "2 a.jpg 9 9 x 0 0 1 1 0" "9 c.jpg 9 9 y 0 0 5 5 0" "5 b.jpg 9 9 x 0 0 1 1 0" >"$anno"
+    rows "9 c.jpg 9 9 x 0 0 1 1 0" "2 a.jpg 9 9 x 0 0 1 1 0" "9 c.jpg 9 9 y 0 0 5 5 0" "5 b.jpg 9 9 x 0 0 1 1 0" \
+        >"$anno"
     run --separate-stderr "$BIN/largest" -o - - <"$anno"
     assert_success
     [ "$(cut -f2,5 <<<"$output" | tr '\t\n' '  ')" = "file_name category c.jpg y a.jpg x b.jpg x " ]
@@ -98,7 +100,8 @@ real() {
 
 @test "the largest objects of VOC 2007 train are known for its first pictures" {
     real
-    for row in "12 000012.jpg car 96 155 269 350" "17 000017.jpg horse 77 89 335 402" "23 000023.jpg person 1 2 461 242" \
+    for row in "12 000012.jpg car 96 155 269 350" "17 000017.jpg horse 77 89 335 402" \
+        "23 000023.jpg person 1 2 461 242" \
         "26 000026.jpg car 124 89 211 336" "32 000032.jpg aeroplane 77 103 182 374"; do
         cut -f1,2,5-9 "$out" | tr '\t' ' ' | grep -qx "$row" || { echo "$row is missing"; false; }
     done
@@ -193,7 +196,8 @@ real() {
     cp "$val" "$BATS_TEST_TMPDIR/set.txt"
     real id
     said "mkcsv: 2501 rows, id order; train 2001 sha256 d48c2a3331e8; val 500 sha256 7a95f3b80aab"
-    [ "$(cut -d. -f1 "$val" | sha256sum | cut -d' ' -f1)" = 7a95f3b80aab45b62655105621feba615f7986d9725b748e63c4c5d8ca781399 ]
+    [ "$(cut -d. -f1 "$val" | sha256sum | cut -d' ' -f1)" \
+        = 7a95f3b80aab45b62655105621feba615f7986d9725b748e63c4c5d8ca781399 ]
     [ "$(head -12 "$val" | cut -d. -f1 | tr '\n' ' ')" = \
         "000129 000140 000189 000192 000200 000207 000219 000235 000294 000306 000307 000317 " ]
     [ "$(tail -5 "$val" | cut -d. -f1 | tr '\n' ' ')" = "009878 009896 009904 009944 009961 " ]
@@ -227,7 +231,8 @@ real() {
 
 @test "a split that would leave one side empty is refused" {
     ids 1 2 3 4 >"$out"
-    refused 3 "largest.tsv: 0.2 of 4 pictures for validation leaves none to validate with" "$val" "$BIN/mkcsv" --val "$val" "$out"
+    refused 3 "largest.tsv: 0.2 of 4 pictures for validation leaves none to validate with" "$val" "$BIN/mkcsv" \
+        --val "$val" "$out"
     refused 3 "leaves none to train on" "$val" "$BIN/mkcsv" --val-pct 1 --val "$val" "$out"
     refused 2 "--val-pct needs a number from 0 to 1" "$val" "$BIN/mkcsv" --val-pct 20 --val "$val" "$out"
     refused 2 "--seed needs a whole number" "$val" "$BIN/mkcsv" --seed 4294967296 --val "$val" "$out"
@@ -261,7 +266,8 @@ real() {
 
 @test "tables with several rows of a picture, ignored rows or none are refused by mkcsv" {
     rows "1 a.jpg 9 9 x 0 0 1 1 0" "1 a.jpg 9 9 y 0 0 1 1 0" >"$out"
-    refused 3 "largest.tsv: picture a.jpg has several rows; one row for each picture is needed" "$lrg" "$BIN/mkcsv" --lrg "$lrg" "$out"
+    refused 3 "largest.tsv: picture a.jpg has several rows; one row for each picture is needed" "$lrg" "$BIN/mkcsv" \
+        --lrg "$lrg" "$out"
     rows "1 a.jpg 9 9 x 0 0 1 1 1" >"$out"
     refused 3 "largest.tsv: picture a.jpg has an ignored object" "$lrg" "$BIN/mkcsv" --lrg "$lrg" "$out"
     rows >"$out"
@@ -272,7 +278,8 @@ real() {
 
 @test "when one file can't be written none is put in place" {
     ids {1..10} >"$out"
-    refused 4 "none/bb.csv: cannot create" "$lrg" "$BIN/mkcsv" --lrg "$lrg" --bb "$BATS_TEST_TMPDIR/none/bb.csv" --val "$val" "$out"
+    refused 4 "none/bb.csv: cannot create" "$lrg" "$BIN/mkcsv" --lrg "$lrg" --bb "$BATS_TEST_TMPDIR/none/bb.csv" \
+        --val "$val" "$out"
     [ ! -e "$val" ]
 }
 

@@ -12,7 +12,8 @@ setup() {
         "1	a.jpg	100	100	cat	0	0	49	49	0" "1	a.jpg	100	100	dog	60	60	99	99	0" \
         "2	b.jpg	100	100	cat	10	10	19	19	0" >"$anno"
     head='file_name	category	probability	y1	x1	y2	x2'
-    printf '%s\n' "$head" "a.jpg	dog	0.500000	60.00	60.00	99.00	99.00" "b.jpg	cat	0.500000	10.00	10.00	19.00	19.00" >"$pred"
+    printf '%s\n' "$head" "a.jpg	dog	0.500000	60.00	60.00	99.00	99.00" "b.jpg	cat	0.500000	10.00	10.00	19.00	19.00" \
+        >"$pred"
 }
 
 @test "evaluate prints help with examples and a version" {
@@ -119,8 +120,10 @@ setup() {
 }
 
 @test "missing files and options are named" {
-    refused 3 "none.tsv: cannot open" "$out" "$BIN/evaluate" --anno "$BATS_TEST_TMPDIR/none.tsv" --pred "$pred" -o "$out"
-    refused 3 "none.tsv: cannot open" "$out" "$BIN/evaluate" --anno "$anno" --pred "$BATS_TEST_TMPDIR/none.tsv" -o "$out"
+    refused 3 "none.tsv: cannot open" "$out" "$BIN/evaluate" --anno "$BATS_TEST_TMPDIR/none.tsv" --pred "$pred" \
+        -o "$out"
+    refused 3 "none.tsv: cannot open" "$out" "$BIN/evaluate" --anno "$anno" --pred "$BATS_TEST_TMPDIR/none.tsv" \
+        -o "$out"
     refused 2 "--pred FILE is needed" "$out" "$BIN/evaluate" --anno "$anno" -o "$out"
     refused 2 "one file name too many" "$out" "$BIN/evaluate" --anno "$anno" --pred "$pred" extra
     refused 3 "pred.tsv:1: no annotation table" "$out" "$BIN/evaluate" --anno "$pred" --pred "$pred" -o "$out"

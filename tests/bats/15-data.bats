@@ -118,7 +118,8 @@ nothing() { # nothing has its final name
     data trainval
     run -0 data test
     assert_line "data: data/VOC2007 has 2 pictures of test"
-    assert_equal "$(cat data/VOC2007/ImageSets/Main/{trainval,test}.txt | tr '\n' ' ')" "000001 000002 000003 000004 000005 "
+    assert_equal "$(cat data/VOC2007/ImageSets/Main/{trainval,test}.txt | tr '\n' ' ')" \
+        "000001 000002 000003 000004 000005 "
     assert_equal "$(find data/VOC2007/JPEGImages -name '*.jpg' | wc -l)" 5
     run -0 data test trainval
     assert_equal "$(requests | wc -l)" 2
@@ -273,11 +274,13 @@ GET /cut=50000/$trainval bytes=100000- 206"
 @test "too little space is noticed before the download" {
     mkdir tools
     # shellcheck disable=SC2016
-    printf '#!/bin/sh\necho "Filesystem 1B-blocks Used Available Capacity Mounted"\necho "/dev/x 1 1 $FREE 1%% /"\n' >tools/df
+    printf '#!/bin/sh\necho "Filesystem 1B-blocks Used Available Capacity Mounted"\necho "/dev/x 1 1 $FREE 1%% /"\n' \
+        >tools/df
     chmod +x tools/df
     size=$(stat -c %s "$www/$trainval")
     FREE=$((2 * size - 1)) PATH=$PWD/tools:$PATH run -4 data trainval
-    assert_output --partial "data: data has 1 MB free, $trainval.part needs 1 MB: make room, or name another folder with DATA=DIR"
+    assert_output \
+        --partial "data: data has 1 MB free, $trainval.part needs 1 MB: make room, or name another folder with DATA=DIR"
     assert_equal "$(requests)" ""
     FREE=$((2 * size)) PATH=$PWD/tools:$PATH run -0 data trainval
 }
@@ -308,7 +311,8 @@ GET /cut=50000/$trainval bytes=100000- 206"
     sum=$(sha256sum <"$www/model.safetensors")
     WEIGHTS_MIRRORS="$url/other.safetensors $url/resnet34-00000000.pth $url/resnet34-${sum:0:8}.pth" run -0 data weights
     assert_line "data: $url/other.safetensors: it holds other tensors than a ResNet-34"
-    assert_line --partial "resnet34-00000000.pth: its SHA-256 begins with ${sum:0:8}, by its name it should with 00000000"
+    assert_line \
+        --partial "resnet34-00000000.pth: its SHA-256 begins with ${sum:0:8}, by its name it should with 00000000"
     cmp "$www/model.safetensors" data/resnet34.safetensors
 }
 

@@ -28,7 +28,8 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
 }
 
 @test "all forms and precisions of one network give the same bytes" {
-    for words in "zip f16" "zip bf16 counters" "zip f64 module" "legacy f32 counters" "legacy f16 wrap" "legacy f64" safetensors; do
+    for words in "zip f16" "zip bf16 counters" "zip f64 module" "legacy f32 counters" "legacy f16 wrap" "legacy f64" \
+        safetensors; do
         # shellcheck disable=SC2086
         run -0 import $words
         cmp out.safetensors "$ready"
@@ -37,7 +38,8 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
 
 @test "it says what it found" {
     run -0 import counters
-    assert_output "import-weights: resnet18 from PyTorch's format: 122 tensors read, 102 written, 20 num_batches_tracked left out"
+    assert_output \
+        "import-weights: resnet18 from PyTorch's format: 122 tensors read, 102 written, 20 num_batches_tracked left out"
     run -0 import legacy nofc
     assert_output "import-weights: resnet18 from PyTorch's format before 1.6: 100 tensors read, 100 written, 0 num_batches_tracked left out"
     run -0 import safetensors
@@ -154,6 +156,7 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
         "$HELPERS/torchfile" resnet18 in.pth $form
         run train cls --arch resnet18 --weights in.pth -o x.ckpt
         assert_failure 3
-        assert_output "train-cls: in.pth: is a file of PyTorch; make safetensors of it: import-weights -o FILE.safetensors in.pth"
+        assert_output \
+            "train-cls: in.pth: is a file of PyTorch; make safetensors of it: import-weights -o FILE.safetensors in.pth"
     done
 }

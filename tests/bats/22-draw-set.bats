@@ -166,7 +166,8 @@ alike() {
     "$BIN/draw-set" --pictures 4 --size 32 -o "$out"
     for stranger in mine.txt JPEGImages/000005.jpg Annotations/photo.xml ImageSets/Main/mine.txt; do
         echo mine >"$out/$stranger"
-        refused 2 "out${stranger:+/}$stranger: is not a drawing of this set: move it away or name another folder" /none \
+        refused 2 "out${stranger:+/}$stranger: is not a drawing of this set: move it away or name another folder" \
+            /none \
             "$BIN/draw-set" --pictures 2 -o "$out"
         assert_equal "$(cat "$out/$stranger")" mine
         rm "$out/$stranger"

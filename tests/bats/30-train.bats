@@ -90,7 +90,8 @@ refused() {
 @test "a training to which the system gives fewer threads than it asks for computes everything" {
     train cls --weights none --epochs 1 --threads 2 -o whole.ckpt
     export OMP_THREAD_LIMIT=1
-    run timeout 60 "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --lrg "$shapes/lrg.csv" --val "$shapes/val.txt" \
+    run timeout 60 "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --lrg "$shapes/lrg.csv" \
+        --val "$shapes/val.txt" \
         --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none --epochs 1 --threads 2 -o part.ckpt
     assert_success
     assert_output --partial ", 1 thread,"
@@ -167,7 +168,8 @@ refused() {
     poison in.detn head.5.weight '\377\377\177\177' # the largest float
     run train detn --init in.detn -o x.ckpt
     assert_failure 3
-    assert_line --regexp "^train-detn: the training loss is not a finite number any more in phase head, epoch 0, batch [0-2] "
+    assert_line \
+        --regexp "^train-detn: the training loss is not a finite number any more in phase head, epoch 0, batch [0-2] "
     assert_equal "$(files)" ""
     poison in.detn head.5.weight '\0\0\300\177' # NaN
     run train detn --init in.detn -o x.ckpt
@@ -300,12 +302,14 @@ refused() {
 @test "--print-recipe prints the recipe as a training would use it, and reads nothing else" {
     run --separate-stderr "$BIN/train-detn" --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --print-recipe
     assert_success
-    assert_equal "${lines[0]} ${lines[3]} ${lines[8]}" "arch tiny seed 0 phase head from head lr 0.01 triangular 32 5 epochs 1"
+    assert_equal "${lines[0]} ${lines[3]} ${lines[8]}" \
+        "arch tiny seed 0 phase head from head lr 0.01 triangular 32 5 epochs 1"
     assert_equal "$stderr" ""
     printf '%s\n' "${lines[@]}" >in.canonical
     "$BIN/train-detn" --recipe - --print-recipe <in.canonical >in.again
     cmp in.again in.canonical
-    run "$BIN/train-detn" --recipe in.canonical --size 96 --seed 3 --set batch=8 --set phase.head=none --epochs 2 --print-recipe
+    run "$BIN/train-detn" --recipe in.canonical --size 96 --seed 3 --set batch=8 --set phase.head=none --epochs 2 \
+        --print-recipe
     assert_success
     assert_equal "$(diff in.canonical <(echo "$output") | grep '^>' | xargs)" \
         "> size 96 > batch 8 > seed 3 > phase all from conv1 lr 0.002 triangular 32 5 epochs 2"
@@ -357,8 +361,10 @@ refused() {
 @test "a named pipe for the history gets the rows, not an empty trial before" {
     mkfifo in.pipe
     cat in.pipe >in.rows 3>&- &
-    timeout 30 "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --val "$shapes/val.txt" --lrg "$shapes/lrg.csv" \
-        --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none --set phase.head=none --epochs 1 --history in.pipe -o x.ckpt
+    timeout 30 "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --val "$shapes/val.txt" \
+        --lrg "$shapes/lrg.csv" \
+        --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none --set phase.head=none --epochs 1 --history in.pipe \
+        -o x.ckpt
     wait
     assert_equal "$(wc -l <in.rows)" 2
 }
@@ -374,8 +380,10 @@ refused() {
         case $word in augment | phase) word=${other%% *} ;; esac
         grep -qwE "$word" <<<"$page" || { echo "the page lacks $word" && return 1; }
         words=$((words + 1))
-        limit=$(grep -oP '\.\.\K[0-9]+' <<<"$other" | sed 's/^1000000$/(1000000|1e6)/; s/^1000000000$/1e9/; s/^9223.*/2^63-1/' | tail -n 1)
-        [ -z "$limit" ] || grep -qE "(^|[^0-9])${limit//^/\\^}([^0-9]|$)" <<<"$page" || { echo "the page lacks $limit of $word" && return 1; }
+        limit=$(grep -oP '\.\.\K[0-9]+' <<<"$other" |
+            sed 's/^1000000$/(1000000|1e6)/; s/^1000000000$/1e9/; s/^9223.*/2^63-1/' | tail -n 1)
+        [ -z "$limit" ] || grep -qE "(^|[^0-9])${limit//^/\\^}([^0-9]|$)" <<<"$page" ||
+            { echo "the page lacks $limit of $word" && return 1; }
     done < <(grep '^  ' <<<"$output")
     assert_equal "$words" 28
 }

@@ -125,7 +125,8 @@ header() {
     sed 's/head/haed/' in.batches >x.batches.tsv
     run go_on x "${many[@]}"
     assert_failure 3
-    assert_line --partial "x.batches.tsv: is not the table that x.state goes on from; put that one back, or remove the state"
+    assert_line \
+        --partial "x.batches.tsv: is not the table that x.state goes on from; put that one back, or remove the state"
     rm x.batches.tsv
     run go_on x "${many[@]}"
     assert_failure 3

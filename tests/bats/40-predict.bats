@@ -83,7 +83,8 @@ same_rows() {
     "$BIN/predict" --ckpt "$in/detn.ckpt" --top 3 "$shapes/000001.png" "$shapes/000002.png" -o t.tsv
     assert_equal "$(head -1 t.tsv | cut -f 8-)" \
         "$(printf 'category_1\tprobability_1\tcategory_2\tprobability_2\tcategory_3\tprobability_3')"
-    awk -F '\t' 'NR > 1 && !($2 == $8 && $3 == $9 && $9 >= $11 && $11 >= $13 && ($9 + $11 + $13 - 1)^2 < 1e-9) { exit 1 }' t.tsv
+    awk -F '\t' \
+        'NR > 1 && !($2 == $8 && $3 == $9 && $9 >= $11 && $11 >= $13 && ($9 + $11 + $13 - 1)^2 < 1e-9) { exit 1 }' t.tsv
     "$BIN/predict" --check t.tsv
 }
 
@@ -101,7 +102,8 @@ same_rows() {
     assert_equal "$(head -c 4 seen/000009.png | tail -c 3)" "PNG"
     run cmp -s seen/000009.png "$shapes/000009.png"
     assert_failure 1
-    "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only <(echo 000009.png) --save-pictures c -o c.tsv
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only <(echo 000009.png) --save-pictures c \
+        -o c.tsv
     assert [ -s c/000009.png ]
 }
 

@@ -37,7 +37,8 @@ setup() {
 
 # "width height" of a PNG, from its header
 png_size() {
-    od -An -tu1 -j16 -N8 "$1" | awk '{print $1 * 16777216 + $2 * 65536 + $3 * 256 + $4, $5 * 16777216 + $6 * 65536 + $7 * 256 + $8}'
+    od -An -tu1 -j16 -N8 "$1" | awk \
+        '{print $1 * 16777216 + $2 * 65536 + $3 * 256 + $4, $5 * 16777216 + $6 * 65536 + $7 * 256 + $8}'
 }
 
 boxes() {
@@ -193,7 +194,8 @@ y1 x1 y2 x2: 3 2 56 42"
         --rows 1 --columns 2 -o x.png
     assert_equal "${#lines[@]}" 4
     assert_equal "${lines[2]}" "(2,3,40,52)"
-    run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --augment flip=1 --rows 1 --columns 1 -o x.png
+    run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --augment flip=1 --rows 1 \
+        --columns 1 -o x.png
     assert_line --index 2 "(22,3,40,53) flip"
     run "$BIN/render" --kind augment --cache 64.cache --image 12 --anno anno.tsv --leave-boxes -o x.png
     assert_line --index 11 "the boxes lie outside of the square"
@@ -493,5 +495,6 @@ y1 x1 y2 x2: 60 1 186 223"
     assert_line --index 2 "(1,69,199,146) flip"
     run "$BIN/render" --kind grid --pred pred.tsv --cache 224.cache -o x.png
     assert_success
-    assert_equal "$(cut -d . -f 1 <<<"$output" | sed 's/^0*//' | xargs)" "48 61 83 8280 104 8296 8302 8313 141 8336 8338 8342"
+    assert_equal "$(cut -d . -f 1 <<<"$output" | sed 's/^0*//' | xargs)" \
+        "48 61 83 8280 104 8296 8302 8313 141 8336 8338 8342"
 }

@@ -41,7 +41,8 @@ against_vendor() {
 }
 
 @test "the constants are compared at all: a wrong one is found" {
-    printf '#include <cudnn.h>\n_Static_assert((int)CUDNN_DATA_HALF == 3, "CUDNN_DATA_HALF");\n' >"$BATS_TEST_TMPDIR/wrong.c"
+    printf '#include <cudnn.h>\n_Static_assert((int)CUDNN_DATA_HALF == 3, "CUDNN_DATA_HALF");\n' \
+        >"$BATS_TEST_TMPDIR/wrong.c"
     run against_vendor "$BATS_TEST_TMPDIR/wrong.c"
     assert_failure
     assert_output --partial CUDNN_DATA_HALF

@@ -37,7 +37,8 @@ near() {
     }'
 }
 
-# fails_well PROGRAM: the last `run --separate-stderr` ended with exit 4 and one line on the GPU, no leak, nothing half made.
+# fails_well PROGRAM: the last `run --separate-stderr` ended with exit 4 and one line on the GPU, no leak, nothing
+# half made.
 fails_well() {
     assert_failure 4
     assert_regex "${stderr_lines[-1]}" "^$1: cuda: "
@@ -101,7 +102,8 @@ for_precision() { # NAME: every node and many shapes
     away
     for task in cls bbox; do
         for device in cpu cuda; do
-            train $task --weights none --device $device --precision fp32 --epochs 1 --set phase.all.lr=2e-4 -o $device.ckpt
+            train $task --weights none --device $device --precision fp32 --epochs 1 --set phase.all.lr=2e-4 \
+                -o $device.ckpt
         done
         near 1e-4 "$(column cpu.history.tsv val_loss)" "$(column cuda.history.tsv val_loss)"
     done
@@ -117,7 +119,8 @@ for_precision() { # NAME: every node and many shapes
     train detn --weights none --device cuda --until head --precision fp32 -o cuda.ckpt
     for first in cpu cuda; do
         for second in cpu cuda; do
-            train detn --init $first.ckpt --device $second --precision fp32 --epochs 1 --set phase.head.lr=1e-3 --set phase.all.lr=2e-4 \
+            train detn --init $first.ckpt --device $second --precision fp32 --epochs 1 --set phase.head.lr=1e-3 \
+                --set phase.all.lr=2e-4 \
                 -o $first-$second.ckpt
         done
         near 1e-4 "$(column $first-cpu.history.tsv val_loss)" "$(column $first-cuda.history.tsv val_loss)"
@@ -128,11 +131,13 @@ for_precision() { # NAME: every node and many shapes
     away
     train detn --weights none --epochs 1 --device cpu -o detn.ckpt
     for device in cpu cuda; do
-        "$BIN/predict" --ckpt detn.ckpt --cache "$BATS_FILE_TMPDIR/shapes.cache" --device $device --precision fp32 --frame 64 -o $device.tsv
+        "$BIN/predict" --ckpt detn.ckpt --cache "$BATS_FILE_TMPDIR/shapes.cache" --device $device --precision fp32 \
+            --frame 64 -o $device.tsv
     done
     cmp <(cut -f 1,2 cpu.tsv) <(cut -f 1,2 cuda.tsv)
     for k in 4 5 6 7; do
-        paste <(cut -f $k cpu.tsv) <(cut -f $k cuda.tsv) | awk 'NR > 1 { d = $1 - $2; if (d < -0.02 || d > 0.02) exit 1 }'
+        paste <(cut -f $k cpu.tsv) <(cut -f $k cuda.tsv) |
+            awk 'NR > 1 { d = $1 - $2; if (d < -0.02 || d > 0.02) exit 1 }'
     done
 }
 
@@ -164,7 +169,8 @@ for_precision() { # NAME: every node and many shapes
     done
     unset STANDIN_FAIL_WITH
     for part in 5 50 90; do
-        STANDIN_FAIL=work:$((work * part / 100 + 1)) run --separate-stderr train detn --weights none --epochs 1 --device cuda -o x.ckpt
+        STANDIN_FAIL=work:$((work * part / 100 + 1)) run --separate-stderr train detn --weights none --epochs 1 \
+            --device cuda -o x.ckpt
         fails_well train-detn
     done
 }
@@ -237,7 +243,8 @@ for_precision() { # NAME: every node and many shapes
     ONEBOX_CUDA_LIBRARY=$PWD/in.so run --separate-stderr train detn --weights none --device cuda -o x.ckpt
     assert_failure 4
     assert_regex "${stderr_lines[-1]}" '^train-detn: .*in.so'
-    ONEBOX_CUDA_LIBRARY=/usr/lib/x86_64-linux-gnu/libm.so.6 run --separate-stderr train detn --weights none --device cuda -o x.ckpt
+    ONEBOX_CUDA_LIBRARY=/usr/lib/x86_64-linux-gnu/libm.so.6 run --separate-stderr train detn --weights none \
+        --device cuda -o x.ckpt
     assert_failure 4
     assert_regex "${stderr_lines[-1]}" 'another build'
 }
@@ -252,5 +259,6 @@ for_precision() { # NAME: every node and many shapes
     export ONEBOX_CUDA_LIBRARY=$PWD/build/tests/standin/onebox-cuda.so
     run --separate-stderr train detn --weights none --device cuda -o x.ckpt
     assert_failure 4
-    assert_regex "${stderr_lines[-1]}" '^train-detn: .*/onebox-cuda.so belongs to another build of onebox: make and install again$'
+    assert_regex "${stderr_lines[-1]}" \
+        '^train-detn: .*/onebox-cuda.so belongs to another build of onebox: make and install again$'
 }

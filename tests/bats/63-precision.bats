@@ -42,7 +42,8 @@ predicted() {
 @test "bf16 trains as well as fp32: both losses fall, to about the same" {
     [ "$(fastest)" != fp32 ] || skip "this processor has no AVX512_BF16"
     for precision in auto fp32; do
-        column "$in/$precision.history.tsv" trn_loss | awk -v limit=0.9 'NR == 1 { first = $1 } END { exit !($1 < limit * first) }'
+        column "$in/$precision.history.tsv" trn_loss |
+            awk -v limit=0.9 'NR == 1 { first = $1 } END { exit !($1 < limit * first) }'
     done
     paste <(column "$in/auto.history.tsv" trn_loss) <(column "$in/fp32.history.tsv" trn_loss) |
         awk '$1 / $2 < 0.8 || $1 / $2 > 1.25 { print; exit 1 }'

@@ -10,7 +10,8 @@ threads_of() {
 
 # openmp VARIABLE…: what the OpenMP library says about itself as a training starts.
 openmp() {
-    run env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT -u KMP_BLOCKTIME OMP_DISPLAY_ENV=verbose "$@" "$BIN/train-cls" --version
+    run env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT -u KMP_BLOCKTIME OMP_DISPLAY_ENV=verbose "$@" "$BIN/train-cls" \
+        --version
     assert_success
 }
 
@@ -52,7 +53,8 @@ openmp() {
     echo '50000 100000' >in.root/cgroup/cpu.max
     inside() { # COMMAND…: where the files above stand in for the kernel's
         # shellcheck disable=SC2016
-        unshare -rm sh -c 'mount --bind in.root/cgroup /sys/fs/cgroup && mount --bind in.root/proc/cgroup /proc/$$/cgroup &&
+        unshare -rm sh \
+            -c 'mount --bind in.root/cgroup /sys/fs/cgroup && mount --bind in.root/proc/cgroup /proc/$$/cgroup &&
             exec "$@"' sh "$@"
     }
     inside true 2>/dev/null || skip "no mount namespace here"

@@ -57,7 +57,8 @@ phase top from layer3"
 }
 
 @test "make accept keeps what was made from the model up to date" {
-    products=(out/cls.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png} out/pictures/{09-cls-grid,21-cls-curves}.png)
+    products=(out/cls.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png} \
+        out/pictures/{09-cls-grid,21-cls-curves}.png)
     mk "${products[@]}" >/dev/null
     calls >/dev/null
     sed -i 's/1e-2/2e-2/' recipes/cls.recipe

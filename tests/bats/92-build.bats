@@ -11,7 +11,8 @@ setup() {
     cp "$root/Makefile" "$root/pipeline.mk" .
     cp -r "$root/scripts" "$root/man" .
     printf '#define ANSWER 42\n' >common/base/answer.h
-    printf '#include "base/answer.h"\nint answer(void);\nint answer(void)\n{\n    return ANSWER;\n}\n' >common/base/answer.c
+    printf '#include "base/answer.h"\nint answer(void);\nint answer(void)\n{\n    return ANSWER;\n}\n' \
+        >common/base/answer.c
     printf 'int other(void);\nint other(void)\n{\n    return 1;\n}\n' >common/base/other.c
     printf '#include <stdio.h>\nint answer(void);\nint main(int argc, char **argv)\n{\n    (void)argv;\n    return argc > 1 ? !puts(".TH HELLO 1 2000-01-01 \\"onebox 7.1\\"") : answer();\n}\n' >stages/hello.c
     echo 'arch tiny' >recipes/cls.recipe
@@ -113,7 +114,8 @@ later() {
 
 @test "a oneDNN that is neither version 2 nor 3 is refused in one line" {
     mkdir -p new/oneapi/dnnl
-    printf '#define DNNL_VERSION_MAJOR 4\n#define DNNL_VERSION_MINOR 1\n' | tee new/oneapi/dnnl/dnnl.h >new/oneapi/dnnl/dnnl_version.h
+    printf '#define DNNL_VERSION_MAJOR 4\n#define DNNL_VERSION_MINOR 1\n' |
+        tee new/oneapi/dnnl/dnnl.h >new/oneapi/dnnl/dnnl_version.h
     run -2 env -i PATH="$PATH" CPATH="$PWD/new" make
     assert_line "oneDNN 4.1 is installed, but this program is written for versions 2 and 3 (Debian: apt-get install libdnnl-dev)"
     assert_equal "$(ls build)" ""
@@ -168,14 +170,16 @@ poor_machine() { # UID
 
 @test "make help lists targets, settings, products and devices" {
     run -0 mk help
-    for word in "  check " "  asan " "  deps " "  install " "  clean " "  VOC " "  WEIGHTS " "  ORDER " "  detn " "out/224.cache" "oneDNN" "make out/detn.ckpt"; do
+    for word in "  check " "  asan " "  deps " "  install " "  clean " "  VOC " "  WEIGHTS " "  ORDER " "  detn " \
+        "out/224.cache" "oneDNN" "make out/detn.ckpt"; do
         assert_output --partial "$word"
     done
 }
 
 @test "make help has a line for every target of the build" {
     run -0 mk help
-    for target in all units check asan lint deps man install uninstall clean distclean help anno csv cache cls bbox detn \
+    for target in all units check asan lint deps man install uninstall clean distclean help anno csv cache cls bbox \
+        detn \
         why status params-diff accept report; do
         assert_output --regexp "  $target +[a-z]"
     done
@@ -186,8 +190,10 @@ poor_machine() { # UID
     echo 'arch tiny' >recipes/demo/cls.recipe
     run -0 mk install PREFIX=/opt/onebox DESTDIR="$PWD/image root"
     run -42 "image root/opt/onebox/bin/hello"
-    for file in share/onebox/recipes/cls.recipe share/onebox/recipes/demo/cls.recipe share/man/man1/hello.1 share/man/man7/onebox.7 \
-        share/bash-completion/completions/hello share/onebox/pipeline.mk share/onebox/onebox.mk share/onebox/scripts/stage; do
+    for file in share/onebox/recipes/cls.recipe share/onebox/recipes/demo/cls.recipe share/man/man1/hello.1 \
+        share/man/man7/onebox.7 \
+        share/bash-completion/completions/hello share/onebox/pipeline.mk share/onebox/onebox.mk \
+        share/onebox/scripts/stage; do
         [ -f "image root/opt/onebox/$file" ] || { echo "no $file"; return 1; }
     done
     grep -q '^.TH ONEBOX 7 2000-01-01 "onebox 7.1"' "image root/opt/onebox/share/man/man7/onebox.7"

@@ -43,7 +43,8 @@ setup_file() {
         }' rows rows >voc/annotations/pascal_train2007.json
     while read -r name width height class y1 x1 y2 x2; do
         printf '<annotation><filename>%s</filename><size><width>%d</width><height>%d</height><depth>3</depth></size><object><name>%s</name><difficult>0</difficult><bndbox><xmin>%d</xmin><ymin>%d</ymin><xmax>%d</xmax><ymax>%d</ymax></bndbox></object></annotation>\n' \
-            "$name" "$width" "$height" "$class" $((x1 + 1)) $((y1 + 1)) $((x2 + 1)) $((y2 + 1)) >"devkit/Annotations/${name%.png}.xml"
+            "$name" "$width" "$height" "$class" $((x1 + 1)) $((y1 + 1)) $((x2 + 1)) $((y2 + 1)) \
+            >"devkit/Annotations/${name%.png}.xml"
     done <rows
     for model in cls bbox detn; do
         printf 'arch tiny\nsize 64\nbatch 16\naugment flip 0.5\nphase head from head lr 1e-2 triangular 32 5 epochs 1\nphase all from conv1 lr 2e-3 triangular 32 5 epochs 2\n' >recipes/$model.recipe
@@ -55,7 +56,8 @@ setup() {
 }
 
 mk() {
-    env -i PATH="$PATH" HOME="$HOME" ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" make --no-print-directory \
+    env -i PATH="$PATH" HOME="$HOME" ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" make \
+        --no-print-directory \
         BIN="$BIN" VOC=voc SIZE=64 WEIGHTS=none "$@"
 }
 
@@ -150,7 +152,8 @@ mk() {
     [ ! -e pictured/cls.ckpt ]
     run -0 mk RECIPES=three OUT=pictured pictures
     # none of the published run's images is here: the first ones that fit
-    names=(01-image-* 02-image-* 03-image-* 04-largest-* 05-cls-sample 06-cls-lr 07-cls-lr-trimmed 08-cls-top-lr 09-cls-grid
+    names=(01-image-* 02-image-* 03-image-* 04-largest-* 05-cls-sample 06-cls-lr 07-cls-lr-trimmed 08-cls-top-lr \
+        09-cls-grid
         10-augment-wrong 11-augment-right 12-bbox-lr 13-bbox-top-lr 14-bbox-grid 15-detn-sample 16-detn-lr
         17-detn-lr-trimmed 18-detn-top-lr 19-detn-grid 20-cls-schedule 21-cls-curves 22-bbox-schedule 23-bbox-curves
         24-detn-schedule 25-detn-curves)

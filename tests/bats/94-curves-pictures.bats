@@ -69,7 +69,8 @@ setup() {
 
 @test "all six curves have the published run's first and last rates" {
     run -0 mk -n lr
-    for want in 'cls .*--phase head --lr-start 1e-5 --lr-end 100' 'cls .*--phase top --lr-start 2e-8,2e-7,2e-5 --lr-end 10' \
+    for want in 'cls .*--phase head --lr-start 1e-5 --lr-end 100' \
+        'cls .*--phase top --lr-start 2e-8,2e-7,2e-5 --lr-end 10' \
         'bbox .*--phase head --lr-start 1e-5 --lr-end 100' 'bbox .*--phase top --lr-start 2e-8,2e-7,2e-6 --lr-end 10' \
         'detn .*--phase head --lr-start 1e-5 --lr-end 10' 'detn .*--phase top --lr-start 1e-7,1e-6,1e-5 --lr-end 10'; do
         assert_output --regexp "train-$want"
@@ -96,7 +97,8 @@ setup() {
 
 @test "the pictures of the published run have its images in their names and need its trainings and curves" {
     run -0 mk pictures
-    assert_equal "$(cd out/pictures && echo *.png)" "01-image-12.png 02-image-9654.png 03-image-17.png 04-largest-17.png\
+    assert_equal "$(cd out/pictures && echo *.png)" \
+        "01-image-12.png 02-image-9654.png 03-image-17.png 04-largest-17.png\
  05-cls-sample.png 06-cls-lr.png 07-cls-lr-trimmed.png 08-cls-top-lr.png 09-cls-grid.png 10-augment-wrong.png\
  11-augment-right.png 12-bbox-lr.png 13-bbox-top-lr.png 14-bbox-grid.png 15-detn-sample.png 16-detn-lr.png\
  17-detn-lr-trimmed.png 18-detn-top-lr.png 19-detn-grid.png 20-cls-schedule.png 21-cls-curves.png\
@@ -138,9 +140,11 @@ setup() {
 @test "where the published run's images do not fit, others are chosen" {
     row() { printf '%d\t%d.jpg\t9\t9\t%s\t1\t1\t5\t5\t%d\n' "$1" "$1" "$2" "$3"; }
     printf 'image_id\tfile_name\twidth\theight\tcategory\ty1\tx1\ty2\tx2\tignore\n' >head.tsv
-    { cat head.tsv; row 17 a 0; row 17 b 0; row 12 a 0; row 12 a 1; row 9654 c 0; row 3 a 0; row 3 a 0; row 3 b 0; } >t.tsv
+    { cat head.tsv; row 17 a 0; row 17 b 0; row 12 a 0; row 12 a 1; row 9654 c 0; row 3 a 0; row 3 a 0; row 3 b 0; \
+        } >t.tsv
     assert_equal "$(awk -f scripts/pictures.awk t.tsv)" "12 9654 17"
-    { cat head.tsv; row 12 a 0; row 12 a 0; row 17 a 0; row 4 a 0; row 5 a 0; row 5 b 0; row 6 a 0; row 6 a 0; row 6 a 0; } >t.tsv
+    { cat head.tsv; row 12 a 0; row 12 a 0; row 17 a 0; row 4 a 0; row 5 a 0; row 5 b 0; row 6 a 0; row 6 a 0; \
+        row 6 a 0; } >t.tsv
     assert_equal "$(awk -f scripts/pictures.awk t.tsv)" "17 6 5"
     { cat head.tsv; row 8 a 0; } >t.tsv
     assert_equal "$(awk -f scripts/pictures.awk t.tsv)" "8 8 8"

@@ -17,7 +17,8 @@ checkpoint() {
     done
     header="{\"__metadata__\":{$meta},\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}"
     while [ $((${#header} % 8)) -ne 0 ]; do header+=' '; done
-    printf '%b\0\0\0\0\0\0%s\0\0\0\0' "$(printf '\\x%02x\\x%02x' $((${#header} & 255)) $((${#header} >> 8)))" "$header" >"$file"
+    printf '%b\0\0\0\0\0\0%s\0\0\0\0' "$(printf '\\x%02x\\x%02x' $((${#header} & 255)) $((${#header} >> 8)))" \
+        "$header" >"$file"
 }
 
 metric() { # NAME VALUE SE
@@ -76,8 +77,10 @@ page() {
     page out
     run -0 cat out/report.html
     for part in '6 objects of 2 classes in 5 pictures' '3 pictures train, 2 validate' '0.500 ± 0.354' '2.25 ± 0.50' \
-        '0.438 ± 0.150' '<th>head<td class="text">the head<td>2<td class="text">0.01' '<td>30.25' '62.5 s, 0.25 GiB of memory' \
-        'onebox 9.9, seed 7' '0.125<td>–' 'failed, exit code 4' '(80,100,3) &amp; more' 'train-detn -o &quot;out/detn.ckpt&quot;'; do
+        '0.438 ± 0.150' '<th>head<td class="text">the head<td>2<td class="text">0.01' '<td>30.25' \
+        '62.5 s, 0.25 GiB of memory' \
+        'onebox 9.9, seed 7' '0.125<td>–' 'failed, exit code 4' '(80,100,3) &amp; more' \
+        'train-detn -o &quot;out/detn.ckpt&quot;'; do
         assert_output --partial "$part"
     done
     # the columns that the history leaves empty are left out

@@ -74,7 +74,8 @@ help_options() { # PROGRAM
 
 @test "mandoc has nothing to warn of" {
     command -v mandoc >/dev/null || skip "mandoc is not installed"
-    run -0 mandoc -Tlint -Wwarning "$prefix"/share/man/man1/[!o]*.1 "$prefix"/share/man/man5/*.5 "$prefix/share/man/man7/onebox.7"
+    run -0 mandoc -Tlint -Wwarning "$prefix"/share/man/man1/[!o]*.1 "$prefix"/share/man/man5/*.5 \
+        "$prefix/share/man/man7/onebox.7"
     assert_output ""
 }
 
@@ -156,7 +157,8 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
     refute_output --partial "  install "
     resize-cache --images data/shapes --size 64 -o 64.cache data/shapes/lrg.csv
     printf 'arch tiny\nsize 64\nbatch 16\nphase head from head lr 1e-2 triangular 32 5 epochs 1\n' >cls.recipe
-    train-cls --cache 64.cache --lrg data/shapes/lrg.csv --val data/shapes/val.txt --weights none --recipe cls.recipe -o cls.ckpt
+    train-cls --cache 64.cache --lrg data/shapes/lrg.csv --val data/shapes/val.txt --weights none \
+        --recipe cls.recipe -o cls.ckpt
     run -0 --separate-stderr predict --ckpt cls.ckpt --cache 64.cache --only data/shapes/val.txt
     assert_equal "${#lines[@]}" 16
     run -2 onebox out/cls.ckpt
@@ -192,7 +194,8 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
     read -ra libraries < <(make -C "$root" -pnq STATIC=1 2>/dev/null | sed -n 's/^LDLIBS := //p')
     [ ${#libraries[@]} -gt 10 ]
     for program in predict json2anno; do
-        run -0 gcc -fopenmp -Wl,--as-needed -Wl,--gc-sections -o $program "$objects/stages/$program.o" "$objects/libonebox.a" "${libraries[@]}"
+        run -0 gcc -fopenmp -Wl,--as-needed -Wl,--gc-sections -o $program "$objects/stages/$program.o" \
+            "$objects/libonebox.a" "${libraries[@]}"
     done
     run -0 ldd ./predict
     assert_output --partial libdnnl
@@ -202,7 +205,8 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
     shapes=$root/tests/golden/shapes
     printf 'arch tiny\nsize 64\nbatch 16\nphase head from head lr 1e-2 triangular 32 5 epochs 1\n' >bbox.recipe
     "$BIN/resize-cache" --images "$shapes" --size 64 -o 64.cache "$shapes/lrg.csv"
-    "$BIN/train-bbox" --cache 64.cache --bb "$shapes/bb.csv" --val "$shapes/val.txt" --weights none --recipe bbox.recipe -o bbox.ckpt
+    "$BIN/train-bbox" --cache 64.cache --bb "$shapes/bb.csv" --val "$shapes/val.txt" --weights none \
+        --recipe bbox.recipe -o bbox.ckpt
     pictures=("$shapes"/00000*)
     ./predict --ckpt bbox.ckpt --save-pictures seen "${pictures[@]}" >static.tsv
     "$BIN/predict" --ckpt bbox.ckpt --save-pictures also "${pictures[@]}" | cmp - static.tsv

@@ -11,9 +11,11 @@ photos=$root/tests/golden/image
 setup_file() {
     cd "$BATS_FILE_TMPDIR" || return 1
     cp -r "$root/Makefile" "$root/pipeline.mk" "$root/scripts" "$root/recipes" .
-    sed -i -E 's/^arch .*/arch tiny/; s/^size .*/size 32/; s/^batch .*/batch 8/; s/epochs [0-9]+/epochs 1/' recipes/*.recipe
+    sed -i -E 's/^arch .*/arch tiny/; s/^size .*/size 32/; s/^batch .*/batch 8/; s/epochs [0-9]+/epochs 1/' \
+        recipes/*.recipe
     mkdir -p mine/Annotations mine/JPEGImages coco/images coco/annotations
-    local files=(grey exif1 exif3 exif6 exif8 cmyk ycck 420 422 444 progressive optimized) i name width height objects images='' boxes='' class
+    local files=(grey exif1 exif3 exif6 exif8 cmyk ycck 420 422 444 progressive optimized) i name width height \
+        objects images='' boxes='' class
     for ((i = 0; i < 24; i++)); do
         name="my photo ($i).jpg"
         cp "$photos/${files[i % 12]}.jpg" "mine/JPEGImages/$name"

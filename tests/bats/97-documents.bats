@@ -43,8 +43,8 @@ shown_blocks() { # WHICH
     assert_success
 }
 
-# What the documents take for granted: VOC 2007 (image 17 with two objects of different classes), ImageNet weights, and a
-# folder of somebody's photos.
+# What the documents take for granted: VOC 2007 (image 17 with two objects of different classes), ImageNet weights,
+# and a folder of somebody's photos.
 belongings() {
     local xml number
     "$BIN/draw-set" --pictures 80 --seed 13 -o data/VOC2007
@@ -135,17 +135,26 @@ last_rows() { # NAME
     quote doc/lesson.md 'The loss is lowest at ([0-9.]+),' doc/lesson.md '^rates .* at ([0-9.]+)$'
     # VOC: the table of all three, and README's
     quote doc/published-run.md '^\| `make out\/cls.ckpt.*accuracy ([0-9.]+).*' doc/published-run.md "$sure"
-    quote doc/published-run.md '^\| `make out\/cls.ckpt.*val_loss ([0-9.]+).*' doc/published-run.md '^ +1 +0.53[0-9.]+ +([0-9.]+) .*'
-    quote doc/published-run.md '^\| `make out\/detn.ckpt.*L1 ([0-9.]+).*' doc/published-run.md '^L1 in the 224 frame +([0-9.]+).*'
-    quote README.md '^\| classifier: accuracy \| ([0-9.]+).*' doc/published-run.md '^\| `make out\/cls.ckpt.*accuracy ([0-9.]+).*'
-    quote README.md '^\| detector: accuracy \| ([0-9.]+).*' doc/published-run.md '^\| `make out\/detn.ckpt.*accuracy ([0-9.]+).*'
-    quote README.md '^\| regressor: [^|]*\| ([0-9.]+).*' doc/published-run.md '^\| `make out\/bbox.ckpt.*val_loss ([0-9.]+).*'
-    quote README.md '^\| detector: pixels[^|]*\| ([0-9.]+).*' doc/published-run.md '^\| `make out\/detn.ckpt.*L1 ([0-9.]+).*'
+    quote doc/published-run.md '^\| `make out\/cls.ckpt.*val_loss ([0-9.]+).*' doc/published-run.md \
+        '^ +1 +0.53[0-9.]+ +([0-9.]+) .*'
+    quote doc/published-run.md '^\| `make out\/detn.ckpt.*L1 ([0-9.]+).*' doc/published-run.md \
+        '^L1 in the 224 frame +([0-9.]+).*'
+    quote README.md '^\| classifier: accuracy \| ([0-9.]+).*' doc/published-run.md \
+        '^\| `make out\/cls.ckpt.*accuracy ([0-9.]+).*'
+    quote README.md '^\| detector: accuracy \| ([0-9.]+).*' doc/published-run.md \
+        '^\| `make out\/detn.ckpt.*accuracy ([0-9.]+).*'
+    quote README.md '^\| regressor: [^|]*\| ([0-9.]+).*' doc/published-run.md \
+        '^\| `make out\/bbox.ckpt.*val_loss ([0-9.]+).*'
+    quote README.md '^\| detector: pixels[^|]*\| ([0-9.]+).*' doc/published-run.md \
+        '^\| `make out\/detn.ckpt.*L1 ([0-9.]+).*'
     # the demo: the table of README.md, the rows in doc/make.md, the lesson's, which are the same trainings
-    quote README.md 'cls .*object\? +([0-9.]+) %.*' <(awk '/^ +23 / { print 100 * $4; exit }' "$root/doc/lesson.md") '^([0-9.]+)$'
-    quote README.md 'detn .*network +([0-9.]+) %.*' <(awk '/^ +29 / { print 100 * $4 }' "$root/doc/lesson.md") '^([0-9.]+)$'
+    quote README.md 'cls .*object\? +([0-9.]+) %.*' <(awk '/^ +23 / { print 100 * $4; exit }' "$root/doc/lesson.md") \
+        '^([0-9.]+)$'
+    quote README.md 'detn .*network +([0-9.]+) %.*' <(awk '/^ +29 / { print 100 * $4 }' "$root/doc/lesson.md") \
+        '^([0-9.]+)$'
     quote README.md 'detn .* % +([0-9.]+) px.*' doc/lesson.md '^L1 in the 96 frame +([0-9.]{4,}) .*'
-    quote README.md 'bbox .* - +([0-9.]+) px.*' <(awk '/^ +23 / && NF == 3 { print $3 }' "$root/doc/make.md") '^([0-9.]+)$'
+    quote README.md 'bbox .* - +([0-9.]+) px.*' <(awk '/^ +23 / && NF == 3 { print $3 }' "$root/doc/make.md") \
+        '^([0-9.]+)$'
     run -0 diff <(last_rows make) <(last_rows lesson)
 }
 
@@ -157,7 +166,8 @@ numbers_of() { # DOCUMENT FIRST-CELL-OF-ITS-ROWS
 @test "README.md's tables of speed and accuracy are those of SPEED.md" {
     local pair
     # evaluation, then the phases: fp32, PyTorch's, bf16, PyTorch's
-    for pair in 'evaluation:evaluation' 'training the head:train head' 'training from layer3 on:train top' 'training all layers:train all'; do
+    for pair in 'evaluation:evaluation' 'training the head:train head' 'training from layer3 on:train top' \
+        'training all layers:train all'; do
         assert_equal "$(numbers_of README.md "${pair%%:*}" | xargs)" \
             "$(numbers_of SPEED.md "${pair#*:}" | head -n 7 | sed -n '1,2p;4,5p' | xargs)"
     done
@@ -175,7 +185,8 @@ numbers_of() { # DOCUMENT FIRST-CELL-OF-ITS-ROWS
     # share of the right class, in percent, and the distance of a side: within 3 and within a tenth
     while read -r model metric said spread; do
         now=$(sed -n "s/^  \"$metric\": {\"value\": \([0-9.]*\),.*/\1/p" "$out/$model.metrics.json")
-        awk -v now="$now" -v said="$said" -v spread="$spread" 'BEGIN { d = now - said; exit !(now != "" && (d < 0 ? -d : d) <= spread) }' || {
+        awk -v now="$now" -v said="$said" -v spread="$spread" \
+            'BEGIN { d = now - said; exit !(now != "" && (d < 0 ? -d : d) <= spread) }' || {
             echo "README.md says $said of $model's $metric, out/demo $now"
             return 1
         }
@@ -236,7 +247,8 @@ known() { # --set VALUE
     local word
     run -0 sed 's/\\-/-/g' "$root/man/onebox-recipe.5"
     page=$output
-    for setting in zzzzzzzzzz=1 phase.all.zzzzzzzzzz=1 augment.zzzzzzzzzz=1 arch=zzzzzzzzzz precision=zzzzzzzzzz phase.all.from=zzzzzzzzzz; do
+    for setting in zzzzzzzzzz=1 phase.all.zzzzzzzzzz=1 augment.zzzzzzzzzz=1 arch=zzzzzzzzzz precision=zzzzzzzzzz \
+        phase.all.from=zzzzzzzzzz; do
         known=$(known "$setting")
         [ "$(wc -w <<<"$known")" -ge 3 ]
         for word in $known; do

@@ -48,7 +48,8 @@ help_is_complete() {
     assert_output --partial "compiler:"
 }
 
-# A VOC annotation on standard output: voc_xml NAME WIDTH HEIGHT OBJECTS…, each object "name difficult xmin ymin xmax ymax".
+# A VOC annotation on standard output: voc_xml NAME WIDTH HEIGHT OBJECTS…, each object "name difficult xmin ymin xmax
+# ymax".
 voc_xml() {
     printf '<annotation>\n<filename>%s</filename>\n<size><width>%s</width><height>%s</height><depth>3</depth></size>\n' \
         "$1" "$2" "$3"

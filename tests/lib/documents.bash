@@ -66,7 +66,8 @@ for document; do
         fi
     fi
     if [ "$mode" = write ]; then
-        awk -v mode=write -v said="$said" -v until="$number" -f "$here/documents.awk" "$document" >"$said/document" || wrong=1
+        awk -v mode=write -v said="$said" -v until="$number" -f "$here/documents.awk" "$document" >"$said/document" ||
+            wrong=1
         cat "$said/document" >"$document"
     else
         awk -v mode="$how" -v said="$said" -v until="$number" -f "$here/documents.awk" "$document" || wrong=1

@@ -1,6 +1,7 @@
 # The little training set of the end-to-end tests (tests/golden/shapes): 60 pictures, 15 of them validate.
 # shellcheck shell=bash
-# Loaded by the train and predict tests. A file that needs more than the set, or another folder, has a setup_file or setup of its own.
+# Loaded by the train and predict tests. A file that needs more than the set, or another folder, has a setup_file or
+# setup of its own.
 bats_require_minimum_version 1.5.0
 load /usr/lib/bats/bats-support/load
 load /usr/lib/bats/bats-assert/load

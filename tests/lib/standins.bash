@@ -12,13 +12,15 @@ standin_tree() {
     cp -r "$root/scripts" "$tree"
     cd "$tree" || return 1
     for program in cls bbox detn; do
-        printf 'arch resnet34\nphase head from head lr 1e-2 triangular 32 5 epochs 3 # first\n' >"recipes/$program.recipe"
+        printf 'arch resnet34\nphase head from head lr 1e-2 triangular 32 5 epochs 3 # first\n' \
+            >"recipes/$program.recipe"
     done
     echo '{"images": []}' >voc/annotations/pascal_train2007.json
     echo one >voc/JPEGImages/1.jpg
     echo two >"voc/JPEGImages/photo 2.jpg"
     echo weights >data/resnet34.safetensors
-    for program in voc2json json2anno largest mkcsv resize-cache train-cls train-bbox train-detn predict evaluate render report; do
+    for program in voc2json json2anno largest mkcsv resize-cache train-cls train-bbox train-detn predict evaluate \
+        render report; do
         cp "$BATS_TEST_DIRNAME/../lib/standin" "bin/$program"
     done
     : >calls
