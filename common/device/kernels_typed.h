@@ -1,5 +1,5 @@
-/* kernels_typed.h - the kernels on activations, for one number type. kernels.cu includes this once for each,
- * with NAME(x) (a name of its own for each type), NUMBER (how it is stored), LOAD and STORE defined. */
+/* kernels_typed.h - the kernels on activations, for one number type. kernels_activations.cu includes this once for
+ * each, with NAME(x) (a name of its own for each type), NUMBER (how it is stored), LOAD and STORE defined. */
 
 KERNEL_OF(NAME(normalize), args_normalize)
 {

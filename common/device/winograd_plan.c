@@ -1,5 +1,6 @@
-/* winograd_plan.c - which convolutions are served, pictures into tiles, tiles into blocks. The block sizes are
- * measured ones: see SPEED.md. */
+/* winograd_plan.c - which convolutions are served, pictures into tiles, tiles into blocks of threads or of all threads,
+ * and what the passes do alike for each block: pieces of the weights' gradient, the epilogue, rows of sums. The block
+ * sizes are measured ones: see SPEED.md. */
 #include "device/winograd_plan.h"
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* kernels.cu - the kernels on activations: batch norm, ReLU, pooling, flattening, and batch norms folded into
- * convolutions. Those that exist for each number type are in kernels_typed.h. */
+/* kernels_activations.cu - the kernels on activations: batch norm, ReLU, pooling, flattening, and batch norms folded
+ * into convolutions. Those that exist for each number type are in kernels_typed.h. */
 #include "device/kernels_common.h"
 #include "graph/graph.h"
 
