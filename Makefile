@@ -19,6 +19,7 @@ BIN     ?= bin
 #?             (CUDA_HOME and CUDNN_HOME say where; else the PATH, pkg-config and the usual folders are tried)
 CUDA    ?= auto
 #? PREFIX      where install puts things [/usr/local]; DESTDIR is put before it
+#? LINKS=1     install the programs under their own names too, beside the command onebox
 PREFIX  ?= /usr/local
 $(call at_home,BUILD BIN PREFIX DESTDIR CUDA_HOME CUDNN_HOME)
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
@@ -28,10 +29,10 @@ override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
 override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
 # Debian has no static oneDNN; the others have archives, as have those that they need (cairo: the four behind it).
-shared   := -lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash
+dynamic  := -lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash
 archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lxxhash -lbrotlidec -lbrotlicommon \
   -lnettle
-LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,$(shared)) -lm -ldl -lpthread
+LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,$(dynamic)) -lm -ldl -lpthread
 
 # The GPU device is a library of its own.
 CUDA_C  := $(wildcard common/device/cuda*.c)
@@ -61,7 +62,7 @@ endef
 differs = $(if $(call recorded,$(file <$1),$2),,force)
 
 ##@ Build and test
-all: $(PROGRAMS) ## build all programs into bin/ (this is what bare `make` does)
+all: $(PROGRAMS) $(BIN)/onebox ## build all programs into bin/ (this is what bare `make` does)
 
 # Compiler, options and list of files are remembered as text; the file is written when they differ.
 compiler := $(firstword $(realpath $(CC) $(addsuffix /$(CC),$(subst :, ,$(PATH)))))
@@ -145,6 +146,11 @@ $(LIB): $(LIB_O) $(BUILD)/.objects
 $(PROGRAMS): $(BIN)/%: $(BUILD)/stages/%.o $(LIB)
 	$(link)
 
+# The command that has them all: bin/onebox predict …
+$(BIN)/onebox: scripts/onebox
+	$(call say,COPY)
+	@cp $< $@
+
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	$(link)
@@ -224,9 +230,9 @@ print-sources print-shells:
 	@printf '%s\n' $($(@:print-%=%))
 
 #? DOCUMENTS   what `make documents` runs; those of VOC need DATA, doc/own-pictures.md a folder MYPETS of photos
-DOCUMENTS ?= doc/lesson.md $(if $(wildcard $(VOC)/JPEGImages/.),doc/published-run.md $(and $(MYPETS),doc/own-pictures.md) \
-  doc/make.md $(and $(MYPETS),README.md) doc/files.md doc/experiments.md)
-documents: all ## run the commands that the documents show, in build/documents, and write what they say into them (an hour)
+DOCUMENTS ?= doc/lesson.md $(if $(wildcard $(VOC)/JPEGImages/.),doc/published-run.md \
+  $(and $(MYPETS),doc/own-pictures.md) doc/make.md $(and $(MYPETS),README.md) doc/files.md doc/experiments.md)
+documents: all ## run the commands that the documents show and write what they say into the documents (an hour)
 	@tests/lib/documents.bash checkout $(BUILD)/documents '$(BIN)' '$(DATA)' '$(MYPETS)'
 	@tests/lib/documents.bash write $(BUILD)/documents $(DOCUMENTS)
 
@@ -234,7 +240,7 @@ deps: ## install the Debian packages that building and testing need (root or sud
 	@scripts/deps check
 
 ##@ Install and clean
-# Manual pages: a program prints its own; those of man/ are filled in from them and from the headers that hold the columns.
+# Manual pages: a program prints its own; those of man/ are filled in from them and from the headers with the columns.
 MAN1 := $(STAGES:%=$(BUILD)/man/%.1)
 MAN5 := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.5))
 MAN  := $(MAN1) $(MAN5) $(BUILD)/man/onebox.7
@@ -247,34 +253,50 @@ $(BUILD)/man/onebox.7 $(MAN5): $(BUILD)/man/%: man/% scripts/man.awk $(columns) 
 	$(call say,MAN)
 	$(Q)awk -f scripts/man.awk $(MAN1) $(columns) $< >$@
 
-# What install puts where, below PREFIX; uninstall removes these files and the folders of ours that are empty then.
-share        := share/onebox
-completions  := share/bash-completion/completions
-share_files  := $(wildcard README*.md NEWS.md SPEED.md CONTRIBUTING.md LICENSE THIRD-PARTY.md doc/*.md doc/img/*.png pipeline.mk recipes/*.recipe recipes/*/*.recipe) \
-  $(filter-out scripts/deps scripts/cuda scripts/completion.bash scripts/onebox scripts/onebox.mk scripts/man.awk,$(wildcard scripts/*))
-share_dirs   := $(patsubst %/,%,$(sort $(filter-out ./,$(dir $(share_files)))))
-install_dirs := bin share/man/man1 share/man/man5 share/man/man7 $(completions) $(share) $(share_dirs:%=$(share)/%)
-installed    := $(STAGES:%=bin/%) bin/onebox $(STAGES:%=share/man/man1/%.1) share/man/man1/onebox.1 share/man/man7/onebox.7 \
-  $(patsubst man/%,share/man/man5/%,$(wildcard man/*.5)) \
-  $(addprefix $(completions)/,onebox $(STAGES)) $(share)/onebox.mk $(share_files:%=$(share)/%)
-to            = $(DESTDIR)$(PREFIX)
-install: all man ## install programs, recipes, manual pages, completion and the pipeline (command onebox) below PREFIX
-	install -d $(install_dirs:%='$(to)/%')
-	install -m 755 $(PROGRAMS) scripts/onebox '$(to)/bin'
-	$(if $(filter yes,$(firstword $(cuda))),install -D -m 755 $(CUDA_SO) '$(to)/lib/onebox/onebox-cuda.so')
-	install -m 644 $(MAN1) '$(to)/share/man/man1'
-	$(if $(MAN5),install -m 644 $(MAN5) '$(to)/share/man/man5')
-	install -m 644 $(BUILD)/man/onebox.7 '$(to)/share/man/man7'
-	echo .so man7/onebox.7 >'$(to)/share/man/man1/onebox.1'
-	sed 's/@PROGRAMS@/$(STAGES)/' scripts/completion.bash >'$(to)/$(completions)/onebox'
-	for name in $(STAGES); do ln -sf onebox '$(to)/$(completions)'/$$name || exit; done
-	for file in $(share_files); do install -m "$$([ -x $$file ] && echo 755 || echo 644)" $$file '$(to)/$(share)'/$$file || exit; done
-	install -m 644 scripts/onebox.mk '$(to)/$(share)'
+# What install puts where, below PREFIX; uninstall removes that, and the folders of ours that are empty then.
+to          := $(DESTDIR)$(PREFIX)
+completions := share/bash-completion/completions
+libexec     := $(STAGES) $(if $(filter yes,$(firstword $(cuda))),onebox-cuda.so)
+not_shared  := deps cuda completion.bash onebox man.awk
+shared      := $(wildcard README*.md NEWS.md SPEED.md CONTRIBUTING.md LICENSE THIRD-PARTY.md doc/*.md doc/img/*.png \
+  pipeline.mk recipes/*.recipe recipes/*/*.recipe) $(filter-out $(not_shared:%=scripts/%),$(wildcard scripts/*))
+# $(call put,FOLDER,WHAT,FILES,OPTIONS OF install): copies files into a folder and says so in one line.
+put = $(if $3,@$(if $V,set -x;) install -D $(or $4,-m 644) -t '$(to)/$1' $3 && \
+  printf '  %-7s %s\n' INSTALL '$(words $3) $2 in $(to)/$1')
+# $(call link_to,FOLDER,TARGET): in FOLDER a link to TARGET under each program's name; what is in the way stays.
+link_to = @cd '$(to)/$1' && for name in $(STAGES); do target="$2"; [ "$$(readlink $$name)" = "$$target" ] || \
+  ln -s "$$target" $$name || exit; done
+# $(call unlink,FOLDER,TARGET): removes those links.
+unlink  = @for name in $(STAGES); do link='$(to)/$1'/$$name; [ "$$(readlink "$$link")" != "$2" ] || rm "$$link"; done
+
+install: all man ## install the command onebox, all that it runs, manual pages and completion below PREFIX
+	$(call put,bin,command$(comma) onebox$(comma),$(BIN)/onebox,-m 755)
+	$(call put,libexec/onebox,programs,$(libexec:%=$(BIN)/%),-m 755 -s)
+	$(call put,share/man/man1,manual pages,$(MAN1))
+	$(call put,share/man/man5,manual pages,$(MAN5))
+	$(call put,share/man/man7,manual page,$(BUILD)/man/onebox.7)
+	@ln -sf ../man7/onebox.7 '$(to)/share/man/man1/onebox.1'
+	@install -D -m 644 scripts/completion.bash '$(to)/$(completions)/onebox'
+	@printf '  %-7s %s\n' INSTALL 'completion in $(to)/$(completions)'
+	@for file in $(shared); do install -D -m "$$([ -x $$file ] && echo 755 || echo 644)" $$file \
+	  '$(to)/share/onebox'/$$file || exit; done
+	@printf '  %-7s %s\n' INSTALL '$(words $(shared)) files of the pipeline in $(to)/share/onebox'
+ifneq ($(LINKS),)
+	$(call link_to,bin,../libexec/onebox/$$name)
+	$(call link_to,$(completions),onebox)
+	@printf '  %-7s %s\n' INSTALL '$(words $(STAGES)) links to the programs in $(to)/bin'
+endif
 uninstall: ## remove what install put there
-	rm -f $(installed:%='$(to)/%') '$(to)/lib/onebox/onebox-cuda.so'
-	[ ! -d '$(to)/lib/onebox' ] || rmdir --ignore-fail-on-non-empty '$(to)/lib/onebox'
-	for dir in $(share_dirs:%=$(share)/%) $(share); do echo "$$dir"; done | sort -r | while read -r dir; do \
+	$(call unlink,bin,../libexec/onebox/$$name)
+	$(call unlink,$(completions),onebox)
+	@rm -f $(patsubst %,'$(to)/%',bin/onebox $(STAGES:%=libexec/onebox/%) libexec/onebox/onebox-cuda.so \
+	  share/man/man1/onebox.1 $(patsubst $(BUILD)/man/%,share/man/man1/%,$(MAN1)) \
+	  $(patsubst $(BUILD)/man/%,share/man/man5/%,$(MAN5)) share/man/man7/onebox.7 $(completions)/onebox \
+	  $(shared:%=share/onebox/%))
+	@for dir in libexec/onebox share/onebox $(patsubst %/,share/onebox/%,$(filter-out ./,$(sort $(dir $(shared))))); do \
+	  echo "$$dir"; done | sort -r | while read -r dir; do \
 	  [ ! -d '$(to)'/"$$dir" ] || rmdir --ignore-fail-on-non-empty '$(to)'/"$$dir"; done
+	@printf '  %-7s %s\n' REMOVE 'onebox from $(to)'
 clean: ## remove objects and programs; data and products stay
 	rm -rf $(sort build bin $(filter-out . /% ..%,$(BUILD) $(BIN)))
 distclean: clean ## remove the products too: trained models, predictions, pictures (data stays)

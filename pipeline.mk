@@ -32,7 +32,7 @@ include $(here)scripts/records.mk
 ##@ The demo
 .PHONY: demo data data-test
 demo: ## draw a small set, train and judge all three models on it, with nothing but this checkout: some minutes
-	@+MAKE='$(MAKE) $(again)' JOBS=$(jobs) TYPED=$(typed) BIN='$(BIN)' \
+	@+MAKE='$(MAKE) $(again)' JOBS=$(jobs) TYPED=$(typed) RUN='$(if $(here),onebox ,$(BIN)/)' \
 	  $(here)scripts/demo '$(DEMO_OUT)' $(demo_settings)
 
 ##@ Downloads

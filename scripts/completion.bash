@@ -1,13 +1,14 @@
-# Completion for bash: options, their choices, files by what they are. Everything is read from the program's --help, so
-# it fits whichever version is called. In a checkout: source scripts/completion.bash. Installed, bash-completion loads
-# it when one of the programs is completed for the first time.
+# Completion for bash of the command onebox and of the programs: goals, settings, options, their choices, files by what
+# they are. Everything is read from `onebox --names` and `PROGRAM --help`, so it fits whichever version is called. In a
+# checkout: source scripts/completion.bash. Installed, bash-completion loads it.
 # shellcheck shell=bash
 
-# By "PROGRAM --option": the argument's name ('' for flags) and the choices. By PROGRAM: all options.
+# By "COMMAND --option": the argument's name ('' for flags) and the choices. By COMMAND: all options. A command is
+# what is typed: "bin/predict", "onebox predict".
 declare -gA _onebox_argument _onebox_choices _onebox_options
 
-_onebox_read() { # COMMAND AS TYPED: fills the tables, once for each command
-    local command=$1 line option='' letter='' IFS=
+_onebox_read() { # WORD…: the command; fills the tables, once for each command
+    local command=$* line option='' letter='' IFS=
     [[ ${_onebox_options[$command]+known} ]] && return
     _onebox_options[$command]=''
     while read -r line; do
@@ -22,7 +23,7 @@ _onebox_read() { # COMMAND AS TYPED: fills the tables, once for each command
             _onebox_choices[$command $option]=${BASH_REMATCH[1]//|/ }
             [[ -z $letter ]] || _onebox_choices[$command -$letter]=${BASH_REMATCH[1]//|/ }
         fi
-    done < <("${command/#\~/$HOME}" --help 2>/dev/null </dev/null)
+    done < <("${@/#\~/$HOME}" --help 2>/dev/null </dev/null)
 }
 
 _onebox_words() { # WORD…: those that the present word begins
@@ -98,17 +99,18 @@ _onebox_operand() { # PROGRAM
     esac
 }
 
-_onebox() {
-    local command=$1 program=${1##*/} cur=${COMP_WORDS[COMP_CWORD]} option=''
+_onebox_program() { # WORD…: the command, whose last word names the program
+    local command=$* program=${!#} cur=${COMP_WORDS[COMP_CWORD]} option=''
+    program=${program##*/}
     COMPREPLY=()
-    [[ $COMP_CWORD -lt 1 ]] || option=${COMP_WORDS[COMP_CWORD - 1]}
+    [[ $COMP_CWORD -lt $# ]] || option=${COMP_WORDS[COMP_CWORD - 1]}
     # --option=value comes as three words
     if [[ $cur == = ]]; then
         cur=''
     elif [[ $option == = && $COMP_CWORD -ge 2 ]]; then
         option=${COMP_WORDS[COMP_CWORD - 2]}
     fi
-    _onebox_read "$command"
+    _onebox_read "$@"
     if [[ $option == -* && ${_onebox_argument[$command $option]-} ]]; then
         _onebox_value "$program" "$command" "$option"
     elif [[ $cur == -* ]]; then
@@ -119,31 +121,39 @@ _onebox() {
     fi
 }
 
-# The command onebox of an installed copy: goals and settings of `onebox help`.
-_onebox_goals() {
-    local cur=${COMP_WORDS[COMP_CWORD]} words
+_onebox_plain() { # a program under its own name
+    _onebox_program "$1"
+}
+
+# The command onebox: a program and what it takes, or goals and settings of the pipeline.
+_onebox() {
+    local cur=${COMP_WORDS[COMP_CWORD]} names programs
     COMPREPLY=()
-    mapfile -t words < <("${1/#\~/$HOME}" help 2>/dev/null |
-        awk '/^  [a-z][a-z-]+ / { print $1 } /^  [A-Z][A-Z_]+ / { print $1 "=" }')
-    if [[ $cur == = || ${COMP_WORDS[COMP_CWORD - 1]} == = ]]; then
+    names=$("${1/#\~/$HOME}" --names 2>/dev/null </dev/null)
+    mapfile -t programs < <(sed -n 's/^program //p' <<<"$names")
+    if [[ $COMP_CWORD -gt 1 && " ${programs[*]} " == *" ${COMP_WORDS[1]} "* ]]; then
+        _onebox_program "$1" "${COMP_WORDS[1]}"
+    elif [[ $COMP_CWORD -eq 2 && ${COMP_WORDS[1]} == help ]]; then
+        _onebox_words "${programs[@]}"
+    elif [[ $cur == = || ${COMP_WORDS[COMP_CWORD - 1]} == = ]]; then
         [[ $cur != = ]] || cur=''
         _onebox_files
     else
         compopt -o nospace 2>/dev/null
-        _onebox_words "${words[@]}"
+        [[ $COMP_CWORD -gt 1 ]] || names+=$'\ngoal help\ngoal --version\n'${names//program /goal }
+        # shellcheck disable=SC2046 # words
+        _onebox_words $(sed -n 's/^goal //p; s/^setting //p' <<<"$names" | sort -u)
     fi
 }
 
-_onebox_programs='@PROGRAMS@'
-if [[ $_onebox_programs == @* ]]; then # in a checkout: a program is a file in stages/
-    _onebox_programs=''
-    for _onebox_stage in "${BASH_SOURCE[0]%/*}"/../stages/*.c; do
-        _onebox_stage=${_onebox_stage##*/}
-        _onebox_programs+=" ${_onebox_stage%.c}"
-    done
-    unset _onebox_stage
-fi
-# shellcheck disable=SC2086 # names
-complete -F _onebox $_onebox_programs
-complete -F _onebox_goals onebox
-unset _onebox_programs
+complete -F _onebox onebox
+# Programs under their own names: those of a checkout, and those that `make install LINKS=1` linked to this file.
+for _onebox_file in "${BASH_SOURCE[0]%/*}"/{../stages/*.c,*}; do
+    _onebox_name=${_onebox_file##*/}
+    if [[ $_onebox_name == *.c ]]; then
+        complete -F _onebox_plain "${_onebox_name%.c}"
+    elif [[ -L $_onebox_file && $_onebox_file -ef ${BASH_SOURCE[0]} ]]; then
+        complete -F _onebox_plain "$_onebox_name"
+    fi
+done
+unset _onebox_file _onebox_name

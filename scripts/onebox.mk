@@ -1,19 +1,25 @@
-# The pipeline of an installed copy, which the command onebox runs in the present folder: pipeline.mk with the
-# installed programs and recipes. Installed as share/onebox/onebox.mk.
+# onebox.mk - the pipeline as the command onebox runs it, in the present folder: with the programs in BIN, which the
+# command gives, and with the recipes of the copy that it belongs to.
 
-share := $(patsubst %/,%,$(dir $(realpath $(lastword $(MAKEFILE_LIST)))))
-BIN   := $(abspath $(share)/../../bin)
-BUILD := build
+home     := $(patsubst %/scripts/,%,$(dir $(realpath $(lastword $(MAKEFILE_LIST)))))
+BUILD    := build
+programs := $(filter-out onebox onebox-cuda.so,$(notdir $(wildcard $(BIN)/*)))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-build_targets := all help
+build_targets := all help names
 .PHONY: $(build_targets)
+helped := $(addprefix $(home)/,scripts/settings.mk pipeline.mk scripts/published.mk scripts/records.mk)
 help:
-	@awk -v installed=1 -f $(share)/scripts/help.awk $(addprefix $(share)/,scripts/settings.mk pipeline.mk \
-	  scripts/published.mk scripts/records.mk)
+	@awk -v typed=onebox -f $(home)/scripts/help.awk $(helped)
+	@printf '\nPrograms (onebox help PROGRAM):\n'
+	@for program in $(programs); do $(BIN)/$$program --help | sed 's/ - /\t/; q'; done | \
+	  awk -F '\t' '{ printf "  %-15s %s\n", $$1, $$2 }'
+names:
+	@printf 'program %s\n' $(programs)
+	@awk -v names=1 -f $(home)/scripts/help.awk $(helped)
 all: ;
 
-include $(share)/scripts/make.mk
-include $(share)/pipeline.mk
+include $(home)/scripts/make.mk
+include $(home)/pipeline.mk

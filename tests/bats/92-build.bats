@@ -189,11 +189,11 @@ poor_machine() { # UID
     mkdir recipes/demo
     echo 'arch tiny' >recipes/demo/cls.recipe
     run -0 mk install PREFIX=/opt/onebox DESTDIR="$PWD/image root"
-    run -42 "image root/opt/onebox/bin/hello"
-    for file in share/onebox/recipes/cls.recipe share/onebox/recipes/demo/cls.recipe share/man/man1/hello.1 \
-        share/man/man7/onebox.7 \
-        share/bash-completion/completions/hello share/onebox/pipeline.mk share/onebox/onebox.mk \
-        share/onebox/scripts/stage; do
+    run -42 "image root/opt/onebox/bin/onebox" hello
+    assert_equal "$(ls "image root/opt/onebox/bin")" onebox
+    for file in libexec/onebox/hello share/onebox/recipes/cls.recipe share/onebox/recipes/demo/cls.recipe \
+        share/man/man1/hello.1 share/man/man7/onebox.7 share/bash-completion/completions/onebox \
+        share/onebox/pipeline.mk share/onebox/scripts/onebox.mk share/onebox/scripts/stage; do
         [ -f "image root/opt/onebox/$file" ] || { echo "no $file"; return 1; }
     done
     grep -q '^.TH ONEBOX 7 2000-01-01 "onebox 7.1"' "image root/opt/onebox/share/man/man7/onebox.7"
@@ -205,6 +205,38 @@ image root/opt/onebox/share/onebox/recipes/mine.recipe"
     rm "image root/opt/onebox/share/onebox/recipes/mine.recipe"
     run -0 mk uninstall PREFIX=/opt/onebox DESTDIR="$PWD/image root"
     [ ! -e "image root/opt/onebox/share/onebox" ]
+}
+
+@test "make install says in one line what went where, and strips the programs" {
+    run -0 mk install PREFIX=/p DESTDIR="$PWD/image"
+    assert_line "  INSTALL 1 programs in $PWD/image/p/libexec/onebox"
+    refute_output --partial "install -"
+    for line in "${lines[@]}"; do
+        [ ${#line} -le 160 ] || { echo "long: $line"; return 1; }
+    done
+    run nm image/p/libexec/onebox/hello
+    assert_output --partial "no symbols"
+    run -0 mk install PREFIX=/p DESTDIR="$PWD/image" V=1
+    assert_output --partial "install -D -m 755 -s"
+}
+
+@test "make install LINKS=1 gives the programs their own names too; uninstall takes them, and nobody else's" {
+    cp stages/hello.c stages/report.c
+    mkdir -p image/p/bin
+    run -0 mk install PREFIX=/p DESTDIR="$PWD/image" LINKS=1
+    run -42 image/p/bin/hello
+    assert_equal "$(readlink image/p/bin/report)" ../libexec/onebox/report
+    [ -L image/p/share/bash-completion/completions/report ]
+    run -0 mk install PREFIX=/p DESTDIR="$PWD/image" LINKS=1
+    run -0 mk uninstall PREFIX=/p DESTDIR="$PWD/image"
+    run -0 find image ! -type d
+    assert_output ""
+    # another program of that name stays, and is said to be in the way
+    echo other >image/p/bin/report
+    run -2 mk install PREFIX=/p DESTDIR="$PWD/image" LINKS=1
+    assert_output --partial "'report': File exists"
+    run -0 mk uninstall PREFIX=/p DESTDIR="$PWD/image"
+    assert_equal "$(find image ! -type d)" image/p/bin/report
 }
 
 @test "make install again, over an older copy, changes nothing that is the same" {

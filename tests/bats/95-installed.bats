@@ -10,14 +10,14 @@ root=$BATS_TEST_DIRNAME/../..
 
 # make in the sources with the programs as they are, objects and pages elsewhere
 source_make() {
-    local program built=()
+    local program built=(-o "$BIN/onebox")
     for program in "$root"/stages/*.c; do
         program=${program##*/}
         built+=(-o "$BIN/${program%.c}")
     done
     env -i PATH="$PATH" HOME="$HOME" ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSAN_OPTIONS-}" \
         make -C "$root" --no-print-directory "${built[@]}" BIN="$BIN" BUILD="$BATS_FILE_TMPDIR/build" \
-        PREFIX=/usr/local DESTDIR="$BATS_FILE_TMPDIR/image" "$@"
+        CUDA=0 PREFIX=/usr/local DESTDIR="$BATS_FILE_TMPDIR/image" "$@"
 }
 
 setup_file() {
@@ -64,11 +64,15 @@ help_options() { # PROGRAM
 @test "groff and man have nothing to warn of" {
     command -v groff >/dev/null && command -v man >/dev/null || skip "man-db and groff are not installed"
     for page in "$prefix"/share/man/man1/*.1 "$prefix"/share/man/man5/*.5 "$prefix/share/man/man7/onebox.7"; do
-        case $page in */onebox.1) continue ;; esac
         man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>warnings >/dev/null
         [ ! -s warnings ] || { cat warnings; return 1; }
     done
     run -0 env MANWIDTH=80 man -l "$prefix/share/man/man1/predict.1"
+    assert_output --partial "--save-pictures DIR"
+    # found from anywhere, not only below the folders of man
+    run -0 env MANWIDTH=80 man -l "$prefix/share/man/man1/onebox.1"
+    assert_output --partial "from annotated photos"
+    run -0 env MANWIDTH=80 "$prefix/bin/onebox" help predict
     assert_output --partial "--save-pictures DIR"
 }
 
@@ -130,20 +134,124 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
 
 @test "bash-completion loads the installed completion when it is needed" {
     [ -e /usr/share/bash-completion/bash_completion ] || skip "bash-completion is not installed"
-    run -0 env XDG_DATA_DIRS="$prefix/share" bash -c '
+    cp -r "$prefix/share" .
+    ln -s onebox share/bash-completion/completions/predict # as LINKS=1 does
+    run -0 env XDG_DATA_DIRS="$PWD/share" bash -c '
         source /usr/share/bash-completion/bash_completion
         ! complete -p predict 2>/dev/null || exit 1
         _completion_loader predict
-        complete -p predict; complete -p onebox'
-    assert_line --regexp '-F _onebox predict$'
-    assert_line --regexp '-F _onebox_goals onebox$'
+        complete -p predict; complete -p onebox; ! complete -p render'
+    assert_line --regexp '-F _onebox_plain predict$'
+    assert_line --regexp '-F _onebox onebox$'
 }
 
-@test "the command onebox completes goals and settings" {
-    run -0 complete_in "$prefix/share/bash-completion/completions/onebox" "$prefix/bin/onebox" det
-    assert_output detn
-    run -0 complete_in "$prefix/share/bash-completion/completions/onebox" "$prefix/bin/onebox" DEMO_PIC
-    assert_output DEMO_PICTURES=
+in_onebox() { # WORD… : WANTED…: what completion offers behind the installed command
+    local words=()
+    while [ "$1" != : ]; do words+=("$1"); shift; done
+    shift
+    run -0 complete_in "$prefix/share/bash-completion/completions/onebox" "$prefix/bin/onebox" "${words[@]}"
+    assert_equal "$(sort <<<"$output" | xargs)" "$(printf '%s\n' "$@" | sort | xargs)"
+}
+
+@test "the command onebox completes programs, their options, goals and settings, and no goal that there is not" {
+    in_onebox det : detn
+    in_onebox pre : predict
+    in_onebox DEMO_PIC : DEMO_PICTURES=
+    in_onebox he : help
+    in_onebox --v : --version
+    in_onebox on : ''
+    in_onebox repo : report
+    in_onebox help tra : train-bbox train-cls train-detn
+    in_onebox predict --conv = w : winograd
+    in_onebox mkcsv --order '' : id set
+    touch a.ckpt b.txt
+    in_onebox predict --ckpt '' : a.ckpt
+    in_onebox detn VOC = '' : a.ckpt b.txt
+    run -0 complete_in "$root/scripts/completion.bash" "$BIN/onebox" predict --cache-
+    assert_output ""
+    run -0 complete_in "$root/scripts/completion.bash" "$BIN/onebox" pred
+    assert_output predict
+}
+
+# What onebox does, installed and in the folder of a checkout's programs.
+onebox_works() { # COMMAND
+    version=$("$BIN/largest" --version | sed -n '1s/^largest (onebox) //p')
+    run -0 "$1" --version
+    assert_output "onebox $version"
+    for word in '' help -h --help; do
+        # shellcheck disable=SC2086 # no word, or one
+        run -0 "$1" $word
+        assert_line --partial "onebox out/detn.ckpt"
+        assert_line --partial "(onebox VARIABLE=VALUE"
+        assert_line --regexp '^  predict +the largest object of each picture'
+        refute_output --partial "make VARIABLE"
+        refute_output --partial "  install "
+    done
+    run -0 "$1" help largest
+    assert_output --partial "the largest object of each picture"
+    run -2 "$1" help nothing
+    assert_output "onebox: 'nothing' is not a program; 'onebox help' lists programs, goals and settings"
+    for program in $(programs); do
+        run -0 "$1" "$program" --version
+        assert_line --index 0 "$program (onebox) $version"
+    done
+    # the first word decides; report is a program and a goal
+    mkdir -p "$BATS_TEST_TMPDIR"/work/{made,out,shown} && cd "$BATS_TEST_TMPDIR/work" || return 1
+    printf '%s\n' image_id file_name width height category y1 x1 y2 x2 ignore | paste -s | tee {made,out,shown}/anno.tsv >one
+    printf '%s\n' 1 1.jpg 9 9 a 1 1 5 5 0 | paste -s | tee -a {made,out,shown}/anno.tsv >one
+    run -0 "$1" report OUT=made
+    [ -s made/report.html ] && [ ! -e out/report.html ]
+    run -0 "$1" report
+    [ -s out/report.html ]
+    run -0 "$1" report -o page.html shown
+    [ -s page.html ]
+    run -0 "$1" -n report
+    assert_output --regexp "report +-o out/report.html out"
+    run -0 "$1" status T=out/lrg.csv
+    assert_output --partial missing
+    run -2 "$1" out/cls.ckpt
+    assert_output --regexp "no annotations in data/VOC2007: .onebox data. downloads"
+    # the only names that are both
+    run -0 "$1" --names
+    assert_equal "$(sed -n 's/^goal //p; s/^program //p' <<<"$output" | sort | uniq -d)" report
+}
+
+@test "onebox runs programs, goals and help, installed" {
+    assert_equal "$(ls "$prefix/bin")" onebox
+    onebox_works "$prefix/bin/onebox"
+    ln -s "$prefix/bin/onebox" other
+    run -0 ./other largest --version
+}
+
+@test "onebox runs programs, goals and help, in a checkout" {
+    cp -r "$root/scripts" "$root/recipes" "$root/pipeline.mk" .
+    mkdir -p build/bin
+    cp "$root/scripts/onebox" build/bin
+    for program in $(programs); do
+        ln -s "$BIN/$program" build/bin
+    done
+    onebox_works "$PWD/build/bin/onebox"
+    mv "$BATS_TEST_TMPDIR/pipeline.mk" "$BATS_TEST_TMPDIR/away"
+    run -4 "$BATS_TEST_TMPDIR/build/bin/onebox" help
+    assert_output --partial "onebox: no pipeline.mk in"
+}
+
+@test "the library of the GPU device is found beside the installed programs" {
+    library=$HELPERS/standin/onebox-cuda.so
+    [ -e "$library" ] || skip "the stand-in is not built"
+    [ -z "${ASAN-}" ] || skip "the sanitizers do not like a driver that is a stand-in"
+    gcc -shared -o libcuda.so.1 -x c /dev/null # a driver, as far as anybody looks
+    cp -rL "$prefix" copy
+    unset ONEBOX_CUDA_LIBRARY
+    LD_LIBRARY_PATH=$PWD run -0 copy/bin/onebox train-detn --version
+    assert_line --partial "the GPU device is not in this build"
+    cp "$library" copy/libexec/onebox
+    LD_LIBRARY_PATH=$PWD run -0 copy/bin/onebox train-detn --version
+    assert_line --regexp '^devices: .*cuda'
+    refute_output --partial "not in this build"
+    case $("$root/scripts/cuda" --probe) in yes*) ;; *) return ;; esac
+    run -0 source_make -n install CUDA=1 -o "$BIN/onebox-cuda.so"
+    assert_output --regexp "install .*/libexec/onebox' .*$BIN/onebox-cuda.so"
 }
 
 @test "an installed copy works from anywhere: programs, and the pipeline through the command onebox" {
@@ -152,14 +260,11 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
     cp -r "$root/tests/golden/shapes" data/shapes
     export PATH=$prefix/bin:$PATH
     unset BIN
-    run -0 onebox
-    assert_output --partial "onebox out/detn.ckpt"
-    refute_output --partial "  install "
-    resize-cache --images data/shapes --size 64 -o 64.cache data/shapes/lrg.csv
+    onebox resize-cache --images data/shapes --size 64 -o 64.cache data/shapes/lrg.csv
     printf 'arch tiny\nsize 64\nbatch 16\nphase head from head lr 1e-2 triangular 32 5 epochs 1\n' >cls.recipe
-    train-cls --cache 64.cache --lrg data/shapes/lrg.csv --val data/shapes/val.txt --weights none \
+    onebox train-cls --cache 64.cache --lrg data/shapes/lrg.csv --val data/shapes/val.txt --weights none \
         --recipe cls.recipe -o cls.ckpt
-    run -0 --separate-stderr predict --ckpt cls.ckpt --cache 64.cache --only data/shapes/val.txt
+    run -0 --separate-stderr onebox predict --ckpt cls.ckpt --cache 64.cache --only data/shapes/val.txt
     assert_equal "${#lines[@]}" 16
     run -2 onebox out/cls.ckpt
     assert_output --regexp "no annotations in data/VOC2007: .onebox data. downloads"
@@ -217,5 +322,5 @@ offers() { # WORD… : WANTED…   (nothing else, in any order)
     run -0 source_make uninstall
     run -0 find "$BATS_FILE_TMPDIR/image" ! -type d
     assert_output ""
-    [ ! -e "$prefix/share/onebox" ]
+    [ ! -e "$prefix/share/onebox" ] && [ ! -e "$prefix/libexec/onebox" ]
 }
