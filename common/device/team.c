@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 /* Threads that wait for work or for each other shall sleep. OpenMP lets them spin for milliseconds, which takes the
- * processor from those that work wherever it is shared: with another program, or with another of ours. With
- * OMP_WAIT_POLICY=passive they sleep at once; results are the same.
+ * processor from those that work wherever it is shared: with another program, or with another of ours. Now they spin
+ * for about as long as a sleep and a wake-up take (50 us), which most waits in small networks do not outlast, and then
+ * sleep (LLVM's library: at once). Results are the same.
  *
  * An OpenMP library reads its environment while it is loaded, before main(), and there is no call for this setting. So
- * the program starts itself again, once, with the variable set. .preinit_array is the earliest place, before any
+ * the program starts itself again, once, with the variables set. .preinit_array is the earliest place, before any
  * library has set itself up, which makes it cheap (some milliseconds); a setenv() here would not do, as the C library
  * sets up its environment later. Where the user has said how to wait that stays. Nothing is lost but sleep when it
  * cannot be done: execve() fails, or the program was given to the dynamic loader as an argument (then there is no
@@ -19,6 +20,7 @@ static void wait_asleep(int argc, char **argv, char **environment)
 {
     (void)argc;
     static const char *const said[] = {"OMP_WAIT_POLICY=", "GOMP_SPINCOUNT=", "KMP_BLOCKTIME="};
+    static char policy[] = "OMP_WAIT_POLICY=passive", spins[] = "GOMP_SPINCOUNT=2000";
     size_t count = 0;
     for (; environment[count]; count++)
         for (size_t i = 0; i < sizeof said / sizeof *said; i++)
@@ -26,11 +28,11 @@ static void wait_asleep(int argc, char **argv, char **environment)
                 return;
     if (!getauxval(AT_BASE))
         return;
-    char passive[] = "OMP_WAIT_POLICY=passive";
-    char *more[count + 2];
+    char *more[count + 3];
     memcpy(more, environment, count * sizeof *more);
-    more[count] = passive;
-    more[count + 1] = NULL;
+    more[count] = policy;
+    more[count + 1] = spins;
+    more[count + 2] = NULL;
     execve((const char *)getauxval(AT_EXECFN), argv, more);
 }
 

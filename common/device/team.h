@@ -1,6 +1,6 @@
 /* team.h - the OpenMP team that the CPU's kernels and oneDNN run on. Private to common/device.
  *
- * A program with this file linked in starts with OMP_WAIT_POLICY=passive: threads that wait sleep (see team.c).
+ * Threads of a program with this file linked in sleep while they wait, but for the first 50 us (see team.c).
  */
 #ifndef ONEBOX_DEVICE_TEAM_H
 #define ONEBOX_DEVICE_TEAM_H
