@@ -47,7 +47,8 @@ usage() {
 
 @test "a training goes on when nobody reads its table any more" {
     for reader in true 'head -n 1'; do
-        run bash -c "'$BIN/train-cls' --cache '$BATS_FILE_TMPDIR/shapes.cache' --val '$shapes/val.txt' --lrg '$shapes/lrg.csv' \
+        run bash -c "'$BIN/train-cls' --cache '$BATS_FILE_TMPDIR/shapes.cache' --val '$shapes/val.txt' \
+            --lrg '$shapes/lrg.csv' \
             --recipe '$BATS_FILE_TMPDIR/tiny.recipe' --weights none --epochs 2 -o x.ckpt 2>said | $reader
             exit \${PIPESTATUS[0]}"
         assert_success
@@ -93,7 +94,8 @@ usage() {
     ln -s in.anno in.link
     ln in.anno in.hard
     for other in in.anno ./in.anno in.link in.hard "$PWD/in.anno"; do
-        usage "^largest: in.anno: --output and the command|^largest: in.anno: the command reads it and --output would replace it" \
+        usage \
+            "^largest: in.anno: (--output and the command|the command reads it and --output would replace it)" \
             "$BIN/largest" -o "$other" in.anno
         usage "^render: in.anno: --anno reads it and --output would replace it; give them different names$" \
             "$BIN/render" --kind sample --anno in.anno -o "$other"

@@ -134,7 +134,8 @@ XML
     sed -i 's/zebra/ze "b\&amp;ra/' "$dir/Annotations/1.xml"
     run --separate-stderr "$BIN/voc2json" -o - "$dir"
     assert_success
-    assert_output --partial '"categories": [{"supercategory": "none", "id": 1, "name": "Ant"}, {"supercategory": "none", "id": 2, "name": "dog"}, {"supercategory": "none", "id": 3, "name": "ze \"b&ra"}]'
+    assert_output --partial '"categories": [{"supercategory": "none", "id": 1, "name": "Ant"}, '\
+'{"supercategory": "none", "id": 2, "name": "dog"}, {"supercategory": "none", "id": 3, "name": "ze \"b&ra"}]'
 }
 
 @test "a picture without objects stays in the list of images" {
@@ -165,7 +166,8 @@ XML
             finish()
             last = $2
             file = dir substr($2, 1, 6) ".xml"
-            printf "<annotation><filename>%s</filename><size><width>%d</width><height>%d</height></size>\n", $2, $3, $4 >file
+            printf "<annotation><filename>%s</filename><size><width>%d</width><height>%d</height></size>\n",
+                   $2, $3, $4 >file
         }
         {
             printf "<object><name>%s</name><difficult>%d</difficult><bndbox>", $5, $10 >file
@@ -246,10 +248,12 @@ XML
 @test "a missing folder, split or annotation is named" {
     refused 3 "kit/Annotations: holds no .xml file" "$out" "$BIN/voc2json" -o "$out" "$dir"
     refused 3 "none/Annotations: cannot read the folder" "$out" "$BIN/voc2json" -o "$out" "$dir/none"
-    refused 3 "ImageSets/Main/train.txt: there is no such list, nor any other beside it" "$out" "$BIN/voc2json" --split train -o "$out" "$dir"
+    refused 3 "ImageSets/Main/train.txt: there is no such list, nor any other beside it" "$out" \
+        "$BIN/voc2json" --split train -o "$out" "$dir"
     echo 000099 >"$dir/ImageSets/Main/mine.txt"
     echo 000099 >"$dir/ImageSets/Main/default.txt"
-    refused 3 "Main/train.txt: there is no such list; there are: default, mine" "$out" "$BIN/voc2json" --split train -o "$out" "$dir"
+    refused 3 "Main/train.txt: there is no such list; there are: default, mine" "$out" \
+        "$BIN/voc2json" --split train -o "$out" "$dir"
     echo 000099 >"$dir/ImageSets/Main/train.txt"
     refused 3 "Annotations/000099.xml: cannot open" "$out" "$BIN/voc2json" --split train -o "$out" "$dir"
 }

@@ -53,7 +53,8 @@ document() {
     said_part "1 file names without the folders before them"
     [ "$(sed -n 2p "$out" | cut -f 2)" = 7.jpg ]
     rm "$out"
-    document '{"file_name": "a/7.jpg", "height": 1, "width": 1, "id": 1}, {"file_name": "b/7.jpg", "height": 1, "width": 1, "id": 12}' >"$json"
+    document '{"file_name": "a/7.jpg", "height": 1, "width": 1, "id": 1},
+        {"file_name": "b/7.jpg", "height": 1, "width": 1, "id": 12}' >"$json"
     refused 3 "file_name 7.jpg is there twice" "$out" "$BIN/json2anno" -o "$out" "$json"
     document '{"file_name": "images/", "height": 333, "width": 500, "id": 12}' >"$json"
     refused 3 "file_name '' is empty" "$out" "$BIN/json2anno" -o "$out" "$json"
@@ -69,7 +70,8 @@ document() {
 }
 
 @test "objects come grouped by picture in the order of the images, whatever the order of the file" {
-    printf '{"info": {"a": [1, {"b": null}]}, "annotations": [%s, %s, %s], "categories": [%s, %s], "licenses": [], "images": [%s, %s]}' \
+    printf '{"info": {"a": [1, {"b": null}]}, "annotations": [%s, %s, %s], "categories": [%s, %s],
+        "licenses": [], "images": [%s, %s]}' \
         '{"id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "image_id": 5}' \
         '{"id": 2, "category_id": 1, "bbox": [0, 0, 10, 10], "image_id": 9}' \
         '{"id": 3, "category_id": 1, "bbox": [5, 5, 1, 1], "image_id": 5}' \
@@ -82,8 +84,10 @@ document() {
 }
 
 @test "plain COCO: fractional boxes cover the pixels they touch, polygons, run lengths and crowds are read" {
-    document "$image" '{"segmentation": [[1.5, 2.25, 3e1, 4.0, 5, 6]], "area": 702.1057, "iscrowd": 0, "image_id": 12, "bbox": [10.2, 20.7, 5.5, 4.1], "category_id": 7, "id": 9007199254740993},
-        {"segmentation": {"counts": [272, 2, 4], "size": [333, 500]}, "area": 6, "iscrowd": 1, "image_id": 12, "bbox": [1, 1, 5, 5], "category_id": 7, "id": 2}' >"$json"
+    document "$image" '{"segmentation": [[1.5, 2.25, 3e1, 4.0, 5, 6]], "area": 702.1057, "iscrowd": 0,
+         "image_id": 12, "bbox": [10.2, 20.7, 5.5, 4.1], "category_id": 7, "id": 9007199254740993},
+        {"segmentation": {"counts": [272, 2, 4], "size": [333, 500]}, "area": 6, "iscrowd": 1,
+         "image_id": 12, "bbox": [1, 1, 5, 5], "category_id": 7, "id": 2}' >"$json"
     run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
     assert_success
     said "json2anno: 1 images, 2 objects, 1 ignored, 1 classes; 1 rows"
@@ -100,7 +104,9 @@ document() {
 }
 
 @test "boxes are cut to their picture, empty ones left out, pictures without rows counted" {
-    document "$image, ${image//12/13}" "${object/155, 96/-5, -6}, ${object/155, 96/400, 300}, ${object/155, 96/500, 0}, ${object/196, 174/0, 5}" >"$json"
+    document "$image, ${image//12/13}" \
+        "${object/155, 96/-5, -6}, ${object/155, 96/400, 300}, ${object/155, 96/500, 0}, ${object/196, 174/0, 5}" \
+        >"$json"
     run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
     assert_success
     said_part "2 boxes cut to their picture, 2 outside it left out; 1 pictures without a row"
@@ -110,7 +116,8 @@ document() {
 
 @test "names are decoded from JSON, and two ids may name one class" {
     document '{"file_name": "caf\u00e9 \"1\".jpg", "height": 9, "width": 9, "id": 0}' \
-        '{"image_id": 0, "bbox": [0, 0, 2, 2], "category_id": 1}, {"image_id": 0, "bbox": [0, 0, 2, 2], "category_id": 2}' \
+        '{"image_id": 0, "bbox": [0, 0, 2, 2], "category_id": 1},
+         {"image_id": 0, "bbox": [0, 0, 2, 2], "category_id": 2}' \
         '{"id": 1, "name": "sm\u00f8rrebr\u00f8d"}, {"id": 2, "name": "smørrebrød"}' >"$json"
     run --separate-stderr "$BIN/json2anno" -o - "$json"
     assert_success
@@ -153,8 +160,11 @@ document() {
     make() {
         awk -v n="$1" 'BEGIN {
             printf "{\"annotations\": ["
-            for (i = 0; i < 3 * n; i++)
-                printf "%s{\"image_id\": %d, \"bbox\": [1, 2, 3.5, 4], \"category_id\": %d, \"segmentation\": [[1,2,3,4,5,6,7,8]]}", i ? "," : "", i % n, i % 9
+            for (i = 0; i < 3 * n; i++) {
+                printf "%s{\"image_id\": %d, \"bbox\": [1, 2, 3.5, 4], \"category_id\": %d, ",
+                       i ? "," : "", i % n, i % 9
+                printf "\"segmentation\": [[1,2,3,4,5,6,7,8]]}"
+            }
             printf "], \"images\": ["
             for (i = 0; i < n; i++)
                 printf "%s{\"file_name\": \"%d.jpg\", \"height\": 9, \"width\": 9, \"id\": %d}", i ? "," : "", i, i

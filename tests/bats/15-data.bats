@@ -70,7 +70,8 @@ requests() { # what the server was asked for since the test began, without HEAD
 }
 complete() { # all of trainval is in data/, and nothing else
     assert_equal "$(cd data && find VOC2007 -type f | LC_ALL=C sort | tr '\n' ' ')" \
-        "$(cd "$BATS_FILE_TMPDIR" && tar -tf "www/$trainval" | sed -n 's|^VOCdevkit/\(.*[^/]\)$|\1|p' | LC_ALL=C sort | tr '\n' ' ')"
+        "$(cd "$BATS_FILE_TMPDIR" && tar -tf "www/$trainval" | sed -n 's|^VOCdevkit/\(.*[^/]\)$|\1|p' |
+            LC_ALL=C sort | tr '\n' ' ')"
     tar -xOf "$www/$trainval" VOCdevkit/VOC2007/JPEGImages/000002.jpg | cmp - data/VOC2007/JPEGImages/000002.jpg
     assert_equal "$(ls -A data/.download)" lock
 }
@@ -142,7 +143,8 @@ GET /cut=50000/$trainval bytes=100000- 206"
 
 @test "what an ended run left is gone on with by the next one" {
     VOC_MIRRORS=$url/stall=50000 "$root/scripts/data" trainval >out 2>&1 3>&- &
-    until [ "$(stat -c %s "data/.download/$trainval.part" 2>/dev/null)0" -gt 400000 ]; do sleep 0.05; done # curl has a buffer
+    # more than curl's buffer
+    until [ "$(stat -c %s "data/.download/$trainval.part" 2>/dev/null)0" -gt 400000 ]; do sleep 0.05; done
     kill "$!" # ends curl as well, or it would keep the next run waiting
     wait "$!" || true
     nothing
@@ -181,7 +183,8 @@ GET /cut=50000/$trainval bytes=100000- 206"
     VOC_MIRRORS=$url/wrong run -3 data trainval
     nothing
     assert_equal "$(ls -A data/.download)" lock
-    assert_line --partial "VOC 2007 trainval: not to be had; put the file at data/$trainval by hand, or name other places with VOC_MIRRORS='URL…'"
+    assert_line --partial "VOC 2007 trainval: not to be had; put the file at data/$trainval by hand,\
+ or name other places with VOC_MIRRORS='URL…'"
 }
 
 @test "a beginning from elsewhere that does not fit is fetched anew from the same place" {

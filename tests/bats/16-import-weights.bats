@@ -41,7 +41,8 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
     assert_output \
         "import-weights: resnet18 from PyTorch's format: 122 tensors read, 102 written, 20 num_batches_tracked left out"
     run -0 import legacy nofc
-    assert_output "import-weights: resnet18 from PyTorch's format before 1.6: 100 tensors read, 100 written, 0 num_batches_tracked left out"
+    assert_output "import-weights: resnet18 from PyTorch's format before 1.6: 100 tensors read, 100 written,\
+ 0 num_batches_tracked left out"
     run -0 import safetensors
     assert_output --partial "resnet18 from safetensors: 102 tensors read"
 }
@@ -85,10 +86,12 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
 
 @test "missing, unknown and wrongly shaped tensors are named" {
     run import drop=layer1.0.conv1.weight drop=bn1.bias add=layer9.weight flat=conv1.weight
-    refused "in.pth: is no resnet18: 2 tensors missing ('bn1.bias', 'layer1.0.conv1.weight'); 1 tensor of another shape ('conv1.weight' is 9408 instead of 64x3x7x7); 1 tensor unknown ('layer9.weight')"
+    refused "in.pth: is no resnet18: 2 tensors missing ('bn1.bias', 'layer1.0.conv1.weight');\
+ 1 tensor of another shape ('conv1.weight' is 9408 instead of 64x3x7x7); 1 tensor unknown ('layer9.weight')"
     "$HELPERS/torchfile" resnet34 in.pth
     run "$BIN/import-weights" --arch resnet18 -o out.safetensors in.pth
-    refused "is no resnet18: 80 tensors unknown ('layer1.2.bn1.bias', 'layer1.2.bn1.running_mean', 'layer1.2.bn1.running_var', ...)"
+    refused "is no resnet18: 80 tensors unknown ('layer1.2.bn1.bias', 'layer1.2.bn1.running_mean',\
+ 'layer1.2.bn1.running_var', ...)"
     run import counters drop=layer2.0.bn2.num_batches_tracked
     refused "1 tensor missing ('layer2.0.bn2.num_batches_tracked')"
     run import add=head.num_batches_tracked
@@ -102,7 +105,11 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
 
 @test "a file that would run a command runs nothing" {
     printf '\x80\x02cposix\nsystem\nX\x0a\0\0\0touch pwned\x85R.' >pickle
-    { printf '\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}U\x0dlittle_endian\x88s.' && cat pickle; } >in.pth
+    {
+        printf '\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.'
+        printf '\x80\x02M\xe9\x03.\x80\x02}U\x0dlittle_endian\x88s.'
+        cat pickle
+    } >in.pth
     run "$BIN/import-weights" -o out.safetensors in.pth
     refused "in.pth: object: byte 2: asks for 'posix.system', which weights don't need (nothing was executed)"
     [ ! -e pwned ]

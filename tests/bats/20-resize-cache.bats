@@ -88,9 +88,11 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
 
 @test "a picture that claims huge dimensions is refused quickly" {
     # a PNG head of 65535 x 65535, and a JPEG whose frame says the same
-    printf '\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x08\x02\0\0\0\x39\x67\x4e\x07\0\0\0\0IDAT\x35\xaf\x06\x1e' \
+    printf '\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x08\x02\0\0\0\x39\x67\x4e\x07\0\0\0\0'\
+'IDAT\x35\xaf\x06\x1e' \
         >pictures/444.jpg
-    printf '\xff\xd8\xff\xc0\0\x11\x08\xff\xdc\xff\xdc\x03\x01\x22\0\x02\x11\x01\x03\x11\x01\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0\xff\xd9' \
+    printf '\xff\xd8\xff\xc0\0\x11\x08\xff\xdc\xff\xdc\x03\x01\x22\0\x02\x11\x01\x03\x11\x01'\
+'\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0\xff\xd9' \
         >pictures/420.jpg
     cache lrg.csv
     assert_failure 3

@@ -63,7 +63,8 @@ alike() {
 @test "in each picture one object is 1.5 times as large as any other, and is not difficult" {
     anno | awk -F '\t' '
         { s = ($8 - $6) * ($9 - $7); n[$2]++
-          if (s > first[$2]) { second[$2] = first[$2]; first[$2] = s; ignored[$2] = $10 } else if (s > second[$2]) second[$2] = s }
+          if (s > first[$2]) { second[$2] = first[$2]; first[$2] = s; ignored[$2] = $10 }
+          else if (s > second[$2]) second[$2] = s }
         END { for (p in n) { pictures++; several += n[p] > 1
                 if (first[p] < 1.5 * second[p]) { print p, first[p], second[p]; bad++ }
                 if (ignored[p]) { print p, "largest is difficult"; bad++ } }

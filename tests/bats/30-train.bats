@@ -32,7 +32,7 @@ refused() {
     assert_success
 }
 
-@test "the table shows the rows of the history, and the validation loss of a detector is its L1 plus 20 times its cross-entropy" {
+@test "the table shows the rows of the history, and a detector's validation loss is L1 plus 20 times cross-entropy" {
     run --separate-stderr train detn --weights none --epochs 1 -o detn.ckpt
     assert_success
     awk -F '\t' 'NR == 3 { exit !($6 > 0 && $4 > $6) }' detn.history.tsv

@@ -50,7 +50,8 @@ same_rows() {
 @test "boxes are inside the picture, ordered, with two decimals; probabilities have six" {
     "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" -o all.tsv
     awk -F '\t' 'NR > 1 && !($4 >= 0 && $4 <= $6 && $6 <= 95 && $5 >= 0 && $5 <= $7 && $7 <= 95 &&
-        $4 ~ /\.[0-9][0-9]$/ && $3 ~ /^[01]\.[0-9][0-9][0-9][0-9][0-9][0-9]$/ && $2 ~ /^(disc|square|triangle)$/) { exit 1 }' all.tsv
+        $4 ~ /\.[0-9][0-9]$/ && $3 ~ /^[01]\.[0-9][0-9][0-9][0-9][0-9][0-9]$/ &&
+        $2 ~ /^(disc|square|triangle)$/) { exit 1 }' all.tsv
 }
 
 @test "a picture file gives what its row in the cache gives, in any number of threads" {

@@ -32,7 +32,8 @@ against_vendor() {
     printf '#include <%s>\n' cuda_runtime.h cudnn.h cublas_v2.h >"$file"
     # "NAME = VALUE" in enums and "#define NAME VALUE" of flags
     cat "$standin"/include/*.h | tr '{},' '\n' |
-        sed -n -E -e 's/^ *((CUDNN|CUBLAS|CUDA|cuda)[A-Za-z0-9_]*) = (-?[0-9]+) *$/_Static_assert((int)\1 == \3, "\1");/p' \
+        sed -n -E \
+            -e 's/^ *((CUDNN|CUBLAS|CUDA|cuda)[A-Za-z0-9_]*) = (-?[0-9]+) *$/_Static_assert((int)\1 == \3, "\1");/p' \
             -e 's/^#define (cuda[A-Za-z]+) (0x[0-9]+)$/_Static_assert(\1 == \2, "\1");/p' >>"$file"
     run grep -c _Static_assert "$file"
     assert [ "$output" -gt 100 ]

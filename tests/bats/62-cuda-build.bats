@@ -17,7 +17,8 @@ toolkit() {
     shift
     mkdir -p "$dir/bin" "$dir/include" "$dir/lib64"
     # shellcheck disable=SC2016
-    printf '#!/bin/sh\n[ "$1" != --list-gpu-code ] || printf "sm_52\\nsm_75\\nsm_90\\nsm_90a\\nsm_121\\nsm_103\\n"\n' >"$dir/bin/nvcc"
+    printf '#!/bin/sh\n[ "$1" != --list-gpu-code ] || printf "sm_52\\nsm_75\\nsm_90\\nsm_90a\\nsm_121\\nsm_103\\n"\n' \
+        >"$dir/bin/nvcc"
     chmod +x "$dir/bin/nvcc"
     touch "$dir"/include/{cuda_runtime,cublas_v2,cudnn}.h "$dir"/lib64/lib{cudart,cublas,cudnn}.so
     echo '#define CUDNN_MAJOR 9' >"$dir/include/cudnn_version.h"
@@ -78,7 +79,9 @@ mk() {
 @test "kernels are made for every architecture from sm_75 on, with PTX for newer ones than the newest" {
     toolkit cuda
     run -0 probe --codes cuda/bin/nvcc
-    assert_output "-gencode arch=compute_75,code=sm_75 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_121,code=sm_121 -gencode arch=compute_103,code=sm_103 -gencode arch=compute_121,code=compute_121"
+    assert_output "-gencode arch=compute_75,code=sm_75 -gencode arch=compute_90,code=sm_90\
+ -gencode arch=compute_121,code=sm_121 -gencode arch=compute_103,code=sm_103\
+ -gencode arch=compute_121,code=compute_121"
 }
 
 @test "CUDA=auto goes on without half an installation and says so once, CUDA=1 stops, CUDA=0 does not look" {

@@ -356,7 +356,8 @@ trained() { # everything for the named models is there and the list of calls is 
     assert_equal "$(cat last.resize-cache)" "--images coco/images -o out/224.cache out/lrg.csv"
     echo '{}' >coco/result.json
     run -2 mk cache VOC=coco
-    assert_output --partial "there are 2 JSON files in coco; name one: JSON=coco/annotations/instances_default.json IMAGES=coco/images"
+    assert_output --partial "there are 2 JSON files in coco; name one:\
+ JSON=coco/annotations/instances_default.json IMAGES=coco/images"
     # pictures beside the JSON
     echo '{}' >export/_annotations.coco.json
     echo picture >export/1.jpg

@@ -9,7 +9,8 @@ setup() {
 }
 
 @test "records have the text that they always had, so that a new version retrains nothing" {
-    printf '# a remark\n\narch  resnet34 # that one\n\tsize 224\nphase top from layer3 lr 1e-5 epochs 2\nphase  head from head lr 1e-2 epochs 3\n' \
+    printf '%s\n' '# a remark' '' 'arch  resnet34 # that one' $'\tsize 224' 'phase top from layer3 lr 1e-5 epochs 2' \
+        'phase  head from head lr 1e-2 epochs 3' \
         >recipes/cls.recipe
     run -0 mk out/cls.ckpt out/lr/cls.head.tsv out/lr/cls.top.tsv SEED=3
     settings=$(printf '%s\n' 'model_version 1' 'weights given' 'split train 0.2 42 set' 'size 224' 'seed 3' 'options ')

@@ -14,7 +14,8 @@ setup() {
     printf '#include "base/answer.h"\nint answer(void);\nint answer(void)\n{\n    return ANSWER;\n}\n' \
         >common/base/answer.c
     printf 'int other(void);\nint other(void)\n{\n    return 1;\n}\n' >common/base/other.c
-    printf '#include <stdio.h>\nint answer(void);\nint main(int argc, char **argv)\n{\n    (void)argv;\n    return argc > 1 ? !puts(".TH HELLO 1 2000-01-01 \\"onebox 7.1\\"") : answer();\n}\n' >stages/hello.c
+    printf '%s\n' '#include <stdio.h>' 'int answer(void);' 'int main(int argc, char **argv)' '{' '    (void)argv;' \
+        '    return argc > 1 ? !puts(".TH HELLO 1 2000-01-01 \"onebox 7.1\"") : answer();' '}' >stages/hello.c
     echo 'arch tiny' >recipes/cls.recipe
     echo licence | tee LICENSE THIRD-PARTY.md >README.md
 }
@@ -117,7 +118,8 @@ later() {
     printf '#define DNNL_VERSION_MAJOR 4\n#define DNNL_VERSION_MINOR 1\n' |
         tee new/oneapi/dnnl/dnnl.h >new/oneapi/dnnl/dnnl_version.h
     run -2 env -i PATH="$PATH" CPATH="$PWD/new" make
-    assert_line "oneDNN 4.1 is installed, but this program is written for versions 2 and 3 (Debian: apt-get install libdnnl-dev)"
+    assert_line "oneDNN 4.1 is installed, but this program is written for versions 2 and 3\
+ (Debian: apt-get install libdnnl-dev)"
     assert_equal "$(ls build)" ""
 }
 
@@ -132,7 +134,8 @@ later() {
 poor_machine() { # UID
     mkdir tools
     for tool in sh bash env make mktemp rm grep tail sleep; do ln -s "$(command -v $tool)" tools/; done
-    printf '#!/bin/sh\necho "apt-get $*" >>%s/calls\n[ ! -e %s/offline ] || { echo "E: Failed to fetch"; exit 100; }\n' "$PWD" "$PWD" >tools/apt-get
+    printf '%s\n' '#!/bin/sh' "echo \"apt-get \$*\" >>$PWD/calls" \
+        "[ ! -e $PWD/offline ] || { echo \"E: Failed to fetch\"; exit 100; }" >tools/apt-get
     printf '#!/bin/sh\necho sudo >>%s/calls\nexec "$@"\n' "$PWD" >tools/sudo
     printf '#!/bin/sh\necho %s\n' "$1" >tools/id
     chmod +x tools/apt-get tools/sudo tools/id

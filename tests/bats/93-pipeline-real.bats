@@ -28,26 +28,36 @@ setup_file() {
     awk '
         NR == FNR { if (!($4 in id)) { id[$4] = 0; name[++n] = $4 } next }
         FNR == 1 {
-            for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++) if (name[j] < name[i]) { t = name[i]; name[i] = name[j]; name[j] = t }
+            for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++)
+                if (name[j] < name[i]) { t = name[i]; name[i] = name[j]; name[j] = t }
             for (i = 1; i <= n; i++) id[name[i]] = i
         }
         {
             k = $1 + 0; w = $8 - $6 + 1; h = $7 - $5 + 1
-            images = images (FNR > 1 ? "," : "") sprintf("{\"file_name\":\"%s\",\"height\":%d,\"width\":%d,\"id\":%d}", $1, $3, $2, k)
-            boxes = boxes (FNR > 1 ? "," : "") sprintf("{\"area\":%d,\"iscrowd\":0,\"image_id\":%d,\"bbox\":[%d,%d,%d,%d],\"category_id\":%d,\"id\":%d,\"ignore\":0}",
+            images = images (FNR > 1 ? "," : "") \
+                sprintf("{\"file_name\":\"%s\",\"height\":%d,\"width\":%d,\"id\":%d}", $1, $3, $2, k)
+            boxes = boxes (FNR > 1 ? "," : "") sprintf("{\"area\":%d,\"iscrowd\":0,\"image_id\":%d," \
+                "\"bbox\":[%d,%d,%d,%d],\"category_id\":%d,\"id\":%d,\"ignore\":0}",
                 w * h, k, $6, $5, w, h, id[$4], FNR)
         }
         END {
-            for (i = 1; i <= n; i++) categories = categories (i > 1 ? "," : "") sprintf("{\"id\":%d,\"name\":\"%s\"}", i, name[i])
-            printf "{\"images\":[%s],\"type\":\"instances\",\"annotations\":[%s],\"categories\":[%s]}\n", images, boxes, categories
+            for (i = 1; i <= n; i++)
+                categories = categories (i > 1 ? "," : "") sprintf("{\"id\":%d,\"name\":\"%s\"}", i, name[i])
+            printf "{\"images\":[%s],\"type\":\"instances\",\"annotations\":[%s],\"categories\":[%s]}\n",
+                   images, boxes, categories
         }' rows rows >voc/annotations/pascal_train2007.json
     while read -r name width height class y1 x1 y2 x2; do
-        printf '<annotation><filename>%s</filename><size><width>%d</width><height>%d</height><depth>3</depth></size><object><name>%s</name><difficult>0</difficult><bndbox><xmin>%d</xmin><ymin>%d</ymin><xmax>%d</xmax><ymax>%d</ymax></bndbox></object></annotation>\n' \
+        printf '<annotation><filename>%s</filename>
+            <size><width>%d</width><height>%d</height><depth>3</depth></size>
+            <object><name>%s</name><difficult>0</difficult>
+            <bndbox><xmin>%d</xmin><ymin>%d</ymin><xmax>%d</xmax><ymax>%d</ymax></bndbox></object></annotation>\n' \
             "$name" "$width" "$height" "$class" $((x1 + 1)) $((y1 + 1)) $((x2 + 1)) $((y2 + 1)) \
             >"devkit/Annotations/${name%.png}.xml"
     done <rows
     for model in cls bbox detn; do
-        printf 'arch tiny\nsize 64\nbatch 16\naugment flip 0.5\nphase head from head lr 1e-2 triangular 32 5 epochs 1\nphase all from conv1 lr 2e-3 triangular 32 5 epochs 2\n' >recipes/$model.recipe
+        printf '%s\n' 'arch tiny' 'size 64' 'batch 16' 'augment flip 0.5' \
+            'phase head from head lr 1e-2 triangular 32 5 epochs 1' \
+            'phase all from conv1 lr 2e-3 triangular 32 5 epochs 2' >recipes/$model.recipe
     done
 }
 
@@ -142,7 +152,10 @@ mk() {
 @test "make lr and make pictures draw everything of a set, with the values beside each picture" {
     mkdir -p three
     for model in cls bbox detn; do
-        printf 'arch tiny\nsize 64\nbatch 8\naugment flip 0.5\nphase head from head lr 1e-2 triangular 32 5 epochs 1\nphase top from layer3 lr 2e-5 2e-4 2e-3 triangular 32 5 epochs 1\nphase all from conv1 lr 2e-3 triangular 32 5 epochs 1\n' >three/$model.recipe
+        printf '%s\n' 'arch tiny' 'size 64' 'batch 8' 'augment flip 0.5' \
+            'phase head from head lr 1e-2 triangular 32 5 epochs 1' \
+            'phase top from layer3 lr 2e-5 2e-4 2e-3 triangular 32 5 epochs 1' \
+            'phase all from conv1 lr 2e-3 triangular 32 5 epochs 1' >three/$model.recipe
     done
     run -0 mk RECIPES=three OUT=pictured lr
     for curve in {cls,bbox,detn}.{head,top}; do

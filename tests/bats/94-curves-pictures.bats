@@ -8,7 +8,9 @@ load ../lib/standins
 setup() {
     standin_tree
     for model in cls bbox detn; do
-        printf 'arch resnet34\nphase head from head lr 1e-2 triangular 32 5 epochs 3\nphase top from layer3 lr 1e-5 1e-4 1e-3 triangular 32 5 epochs 3\nphase all from conv1 lr 1e-5 1e-4 1e-3 triangular 32 5 epochs 3\n' >recipes/$model.recipe
+        printf '%s\n' 'arch resnet34' 'phase head from head lr 1e-2 triangular 32 5 epochs 3' \
+            'phase top from layer3 lr 1e-5 1e-4 1e-3 triangular 32 5 epochs 3' \
+            'phase all from conv1 lr 1e-5 1e-4 1e-3 triangular 32 5 epochs 3' >recipes/$model.recipe
     done
 }
 
@@ -20,7 +22,8 @@ setup() {
     [ -e out/lr/detn.0.ckpt ]
     [ ! -e out/detn.ckpt ]
     assert_output --regexp "train-detn .*--weights data/resnet34.safetensors .*--until head -o out/lr/detn.0.ckpt"
-    assert_output --regexp "train-detn .*--init out/lr/detn.0.ckpt .*--phase top --lr-start 1e-7,1e-6,1e-5 --lr-end 10 --lr-find out/lr/detn.top.tsv"
+    assert_output --regexp "train-detn .*--init out/lr/detn.0.ckpt .*--phase top --lr-start 1e-7,1e-6,1e-5 --lr-end 10\
+ --lr-find out/lr/detn.top.tsv"
     run -0 mk out/lr/detn.top.tsv
     assert_equal "$(calls)" ""
 }

@@ -45,8 +45,10 @@ setup() {
         conv 'cpu: <script>alert(1)</script>' seed 7 parent '' metrics 'val_loss 3.5 accuracy 0.5 l1 2.25' \
         recipe 'arch tiny\nsize 64\nphase head from head lr 0.01 triangular 32 5 epochs 2\n'
     cp out/detn.ckpt out/detn.0.ckpt
-    printf 'phase\tepoch\ttrn_loss\tval_loss\taccuracy\tl1\tseconds\timages_per_second\nhead\t0\t5.5\t4.5\t0.25\t-\t1.5\t30.25\n' \
-        >out/detn.history.tsv
+    {
+        printf 'phase\tepoch\ttrn_loss\tval_loss\taccuracy\tl1\tseconds\timages_per_second\n'
+        printf 'head\t0\t5.5\t4.5\t0.25\t-\t1.5\t30.25\n'
+    } >out/detn.history.tsv
     {
         printf '{\n  "n": 2,\n  "unjudged": 0,\n  "unpredicted": 3,\n  "frame": 64,\n  "l1_from": "frame",\n'
         metric accuracy 0.5 0.353553
@@ -55,15 +57,16 @@ setup() {
         metric iou_half 0.75 0.2
         metric locacc_largest 0.4375 0.15
         metric locacc_any 0.5 0.16
-        printf '  "classes": [\n    {"name": "<b>dog</b>", "n": 1, "predicted": 0, "correct": 0, "recall": 0.125, "precision": null}\n  ]\n}\n'
+        printf '  "classes": [\n    {"name": "<b>dog</b>", "n": 1, "predicted": 0, "correct": 0, '
+        printf '"recall": 0.125, "precision": null}\n  ]\n}\n'
     } >out/detn.metrics.json
     cp "$BATS_TEST_DIRNAME/../golden/shapes/000002.png" out/detn.grid.png 2>/dev/null ||
         cp "$(find "$BATS_TEST_DIRNAME/../golden/shapes" -name '*.png' | sort | head -n 1)" out/detn.grid.png
     cp out/detn.grid.png out/lr/detn.head.png
     cp out/detn.grid.png 'out/pictures/01 <image>.png'
     echo '(80,100,3) & more' >'out/pictures/01 <image>.txt'
-    printf 'command: train-detn -o "out/detn.ckpt"\ntrain-detn: done in 1:02, 0.25 GiB of memory at most\nseconds: 62.5\nexit: 0\n' \
-        >out/log/detn.log
+    printf '%s\n' 'command: train-detn -o "out/detn.ckpt"' 'train-detn: done in 1:02, 0.25 GiB of memory at most' \
+        'seconds: 62.5' 'exit: 0' >out/log/detn.log
     printf 'command: false\nseconds: 0.0\nexit: 4\n' >out/log/other.log
 }
 
@@ -116,7 +119,8 @@ page() {
 
 @test "tags that are opened are closed" {
     page out
-    for tag in html head body main section table tbody thead div dl dt dd figure figcaption pre details nav header p h1 h2 h3 a; do
+    for tag in html head body main section table tbody thead div dl dt dd figure figcaption pre details nav \
+        header p h1 h2 h3 a; do
         opened=$(grep -oE "<${tag}[ >]" out/report.html | wc -l)
         closed=$(grep -o "</$tag>" out/report.html | wc -l)
         [ "$opened" -eq "$closed" ] || { echo "$tag: $opened opened, $closed closed"; return 1; }
@@ -262,7 +266,8 @@ page() {
     run -0 mk report
     assert_equal "$(calls)" "report"
     run -0 mk out/report.html
-    assert_equal "$(calls)" "evaluate evaluate evaluate json2anno largest mkcsv predict predict predict render render render render render render report resize-cache train-bbox train-cls train-detn"
+    assert_equal "$(calls)" "evaluate evaluate evaluate json2anno largest mkcsv predict predict predict\
+ render render render render render render report resize-cache train-bbox train-cls train-detn"
     run -0 mk -q out/report.html
     later
     touch out/cls.metrics.json

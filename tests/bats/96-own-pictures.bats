@@ -26,14 +26,18 @@ setup_file() {
         class=$((i % 2))
         objects=
         if ((i % 8 != 7)); then
-            objects="<object><name>$([ $class = 0 ] && echo 'Öl &amp; Essig' || echo 'a, "b"')</name><bndbox><xmin>3.5</xmin><ymin>4</ymin><xmax>18</xmax><ymax>19.5</ymax></bndbox></object>"
-            boxes+="${boxes:+, }{\"id\": $i, \"image_id\": $i, \"category_id\": $((class + 5)), \"bbox\": [2.5, 3, 15.5, 16], \"area\": 248, \"iscrowd\": 0}"
+            objects="<object><name>$([ $class = 0 ] && echo 'Öl &amp; Essig' || echo 'a, "b"')</name>
+                <bndbox><xmin>3.5</xmin><ymin>4</ymin><xmax>18</xmax><ymax>19.5</ymax></bndbox></object>"
+            boxes+="${boxes:+, }{\"id\": $i, \"image_id\": $i, \"category_id\": $((class + 5)),
+                \"bbox\": [2.5, 3, 15.5, 16], \"area\": 248, \"iscrowd\": 0}"
         fi
-        echo "<annotation><filename>$name</filename><size><width>$width</width><height>$height</height><depth>3</depth></size>$objects</annotation>" \
+        echo "<annotation><filename>$name</filename>
+            <size><width>$width</width><height>$height</height><depth>3</depth></size>$objects</annotation>" \
             >"mine/Annotations/my photo ($i).xml"
         images+="${images:+, }{\"id\": $i, \"file_name\": \"images/$name\", \"width\": $width, \"height\": $height}"
     done
-    echo "{\"images\": [$images], \"annotations\": [$boxes], \"categories\": [{\"id\": 5, \"name\": \"Öl & Essig\"}, {\"id\": 6, \"name\": \"a, \\\"b\\\"\"}]}" \
+    echo "{\"images\": [$images], \"annotations\": [$boxes],
+        \"categories\": [{\"id\": 5, \"name\": \"Öl & Essig\"}, {\"id\": 6, \"name\": \"a, \\\"b\\\"\"}]}" \
         >coco/annotations/instances_default.json
 }
 

@@ -14,7 +14,8 @@ checkout() { # FOLDER
     cp -r "$root/Makefile" "$root/pipeline.mk" "$root/scripts" "$root/recipes" "$1"
     ln -s "$BIN" "$1/bin"
     cd "$1" || return 1
-    sed -i -E 's/^arch .*/arch tiny/; s/^batch .*/batch 16/; s/epochs [0-9]+/epochs 1/; s/cycles [0-9]+ len [0-9]+/cycles 1 len 1/' \
+    sed -i -E 's/^arch .*/arch tiny/; s/^batch .*/batch 16/; s/epochs [0-9]+/epochs 1/
+        s/cycles [0-9]+ len [0-9]+/cycles 1 len 1/' \
         recipes/*.recipe recipes/demo/*.recipe
 }
 
@@ -190,9 +191,12 @@ numbers_of() { # DOCUMENT FIRST-CELL-OF-ITS-ROWS
             echo "README.md says $said of $model's $metric, out/demo $now"
             return 1
         }
-    done < <(sed -nE 's/^cls .* ([0-9.]+) %.*/cls accuracy \1/p; s/^bbox .* ([0-9.]+) px +([0-9.]+) .*/bbox l1 \1\nbbox mean_iou \2/p
-        s/^detn .* ([0-9.]+) % +([0-9.]+) px +([0-9.]+) .*/detn accuracy \1\ndetn l1 \2\ndetn mean_iou \3/p' "$root/README.md" |
-        awk '$2 == "accuracy" { print $1, $2, $3 / 100, 0.03 } $2 == "l1" { print $0, 0.1 * $3 } $2 == "mean_iou" { print $0, 0.03 }')
+    done < <(sed -nE 's/^cls .* ([0-9.]+) %.*/cls accuracy \1/p
+        s/^bbox .* ([0-9.]+) px +([0-9.]+) .*/bbox l1 \1\nbbox mean_iou \2/p
+        s/^detn .* ([0-9.]+) % +([0-9.]+) px +([0-9.]+) .*/detn accuracy \1\ndetn l1 \2\ndetn mean_iou \3/p' \
+        "$root/README.md" | awk '$2 == "accuracy" { print $1, $2, $3 / 100, 0.03 }
+            $2 == "l1" { print $0, 0.1 * $3 }
+            $2 == "mean_iou" { print $0, 0.03 }')
 }
 
 # ---------------------------------------------------------------- README

@@ -48,11 +48,12 @@ help_is_complete() {
     assert_output --partial "compiler:"
 }
 
-# A VOC annotation on standard output: voc_xml NAME WIDTH HEIGHT OBJECTS…, each object "name difficult xmin ymin xmax
-# ymax".
+# A VOC annotation on standard output: voc_xml NAME WIDTH HEIGHT OBJECTS…, each object is
+# "name difficult xmin ymin xmax ymax".
 voc_xml() {
-    printf '<annotation>\n<filename>%s</filename>\n<size><width>%s</width><height>%s</height><depth>3</depth></size>\n' \
-        "$1" "$2" "$3"
+    printf '<annotation>\n<filename>%s</filename>\n' "$1"
+    printf '<size><width>%s</width><height>%s</height><depth>3</depth></size>\n' \
+        "$2" "$3"
     shift 3
     local object name difficult xmin ymin xmax ymax
     for object; do

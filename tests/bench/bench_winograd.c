@@ -1,10 +1,10 @@
-/* bench_winograd.c - speed of the Winograd kernels beside oneDNN's direct ones, on the 3x3 stride-1 layers of ResNet-34:
- * alternating runs, medians of the times and of the ratios of neighbouring runs.
+/* bench_winograd.c - speed of the Winograd kernels beside oneDNN's direct ones, on the 3x3 stride-1 layers of
+ * ResNet-34: alternating runs, medians of the times and of the ratios of neighbouring runs.
  *
  * usage: bench_winograd [repetitions [batch [threads]]]
- * One line for each shape and pass: effective GFLOP/s (2 x 9 x c x k x h x w x batch operations, as a direct convolution
- * needs) and how many times oneDNN's rate ours is. Weight transforms count as part of our forward and backward-data
- * passes; oneDNN's weights are reordered beforehand. Scratch in MB. */
+ * One line for each shape and pass: effective GFLOP/s (2 x 9 x c x k x h x w x batch operations, as a direct
+ * convolution needs) and how many times oneDNN's rate ours is. Weight transforms count as part of our forward and
+ * backward-data passes; oneDNN's weights are reordered beforehand. Scratch in MB. */
 #include "bench.h"
 
 #include "base/error.h"

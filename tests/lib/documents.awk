@@ -153,8 +153,8 @@ function compare_forms(    i, k) {
     }
 }
 BEGIN {
-    classes = "(aeroplane|bicycle|bird|boat|bottle|bus|car|cat|chair|cow|diningtable|dog|horse|motorbike|person|pottedplant|" \
-        "sheep|sofa|train|tvmonitor|fish|flower|house|star|tree|Cat|Dog|Horse)"
+    classes = "(aeroplane|bicycle|bird|boat|bottle|bus|car|cat|chair|cow|diningtable|dog|horse|motorbike|" \
+        "person|pottedplant|sheep|sofa|train|tvmonitor|fish|flower|house|star|tree|Cat|Dog|Horse)"
 }
 /^```/ {
     finish()

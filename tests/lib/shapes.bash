@@ -49,7 +49,7 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
 }
 
-# train TASK OPTION...: trains on the shapes; give -o and --weights or --init. What is not given of the inputs is the set's.
+# train TASK OPTION...: trains on the shapes; give -o and --weights or --init. Inputs that are not given are the set's.
 train() {
     local task=$1 given=" ${*:2} " inputs=()
     shift
