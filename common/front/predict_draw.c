@@ -47,10 +47,7 @@ int predict_draw(const picture_list *list, const prediction *p, const char *labe
         return code;
     double down = (double)picture_drawn.height / p->height, across = (double)picture_drawn.width / p->width;
     draw_mark mark = {.has_box = p->has_box,
-                      .y1 = p->own[0] * down,
-                      .x1 = p->own[1] * across,
-                      .y2 = p->own[2] * down,
-                      .x2 = p->own[3] * across,
+                      .box = {p->own.y1 * down, p->own.x1 * across, p->own.y2 * down, p->own.x2 * across},
                       .label = label,
                       .colour = DRAW_WHITE};
     char *path = drawing_path(dir, p->file_name, e);

@@ -48,10 +48,7 @@ static int draw(writer *w, const prediction *p, error *e)
 static int write_row(void *context, const prediction *p, error *e)
 {
     writer *w = context;
-    pred_row row = {.file_name = p->file_name,
-                    .has_box = p->has_box,
-                    .box = {p->own[0], p->own[1], p->own[2], p->own[3]},
-                    .frame = {p->frame[0], p->frame[1], p->frame[2], p->frame[3]}};
+    pred_row row = {.file_name = p->file_name, .has_box = p->has_box, .box = p->own, .frame = p->frame};
     if (p->best >= 0) {
         row.category = w->c->info.classes[p->best];
         row.probability = p->probability[p->best];

@@ -5,20 +5,10 @@
 
 #include <math.h>
 
-static const pixel_box empty = {0, 0, 0, 0};
-
-static int truncated(float v)
-{
-    return v > -2147483000.0f && v < 2147483000.0f ? (int)v : 0;
-}
-
-pixel_box box_truncate(const float box[4])
-{
-    return (pixel_box){truncated(box[0]), truncated(box[1]), truncated(box[2]), truncated(box[3])};
-}
+static const box empty = {0, 0, 0, 0};
 
 /* Step 2: the set rows and columns, end exclusive, cut to the picture. False when nothing is set. */
-static bool set_part(pixel_box *b, int height, int width)
+static bool set_part(box *b, int height, int width)
 {
     b->y1 = b->y1 > 0 ? b->y1 : 0;
     b->x1 = b->x1 > 0 ? b->x1 : 0;
@@ -47,7 +37,7 @@ static bool axis_resize(int *start, int *stop, int source, int target)
     return *start <= *stop;
 }
 
-pixel_box box_resize(pixel_box b, int height, int width, int target_height, int target_width)
+box box_resize(box b, int height, int width, int target_height, int target_width)
 {
     if (!set_part(&b, height, width) || !axis_resize(&b.y1, &b.y2, height, target_height) ||
         !axis_resize(&b.x1, &b.x2, width, target_width))
@@ -55,18 +45,18 @@ pixel_box box_resize(pixel_box b, int height, int width, int target_height, int 
     return b;
 }
 
-pixel_box box_flip(pixel_box b, int height, int width)
+box box_flip(box b, int height, int width)
 {
     if (!set_part(&b, height, width))
         return empty;
-    return (pixel_box){b.y1, width - b.x2, b.y2 - 1, width - 1 - b.x1};
+    return (box){b.y1, width - b.x2, b.y2 - 1, width - 1 - b.x1};
 }
 
-pixel_box box_pass(pixel_box b, int height, int width)
+box box_pass(box b, int height, int width)
 {
     if (!set_part(&b, height, width))
         return empty;
-    return (pixel_box){b.y1, b.x1, b.y2 - 1, b.x2 - 1};
+    return (box){b.y1, b.x1, b.y2 - 1, b.x2 - 1};
 }
 
 /* The columns x in [*start, *stop) with low <= round(slope * x * 1024) + offset < high; the middle expression
@@ -94,11 +84,11 @@ static void columns_within(double slope, int offset, int low, int high, int *sta
     *stop = found[1];
 }
 
-pixel_box box_rotate(pixel_box b, int height, int width, const double m[6])
+box box_rotate(box b, int height, int width, const double m[6])
 {
     if (!set_part(&b, height, width))
         return empty;
-    pixel_box out = {height, width, -1, -1};
+    box out = {height, width, -1, -1};
     for (int y = 0; y < height; y++) {
         int start = 0, stop = width;
         /* target column x shows source column (row_x + dx[x]) >> 10, and the set ones are x1 .. x2-1 */
@@ -115,7 +105,7 @@ pixel_box box_rotate(pixel_box b, int height, int width, const double m[6])
     return out.y2 < 0 ? empty : out;
 }
 
-pixel_box box_validation(pixel_box raw, int height, int width, int size)
+box box_validation(box raw, int height, int width, int size)
 {
     int h, w;
     scaled_size(height, width, size, &h, &w);

@@ -2,7 +2,7 @@
  *
  * The reference recipe draws the box as a mask, sends the mask through the stage and reads the box off again,
  * in every stage separately:
- *   1. the four numbers are cut to whole numbers (towards zero);
+ *   1. the four numbers are whole (labels.h accepts no others);
  *   2. rows y1 .. y2-1 and columns x1 .. x2-1 are set: the end is EXCLUSIVE; what lies outside is cut off;
  *   3. the mask passes the stage: nearest resampling, zeros from outside;
  *   4. the new box is first row, first column, last row, last column of what is set: INCLUSIVE;
@@ -15,25 +15,17 @@
 #ifndef ONEBOX_IMAGE_BOXMASK_H
 #define ONEBOX_IMAGE_BOXMASK_H
 
-#include <stdbool.h>
-
-/* Corners in pixels, row first, inclusive as labels have them. */
-typedef struct pixel_box {
-    int y1, x1, y2, x2;
-} pixel_box;
-
-/* Step 1 for a box that isn't whole yet. Numbers beyond the range of int, and NaN, become 0. */
-pixel_box box_truncate(const float box[4]);
+#include "base/box.h"
 
 /* One stage each; height x width is the picture before the stage. */
-pixel_box box_resize(pixel_box b, int height, int width, int target_height, int target_width);
-pixel_box box_flip(pixel_box b, int height, int width); /* mirrored left to right */
-pixel_box box_pass(pixel_box b, int height, int width); /* a flip or rotation that was not taken */
+box box_resize(box b, int height, int width, int target_height, int target_width);
+box box_flip(box b, int height, int width); /* mirrored left to right */
+box box_pass(box b, int height, int width); /* a flip or rotation that was not taken */
 /* m as warp_rotation gives it. */
-pixel_box box_rotate(pixel_box b, int height, int width, const double m[6]);
+box box_rotate(box b, int height, int width, const double m[6]);
 
 /* The validation path: a raw box of a height x width picture through Scale (shorter side to size) and NoCrop
  * (squashed to size x size). */
-pixel_box box_validation(pixel_box raw, int height, int width, int size);
+box box_validation(box raw, int height, int width, int size);
 
 #endif

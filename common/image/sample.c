@@ -45,7 +45,7 @@ static int room(sampler *s, int height, int width, error *e)
     return 0;
 }
 
-static void apply(sampler *s, const augment *a, const augment_state *state, pixel_box *box)
+static void apply(sampler *s, const augment *a, const augment_state *state, box *b)
 {
     const int h = s->height, w = s->width;
     double m[6];
@@ -53,11 +53,11 @@ static void apply(sampler *s, const augment *a, const augment_state *state, pixe
     case AUGMENT_FLIP:
         if (state->taken)
             augment_flip(s->now, h, w);
-        *box = state->taken ? box_flip(*box, h, w) : box_pass(*box, h, w);
+        *b = state->taken ? box_flip(*b, h, w) : box_pass(*b, h, w);
         break;
     case AUGMENT_ROTATE:
         if (!state->taken) {
-            *box = box_pass(*box, h, w);
+            *b = box_pass(*b, h, w);
             break;
         }
         warp_rotation(state->angle, h, w, m);
@@ -68,7 +68,7 @@ static void apply(sampler *s, const augment *a, const augment_state *state, pixe
         size_t n = s->now_size;
         s->now_size = s->next_size;
         s->next_size = n;
-        *box = box_rotate(*box, h, w, m);
+        *b = box_rotate(*b, h, w, m);
         break;
     case AUGMENT_LIGHTING:
         augment_lighting(s->now, h, w, state->brightness, state->contrast);
@@ -77,7 +77,7 @@ static void apply(sampler *s, const augment *a, const augment_state *state, pixe
 }
 
 int sample_make(sampler *s, const scaled_picture *from, const augment_list *list, const augment_state *states,
-                const pixel_box *raw, float *pixels, float box[4], error *e)
+                const box *raw, float *pixels, float target[4], error *e)
 {
     const int h = from->height, w = from->width;
     if (room(s, h, w, e))
@@ -86,26 +86,14 @@ int sample_make(sampler *s, const scaled_picture *from, const augment_list *list
     s->width = w;
     floats_from_bytes(from->pixels, s->now, 3 * (size_t)h * (size_t)w);
 
-    pixel_box b = {0};
+    box b = {0};
     if (raw)
         b = box_resize(*raw, from->original_height, from->original_width, h, w);
     for (int i = 0; list && i < list->count; i++)
         apply(s, &list->items[i], &states[i], &b);
 
     int code = resize_area(s->now, h, w, pixels, s->size, s->size, &s->resize, e);
-    if (!code && raw) {
-        b = box_resize(b, h, w, s->size, s->size);
-        box[0] = (float)b.y1;
-        box[1] = (float)b.x1;
-        box[2] = (float)b.y2;
-        box[3] = (float)b.x2;
-    }
+    if (!code && raw)
+        box_to_floats(box_to_real(box_resize(b, h, w, s->size, s->size)), target);
     return code;
-}
-
-const float *sample_augmented(const sampler *s, int *height, int *width)
-{
-    *height = s->height;
-    *width = s->width;
-    return s->now;
 }

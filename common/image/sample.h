@@ -28,13 +28,9 @@ void sampler_free(sampler *s);
 
 /* Makes one sample. `list` and `states` (as augment_draw made them) may both be NULL: the validation form,
  * two stages for the box. `raw` is the box in the original picture's pixels, or NULL when the task has none;
- * then `box` is not written. pixels: size x size x 3 floats in [0,1], NHWC; box: y1, x1, y2, x2 in the size x
- * size frame, inclusive. Every flip and rotate of the list costs the box one stage, taken or not. */
+ * then `target` is not written. pixels: size x size x 3 floats in [0,1], NHWC; target: y1, x1, y2, x2 in the
+ * size x size frame, inclusive. Every flip and rotate of the list costs the box one stage, taken or not. */
 int sample_make(sampler *s, const scaled_picture *from, const augment_list *list, const augment_state *states,
-                const pixel_box *raw, float *pixels, float box[4], error *e);
-
-/* The picture after the augmentations and before the squash, for drawing: height x width x 3 floats inside
- * the sampler, valid until its next call. */
-const float *sample_augmented(const sampler *s, int *height, int *width);
+                const box *raw, float *pixels, float target[4], error *e);
 
 #endif

@@ -4,11 +4,6 @@
 
 #include <math.h>
 
-/* A box on its way: corners as real numbers. */
-typedef struct real_box {
-    double y1, x1, y2, x2;
-} real_box;
-
 static double clamp(double v, double low, double high)
 {
     return v < low ? low : v > high ? high : v;
@@ -35,7 +30,7 @@ static void resize_axis_expected(double *first, double *last, int source, int ta
     *last = clamp(*last * k + up - 1, 0, target - 1);
 }
 
-static void resize_expected(real_box *b, int height, int width, int target_height, int target_width)
+static void resize_expected(box_real *b, int height, int width, int target_height, int target_width)
 {
     resize_axis_expected(&b->y1, &b->y2, height, target_height);
     resize_axis_expected(&b->x1, &b->x2, width, target_width);
@@ -44,10 +39,10 @@ static void resize_expected(real_box *b, int height, int width, int target_heigh
 /* The set part reaches from x1 - 1/2 to x2 - 1/2 (the end is exclusive). It is turned about the centre, and
  * the first and last whole column inside are half a pixel further in on average. Zero degrees is the stage
  * that does nothing. */
-static real_box turned(const real_box *b, int height, int width, double radians)
+static box_real turned(const box_real *b, int height, int width, double radians)
 {
     double cx = width / 2, cy = height / 2, co = cos(radians), si = sin(radians);
-    real_box out = {HUGE_VAL, HUGE_VAL, -HUGE_VAL, -HUGE_VAL};
+    box_real out = {HUGE_VAL, HUGE_VAL, -HUGE_VAL, -HUGE_VAL};
     for (int corner = 0; corner < 4; corner++) {
         double x = (corner & 1 ? b->x2 : b->x1) - 0.5 - cx, y = (corner & 2 ? b->y2 : b->y1) - 0.5 - cy;
         double tx = co * x + si * y + cx, ty = -si * x + co * y + cy;
@@ -64,13 +59,13 @@ static real_box turned(const real_box *b, int height, int width, double radians)
 }
 
 /* Angles are uniform in [-deg, deg): the average over eight midpoints, both signs alike. */
-static void rotate_expected(real_box *b, int height, int width, double degrees, double p)
+static void rotate_expected(box_real *b, int height, int width, double degrees, double p)
 {
     enum { ANGLES = 8 };
     const double pi = 3.14159265358979323846;
-    real_box still = turned(b, height, width, 0), sum = {0};
+    box_real still = turned(b, height, width, 0), sum = {0};
     for (int i = 0; i < ANGLES; i++) {
-        real_box t = turned(b, height, width, ((i + 0.5) / (double)ANGLES * 2 - 1) * degrees * (pi / 180));
+        box_real t = turned(b, height, width, ((i + 0.5) / (double)ANGLES * 2 - 1) * degrees * (pi / 180));
         sum.y1 += t.y1 / (double)ANGLES;
         sum.x1 += t.x1 / (double)ANGLES;
         sum.y2 += t.y2 / (double)ANGLES;
@@ -87,14 +82,14 @@ typedef struct path {
     const augment_list *list;
 } path;
 
-/* Adds weight times what the stages from `item` on make of b. A mirrored picture is looked at in its own
- * columns until the end. */
-static void follow(const path *p, int item, real_box b, bool mirrored, double weight, double frame[4])
+/* Adds weight times what the stages from `item` on make of b. A mirrored picture is looked at in its own columns until
+ * the end. */
+static void follow(const path *p, int item, box_real b, bool mirrored, double weight, box_real *frame)
 {
     for (; p->list && item < p->list->count; item++) {
         const augment *a = &p->list->items[item];
         if (a->kind == AUGMENT_FLIP) {
-            real_box flipped = {b.y1, p->width - b.x2, b.y2 - 1, p->width - 1 - b.x1};
+            box_real flipped = {b.y1, p->width - b.x2, b.y2 - 1, p->width - 1 - b.x1};
             if (a->numbers[0] > 0)
                 follow(p, item + 1, flipped, !mirrored, weight * a->numbers[0], frame);
             weight *= 1 - a->numbers[0];
@@ -105,41 +100,43 @@ static void follow(const path *p, int item, real_box b, bool mirrored, double we
         }
     }
     resize_expected(&b, p->height, p->width, p->size, p->size);
-    frame[0] += weight * b.y1;
-    frame[1] += weight * (mirrored ? p->size - 1 - b.x2 : b.x1);
-    frame[2] += weight * b.y2;
-    frame[3] += weight * (mirrored ? p->size - 1 - b.x1 : b.x2);
+    frame->y1 += weight * b.y1;
+    frame->x1 += weight * (mirrored ? p->size - 1 - b.x2 : b.x1);
+    frame->y2 += weight * b.y2;
+    frame->x2 += weight * (mirrored ? p->size - 1 - b.x1 : b.x2);
 }
 
-void frame_expected(const double own[4], int height, int width, int size, const augment_list *trained,
-                    double frame[4])
+box_real frame_expected(box_real own, int height, int width, int size, const augment_list *trained)
 {
     path p = {.size = size, .list = trained};
+    box_real frame = {0};
     scaled_size(height, width, size, &p.height, &p.width);
-    real_box b = {own[0], own[1], own[2], own[3]};
-    resize_expected(&b, height, width, p.height, p.width);
-    for (int i = 0; i < 4; i++)
-        frame[i] = 0;
-    follow(&p, 0, b, false, 1, frame);
+    resize_expected(&own, height, width, p.height, p.width);
+    follow(&p, 0, own, false, 1, &frame);
+    return frame;
 }
 
-void frame_to_own(const float frame[4], int height, int width, int size, const augment_list *trained,
-                  float own[4])
+/* The corner in the frame, cut to it, in the precision of a network's output. */
+static double wanted_corner(double v, int size)
+{
+    return isnan(v) ? 0 : clamp((double)(float)v, 0, size - 1);
+}
+
+box_real frame_to_own(box_real frame, int height, int width, int size, const augment_list *trained)
 {
     /* The path is nearly a scaling by size/side, so stepping by the scaled difference settles at once. */
-    const double side[4] = {height, width, height, width};
-    double wanted[4], at[4], seen[4];
-    for (int i = 0; i < 4; i++) {
-        wanted[i] = isnan(frame[i]) ? 0 : clamp((double)frame[i], 0, size - 1);
-        at[i] = clamp(wanted[i] * side[i] / size, 0, side[i] - 1);
-    }
+    const box_real wanted = {wanted_corner(frame.y1, size), wanted_corner(frame.x1, size),
+                             wanted_corner(frame.y2, size), wanted_corner(frame.x2, size)};
+    const double h = height, w = width;
+    box_real at = {clamp(wanted.y1 * h / size, 0, h - 1), clamp(wanted.x1 * w / size, 0, w - 1),
+                   clamp(wanted.y2 * h / size, 0, h - 1), clamp(wanted.x2 * w / size, 0, w - 1)};
     for (int round = 0; round < 12; round++) {
-        frame_expected(at, height, width, size, trained, seen);
-        for (int i = 0; i < 4; i++)
-            at[i] = clamp(at[i] + (wanted[i] - seen[i]) * side[i] / size, 0, side[i] - 1);
+        const box_real seen = frame_expected(at, height, width, size, trained);
+        at.y1 = clamp(at.y1 + (wanted.y1 - seen.y1) * h / size, 0, h - 1);
+        at.x1 = clamp(at.x1 + (wanted.x1 - seen.x1) * w / size, 0, w - 1);
+        at.y2 = clamp(at.y2 + (wanted.y2 - seen.y2) * h / size, 0, h - 1);
+        at.x2 = clamp(at.x2 + (wanted.x2 - seen.x2) * w / size, 0, w - 1);
     }
-    for (int i = 0; i < 2; i++) {
-        own[i] = (float)fmin(at[i], at[i + 2]);
-        own[i + 2] = (float)fmax(at[i], at[i + 2]);
-    }
+    return (box_real){(float)fmin(at.y1, at.y2), (float)fmin(at.x1, at.x2), (float)fmax(at.y1, at.y2),
+                      (float)fmax(at.x1, at.x2)};
 }

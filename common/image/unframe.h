@@ -7,17 +7,16 @@
 #ifndef ONEBOX_IMAGE_UNFRAME_H
 #define ONEBOX_IMAGE_UNFRAME_H
 
+#include "base/box.h"
 #include "image/augment.h"
 
-/* The expected label, in the size x size frame of the unmirrored, unrotated picture, that the training path
- * makes of a box in own pixels (y1, x1, y2, x2, inclusive, real numbers allowed). `trained` is the
- * augmentation list of the training; NULL or an empty list: Scale and NoCrop alone. */
-void frame_expected(const double own[4], int height, int width, int size, const augment_list *trained,
-                    double frame[4]);
+/* The expected label, in the size x size frame of the unmirrored, unrotated picture, that the training path makes
+ * of a box in own pixels. `trained` is the augmentation list of the training; NULL or an empty list: Scale and
+ * NoCrop alone. */
+box_real frame_expected(box_real own, int height, int width, int size, const augment_list *trained);
 
-/* Its inverse: a predicted box of the frame in own pixels, inclusive, clamped to the picture and ordered
- * (y1 <= y2, x1 <= x2). */
-void frame_to_own(const float frame[4], int height, int width, int size, const augment_list *trained,
-                  float own[4]);
+/* Its inverse: a predicted box of the frame in own pixels, clamped to the picture and ordered (y1 <= y2, x1 <= x2), in
+ * float32's precision. */
+box_real frame_to_own(box_real frame, int height, int width, int size, const augment_list *trained);
 
 #endif

@@ -83,18 +83,3 @@ void warp_linear(const float *source, int height, int width, const double m[6], 
         }
     }
 }
-
-void warp_nearest(const uint8_t *source, int height, int width, const double m[6], uint8_t *target,
-                  int *columns)
-{
-    int *dx = columns, *dy = columns + width;
-    warp_columns(m, width, dx, dy);
-    for (int y = 0; y < height; y++) {
-        const int x0 = warp_row_x(m, y, 512), y0 = warp_row_y(m, y, 512);
-        for (int x = 0; x < width; x++) {
-            const int sx = (x0 + dx[x]) >> 10, sy = (y0 + dy[x]) >> 10;
-            bool inside = sx >= 0 && sy >= 0 && sx < width && sy < height;
-            *target++ = inside ? source[(size_t)sy * (size_t)width + (size_t)sx] : 0;
-        }
-    }
-}

@@ -27,9 +27,4 @@ int warp_row_y(const double m[6], int y, int bias);
  * target must have room for one more float behind their last pixel (its value does not matter). */
 void warp_linear(const float *source, int height, int width, const double m[6], float *target, int *columns);
 
-/* Nearest, zero outside; one byte a pixel. The plain rule, for masks in tests and drawings; boxes go through
- * box_rotate. columns as above. */
-void warp_nearest(const uint8_t *source, int height, int width, const double m[6], uint8_t *target,
-                  int *columns);
-
 #endif

@@ -29,16 +29,10 @@ static double absolute_error(box_real a, box_real b)
 /* Mean absolute difference of the sides in the frame. */
 static double frame_error(const pred_row *p, const anno_row *truth, int frame, bool from_own)
 {
-    const box t = truth->box;
-    pixel_box v = box_validation((pixel_box){t.y1, t.x1, t.y2, t.x2}, truth->height, truth->width, frame);
-    box_real predicted = p->frame;
-    if (from_own) {
-        const double own[4] = {p->box.y1, p->box.x1, p->box.y2, p->box.x2};
-        double f[4];
-        frame_expected(own, truth->height, truth->width, frame, NULL, f);
-        predicted = (box_real){f[0], f[1], f[2], f[3]};
-    }
-    return absolute_error(predicted, (box_real){v.y1, v.x1, v.y2, v.x2});
+    const box label = box_validation(truth->box, truth->height, truth->width, frame);
+    const box_real predicted =
+        from_own ? frame_expected(p->box, truth->height, truth->width, frame, NULL) : p->frame;
+    return absolute_error(predicted, box_to_real(label));
 }
 
 static verdict judge(const metrics *m, const pred_row *p, const anno_table *anno, const anno_image *image,

@@ -20,14 +20,13 @@ static int find_pictures(dataset *d, const char *cache_path, error *e)
         return fail_context(e, "%s", cache_path);
     for (size_t i = 0; l->has_box && i < l->count; i++) {
         scaled_picture p = cache_at(d->cache, d->cache_rows[i]);
-        const float *b = l->rows[i].box;
-        if (b[0] >= (float)p.original_height || b[1] >= (float)p.original_width)
-            return fail(
-                e, ERR_INPUT,
-                "%s: its box %.0f %.0f %.0f %.0f lies outside the picture of %d x %d (height x width); do "
-                "the labels belong to %s?",
-                l->rows[i].file_name, (double)b[0], (double)b[1], (double)b[2], (double)b[3],
-                p.original_height, p.original_width, cache_path);
+        const box b = l->rows[i].box;
+        if (b.y1 >= p.original_height || b.x1 >= p.original_width)
+            return fail(e, ERR_INPUT,
+                        "%s: its box %d %d %d %d lies outside the picture of %d x %d (height x width); do "
+                        "the labels belong to %s?",
+                        l->rows[i].file_name, b.y1, b.x1, b.y2, b.x2, p.original_height, p.original_width,
+                        cache_path);
     }
     return 0;
 }
@@ -82,7 +81,7 @@ void dataset_free(dataset *d)
 }
 
 int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                 float box[4], error *e)
+                 float target[4], error *e)
 {
     const dataset_part *p = part;
     const dataset *d = p->set;
@@ -97,9 +96,8 @@ int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float 
         philox random = augment_random(d->seed, epoch, row);
         augment_draw(list, &random, states);
     }
-    pixel_box raw = box_truncate(l->box);
-    memset(box, 0, 4 * sizeof *box);
+    memset(target, 0, 4 * sizeof *target);
     *label = l->class_index < 0 ? 0 : l->class_index;
     return sample_make(p->samplers[worker], &scaled, list, list ? states : NULL,
-                       d->labels->has_box ? &raw : NULL, picture, box, e);
+                       d->labels->has_box ? &l->box : NULL, picture, target, e);
 }

@@ -73,7 +73,7 @@ int loss_compute(const loss_shape *s, const float *output, const int32_t *labels
                  float *gradient, loss_value *value, error *e)
 {
     int outputs = task_outputs(s->task, s->classes), right = 0;
-    bool classes = s->task != TASK_BBOX, box = s->task != TASK_CLS;
+    bool classes = s->task != TASK_BBOX, boxed = s->task != TASK_CLS;
     double entropy = 0, distance = 0, batch = s->batch;
     double class_weight = s->task == TASK_DETN ? DETN_CLASS_WEIGHT : 1;
     *value = (loss_value){0};
@@ -85,7 +85,7 @@ int loss_compute(const loss_shape *s, const float *output, const int32_t *labels
     for (int n = 0; n < s->batch; n++) {
         const float *row = output + (size_t)n * (size_t)outputs;
         float *slope = gradient ? gradient + (size_t)n * (size_t)outputs : NULL;
-        if (box)
+        if (boxed)
             distance += box_distance(s, row, boxes + 4 * (size_t)n, 1 / (4 * batch), slope);
         if (classes) {
             const float *scores = loss_scores(s->task, row);
@@ -94,7 +94,7 @@ int loss_compute(const loss_shape *s, const float *output, const int32_t *labels
             right += arg_max(scores, s->classes) == labels[n];
         }
     }
-    if (box)
+    if (boxed)
         value->l1 = distance / (4 * batch);
     if (classes)
         value->accuracy = right / batch;
@@ -142,12 +142,14 @@ void loss_softmax(const float *scores, int classes, double *probability)
         probability[i] = exp(scores[i] - all);
 }
 
-bool loss_box(task t, int size, const float *output, double box[4])
+bool loss_box(task t, int size, const float *output, box_real *b)
 {
+    double v[4];
     if (t == TASK_CLS)
         return false;
     for (int i = 0; i < 4; i++)
-        box[i] = t == TASK_DETN ? size * sigmoid(output[i]) : output[i];
+        v[i] = t == TASK_DETN ? size * sigmoid(output[i]) : output[i];
+    *b = (box_real){v[0], v[1], v[2], v[3]};
     return true;
 }
 

@@ -10,6 +10,7 @@
 #ifndef ONEBOX_NN_LOSS_H
 #define ONEBOX_NN_LOSS_H
 
+#include "base/box.h"
 #include "graph/resnet.h"
 
 #define DETN_CLASS_WEIGHT 20.0
@@ -54,7 +55,7 @@ void loss_softmax(const float *scores, int classes, double *probability);
 
 /* One row's box in the size x size frame: the output itself (bbox) or size * sigmoid(output) (detn). Not
  * clipped. Returns false for TASK_CLS. */
-bool loss_box(task t, int size, const float *output, double box[4]);
+bool loss_box(task t, int size, const float *output, box_real *b);
 
 /* One row's class scores inside `output`, or NULL for TASK_BBOX. */
 const float *loss_scores(task t, const float *output);

@@ -218,13 +218,13 @@ static int read_file(picture_source *s, size_t item, picture_reader *r, float *p
 }
 
 static int make_picture(void *context, uint32_t item, uint32_t epoch, int worker, float *pixels,
-                        int32_t *label, float box[4], error *e)
+                        int32_t *label, float target[4], error *e)
 {
     picture_source *s = context;
     picture_reader *r = &s->readers[worker];
     (void)epoch;
     *label = 0;
-    memset(box, 0, 4 * sizeof *box);
+    memset(target, 0, 4 * sizeof *target);
     if (s->list->cache) {
         if (cache_verify(s->list->cache, s->list->rows[item], e))
             return ERR_INPUT;
@@ -347,15 +347,9 @@ static int hand_out(prediction_run *r, size_t item, const float *output, error *
             if (scores[i] > scores[p.best])
                 p.best = i;
     }
-    p.has_box = loss_box(info->task, info->size, output, p.frame);
-    if (p.has_box) {
-        float frame[4], own[4];
-        for (int i = 0; i < 4; i++)
-            frame[i] = (float)p.frame[i];
-        frame_to_own(frame, p.height, p.width, info->size, &r->trained, own);
-        for (int i = 0; i < 4; i++)
-            p.own[i] = (double)own[i];
-    }
+    p.has_box = loss_box(info->task, info->size, output, &p.frame);
+    if (p.has_box)
+        p.own = frame_to_own(p.frame, p.height, p.width, info->size, &r->trained);
     return r->o->row(r->o->context, &p, e);
 }
 

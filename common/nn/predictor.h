@@ -7,6 +7,7 @@
 #ifndef ONEBOX_NN_PREDICTOR_H
 #define ONEBOX_NN_PREDICTOR_H
 
+#include "base/box.h"
 #include "device/device.h"
 #include "image/cache.h"
 #include "image/picture_file.h"
@@ -43,8 +44,8 @@ typedef struct prediction {
     const double *probability; /* one per class, sums to 1; NULL for a model without classes */
     int best;                  /* the most probable class, the first of equals; -1 without */
     bool has_box;
-    double frame[4]; /* y1, x1, y2, x2 in the size x size frame, as predicted: neither ordered nor clipped */
-    double own[4];   /* in the picture's own pixels: inclusive, ordered, inside the picture */
+    box_real frame; /* in the size x size frame, as predicted: neither ordered nor clipped */
+    box_real own;   /* in the picture's own pixels: ordered, inside the picture */
 } prediction;
 
 typedef struct predict_options {

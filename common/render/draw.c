@@ -66,8 +66,9 @@ static figure_rect mark_rect(draw_view v, const draw_mark *m)
 {
     if (!m->has_box)
         return (figure_rect){v.area.x, v.area.y, 0, 0};
-    return (figure_rect){v.area.x + (m->x1 + 0.5) * v.scale, v.area.y + (m->y1 + 0.5) * v.scale,
-                         (m->x2 - m->x1 + 1) * v.scale, (m->y2 - m->y1 + 1) * v.scale};
+    const box_xywh b = box_to_xywh(m->box);
+    return (figure_rect){v.area.x + (b.x + 0.5) * v.scale, v.area.y + (b.y + 0.5) * v.scale,
+                         b.width * v.scale, b.height * v.scale};
 }
 
 /* A line's place: the middle of a figure pixel, so that it is sharp; far outside the picture (where nothing
@@ -199,13 +200,13 @@ size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, c
 }
 
 /* From a label that found no place at its box to the box's corner. */
-static void draw_leader(figure *f, figure_rect label, figure_rect box, figure_colour colour)
+static void draw_leader(figure *f, figure_rect label, figure_rect marked, figure_colour colour)
 {
-    double x = fmax(fmin(box.x, label.x + label.width), label.x);
-    double y = fmax(fmin(box.y, label.y + label.height), label.y);
+    double x = fmax(fmin(marked.x, label.x + label.width), label.x);
+    double y = fmax(fmin(marked.y, label.y + label.height), label.y);
     for (int black = 1; black >= 0; black--) {
         cairo_move_to(f->cr, x, y);
-        cairo_line_to(f->cr, box.x, box.y);
+        cairo_line_to(f->cr, marked.x, marked.y);
         cairo_set_line_width(f->cr, (black ? 2 : 1) * f->point);
         figure_set_colour(f, black ? FIGURE_BLACK : colour);
         cairo_stroke(f->cr);

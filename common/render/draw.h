@@ -11,6 +11,7 @@
 #ifndef ONEBOX_RENDER_DRAW_H
 #define ONEBOX_RENDER_DRAW_H
 
+#include "base/box.h"
 #include "base/error.h"
 #include "render/figure.h"
 #include "image/picture.h"
@@ -27,8 +28,8 @@
 /* A box, a label or both. */
 typedef struct draw_mark {
     bool has_box;
-    double y1, x1, y2, x2; /* inclusive corners in the picture's pixels */
-    const char *label;     /* NULL: none. Any bytes; borrowed */
+    box_real box;      /* in the picture's pixels */
+    const char *label; /* NULL: none. Any bytes; borrowed */
     figure_colour colour;
 } draw_mark;
 

@@ -60,8 +60,7 @@ static int draw_rows(const render_request *r, const anno_image *image, const ann
     if (!code)
         text_add(printed, "(%d,%d,3)\n", p.height, p.width);
     for (size_t i = 0; i < count && !code; i++) {
-        box_real b = box_to_real(rows[i]->box);
-        marks[i] = (draw_mark){true, b.y1, b.x1, b.y2, b.x2, rows[i]->category, DRAW_WHITE};
+        marks[i] = (draw_mark){true, box_to_real(rows[i]->box), rows[i]->category, DRAW_WHITE};
         print_row(printed, rows[i]);
     }
     if (!code)

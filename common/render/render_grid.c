@@ -53,14 +53,9 @@ static bool truth_mark(const grid *g, const pred_row *row, draw_mark *mark)
     const anno_row *largest = image ? anno_largest(&g->anno, image) : NULL;
     if (!largest)
         return false;
-    box_real b = box_to_real(largest->box);
-    if (g->cache) {
-        pixel_box raw = {largest->box.y1, largest->box.x1, largest->box.y2, largest->box.x2};
-        pixel_box s = box_validation(raw, image->height, image->width, cache_size(g->cache));
-        b = (box_real){s.y1, s.x1, s.y2, s.x2};
-    }
-    *mark = (draw_mark){row->has_box, b.y1, b.x1, b.y2, b.x2, row->category ? largest->category : NULL,
-                        DRAW_TRUTH};
+    const box b = g->cache ? box_validation(largest->box, image->height, image->width, cache_size(g->cache))
+                           : largest->box;
+    *mark = (draw_mark){row->has_box, box_to_real(b), row->category ? largest->category : NULL, DRAW_TRUTH};
     return true;
 }
 
@@ -84,7 +79,7 @@ static int draw_prediction(figure *f, const grid *g, figure_rect cell, const pre
     const box_real *b = !row->has_box ? NULL : g->cache ? &row->frame : &row->box;
     draw_mark marks[2] = {{.label = row->category, .colour = DRAW_WHITE}};
     if (b)
-        marks[0] = (draw_mark){true, b->y1, b->x1, b->y2, b->x2, row->category, DRAW_WHITE};
+        marks[0] = (draw_mark){true, *b, row->category, DRAW_WHITE};
     size_t count = 1 + truth_mark(g, row, &marks[1]);
     draw_view view = draw_place(cell, p.width, p.height);
     code = draw_picture(f, view, &p, e);

@@ -126,22 +126,14 @@ static int draw_square(figure *f, figure_rect cell, const subject *s, const draw
 
 static draw_mark mark_of(const float corners[4], const char *label)
 {
-    return (draw_mark){true,  (double)corners[0], (double)corners[1], (double)corners[2], (double)corners[3],
-                       label, DRAW_WHITE};
+    return (draw_mark){true, box_from_floats(corners), label, DRAW_WHITE};
 }
 
 /* "(x,y,width,height)" without a newline. */
 static void print_box(text_buffer *printed, const float corners[4])
 {
-    box_xywh b = box_to_xywh(
-        (box_real){(double)corners[0], (double)corners[1], (double)corners[2], (double)corners[3]});
+    box_xywh b = box_to_xywh(box_from_floats(corners));
     text_add(printed, "(%.0f,%.0f,%.0f,%.0f)", b.x, b.y, b.width, b.height);
-}
-
-static pixel_box raw_box(const subject *s)
-{
-    box b = s->largest->box;
-    return (pixel_box){b.y1, b.x1, b.y2, b.x2};
 }
 
 /* ---------------------------------------------------------------- as it validates */
@@ -149,10 +141,9 @@ static pixel_box raw_box(const subject *s)
 static int draw_sample(const subject *s, text_buffer *printed, error *e)
 {
     float corners[4] = {0};
-    pixel_box raw = s->largest ? raw_box(s) : (pixel_box){0};
     figure f = {0};
-    int code =
-        sample_make(s->sampler, &s->scaled, NULL, NULL, s->largest ? &raw : NULL, s->pixels, corners, e);
+    int code = sample_make(s->sampler, &s->scaled, NULL, NULL, s->largest ? &s->largest->box : NULL,
+                           s->pixels, corners, e);
     print_subject(s, printed);
     if (s->largest) {
         print_box(printed, corners);
@@ -239,16 +230,11 @@ static int draw_augmented(const subject *s, figure *f, figure_rect cell, const a
     philox random = augment_random((uint64_t)s->r->seed, number, 0);
     augment_draw(list, &random, states);
     float corners[4];
-    pixel_box raw = raw_box(s);
-    int code = sample_make(s->sampler, &s->scaled, list, states, &raw, s->pixels, corners, e);
+    int code = sample_make(s->sampler, &s->scaled, list, states, &s->largest->box, s->pixels, corners, e);
     if (code)
         return code;
-    if (s->r->leave_boxes) {
-        corners[0] = (float)raw.y1;
-        corners[1] = (float)raw.x1;
-        corners[2] = (float)raw.y2;
-        corners[3] = (float)raw.x2;
-    }
+    if (s->r->leave_boxes)
+        box_to_floats(box_to_real(s->largest->box), corners);
     draw_mark mark = mark_of(corners, NULL);
     code = draw_square(f, cell, s, &mark, e);
     print_box(printed, corners);

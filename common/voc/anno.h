@@ -12,9 +12,9 @@
 #ifndef ONEBOX_VOC_ANNO_H
 #define ONEBOX_VOC_ANNO_H
 
+#include "base/box.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "voc/box.h"
 #include "voc/idmap.h"
 #include "voc/names.h"
 

@@ -15,7 +15,7 @@ typedef struct csv_labels {
     names file_names; /* number = row */
     names seen;       /* labels in order of first appearance */
     int32_t *label;   /* per row: number in `seen` */
-    float (*box)[4];  /* per row */
+    box *box;         /* per row */
     size_t label_capacity, box_capacity;
 } csv_labels;
 
@@ -29,7 +29,7 @@ static void csv_labels_free(csv_labels *c)
 }
 
 /* "y1 x1 y2 x2" */
-static int parse_box(text_field f, float box[4], error *e)
+static int parse_box(text_field f, box *b, error *e)
 {
     text_field part[4];
     int64_t v[4] = {0};
@@ -42,8 +42,7 @@ static int parse_box(text_field f, float box[4], error *e)
     if (v[0] > v[2] || v[1] > v[3])
         return fail(e, ERR_INPUT, "box '%.*s' ends before it begins (y1 x1 y2 x2)",
                     (int)(f.size < 60 ? f.size : 60), f.text);
-    for (int i = 0; i < 4; i++)
-        box[i] = (float)v[i];
+    *b = (box){(int32_t)v[0], (int32_t)v[1], (int32_t)v[2], (int32_t)v[3]};
     return 0;
 }
 
@@ -63,7 +62,7 @@ static int read_record(csv_labels *c, const text_field *f, bool boxes, error *e)
         return code;
     if (boxes) {
         code = mem_grow(&c->box, &c->box_capacity, rows + 1, sizeof *c->box, "labels", e);
-        return code ? code : parse_box(f[1], c->box[rows], e);
+        return code ? code : parse_box(f[1], &c->box[rows], e);
     }
     wrong = names_bad_category(f[1].text, f[1].size);
     if (wrong)
@@ -186,7 +185,7 @@ static int fill_rows(labels *l, const csv_labels *lrg, const csv_labels *bb, err
         row->class_index = lrg ? lrg->label[i] : -1;
         if (bb) {
             size_t j = names_find(&bb->file_names, row->file_name, strlen(row->file_name));
-            memcpy(row->box, bb->box[j], sizeof row->box);
+            row->box = bb->box[j];
         }
     }
     return 0;
@@ -289,12 +288,6 @@ int labels_read(labels *l, const char *lrg, const char *bb, const char *val, err
     return code;
 }
 
-const label_row *labels_find(const labels *l, const char *file_name)
-{
-    size_t row = names_find(&l->file_names, file_name, strlen(file_name));
-    return row == NAMES_NONE ? NULL : &l->rows[row];
-}
-
 int labels_digest(const char *const *file_names, size_t count, char hex[65], error *e)
 {
     text_buffer text = {0};
@@ -318,9 +311,9 @@ int labels_rows_digest(const labels *l, char hex[65], error *e)
     int code = text_append(&text, e, "%zu rows\n", l->count);
     for (size_t i = 0; i < l->count && !code; i++) {
         const label_row *r = &l->rows[i];
-        code = text_append(&text, e, "%s\t%s\t%.9g %.9g %.9g %.9g\t%d\n", r->file_name,
-                           l->has_class ? l->classes[r->class_index] : "", (double)r->box[0],
-                           (double)r->box[1], (double)r->box[2], (double)r->box[3], r->is_val);
+        code = text_append(&text, e, "%s\t%s\t%d %d %d %d\t%d\n", r->file_name,
+                           l->has_class ? l->classes[r->class_index] : "", r->box.y1, r->box.x1, r->box.y2,
+                           r->box.x2, r->is_val);
     }
     if (!code)
         sha256_hex(text.data, text.size, hex);

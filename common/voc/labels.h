@@ -11,6 +11,7 @@
 #ifndef ONEBOX_VOC_LABELS_H
 #define ONEBOX_VOC_LABELS_H
 
+#include "base/box.h"
 #include "base/error.h"
 #include "voc/names.h"
 
@@ -20,7 +21,7 @@
 typedef struct label_row {
     const char *file_name; /* owned by labels */
     int32_t class_index;   /* rank of the label among the distinct labels in byte order; -1 without lrg.csv */
-    float box[4];          /* y1 x1 y2 x2, own pixels; zeros without bb.csv */
+    box box;               /* own pixels; zeros without bb.csv */
     bool is_val;
 } label_row;
 
@@ -46,9 +47,6 @@ typedef struct labels {
  * 0 on; no rows; names in one CSV and not in the other, and names in val that no CSV has (count and first
  * three); a name twice in val; val holding all rows or none. labels_free also after a failure. */
 int labels_read(labels *l, const char *lrg, const char *bb, const char *val, error *e);
-
-/* The row of that picture, or NULL. */
-const label_row *labels_find(const labels *l, const char *file_name);
 
 void labels_free(labels *l);
 

@@ -14,8 +14,8 @@
 #ifndef ONEBOX_VOC_PRED_H
 #define ONEBOX_VOC_PRED_H
 
+#include "base/box.h"
 #include "base/error.h"
-#include "voc/box.h"
 #include "voc/names.h"
 
 #include <stdbool.h>

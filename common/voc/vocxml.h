@@ -15,8 +15,8 @@
 #ifndef ONEBOX_VOC_VOCXML_H
 #define ONEBOX_VOC_VOCXML_H
 
+#include "base/box.h"
 #include "base/error.h"
-#include "voc/box.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -27,14 +27,14 @@ static int row(const bench *b, const char *name, const augment_list *list, error
         const double start = bench_seconds(CLOCK_THREAD_CPUTIME_ID);
         for (size_t i = 0; i < b->pictures && !code; i++) {
             const scaled_picture p = cache_at(b->cache, i);
-            const pixel_box box = {10, 20, p.original_height / 2, p.original_width / 2};
+            const box raw = {10, 20, p.original_height / 2, p.original_width / 2};
             augment_state states[AUGMENT_MAX];
             float target[4];
             if (list) {
                 philox random = augment_random(1, (uint32_t)r, i);
                 augment_draw(list, &random, states);
             }
-            code = sample_make(b->sampler, &p, list, list ? states : NULL, &box, b->pixels, target, e);
+            code = sample_make(b->sampler, &p, list, list ? states : NULL, &raw, b->pixels, target, e);
         }
         times[r] = 1e3 * (bench_seconds(CLOCK_THREAD_CPUTIME_ID) - start) / (double)b->pictures;
     }

@@ -122,7 +122,7 @@ static void test_boxes(void)
     error e = {0};
     picture grey = plain(100, 80, 90, 90, 90);
     draw_view v = draw_place((figure_rect){20, 10, 300, 240}, 100, 80);
-    draw_mark m = {.has_box = true, .y1 = 20, .x1 = 10, .y2 = 59, .x2 = 69, .colour = DRAW_WHITE};
+    draw_mark m = {.has_box = true, .box = {20, 10, 59, 69}, .colour = DRAW_WHITE};
     TEST("a picture is scaled to its cell and keeps its shape")
     {
         CHECK(v.scale == 3 && v.area.x == 20 && v.area.y == 10, "%g %g %g", v.scale, v.area.x, v.area.y);
@@ -153,9 +153,8 @@ static void test_boxes(void)
     }
     TEST("a box around the whole picture and one far outside leave the sheet's border white")
     {
-        draw_mark far[] = {
-            {.has_box = true, .y1 = 0, .x1 = 0, .y2 = 79, .x2 = 99, .colour = DRAW_WHITE},
-            {.has_box = true, .y1 = -1e200, .x1 = 50, .y2 = 1e200, .x2 = 1e9, .colour = DRAW_WHITE}};
+        draw_mark far[] = {{.has_box = true, .box = {0, 0, 79, 99}, .colour = DRAW_WHITE},
+                           {.has_box = true, .box = {-1e200, 50, 1e200, 1e9}, .colour = DRAW_WHITE}};
         figure_open_pixels(&f, 340, 260, FIGURE_DPI / 72, &e);
         CHECK(draw_picture(&f, v, &grey, &e) == 0 && draw_marks(&f, v, far, 2, 14, &e) == 0, "%s", e.text);
         CHECK(pixel_at(&f, 21, 130) == 0xffffff, "no left line: %06x", pixel_at(&f, 21, 130));
@@ -193,8 +192,7 @@ static void test_labels(void)
     draw_view v = draw_place((figure_rect){0, 0, 500, 375}, 500, 375);
     TEST("a label sits at its box's corner, and at the picture's corner without a box")
     {
-        draw_mark m[] = {{.has_box = true, .y1 = 100, .x1 = 150, .y2 = 200, .x2 = 300, .label = "x"},
-                         {.label = "x"}};
+        draw_mark m[] = {{.has_box = true, .box = {100, 150, 200, 300}, .label = "x"}, {.label = "x"}};
         double widths[] = {80, 80};
         draw_label r[2];
         draw_place_labels(v, m, 2, widths, 20, 3, r);
@@ -203,9 +201,9 @@ static void test_labels(void)
     }
     TEST("labels of boxes at the edges stay inside the picture")
     {
-        draw_mark m[] = {{.has_box = true, .y1 = 370, .x1 = 10, .y2 = 374, .x2 = 20, .label = "x"},
-                         {.has_box = true, .y1 = 100, .x1 = 480, .y2 = 200, .x2 = 499, .label = "x"},
-                         {.has_box = true, .y1 = -50, .x1 = -50, .y2 = 200, .x2 = 600, .label = "x"}};
+        draw_mark m[] = {{.has_box = true, .box = {370, 10, 374, 20}, .label = "x"},
+                         {.has_box = true, .box = {100, 480, 200, 499}, .label = "x"},
+                         {.has_box = true, .box = {-50, -50, 200, 600}, .label = "x"}};
         double widths[] = {80, 120, 490};
         draw_label r[3];
         draw_place_labels(v, m, 3, widths, 20, 3, r);
@@ -218,7 +216,7 @@ static void test_labels(void)
         double widths[16];
         draw_label r[16];
         for (int i = 0; i < 16; i++) {
-            m[i] = (draw_mark){.has_box = true, .y1 = 150 + i, .x1 = 200 + i, .y2 = 260 + i, .x2 = 330 + i};
+            m[i] = (draw_mark){.has_box = true, .box = {150 + i, 200 + i, 260 + i, 330 + i}};
             widths[i] = 90;
         }
         draw_place_labels(v, m, 16, widths, 20, 3, r);
@@ -230,8 +228,8 @@ static void test_labels(void)
     }
     TEST("labels that found a place at their boxes are not astray")
     {
-        draw_mark m[] = {{.has_box = true, .y1 = 100, .x1 = 150, .y2 = 200, .x2 = 300},
-                         {.has_box = true, .y1 = 100, .x1 = 150, .y2 = 200, .x2 = 300}};
+        draw_mark m[] = {{.has_box = true, .box = {100, 150, 200, 300}},
+                         {.has_box = true, .box = {100, 150, 200, 300}}};
         double widths[] = {80, 80};
         draw_label r[2];
         CHECK(draw_place_labels(v, m, 2, widths, 20, 3, r) == 0, "astray");
@@ -270,7 +268,7 @@ static void test_labels(void)
         static double widths[MANY];
         static draw_label r[MANY];
         for (int i = 0; i < MANY; i++) {
-            m[i] = (draw_mark){.has_box = true, .y1 = 10, .x1 = 10, .y2 = 30, .x2 = 30};
+            m[i] = (draw_mark){.has_box = true, .box = {10, 10, 30, 30}};
             widths[i] = 100;
         }
         draw_place_labels(v, m, MANY, widths, 20, 3, r);
@@ -302,8 +300,7 @@ static void test_labels(void)
 static void test_files(void)
 {
     picture grey = plain(120, 90, 200, 40, 40);
-    draw_mark m = {
-        .has_box = true, .y1 = 10, .x1 = 10, .y2 = 60, .x2 = 80, .label = "car", .colour = DRAW_WHITE};
+    draw_mark m = {.has_box = true, .box = {10, 10, 60, 80}, .label = "car", .colour = DRAW_WHITE};
     TEST("the same drawing gives the same bytes")
     {
         error e = {0};

@@ -41,9 +41,9 @@ static void test_values(void)
     {
         const loss_shape s = {TASK_BBOX, 2, 0, 224};
         const float out[] = {10, 20.5f, 200, 100, 1, 0, 250.25f, 90},
-                    box[] = {10, 25, 190.5f, 120, 0, 3, 223, 90};
+                    targets[] = {10, 25, 190.5f, 120, 0, 3, 223, 90};
         const double g[] = {0, -0.125, 0.125, -0.125, 0.125, -0.125, 0.125, 0};
-        CHECK(!loss_compute(&s, out, NULL, box, gradient, &v, &e), "%s", e.text);
+        CHECK(!loss_compute(&s, out, NULL, targets, gradient, &v, &e), "%s", e.text);
         near("loss", v.loss, 8.15625);
         near("L1", v.l1, 8.15625);
         near_all(gradient, g, 8);
@@ -52,14 +52,14 @@ static void test_values(void)
     {
         const loss_shape s = {TASK_DETN, 2, 3, 224};
         const float out[] = {-2, -0.5f, 1.5f, 0.25f, 0.5f, -1.25f, 2, -4, -1, 30, -30, 1, 3.5f, -2};
-        const float box[] = {10, 25, 190.5f, 120, 0, 3, 223, 90};
+        const float targets[] = {10, 25, 190.5f, 120, 0, 3, 223, 90};
         const int32_t label[] = {2, 0};
         const double g[] = {2.9398203912981824,     6.580103941644646,       -4.17610065796932,
                             6.891754316652754,      1.768201821074443,       0.3072674032643643,
                             -2.075469224338807,     0.4945557739721513,      5.505134130761491,
                             2.6174618028560243e-12, -2.6201344312747585e-12, -9.244272398838115,
                             9.206646937091588,      0.037625461746528595};
-        CHECK(!loss_compute(&s, out, label, box, gradient, &v, &e), "%s", e.text);
+        CHECK(!loss_compute(&s, out, label, targets, gradient, &v, &e), "%s", e.text);
         near("loss", v.loss, 58.38196450915582);
         near("L1", v.l1, 30.229150911640872);
         near("20 CE", v.loss - v.l1, 20 * 1.4076406798757473);
@@ -69,9 +69,9 @@ static void test_values(void)
     TEST("detn's boxes without the sigmoid would be another loss")
     {
         const loss_shape s = {TASK_DETN, 1, 1, 224};
-        const float out[] = {0, 0, 0, 0, 0}, box[] = {112, 112, 112, 112};
+        const float out[] = {0, 0, 0, 0, 0}, targets[] = {112, 112, 112, 112};
         const int32_t label[] = {0};
-        CHECK(!loss_compute(&s, out, label, box, NULL, &v, &e), "%s", e.text);
+        CHECK(!loss_compute(&s, out, label, targets, NULL, &v, &e), "%s", e.text);
         near("L1 of output 0 and a box at 112", v.l1, 0);
     }
     TEST("huge scores neither overflow nor lose the gradient")
@@ -123,16 +123,17 @@ static void test_meaning(void)
     TEST("boxes and scores of one row of outputs")
     {
         const float out[] = {0, 2, -1, 50, 1, 3, 2};
-        double box[4], p[3];
+        box_real b;
+        double p[3];
         CHECK(loss_scores(TASK_CLS, out) == out && loss_scores(TASK_DETN, out) == out + 4 &&
                   !loss_scores(TASK_BBOX, out),
               "scores");
-        CHECK(!loss_box(TASK_CLS, 224, out, box), "cls has a box");
-        CHECK(loss_box(TASK_BBOX, 224, out, box) && box[1] == 2 && box[2] == -1, "bbox is not the output");
-        CHECK(loss_box(TASK_DETN, 224, out, box), "detn has no box");
-        near("y1", box[0], 112);
-        near("x1", box[1], 224 / (1 + exp(-2)));
-        near("x2", box[3], 224);
+        CHECK(!loss_box(TASK_CLS, 224, out, &b), "cls has a box");
+        CHECK(loss_box(TASK_BBOX, 224, out, &b) && b.x1 == 2 && b.y2 == -1, "bbox is not the output");
+        CHECK(loss_box(TASK_DETN, 224, out, &b), "detn has no box");
+        near("y1", b.y1, 112);
+        near("x1", b.x1, 224 / (1 + exp(-2)));
+        near("x2", b.x2, 224);
         loss_softmax(out + 4, 3, p);
         near("sum", p[0] + p[1] + p[2], 1);
         near("ratio", p[1] / p[0], exp(2));

@@ -136,13 +136,13 @@ static float *pictures(size_t n, size_t size)
     return x;
 }
 
-static void targets(int32_t *label, float *box)
+static void targets(int32_t *label, float *sides)
 {
     for (int i = 0; i < BATCH; i++) {
         label[i] = (3 * i + 1) % CLASSES;
         const int b[4] = {4 + 3 * i, 8 + 5 * i, SIDE / 2 + 7 * i, SIDE - 20 + 4 * i};
         for (int k = 0; k < 4; k++)
-            box[4 * i + k] = (float)b[k];
+            sides[4 * i + k] = (float)b[k];
     }
 }
 
@@ -172,14 +172,14 @@ static void train_steps(const golden_case *c, const graph *g, model *m, plan *p,
 {
     const loss_shape shape = {c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
     size_t outputs = (size_t)BATCH * (size_t)g->outputs;
-    float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope), box[4 * BATCH];
+    float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope), sides[4 * BATCH];
     float *x = calloc(g->param_floats, sizeof *x), curve[STEPS];
     int32_t label[BATCH];
     loss_value value;
-    targets(label, box);
+    targets(label, sides);
     for (int step = 0; step < STEPS; step++) {
         CHECK(!plan_forward(p, input, SEED, (uint64_t)step, out, e), "%s", e->text);
-        CHECK(!loss_compute(&shape, out, label, box, slope, &value, e), "%s", e->text);
+        CHECK(!loss_compute(&shape, out, label, sides, slope, &value, e), "%s", e->text);
         CHECK(!plan_backward(p, slope, e), "%s", e->text);
         curve[step] = (float)value.loss;
         if (step == 0) {
@@ -235,14 +235,14 @@ static void run_bf16_case(const golden_case *c)
     CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s",
           e.text);
     size_t outputs = (size_t)BATCH * (size_t)g.outputs;
-    float *params = weights_alloc(&g, &e), *input = pictures(BATCH, SIDE), *after[2], box[4 * BATCH];
+    float *params = weights_alloc(&g, &e), *input = pictures(BATCH, SIDE), *after[2], sides[4 * BATCH];
     float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope);
     int32_t label[BATCH];
     double losses[STEPS], g6[6];
     const loss_shape shape = {c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
     const plan_options training = {
         .batch = BATCH, .training = true, .first_group = c->first_group, .freeze_bn = c->freeze_bn};
-    targets(label, box);
+    targets(label, sides);
     fill(&g, GROUP_STEM, params);
     CHECK(wanted(c->name, "curve", "loss", losses, STEPS) == STEPS, "no loss curve");
     for (int run = 0; run < 2; run++) {
@@ -253,7 +253,7 @@ static void run_bf16_case(const golden_case *c)
         loss_value value;
         for (int step = 0; step < STEPS && p; step++) {
             CHECK(!plan_forward(p, input, SEED, (uint64_t)step, out, &e) &&
-                      !loss_compute(&shape, out, label, box, slope, &value, &e) &&
+                      !loss_compute(&shape, out, label, sides, slope, &value, &e) &&
                       !plan_backward(p, slope, &e) &&
                       !model_adam_step(m, rates, c->first_group, step + 1, &e),
                   "%s", e.text);

@@ -14,7 +14,7 @@ enum { SIDE = 32, SAMPLES = 21, POINTS = 8 };
 /* Grey with a bright spot that moves with the epoch, as augmentation moves things; class and box go with it.
  */
 static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                float box[4], error *e)
+                float target[4], error *e)
 {
     (void)context;
     (void)worker;
@@ -27,15 +27,15 @@ static int make(void *context, uint32_t sample, uint32_t epoch, int worker, floa
         for (int j = x; j < x + 12; j++)
             picture[(i * SIDE + j) * 3 + *label] = 0.9f;
     for (int i = 0; i < 4; i++)
-        box[i] = (float)((i % 2 ? x : y) + (i < 2 ? 0 : 11));
+        target[i] = (float)((i % 2 ? x : y) + (i < 2 ? 0 : 11));
     return 0;
 }
 
 static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture,
-                    int32_t *label, float box[4], error *e)
+                    int32_t *label, float target[4], error *e)
 {
     (void)epoch;
-    return make(context, sample, 0, worker, picture, label, box, e);
+    return make(context, sample, 0, worker, picture, label, target, e);
 }
 
 static const char *const path = "resume.state";

@@ -209,7 +209,7 @@ typedef struct world {
 
 /* Pixel and class go together; validation samples 8 .. 10 (the small batch) carry the other class. */
 static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                float box[4], error *e)
+                float target[4], error *e)
 {
     world *w = context;
     (void)worker;
@@ -220,14 +220,14 @@ static int make(void *context, uint32_t sample, uint32_t epoch, int worker, floa
     picture[1] = 0.5f;
     picture[2] = (float)sample / 32;
     for (int i = 0; i < 4; i++)
-        box[i] = (float)(10 * i);
+        target[i] = (float)(10 * i);
     return 0;
 }
 
 static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture,
-                    int32_t *label, float box[4], error *e)
+                    int32_t *label, float target[4], error *e)
 {
-    int code = make(context, sample, 0, worker, picture, label, box, e);
+    int code = make(context, sample, 0, worker, picture, label, target, e);
     (void)epoch;
     if (sample >= 8)
         *label = 1 - *label;

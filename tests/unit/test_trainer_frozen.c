@@ -11,7 +11,7 @@ enum { SIDE = 32, BATCH = 8 };
 
 /* A bright square on grey, somewhere; the box is its corners, the class its colour. */
 static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                float box[4], error *e)
+                float target[4], error *e)
 {
     (void)context;
     (void)epoch;
@@ -25,7 +25,7 @@ static int make(void *context, uint32_t sample, uint32_t epoch, int worker, floa
         for (int j = x; j < x + 12; j++)
             picture[(i * SIDE + j) * 3 + *label] = 0.9f;
     const float corners[4] = {(float)y, (float)x, (float)y + 11, (float)x + 11};
-    memcpy(box, corners, sizeof corners);
+    memcpy(target, corners, sizeof corners);
     return 0;
 }
 

@@ -1,11 +1,6 @@
-#include "voc/box.h"
+#include "base/box.h"
 
 #include <math.h>
-
-box box_from_xywh(int32_t x, int32_t y, int32_t width, int32_t height)
-{
-    return (box){y, x, height + y - 1, width + x - 1};
-}
 
 box_xywh box_to_xywh(box_real b)
 {
@@ -37,6 +32,19 @@ box_real box_to_real(box b)
     return (box_real){b.y1, b.x1, b.y2, b.x2};
 }
 
+void box_to_floats(box_real b, float row[4])
+{
+    row[0] = (float)b.y1;
+    row[1] = (float)b.x1;
+    row[2] = (float)b.y2;
+    row[3] = (float)b.x2;
+}
+
+box_real box_from_floats(const float row[4])
+{
+    return (box_real){(double)row[0], (double)row[1], (double)row[2], (double)row[3]};
+}
+
 bool box_is_empty(box b)
 {
     return b.y2 < b.y1 || b.x2 < b.x1;
@@ -45,13 +53,6 @@ bool box_is_empty(box b)
 bool box_fits(box b, int32_t height, int32_t width)
 {
     return !box_is_empty(b) && b.y1 >= 0 && b.x1 >= 0 && b.y2 < height && b.x2 < width;
-}
-
-box_real box_clamp(box_real b, int32_t height, int32_t width)
-{
-    double bottom = height - 1, right = width - 1;
-    return (box_real){fmin(fmax(b.y1, 0), bottom), fmin(fmax(b.x1, 0), right), fmin(fmax(b.y2, 0), bottom),
-                      fmin(fmax(b.x2, 0), right)};
 }
 
 int64_t box_score(box b)
