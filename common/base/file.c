@@ -1,3 +1,6 @@
+/* Reading files, and what names of files lead to. Regular files are mapped, and the mapping is watched (signals.h);
+ * pipes, standard input and what cannot be mapped is read into memory. Many small files are read (file_read), for a
+ * mapping costs more than it saves there. */
 #include "base/file.h"
 
 #include "base/signals.h"

@@ -16,8 +16,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* A whole file in memory, mapped when that is possible. `data` is not NUL-terminated. A mapped file that becomes shorter
- * while it is read ends the program with a line that names it (signals.h). */
+/* A whole file in memory, mapped when that is possible. `data` is not NUL-terminated. A mapped file that becomes
+ * shorter while it is read ends the program with a line that names it (signals.h). */
 typedef struct file_view {
     const char *path; /* as given (not copied); "standard input" for "-" */
     const char *data;
@@ -80,8 +80,9 @@ typedef struct file_use {
     bool option; /* `what` is an option's name */
 } file_use;
 
-/* ERR_USAGE when one that is written is also read or written by another: the same file by device and inode, or the same
- * name in the same folder when it is not there yet. Devices and pipes may be named twice; "-" once for each direction. */
+/* ERR_USAGE when one that is written is also read, or written twice: the same file by device and inode, or the same
+ * name in the same folder when it is not there yet. Devices and pipes may be named twice, "-" once for each
+ * direction. */
 int files_apart(const file_use *files, size_t count, error *e);
 
 #endif

@@ -1,3 +1,7 @@
+/* A big JSON file is read in three steps. The walk through the file (json_next) knows brackets and quotes only and
+ * finds where one record ends; jsmn makes tokens of that record; check_grammar then holds the tokens and the text
+ * between them to RFC 8259, which jsmn does not. What has been walked is given back to the system (drop_pages), so
+ * that a file may be bigger than memory. Strings and numbers themselves are in json_text.c. */
 #define JSMN_PARENT_LINKS
 #define JSMN_STRICT
 #define JSMN_STATIC
@@ -131,8 +135,7 @@ static void drop_pages(json_reader *r)
     if (r->view.mapped && done - r->dropped >= 2 * step) {
         size_t size = (done - r->dropped - step) / step * step;
         char *from = (char *)(uintptr_t)r->view.data + r->dropped;
-        madvise(from, size,
-                MADV_DONTNEED); /* pages of a private mapping never written: read again if needed */
+        madvise(from, size, MADV_DONTNEED); /* of a mapping that is never written: read again if needed */
         r->dropped += size;
     }
 }
@@ -176,6 +179,14 @@ static bool take_key(json_reader *r, error *e)
     return true;
 }
 
+static bool end_of_object(json_reader *r, error *e)
+{
+    r->at++;
+    skip_space(r);
+    r->state = WALK_END;
+    return r->at == r->end ? false : fail_at(r, r->at, "text behind the end of the JSON object", e);
+}
+
 bool json_next(json_reader *r, error *e)
 {
     r->text = NULL;
@@ -187,13 +198,8 @@ bool json_next(json_reader *r, error *e)
         case WALK_NEXT_KEY:
             r->key = (text_field){0};
             r->index = -1;
-            if (c == '}') {
-                r->at++;
-                skip_space(r);
-                r->state = WALK_END;
-                return r->at == r->end ? false
-                                       : fail_at(r, r->at, "text behind the end of the JSON object", e);
-            }
+            if (c == '}')
+                return end_of_object(r, e);
             if (r->state == WALK_NEXT_KEY) {
                 if (c != ',')
                     return fail_at(r, r->at, "',' or '}' is expected", e);
@@ -249,8 +255,7 @@ static bool valid_primitive(const char *p, size_t size)
 enum { EXPECT_FIRST, EXPECT_KEY, EXPECT_COLON, EXPECT_VALUE, EXPECT_AFTER };
 
 typedef struct grammar {
-    jsmntype_t
-        open[JSON_DEPTH_MAX + 1]; /* kinds of the brackets around the present place; [0] is the outside */
+    jsmntype_t open[JSON_DEPTH_MAX + 1]; /* kinds of the brackets around this place; [0] is the outside */
     int depth, expect;
 } grammar;
 
@@ -356,8 +361,8 @@ static int tokenise(json_reader *r, error *e)
     for (size_t want = 64; n == JSMN_ERROR_NOMEM; want = r->token_capacity + 1) {
         if (mem_grow(&r->tokens, &r->token_capacity, want, sizeof *r->tokens, "JSON tokens", e))
             return ERR_SYSTEM;
-        n = jsmn_parse(&parser, r->text, r->size, r->tokens,
-                       (unsigned)r->token_capacity); /* goes on where it was */
+        /* goes on where it was */
+        n = jsmn_parse(&parser, r->text, r->size, r->tokens, (unsigned)r->token_capacity);
     }
     if (n < 1)
         return json_fail(r, e, "no valid JSON (near byte %u of this value)", parser.pos);

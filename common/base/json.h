@@ -68,7 +68,7 @@ int json_after(const json_reader *r, int token);
 
 /* Values with full checks: a whole number (also written 12.0) in [min, max], a finite number, a truth value
  * (true, false, or a number: not 0), a decoded string. false when the token is of another kind. json_string
- * appends to `out` (emptied first) and is false as well for a lone surrogate or \u0000. */
+ * puts the string into `out` and is false as well for a lone surrogate or \u0000. */
 bool json_whole(const json_reader *r, int token, int64_t min, int64_t max, int64_t *value);
 bool json_number(const json_reader *r, int token, double *value);
 bool json_truth(const json_reader *r, int token, bool *value);

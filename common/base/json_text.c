@@ -1,3 +1,6 @@
+/* JSON's strings and numbers, apart from the files that they stand in: a string is first held to what may stand between
+ * two quotes (json_bad_string), then decoded in one pass that never writes more bytes than it reads; numbers are only
+ * checked, since text_double reads them. Writing escapes as little as RFC 8259 allows, and 0x7f. */
 #include "base/json_text.h"
 
 #include "base/utf8.h"

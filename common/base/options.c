@@ -1,3 +1,6 @@
+/* The command line is walked twice: first for --help and its like, which count wherever they stand, then in order, each
+ * option into its variable and the rest to the front of argv as operands. Checks that need the whole line (required
+ * options, how many operands, files that meet) come last. */
 #include "base/options.h"
 
 #include "base/file.h"

@@ -61,13 +61,13 @@ typedef struct program {
     void (*const *libraries)(char *text, size_t size);
 } program;
 
-/* "--help", "--man" or "--version", whichever comes first in argv as an option and not as another one's value; NULL when
- * none does. */
+/* "--help", "--man" or "--version", whichever comes first in argv as an option and not as another one's value; NULL
+ * when none does. */
 const char *options_common(const program *p, int argc, char **argv);
 
 /* Sets the options' variables and gathers the operands. All failures but memory's are ERR_USAGE: unknown options,
- * values of the wrong kind or out of range, an option given twice, one that is needed and missing, and an output that is
- * an input or another output, by whatever name. */
+ * values of the wrong kind or out of range, an option given twice, one that is needed and missing, and an output that
+ * is an input or another output, by whatever name. */
 int options_parse(const program *p, int argc, char **argv, operands *args, error *e);
 
 /* True when an OPTION_OUTPUT names a file: then that is the result, and standard output only tells about it. */

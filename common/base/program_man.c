@@ -1,5 +1,6 @@
-/* Manual pages in man(7), which groff and mandoc both read. Texts are those of --help: lines that begin with
- * a blank are set as they are, others are filled. */
+/* Manual pages in man(7), which groff and mandoc both read. Texts are those of --help: lines that begin with a blank
+ * are set as they are, others are filled. Everything that roff would take for its own is escaped. Source lines are kept
+ * short, as roff's readers expect. */
 #include "base/program_man.h"
 
 #include "base/version.h"

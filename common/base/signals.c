@@ -1,9 +1,7 @@
-/* signals.c - see signals.h.
- *
- * The list of what is watched is made of entries that are never freed, so that a handler can walk it while another
+/* The list of what is watched is made of entries that are never freed, so that a handler can walk it while another
  * thread changes it: a new entry is put in front by one atomic store, a released one is marked and used again. An
- * entry's state says whether its fields may be read; whoever turns FREE into FILLING owns it until it is something else.
- */
+ * entry's state says whether its fields may be read; whoever turns FREE into FILLING owns the entry until it sets
+ * another state. */
 #include "base/signals.h"
 
 #include <errno.h>

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 
 /* Called once, by program_begin; `program` stays with the caller. From then on
- *   HUP INT QUIT TERM PIPE XCPU   remove watched files and end the program as ever (those ignored at the start stay so),
- *   XFSZ                          is ignored: the write fails, with a line and ERR_SYSTEM,
- *   BUS inside a watched mapping  is one line ("PROGRAM: FILE: …") and exit ERR_SYSTEM. */
+ *   HUP INT QUIT TERM PIPE XCPU   remove watched files and end the program (one that is ignored at the start stays so),
+ *   XFSZ                          is ignored, and the write fails with ERR_SYSTEM,
+ *   BUS in a watched mapping      is one line ("PROGRAM: FILE: …") and exit ERR_SYSTEM. */
 void signals_begin(const char *program);
 
 /* Writing to a pipe that nobody reads any more fails, in place of ending the program. */

@@ -15,15 +15,6 @@ still='NEWS.md
 README.md
 SPEED.md
 THIRD-PARTY.md
-common/base/file.c
-common/base/file.h
-common/base/json.c
-common/base/json_text.c
-common/base/options.c
-common/base/options.h
-common/base/program_man.c
-common/base/signals.c
-common/base/signals.h
 common/device/cpu.c
 common/device/cuda_device.c
 common/device/cuda_plan.c
