@@ -1,4 +1,9 @@
-/* cpu.c - the CPU device: processor features, parameters, optimiser. The plans are in cpu_plan.c. */
+/* cpu.c - the CPU device: which kernels this processor runs, a network's parameters, and Adam.
+ *
+ * Parameters, gradients and moments are flat arrays in the order of graph.h. Convolutions read packed copies of their
+ * weights, one for each layout, which all plans share and which are made again when the parameters changed: each
+ * group has a version that grows with every change. The plans are in cpu_plan.c and cpu_run.c.
+ */
 #include "device/cpu.h"
 
 #include "base/threads.h"

@@ -17,11 +17,9 @@ static const char *cuda_hint(cudaError_t status)
 {
     switch (status) {
     case cudaErrorInsufficientDriver:
-        return "the GPU's driver is older than this build's CUDA; install a newer driver, or build with an "
-               "older toolkit";
+        return "the GPU's driver is older than this build's CUDA; install a newer driver, or build with an older one";
     case cudaErrorNoDevice:
-        return "no GPU is visible (CUDA_VISIBLE_DEVICES, driver, container without --gpus?); use --device "
-               "cpu";
+        return "no GPU is visible (CUDA_VISIBLE_DEVICES, driver, container without --gpus?); use --device cpu";
     case cudaErrorInvalidDevice:
         return "there is no GPU of that number";
     case cudaErrorMemoryAllocation:

@@ -1,5 +1,9 @@
-/* cuda_device.c - the GPU device: which GPU and which libraries are there, the handles and the precision, and the one
- * symbol of onebox-cuda.so, through which the programs use all this. */
+/* cuda_device.c - the GPU device: which GPU and which libraries are there, handles, and arithmetic.
+ *
+ * The precision decides three things: how activations are stored, which products cuDNN and cuBLAS may use, and whether
+ * the loss is scaled. ONEBOX_CUDA_WORKSPACE and ONEBOX_CUDA_ALGORITHMS are read here. The last lines define the one
+ * symbol of onebox-cuda.so, through which the programs reach all of this.
+ */
 #include "device/cuda.h"
 
 #include <stdio.h>
@@ -150,8 +154,7 @@ static int check_versions(error *e)
     if (driver / 1000 < runtime / 1000)
         return fail(
             e, ERR_SYSTEM,
-            "cuda: the GPU's driver knows CUDA %s, this build needs %s: install a newer driver, or build "
-            "with an older toolkit",
+            "cuda: the GPU's driver knows CUDA %s, this build needs %s: install a newer driver or an older CUDA",
             a, b);
     if (cudnnGetVersion() / 10000 != CUDNN_MAJOR)
         return fail(e, ERR_SYSTEM, "cuda: cuDNN %zu was loaded, this build needs version %d",

@@ -1,4 +1,9 @@
-/* cuda_plan.c - what the GPU device adds to a plan: convolutions, places of maxima, room for statistics. */
+/* cuda_plan.c - what the GPU device adds to a plan.
+ *
+ * planning.c lists the steps; here a convolution gets its descriptors and algorithms, a pooling the room for the places
+ * of its maxima, a batch norm a place for its statistics. With ONEBOX_CUDA_ALGORITHMS=find the algorithms are timed
+ * once all memory is there.
+ */
 #include "device/cuda.h"
 
 #include <stdlib.h>

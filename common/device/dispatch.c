@@ -1,5 +1,8 @@
-/* dispatch.c - the functions of device.h: device_open chooses a device by its name, and every other call goes to
- * the function of that name in the device's own table (device_ops.h). */
+/* dispatch.c - the functions of device.h.
+ *
+ * device_open chooses a device by its name: the CPU is part of the program, the GPU's library is opened when it is
+ * asked for. Every other call goes to the function of that name in the device's own table (device_ops.h).
+ */
 #include "device/device_ops.h"
 
 #include <stdio.h>

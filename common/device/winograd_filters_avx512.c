@@ -1,4 +1,8 @@
 /* winograd_filters_avx512.c - filters in PyTorch's order to coefficients, and coefficients' gradients back.
+ *
+ * A block is 16 filters by 16 input channels. Its taps are transposed, so that a vector holds one tap of 16 filters;
+ * then the transforms of winograd_avx512.h go along both sides. For the backward pass the taps are turned around and
+ * the two kinds of channels change places.
  */
 #include "device/winograd_avx512.h"
 #include "device/winograd_kernels.h"

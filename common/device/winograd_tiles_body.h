@@ -88,6 +88,7 @@ ALWAYS_INLINE void gradient_tile(const int size_y, const int size_x, const numbe
 enum { NO_SUMS, FORWARD_SUMS, BACKWARD_SUMS };
 
 /* Y = A^T M A, then the epilogue. */
+/* long: one piece of code for the compiler to keep a tile in registers */
 ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool with_add, const int sums,
                                const bool stream, const float *m, ptrdiff_t coef_step,
                                const winograd_store *to, int h, int w, int y, int x)

@@ -1,5 +1,8 @@
-/* resnet.c - the words for tasks and architectures, and the networks: a backbone of residual blocks, then one of three
- * heads. A builder remembers the last node; after the first failure all its steps do nothing. */
+/* resnet.c - the words for tasks and architectures, and the networks: a backbone, then one of three heads.
+ *
+ * A backbone is a stem and four stages of residual blocks; a table says how many and how wide. A builder remembers the
+ * last node; after the first failure all its steps do nothing, and network_build gives that failure back.
+ */
 #include "graph/resnet.h"
 
 #include <stdio.h>

@@ -15,16 +15,9 @@ still='NEWS.md
 README.md
 SPEED.md
 THIRD-PARTY.md
-common/device/cpu.c
-common/device/cuda_device.c
-common/device/cuda_plan.c
-common/device/dispatch.c
-common/device/winograd_filters_avx512.c
-common/device/winograd_tiles_body.h
 common/front/predict_table.c
 common/front/train_main.c
 common/front/train_report.c
-common/graph/resnet.c
 common/image/augment.c
 common/image/resize.c
 common/judge/metrics.c

@@ -1,5 +1,5 @@
 /* standin_kernel.h - put before a .cu file to compile its kernels and launchers as C for the stand-in:
- *     cc -x c -include standin_kernel.h a .cu file
+ *     cc -x c -include standin_kernel.h kernels_activations.cu
  *
  * A kernel takes one struct of arguments, called a:
  *     KERNEL(fill, fill_args) { unsigned i = blockIdx.x * blockDim.x + threadIdx.x; … a.values[i] … }
