@@ -277,3 +277,51 @@ known() { # --set VALUE
     assert_line "  $columns"
     refute_output --regexp '@(ANNO|HISTORY|BATCHES|LR_FIND)@'
 }
+
+# ---------------------------------------------------------------- doc/hacking.md
+
+@test "every file and every function that doc/hacking.md names exists" {
+    local path name missing=''
+    cd "$root" || return 1
+    while read -r path; do
+        case $path in *NN-NAME* | stages/NAME.c) continue ;; esac
+        [ -e "$path" ] || missing="$missing $path"
+    done < <(grep -oE '(^|[ `(])(common|tests|stages|scripts|man|recipes|doc)/[A-Za-z0-9_./-]*[A-Za-z0-9]' doc/hacking.md |
+        sed 's/^[ `(]//' | sort -u)
+    # shellcheck disable=SC2016
+    while read -r name; do
+        grep -qE "^[a-z].*[ *]$name\(" common/*/*.c tests/unit/*.[ch] || missing="$missing $name()"
+    done < <(grep -oE '`[a-z_0-9]+\(\)`' doc/hacking.md | tr -d '`()' | sort -u)
+    assert_equal "$missing" ""
+}
+
+@test "the lines that doc/hacking.md says decide are in the files it names" {
+    local file function
+    cd "$root" || return 1
+    sed -n '/^## Which line decides/,/^## /p' doc/hacking.md | grep '^| .*()' >"$BATS_TEST_TMPDIR/rows"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/rows")" -ge 4 ]
+    while IFS='|' read -r _ _ file function _; do
+        # shellcheck disable=SC2016
+        function=$(grep -oE '`[a-z_0-9]+\(\)`' <<<"$function" | head -n 1 | tr -d '`()')
+        grep -q "[ *]$function(" "$(tr -d ' ' <<<"$file")"
+    done <"$BATS_TEST_TMPDIR/rows"
+    grep -q '^changed = ' scripts/records.mk
+    grep -q '^newer = ' scripts/records.mk
+}
+
+# ---------------------------------------------------------------- README.zh-CN.md
+
+# What both pages must have alike: commands with what they say, numbers of tables, links, and inline code.
+# shellcheck disable=SC2016
+skeleton() { # DOCUMENT
+    awk '/^```/ { block = !block } block || /^```/' "$1"
+    grep '^|' "$1" | grep -oE '[0-9]+(\.[0-9]+)?'
+    grep -oE '\]\([^)]*\)' "$1" | grep -v README
+    grep -oE '^#+ |^\* ' "$1"
+    awk '/^```/ { block = !block } !block' "$1" | grep -oE '`[^`]*`' | sort
+    awk '/^```/ { block = !block } !block && !/^\|/' "$1" | grep -oE '[0-9]+\.[0-9]+|[0-9]{3,}' | sort
+}
+
+@test "README.zh-CN.md has README.md's commands, figures, links and parts" {
+    run -0 diff <(skeleton "$root/README.md") <(skeleton "$root/README.zh-CN.md")
+}
