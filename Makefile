@@ -240,18 +240,23 @@ deps: ## install the Debian packages that building and testing need (root or sud
 	@scripts/deps check
 
 ##@ Install and clean
-# Manual pages: a program prints its own; those of man/ are filled in from them and from the headers with the columns.
+# Manual pages: a program prints its own; those of man/ are filled in from them, from the headers that hold the columns,
+# and from the words of the recipe language.
 MAN1 := $(STAGES:%=$(BUILD)/man/%.1)
 MAN5 := $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.5))
 MAN  := $(MAN1) $(MAN5) $(BUILD)/man/onebox.7
-columns := $(wildcard common/voc/anno.h common/nn/history.h)
+filling := $(wildcard common/voc/anno.h common/nn/history.h) \
+  $(if $(filter train-cls,$(STAGES)),$(BUILD)/man/recipe.words)
 man: $(MAN) ## manual pages in build/man: man -l build/man/predict.1
 $(MAN1): $(BUILD)/man/%.1: $(BIN)/%
 	$(call say,MAN)
 	$(Q)$< --man >$@
-$(BUILD)/man/onebox.7 $(MAN5): $(BUILD)/man/%: man/% scripts/man.awk $(columns) $(MAN1)
+$(BUILD)/man/recipe.words: $(BIN)/train-cls
 	$(call say,MAN)
-	$(Q)awk -f scripts/man.awk $(MAN1) $(columns) $< >$@
+	$(Q)$< --help-recipe >$@
+$(BUILD)/man/onebox.7 $(MAN5): $(BUILD)/man/%: man/% scripts/man.awk $(filling) $(MAN1)
+	$(call say,MAN)
+	$(Q)awk -f scripts/man.awk $(MAN1) $(filling) $< >$@
 
 # What install puts where, below PREFIX; uninstall removes that, and the folders of ours that are empty then.
 to          := $(DESTDIR)$(PREFIX)

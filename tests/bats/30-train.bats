@@ -369,21 +369,10 @@ refused() {
     assert_equal "$(wc -l <in.rows)" 2
 }
 
-@test "--help-recipe lists the words of the recipe language, and onebox-recipe(5) has them all with their limits" {
+@test "--help-recipe lists the words of the recipe language, with limits and defaults" {
     run "$BIN/train-bbox" --help-recipe
     assert_success
     assert_line --regexp "^  size N +side of the square input.*, 32\.\.2048 \[224\]$"
     assert_line --regexp "^  mult M +cosine: .*, 1\.\.16 \[1\]$"
-    page=$(sed 's/\\//g; s/"//g' "$BATS_TEST_DIRNAME/../../man/onebox-recipe.5")
-    words=0
-    while read -r word other; do
-        case $word in augment | phase) word=${other%% *} ;; esac
-        grep -qwE "$word" <<<"$page" || { echo "the page lacks $word" && return 1; }
-        words=$((words + 1))
-        limit=$(grep -oP '\.\.\K[0-9]+' <<<"$other" |
-            sed 's/^1000000$/(1000000|1e6)/; s/^1000000000$/1e9/; s/^9223.*/2^63-1/' | tail -n 1)
-        [ -z "$limit" ] || grep -qE "(^|[^0-9])${limit//^/\\^}([^0-9]|$)" <<<"$page" ||
-            { echo "the page lacks $limit of $word" && return 1; }
-    done < <(grep '^  ' <<<"$output")
-    assert_equal "$words" 28
+    assert_equal "$(grep -c '^  ' <<<"$output")" 28 # onebox-recipe(5) is made of them: 97-documents.bats
 }
