@@ -74,7 +74,7 @@ long_lines() {
     each '\.md$' '
         FNR == 1 { code = 0 }
         /^ *```/ { code = !code; next }
-        code || /^\|/ || /^    / || !/[^ ] +[^ ]/ { next }
+        code || /^ *\|/ || /^    / || !/[^ ] +[^ ]/ { next }
         /^ *([-*>] )?!?\[[^]]*\]\([^)]*\)[.,;:]?$/ { next }
         { text = $0; gsub(/[\200-\277]/, "", text) }
         length(text) > 120 { print FILENAME ":" FNR ": " length(text) " characters" }'
