@@ -299,6 +299,15 @@ known() { # --set VALUE
     assert_equal "$missing" ""
 }
 
+@test "doc/hacking.md has every room" {
+    while read -r room _; do
+        grep -q "^| $room |" "$root/doc/hacking.md" || {
+            echo "doc/hacking.md lacks $room"
+            return 1
+        }
+    done < <(grep -v '^#' "$root/tests/lib/rooms")
+}
+
 @test "the lines that doc/hacking.md says decide are in the files it names" {
     local file function
     cd "$root" || return 1
