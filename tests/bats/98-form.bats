@@ -17,7 +17,6 @@ common/front/train_report.c
 common/image/augment.c
 common/image/resize.c
 common/judge/metrics.c
-common/nn/dataset.h
 common/nn/trainer.c
 common/voc/anno.c
 common/voc/coco.c
@@ -27,9 +26,6 @@ common/voc/names.c
 common/voc/pred.c
 common/voc/vocxml.c
 scripts/cuda
-scripts/data
-scripts/demo
-scripts/deps
 scripts/help.awk
 stages/predict.c
 tests/bats/95-installed.bats'
