@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* The JSON file, if one is wanted, and then the table, unless the JSON goes to standard output. */
-static void report(const metrics *m, const char *path, error *e)
+static void write_metrics(const metrics *m, const char *path, error *e)
 {
     text_buffer json = {0}, table = {0};
     if (!metrics_json(m, &json, e) && !metrics_table(m, &table, e)) {
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
         if (metrics_compute(&m, &pred, &anno, &o, &e))
             fail_context(&e, "%s", pred_path);
         else
-            report(&m, output, &e);
+            write_metrics(&m, output, &e);
     }
     metrics_free(&m);
     pred_free(&pred);

@@ -88,7 +88,7 @@ static void add_list(text_buffer *b, size_t list, size_t pictures)
 /* ---------------------------------------------------------------- files */
 
 /* Without a sync of each file: the whole set is synced before it gets its name. */
-static int write_file(const char *dir, const char *name, const void *data, size_t size, error *e)
+static int write_set_file(const char *dir, const char *name, const void *data, size_t size, error *e)
 {
     char *path = path_join(dir, name, e);
     if (!path)
@@ -296,9 +296,9 @@ static int draw_one(void *context, size_t item, int worker, error *e)
     if (!code)
         code = encode_jpeg(&d.p, &jpeg, &size, jpeg_name, e);
     if (!code)
-        code = write_file(w->dir, xml_name, xml.data, xml.size, e);
+        code = write_set_file(w->dir, xml_name, xml.data, xml.size, e);
     if (!code)
-        code = write_file(w->dir, jpeg_name, jpeg, size, e);
+        code = write_set_file(w->dir, jpeg_name, jpeg, size, e);
     if (!code)
         digest_pair(xml.data, xml.size, jpeg, size, w->digests[item]);
     for (int i = 0; i < d.count; i++) {
@@ -336,7 +336,7 @@ static int write_texts(const char *dir, const drawset_options *o, const char *sh
         add_list(&b, i, (size_t)o->pictures);
         code = text_done(&b, e);
         if (!code)
-            code = write_file(dir, lists[i], b.data, b.size, e);
+            code = write_set_file(dir, lists[i], b.data, b.size, e);
     }
     b.size = 0;
     text_add(&b, "%spictures %d\nsize %d\nseed %" PRIu64 "\nsha256 %s\n", heading, o->pictures, o->size,
@@ -344,7 +344,7 @@ static int write_texts(const char *dir, const drawset_options *o, const char *sh
     if (!code)
         code = text_done(&b, e);
     if (!code)
-        code = write_file(dir, marker, b.data, b.size, e);
+        code = write_set_file(dir, marker, b.data, b.size, e);
     text_free(&b);
     return code;
 }

@@ -82,7 +82,7 @@ void figure_set_colour(figure *f, figure_colour c)
     cairo_set_source_rgb(f->cr, c.red, c.green, c.blue);
 }
 
-static uint32_t *figure_row(const figure *f, int y)
+static uint32_t *pixel_row(const figure *f, int y)
 {
     cairo_surface_flush(f->surface);
     unsigned char *row =
@@ -110,7 +110,7 @@ int figure_trim(figure *f, int margin, error *e)
     if (code)
         return code;
     for (int y = 0; y < f->height; y++) {
-        const uint32_t *row = figure_row(f, y);
+        const uint32_t *row = pixel_row(f, y);
         for (int x = 0; x < f->width; x++)
             if ((row[x] & 0xffffff) != 0xffffff) {
                 left = x < left ? x : left;
@@ -130,7 +130,7 @@ int figure_trim(figure *f, int margin, error *e)
     if (code)
         return code;
     for (int y = 0; y < cut.height; y++)
-        memcpy(figure_row(&cut, y), figure_row(f, top + y) + left, (size_t)cut.width * sizeof(uint32_t));
+        memcpy(pixel_row(&cut, y), pixel_row(f, top + y) + left, (size_t)cut.width * sizeof(uint32_t));
     cairo_surface_mark_dirty(cut.surface);
     figure_close(f);
     *f = cut;
@@ -173,7 +173,7 @@ int figure_save(figure *f, const char *path, error *e)
     code = picture_new(&p, f->width, f->height, e);
     uint8_t *at = p.pixels;
     for (int y = 0; y < f->height && !code; y++) {
-        const uint32_t *row = figure_row(f, y);
+        const uint32_t *row = pixel_row(f, y);
         for (int x = 0; x < f->width; x++) {
             *at++ = (uint8_t)(row[x] >> 16);
             *at++ = (uint8_t)(row[x] >> 8);

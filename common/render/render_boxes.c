@@ -44,7 +44,7 @@ static int load_image(picture *p, const anno_image *image, const render_request 
     return code;
 }
 
-static void print_row(text_buffer *printed, const anno_row *row)
+static void print_object(text_buffer *printed, const anno_row *row)
 {
     box_xywh b = box_to_xywh(box_to_real(row->box));
     text_add(printed, "(%.0f,%.0f,%.0f,%.0f) %s\n", b.x, b.y, b.width, b.height, row->category);
@@ -61,7 +61,7 @@ static int draw_rows(const render_request *r, const anno_image *image, const ann
         text_add(printed, "(%d,%d,3)\n", p.height, p.width);
     for (size_t i = 0; i < count && !code; i++) {
         marks[i] = (draw_mark){true, box_to_real(rows[i]->box), rows[i]->category, DRAW_WHITE};
-        print_row(printed, rows[i]);
+        print_object(printed, rows[i]);
     }
     if (!code)
         code = render_open(&f, r, width, height, e);

@@ -166,7 +166,7 @@ static int curves_read(curves *c, const render_request *r, error *e)
     return code;
 }
 
-static void add_line(curves *c, const char *name, bool batches, const double *y, int colour)
+static void add_curve(curves *c, const char *name, bool batches, const double *y, int colour)
 {
     plot *p = &c->panels[c->panel_count - 1];
     c->lines[c->line_count] = (plot_line){.name = name,
@@ -196,20 +196,20 @@ static void add_panels(curves *c)
 {
     add_panel(c, "loss", false);
     if (c->loss)
-        add_line(c, "training, each batch", true, c->loss, 0);
-    add_line(c, "training", false, c->training, 0);
-    add_line(c, "validation", false, c->validation, 1);
+        add_curve(c, "training, each batch", true, c->loss, 0);
+    add_curve(c, "training", false, c->training, 0);
+    add_curve(c, "validation", false, c->validation, 1);
     if (any_number(c->accuracy, c->history.rows)) {
         add_panel(c, "accuracy (validation)", false);
-        add_line(c, NULL, false, c->accuracy, 1);
+        add_curve(c, NULL, false, c->accuracy, 1);
     }
     if (any_number(c->l1, c->history.rows)) {
         add_panel(c, "box error L1 in pixels (validation)", false);
-        add_line(c, NULL, false, c->l1, 1);
+        add_curve(c, NULL, false, c->l1, 1);
     }
     if (c->lr) {
         add_panel(c, "learning rate", true);
-        add_line(c, NULL, true, c->lr, 0);
+        add_curve(c, NULL, true, c->lr, 0);
     }
 }
 

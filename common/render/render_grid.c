@@ -59,7 +59,7 @@ static bool truth_mark(const grid *g, const pred_row *row, draw_mark *mark)
     return true;
 }
 
-static void print_row(text_buffer *printed, const pred_row *row, const box_real *b)
+static void print_prediction(text_buffer *printed, const pred_row *row, const box_real *b)
 {
     text_add(printed, row->category ? "%s %s" : "%s", row->file_name, row->category);
     if (b) {
@@ -86,7 +86,7 @@ static int draw_prediction(figure *f, const grid *g, figure_rect cell, const pre
     if (!code)
         code =
             draw_marks(f, view, marks, count, g->r->label_size > 0 ? g->r->label_size : DRAW_LABEL_POINTS, e);
-    print_row(printed, row, b);
+    print_prediction(printed, row, b);
     picture_free(&p);
     return code;
 }

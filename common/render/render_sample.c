@@ -130,7 +130,7 @@ static draw_mark mark_of(const float corners[4], const char *label)
 }
 
 /* "(x,y,width,height)" without a newline. */
-static void print_box(text_buffer *printed, const float corners[4])
+static void print_corners(text_buffer *printed, const float corners[4])
 {
     box_xywh b = box_to_xywh(box_from_floats(corners));
     text_add(printed, "(%.0f,%.0f,%.0f,%.0f)", b.x, b.y, b.width, b.height);
@@ -146,7 +146,7 @@ static int draw_sample(const subject *s, text_buffer *printed, error *e)
                            s->pixels, corners, e);
     print_subject(s, printed);
     if (s->largest) {
-        print_box(printed, corners);
+        print_corners(printed, corners);
         text_add(printed, " %s\ny1 x1 y2 x2: %.0f %.0f %.0f %.0f\n", s->largest->category, (double)corners[0],
                  (double)corners[1], (double)corners[2], (double)corners[3]);
     }
@@ -237,7 +237,7 @@ static int draw_augmented(const subject *s, figure *f, figure_rect cell, const a
         box_to_floats(box_to_real(s->largest->box), corners);
     draw_mark mark = mark_of(corners, NULL);
     code = draw_square(f, cell, s, &mark, e);
-    print_box(printed, corners);
+    print_corners(printed, corners);
     print_states(printed, list, states);
     return code;
 }

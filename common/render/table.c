@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int read_header(table *t, const char *line, size_t size, error *e)
+static int table_header(table *t, const char *line, size_t size, error *e)
 {
     t->columns = text_split(line, size, '\t', t->names, TABLE_COLUMNS_MAX);
     if (t->columns > TABLE_COLUMNS_MAX)
@@ -17,7 +17,7 @@ static int read_header(table *t, const char *line, size_t size, error *e)
             if (t->names[i].size == t->names[k].size &&
                 memcmp(t->names[i].text, t->names[k].text, t->names[i].size) == 0)
                 return fail(e, ERR_INPUT, "%s:1: column '%.*s' is there twice", t->file.path,
-                            (int)t->names[i].size, t->names[i].text);
+                            text_shown(t->names[i]), t->names[i].text);
     }
     return 0;
 }
@@ -34,7 +34,7 @@ int table_read(table *t, const char *path, error *e)
     if (!text_line(&lines, &line, &size))
         code = fail(e, ERR_INPUT, "%s: is empty, a table with a header line is needed", t->file.path);
     else
-        code = read_header(t, line, size, e);
+        code = table_header(t, line, size, e);
     while (!code && text_line(&lines, &line, &size)) {
         code = mem_grow(&t->cells, &t->capacity, (t->rows + 1) * t->columns, sizeof *t->cells, "a table", e);
         if (code)
@@ -86,7 +86,7 @@ double *table_numbers(const table *t, const char *name, error *e)
             values[i] = NAN;
         else if (!text_double(field.text, field.size, &values[i])) {
             fail(e, ERR_INPUT, "%s:%zu: %s '%.*s' is not a number", t->file.path, i + 2, name,
-                 field.size < 40 ? (int)field.size : 40, field.text);
+                 text_shown(field), field.text);
             free(values);
             return NULL;
         }

@@ -52,7 +52,7 @@ static void data_labels(html *h, const found *f, const char *val, data *d)
     d->has_labels = !h->e->code;
 }
 
-static class_row *row_of(data *d, const char *name)
+static class_row *counts_of(data *d, const char *name)
 {
     return &d->rows[names_find(&d->classes, name, strlen(name))];
 }
@@ -71,12 +71,12 @@ static void count_classes(data *d, error *e)
     if (!d->rows)
         return;
     for (size_t i = 0; i < d->anno.count; i++)
-        row_of(d, d->anno.rows[i].category)->objects += !d->anno.rows[i].ignore;
+        counts_of(d, d->anno.rows[i].category)->objects += !d->anno.rows[i].ignore;
     for (size_t i = 0; i < d->largest.count; i++)
-        row_of(d, d->largest.rows[i].category)->largest++;
+        counts_of(d, d->largest.rows[i].category)->largest++;
     for (size_t i = 0; i < d->labels.count && d->labels.has_class; i++) {
         const label_row *l = &d->labels.rows[i];
-        class_row *c = row_of(d, d->labels.classes[l->class_index]);
+        class_row *c = counts_of(d, d->labels.classes[l->class_index]);
         c->val += l->is_val;
         c->train += !l->is_val;
     }

@@ -35,7 +35,7 @@ static void list_free(found_list *l)
     *l = (found_list){0};
 }
 
-static int by_bytes(const void *a, const void *b)
+static int compare_found(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -63,7 +63,7 @@ static int list_files(found_list *l, const char *directory, const char *folder, 
         closedir(d);
     free(path);
     if (l->count)
-        qsort(l->names, l->count, sizeof *l->names, by_bytes);
+        qsort(l->names, l->count, sizeof *l->names, compare_found);
     return code;
 }
 

@@ -120,7 +120,7 @@ static const char *with_error(char text[80], int decimals, metric m)
 
 /* ---------------------------------------------------------------- figures */
 
-static void figure_row(html *h, const char *name, const char *meaning, metric m, int decimals)
+static void metric_row(html *h, const char *name, const char *meaning, metric m, int decimals)
 {
     char text[80];
     if (isfinite(m.value))
@@ -135,13 +135,13 @@ static void figure_table(html *h, const model *m)
     snprintf(l1, sizeof l1, "mean distance of the box's four sides, in pixels of the %lld x %lld input",
              (long long)f->frame, (long long)f->frame);
     html_put(h, "<h3>How good it is</h3>\n<div class=\"wide\"><table>\n<tbody>\n");
-    figure_row(h, "Class accuracy", "share of pictures whose class is right", f->accuracy, 3);
-    figure_row(h, "L1", l1, f->l1, 2);
-    figure_row(h, "Mean IoU", "overlap of box and truth: intersection by union", f->mean_iou, 3);
-    figure_row(h, "IoU \xe2\x89\xa5 0.5", "share of boxes that overlap by half or more", f->iou_half, 3);
-    figure_row(h, "LocAcc@0.5", "class right and IoU \xe2\x89\xa5 0.5, against the largest object",
+    metric_row(h, "Class accuracy", "share of pictures whose class is right", f->accuracy, 3);
+    metric_row(h, "L1", l1, f->l1, 2);
+    metric_row(h, "Mean IoU", "overlap of box and truth: intersection by union", f->mean_iou, 3);
+    metric_row(h, "IoU \xe2\x89\xa5 0.5", "share of boxes that overlap by half or more", f->iou_half, 3);
+    metric_row(h, "LocAcc@0.5", "class right and IoU \xe2\x89\xa5 0.5, against the largest object",
                f->loc_largest, 3);
-    figure_row(h, "LocAcc@0.5, any", "the same against any object of the predicted class", f->loc_any, 3);
+    metric_row(h, "LocAcc@0.5, any", "the same against any object of the predicted class", f->loc_any, 3);
     html_put(h,
              "</tbody></table></div>\n"
              "<p class=\"note\">%zu validation pictures; \xc2\xb1 is one standard error. ",

@@ -197,7 +197,8 @@ onebox_works() { # COMMAND
     done
     # the first word decides; report is a program and a goal
     mkdir -p "$BATS_TEST_TMPDIR"/work/{made,out,shown} && cd "$BATS_TEST_TMPDIR/work" || return 1
-    printf '%s\n' image_id file_name width height category y1 x1 y2 x2 ignore | paste -s | tee {made,out,shown}/anno.tsv >one
+    printf '%s\n' image_id file_name width height category y1 x1 y2 x2 ignore | paste -s |
+        tee {made,out,shown}/anno.tsv >one
     printf '%s\n' 1 1.jpg 9 9 a 1 1 5 5 0 | paste -s | tee -a {made,out,shown}/anno.tsv >one
     run -0 "$1" report OUT=made
     [ -s made/report.html ] && [ ! -e out/report.html ]
