@@ -26,6 +26,9 @@ common/voc/names.c
 common/voc/pred.c
 common/voc/vocxml.c
 scripts/cuda
+scripts/data
+scripts/demo
+scripts/deps
 scripts/help.awk
 stages/predict.c'
 
