@@ -199,6 +199,37 @@ numbers_of() { # DOCUMENT FIRST-CELL-OF-ITS-ROWS
             $2 == "mean_iou" { print $0, 0.03 }')
 }
 
+# ---------------------------------------------------------------- the tool
+
+@test "documents.bash tells what is shown and not said, and writes what is said" {
+    local line='train-cls: tiny on cpu: oneDNN 0.0.0 none, kernels none, 1 threads, conv direct, fp32'
+    cd "$BATS_TEST_TMPDIR" || return 1
+    # shellcheck disable=SC2016
+    printf '%s\n' text '```console' '$ cat said' "$line" \
+        '    0      1.25     0.5' … '    9      0.125    0.75' 'took 0:12' '```' >document.md
+    printf '%s\n' "$line" 'all 1/2 3/4  loss 0.5  ' \
+        '    0      1.25     0.5' '    1      1.0      0.6' '    9      0.125    0.75  ' 'took 0:34' >said
+    run -0 "$root/tests/lib/documents.bash" check . document.md
+    # a figure that differs, on the same kind of processor and on another one
+    sed -i 's/0\.75/0.79/' said
+    run -1 "$root/tests/lib/documents.bash" check . document.md
+    assert_line --partial 'document.md:7: shown:     9      0.125    0.75'
+    sed -i 's/kernels none/kernels other/' said
+    run -0 "$root/tests/lib/documents.bash" check . document.md
+    run -0 "$root/tests/lib/documents.bash" form . document.md
+    sed -i 's/0\.79/0.19/' said
+    run -1 "$root/tests/lib/documents.bash" check . document.md
+    assert_line --partial 'document.md:7: shown'
+    # another text
+    sed -i 's/took/lasted/' said
+    run -1 "$root/tests/lib/documents.bash" form . document.md
+    assert_line --partial 'document.md:8: shown: took'
+    run -0 "$root/tests/lib/documents.bash" write . document.md
+    run -0 "$root/tests/lib/documents.bash" check . document.md
+    run -0 sed -n 5,8p document.md
+    assert_output $'    0      1.25     0.5\n…\n    9      0.125    0.19\nlasted 0:34'
+}
+
 # ---------------------------------------------------------------- README
 
 @test "README.md: at most 220 lines, in the order of a newcomer's questions" {
