@@ -13,8 +13,8 @@ function introduction() {
     print ""
     if (typed == "onebox") {
         print "  onebox PROGRAM …          run one of the programs listed below: onebox predict --help"
-        print "  onebox GOAL …             run make in the present folder: goals, files, VARIABLE=VALUE, options of make;"
-        print "                            products appear in out/"
+        print "  onebox GOAL …             run make here: goals, files, VARIABLE=VALUE, options of make; products"
+        print "                            appear in out/"
         print "The first word decides: a program's name runs the program, everything else is make's. `report` is both:"
         print "alone, or followed by VARIABLE=VALUE only, it is the goal."
         print ""

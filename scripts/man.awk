@@ -1,4 +1,4 @@
-# Completes the overview page from the pages of the programs.
+# Completes a page of man/ from the pages of the programs and from headers.
 # usage: awk -f scripts/man.awk PROGRAM.1 … HEADER.h … recipe.words man/PAGE
 #   @VERSION@, @DATE@, @PROGRAMS@ and @SEEALSO@ are filled in from the programs' pages; @NAME@ becomes the columns that
 #   a header defines as NAME_HEADER or NAME_COLUMNS; @RECIPE@ what train-cls --help-recipe says (recipe.words), in roff

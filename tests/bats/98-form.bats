@@ -25,11 +25,6 @@ common/voc/labels.c
 common/voc/names.c
 common/voc/pred.c
 common/voc/vocxml.c
-scripts/cuda
-scripts/data
-scripts/demo
-scripts/deps
-scripts/help.awk
 stages/predict.c'
 
 # The files that are held to it: those of the checkout. tests/golden holds tables that programs made.
