@@ -118,7 +118,7 @@ static void synopsis(FILE *f, const char *usage)
             put(f, usage, size, false);
             fputs("\\fR", f);
             usage += size;
-        } else if (isalpha((unsigned char)*usage)) {
+        } else if (isalnum((unsigned char)*usage)) {
             size_t size = strcspn(usage, " []|{}");
             fputs("\\fI", f);
             put(f, usage, size, false);

@@ -29,10 +29,9 @@ static int open_library(const char *path, const device_library **library, bool *
     return 0;
 }
 
-/* "DIR/onebox-cuda.so" and "DIR/../lib/onebox/onebox-cuda.so" of the running program. */
+/* "DIR/onebox-cuda.so", DIR being the folder of the running program. */
 static int look_beside(const device_library **library, bool *there, error *e)
 {
-    static const char *const places[] = {"onebox-cuda.so", "../lib/onebox/onebox-cuda.so"};
     char program[PATH_MAX], path[PATH_MAX + 64];
     ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
     if (size <= 0)
@@ -41,12 +40,8 @@ static int look_beside(const device_library **library, bool *there, error *e)
     char *slash = strrchr(program, '/');
     if (slash)
         *slash = 0;
-    int code = 0;
-    for (size_t i = 0; i < sizeof places / sizeof *places && !*library && !code; i++) {
-        snprintf(path, sizeof path, "%s/%s", program, places[i]);
-        code = open_library(path, library, there, e);
-    }
-    return code;
+    snprintf(path, sizeof path, "%s/onebox-cuda.so", program);
+    return open_library(path, library, there, e);
 }
 
 const device_library *cuda_library(bool *there, error *e)

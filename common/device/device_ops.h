@@ -60,7 +60,7 @@ typedef struct device_library {
 } device_library;
 #define DEVICE_LIBRARY_SYMBOL "onebox_cuda_device"
 /* The GPU device's library (device_library.c): from the file that ONEBOX_CUDA_LIBRARY names, else onebox-cuda.so
- * beside the running program or in ../lib/onebox. Loaded once and kept. NULL with e set (ERR_SYSTEM) when it
+ * beside the running program. Loaded once and kept. NULL with e set (ERR_SYSTEM) when it
  * is not there or cannot be loaded; *there tells whether there was a file. */
 const device_library *cuda_library(bool *there, error *e);
 

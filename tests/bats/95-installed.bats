@@ -53,6 +53,11 @@ help_options() { # PROGRAM
     done
 }
 
+@test "the synopsis sets file names in one style, those that begin with a digit too" {
+    run -0 grep -F '224.' <(sed -n '/^\.SH SYNOPSIS/,/^\.SH DESCRIPTION/p' "$prefix/share/man/man1/predict.1")
+    assert_output --partial '\fI224.cache\fR'
+}
+
 @test "the overview names every program and has no gaps" {
     page=$prefix/share/man/man7/onebox.7
     for program in $(programs); do
