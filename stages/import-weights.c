@@ -16,18 +16,13 @@ int main(int argc, char **argv)
         .summary = "ImageNet weights from elsewhere, for --weights of the trainings",
         .usage = "[--arch resnet34] -o resnet34.safetensors FILE",
         .details =
-            "Reads a ResNet with torchvision's tensor names (timm has the same): safetensors, or a .pth or "
-            ".pt of\n"
-            "torch.save, of any version since 2017. Such a file is a program for Python; nothing of it is "
-            "executed,\n"
-            "and what asks for other things than tensors is refused. A dict with the weights under "
-            "'state_dict',\n"
+            "Reads a ResNet with torchvision's tensor names (timm has the same): safetensors, or a .pth or .pt of\n"
+            "torch.save, of any version since 2017. Such a file is a program for Python; nothing of it is executed,\n"
+            "and what asks for other things than tensors is refused. A dict with the weights under 'state_dict',\n"
             "'model', 'model_state_dict' or 'net' will do, and so will names that all begin with 'module.'.\n"
             "\n"
-            "What is written has torchvision's names, all in float32: half precision is widened exactly, "
-            "double is\n"
-            "rounded. num_batches_tracked is left out, fc.* kept if it is there. Every other tensor must be "
-            "there\n"
+            "What is written has torchvision's names, all in float32: half precision is widened exactly, double is\n"
+            "rounded. num_batches_tracked is left out, fc.* kept if it is there. Every other tensor must be there\n"
             "with its shape, and no more.\n",
         .examples = "  import-weights -o data/resnet34.safetensors resnet34-b627a593.pth\n"
                     "  import-weights --arch resnet50 -o resnet50.safetensors model.safetensors\n",

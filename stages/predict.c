@@ -21,29 +21,57 @@ static int check_options(const predict_table *t, int named, error *e)
     return 0;
 }
 
+/* What the options fill in beside predict_table. */
+typedef struct numbers_given {
+    const char *conv, *precision;
+    int64_t frame, top, batch, threads, max_bad;
+} numbers_given;
+
+static void use_options(predict_table *t, const numbers_given *g)
+{
+    t->frame = (int)g->frame;
+    t->top = (int)g->top;
+    t->batch = (int)g->batch;
+    t->max_bad = g->max_bad;
+    t->device_options =
+        (device_options){.threads = threads_count((int)g->threads),
+                         .conv = conv_algorithm_of(g->conv),
+                         .precision = g->precision ? precision_of(g->precision) : PRECISION_AUTO};
+    t->as_trained = !g->precision;
+}
+
+static void predict_all(const program *p, predict_table *t, const operands *args, error *e)
+{
+    t->bad = report_bad;
+    t->context = &p;
+    if (!check_options(t, args->count, e) && !predict_table_write(t, args->items, args->count, e))
+        program_note(p, "%s%s%zu pictures predicted, %.1f a second", t->remark, *t->remark ? "; " : "",
+                     t->predicted, t->rate);
+}
+
 int main(int argc, char **argv)
 {
     predict_table t = {.output = "-", .device = "auto"};
-    const char *conv = "auto", *arithmetic = NULL;
-    int64_t frame = 0, top = 0, batch = 64, threads = 0, max_bad = 0;
+    numbers_given g = {.conv = "auto", .batch = 64};
     const option options[] = {
         {"ckpt", 0, OPTION_INPUT, &t.ckpt_path, "FILE", "the trained network", .required = true,
          .group = "Input"},
         {"cache", 0, OPTION_INPUT, &t.cache_path, "FILE", .help = "predict its pictures, instead of files"},
         {"only", 0, OPTION_INPUT, &t.only_path, "FILE",
          .help = "of the cache only those named here, one a line"},
-        {"max-bad", 0, OPTION_INT, &max_bad, "N", "go on when up to N pictures are unreadable", .max = 1e9},
+        {"max-bad", 0, OPTION_INT, &g.max_bad, "N", "go on when up to N pictures are unreadable", .max = 1e9},
         {"output", 'o', OPTION_OUTPUT, &t.output, "FILE", "the table", .group = "Output"},
-        {"frame", 0, OPTION_INT, &frame, "N", "add the box in the network's N x N frame; 0: no", .max = 8192},
-        {"top", 0, OPTION_INT, &top, "K", "add the K most probable classes", .max = PRED_TOP_MAX},
+        {"frame", 0, OPTION_INT, &g.frame, "N", "add the box in the network's N x N frame; 0: no",
+         .max = 8192},
+        {"top", 0, OPTION_INT, &g.top, "K", "add the K most probable classes", .max = PRED_TOP_MAX},
         {"save-pictures", 0, OPTION_TEXT, &t.save_pictures, "DIR",
          .help = "draw each prediction into this folder"},
-        {"batch", 0, OPTION_INT, &batch, "N", "pictures at a time", .min = 1, .max = 4096,
+        {"batch", 0, OPTION_INT, &g.batch, "N", "pictures at a time", .min = 1, .max = 4096,
          .group = "Computing"},
-        {"threads", 0, OPTION_INT, &threads, "N", "0: as many as there are", .max = 1024},
+        {"threads", 0, OPTION_INT, &g.threads, "N", "0: as many as there are", .max = 1024},
         {"device", 0, OPTION_TEXT, &t.device, "NAME", .help = "auto, cpu or cuda[:N]"},
-        {"conv", 0, OPTION_CHOICE, &conv, "NAME", "algorithm of 3x3 convolutions", .choices = CONV_CHOICES},
-        {"precision", 0, OPTION_CHOICE, &arithmetic, "NAME",
+        {"conv", 0, OPTION_CHOICE, &g.conv, "NAME", "algorithm of 3x3 convolutions", .choices = CONV_CHOICES},
+        {"precision", 0, OPTION_CHOICE, &g.precision, "NAME",
          "of the network; without: fp32 or tf32 if its recipe says so, else auto",
          .choices = PRECISION_CHOICES},
         {0}};
@@ -68,19 +96,7 @@ int main(int argc, char **argv)
     int code;
     if (program_begin(&p, argc, argv, &args, &code))
         return code;
-    const program *self = &p;
-    t.frame = (int)frame;
-    t.top = (int)top;
-    t.batch = (int)batch;
-    t.max_bad = max_bad;
-    t.bad = report_bad;
-    t.context = &self;
-    t.device_options = (device_options){.threads = threads_count((int)threads),
-                                        .conv = conv_algorithm_of(conv),
-                                        .precision = arithmetic ? precision_of(arithmetic) : PRECISION_AUTO};
-    t.as_trained = !arithmetic;
-    if (!check_options(&t, args.count, &e) && !predict_table_write(&t, args.items, args.count, &e))
-        program_note(&p, "%s%s%zu pictures predicted, %.1f a second", t.remark, *t.remark ? "; " : "",
-                     t.predicted, t.rate);
+    use_options(&t, &g);
+    predict_all(&p, &t, &args, &e);
     return program_end(&p, &e);
 }

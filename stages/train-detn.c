@@ -7,21 +7,17 @@ int main(int argc, char **argv)
         .task = TASK_DETN,
         .name = "train-detn",
         .summary = "train the detector: class and box of the largest object",
-        .usage = "--cache FILE --lrg FILE --bb FILE --val FILE --weights FILE --recipe FILE [OPTIONS] -o "
-                 "detn.ckpt",
-        .details = "The network is a ResNet with a new head. The recipe says which layers train in which "
-                   "phase, at which rate;\n"
-                   "each phase starts a new optimiser (Adam). The loss is L1 of the box in pixels of the "
-                   "square input + 20 times the cross-entropy of the class.\n"
-                   "Loss and metrics of the validation pictures are printed after each epoch.\n"
-                   "Same inputs, seed and threads: the same bytes.\n",
+        .usage =
+            "--cache FILE --lrg FILE --bb FILE --val FILE --weights FILE --recipe FILE [OPTIONS] -o detn.ckpt",
+        .details = TRAIN_DETAILS(
+            "The loss is L1 of the box in pixels of the square input + 20 times the cross-entropy of the class."),
         .examples =
             "  train-detn --cache out/224.cache --lrg out/lrg.csv --bb out/bb.csv --val out/val.txt \\\n"
             "      --weights resnet34.safetensors --recipe recipes/detn.recipe -o out/detn.ckpt\n"
             "  # another rate, less of everything, from nothing\n"
             "  train-detn --cache out/224.cache --lrg out/lrg.csv --bb out/bb.csv --val out/val.txt \\\n"
-            "      --weights none --arch tiny --epochs 1 --recipe recipes/detn.recipe --set "
-            "phase.head.lr=1e-3 -o try.ckpt\n"
+            "      --weights none --arch tiny --epochs 1 --recipe recipes/detn.recipe \\\n"
+            "      --set phase.head.lr=1e-3 -o try.ckpt\n"
             "  # the curve that helps to choose the first rate\n"
             "  train-detn --cache out/224.cache --lrg out/lrg.csv --bb out/bb.csv --val out/val.txt \\\n"
             "      --weights resnet34.safetensors --recipe recipes/detn.recipe --lr-find lr.tsv\n"

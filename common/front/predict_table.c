@@ -1,5 +1,6 @@
 /* The checkpoint is opened, what was asked for is held against it, the list of pictures is made, and predict_run calls
- * back with one prediction after the other, which becomes a row and, if wanted, a drawing. */
+ * back with one prediction after the other, which becomes a row and, if wanted, a drawing.
+ * The table gets its name when everything has been written. */
 #include "front/predict_table.h"
 
 #include "base/file.h"

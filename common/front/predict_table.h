@@ -8,7 +8,7 @@ typedef struct predict_table {
     const char *ckpt_path;
     const char *cache_path, *only_path; /* NULL: files; NULL: all rows */
     const char *output;                 /* "-": standard output */
-    const char *save_pictures;          /* folder, made when it isn't there; NULL: none */
+    const char *save_pictures;          /* folder, made when it is not there; NULL: none */
     int frame;                          /* the network's side: adds the box in its frame; 0: without */
     int top;                            /* adds the most probable classes; 0: without */
     const char *device;

@@ -1,5 +1,6 @@
 /* After everything has been read and checked (train_setup.h): the training itself, or what was asked for instead,
- * looking for a rate, printing the network or printing the recipe. */
+ * looking for a rate, printing the network or printing the recipe. At the end of the file the program is put together
+ * for one of the three tasks. */
 #include "front/train_main.h"
 
 #include "base/file.h"

@@ -1,5 +1,6 @@
 /* The callbacks of a trainer (trainer.h), in the order in which a training calls them: a phase starts, a batch is done,
- * validation goes on, an epoch is done (a row of each table), the state may be written, a phase ends (a checkpoint). */
+ * validation goes on, an epoch is done (a row of each table), the state may be written, a phase ends (a checkpoint).
+ * The rows of both tables are kept in memory and written whole. */
 #include "front/train_report.h"
 
 #include "base/file.h"
@@ -93,7 +94,7 @@ static int on_batch(void *context, const trainer_batch *b, error *e)
     char what[64], values[160], eta[24];
     double done = (double)(b->batch + 1 - r->phase_first), left = (double)(b->batches - b->batch - 1);
     progress_duration(eta, (now - r->phase_start) / done * left);
-    snprintf(what, sizeof what, "%s %d/%d", b->phase->name, b->epoch + 1, b->epochs);
+    snprintf(what, sizeof what, "%s epoch %d", b->phase->name, b->epoch);
     snprintf(values, sizeof values, "loss %.4g  lr %.3g  %.1f img/s  eta %s", b->smoothed, b->lr,
              r->epoch_seconds > 0 ? (double)r->epoch_pictures / r->epoch_seconds : 0, eta);
     progress_show(&r->progress, now, what, b->epoch_batch + 1, b->epoch_batches, values);
@@ -105,7 +106,7 @@ static int on_validation(void *context, const trainer_batch *last, int done, int
     (void)e;
     train_report *r = context;
     char what[80];
-    snprintf(what, sizeof what, "%s %d/%d validation", last->phase->name, last->epoch + 1, last->epochs);
+    snprintf(what, sizeof what, "%s epoch %d validation", last->phase->name, last->epoch);
     progress_show(&r->progress, progress_seconds(), what, done, total, "");
     return 0;
 }

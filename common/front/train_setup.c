@@ -122,15 +122,15 @@ static int make_network(train_setup *s, error *e)
                              imagenet_mean, imagenet_std, e);
     if (code)
         return code;
-    s->params = weights_alloc(&s->graph, e);
+    s->params = params_alloc(&s->graph, e);
     if (!s->params)
         return e->code;
-    weights_init_head(&s->graph, s->task, s->recipe.seed, s->params);
+    initial_head(&s->graph, s->task, s->recipe.seed, s->params);
     if (s->o->init)
         return init_from_checkpoint(s, e);
     if (strcmp(s->o->weights, "none") != 0)
         return backbone_load(&s->graph, s->recipe.arch, s->o->weights, s->params, s->parent, e);
-    weights_init_backbone(&s->graph, s->recipe.seed, s->params);
+    initial_backbone(&s->graph, s->recipe.seed, s->params);
     return 0;
 }
 

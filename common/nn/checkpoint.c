@@ -253,7 +253,7 @@ int checkpoint_open(checkpoint *c, const char *path, error *e)
         if (code)
             code = fail(e, code == ERR_SYSTEM ? ERR_SYSTEM : ERR_INPUT, "%s: %s", path, inner.text);
     }
-    if (!code && !(c->params = weights_alloc(&c->graph, e)))
+    if (!code && !(c->params = params_alloc(&c->graph, e)))
         code = ERR_SYSTEM;
     if (!code)
         code = fill_params(&st, &c->graph, GROUP_HEAD, passed, c->params, e);
@@ -270,15 +270,6 @@ void checkpoint_close(checkpoint *c)
     free(c->texts);
     free(c->names);
     *c = (checkpoint){0};
-}
-
-int checkpoint_check(const char *path, error *e)
-{
-    checkpoint c;
-    int code = checkpoint_open(&c, path, e);
-    if (!code)
-        checkpoint_close(&c);
-    return code;
 }
 
 int checkpoint_expect(const checkpoint *c, const char *path, task t, const char *const *names, int count,

@@ -42,16 +42,13 @@ typedef struct checkpoint {
 } checkpoint;
 
 /* Reads, rebuilds the network and checks that every tensor is there with its shape and none is unknown.
- * ERR_INPUT names the file and what doesn't fit. checkpoint_close frees it all. */
+ * ERR_INPUT names the file and what does not fit. checkpoint_close frees it all. */
 int checkpoint_open(checkpoint *c, const char *path, error *e);
 void checkpoint_close(checkpoint *c);
 
 /* Writes graph g's parameters with what `info` says. Equal input gives equal bytes. */
 int checkpoint_save(const char *path, const checkpoint_info *info, const graph *g, const float *params,
                     error *e);
-
-/* The same as opening and closing, for --check: a damaged file is ERR_INPUT. */
-int checkpoint_check(const char *path, error *e);
 
 /* ERR_INPUT when the checkpoint (opened from `path`) is of another task or has other classes than
  * names[0..count). Pass count 0 to compare the task alone. */

@@ -39,9 +39,8 @@ int dataset_open(dataset *d, const cache *c, const char *cache_path, const label
                  const augment_list *augments, uint64_t seed, int workers, error *e);
 void dataset_free(dataset *d);
 
-/* loader_make with a dataset_part as context. ERR_INPUT when the picture's pixels in the cache are damaged. Without
- * classes the label is 0; without boxes the target is zeros.
- */
+/* loader_make with a dataset_part as context. Without classes the label is 0, without boxes the target is zeros.
+ * ERR_INPUT when the picture's pixels in the cache are damaged. */
 int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
                  float target[4], error *e);
 

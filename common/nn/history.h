@@ -5,7 +5,7 @@
  *
  * X.history.tsv has one row per epoch, X.batches.tsv one per batch, lr.tsv one per batch of the finder; their
  * columns are below. epoch and batch count from 0 in each phase (batch goes on over its epochs); lr is the
- * last group's; wait is the seconds that the batch's pictures came late; what a task doesn't have is '-'.
+ * last group's; wait is the seconds that the batch's pictures came late; what a task does not have is '-'.
  * Columns that depend on the clock stand last.
  */
 #ifndef ONEBOX_NN_HISTORY_H

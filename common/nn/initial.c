@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-float *weights_alloc(const graph *g, error *e)
+float *params_alloc(const graph *g, error *e)
 {
     return mem_aligned((g->param_floats ? g->param_floats : 1) * sizeof(float), "the weights", e);
 }
@@ -38,7 +38,7 @@ static void uniform(const graph *g, const param *p, uint64_t seed, float *params
 
 /* ---------------------------------------------------------------- layers */
 
-void weights_init_head(const graph *g, task t, uint64_t seed, float *params)
+void initial_head(const graph *g, task t, uint64_t seed, float *params)
 {
     for (int i = 0; i < g->node_count; i++) {
         const node *n = &g->nodes[i];
@@ -63,7 +63,7 @@ void weights_init_head(const graph *g, task t, uint64_t seed, float *params)
     }
 }
 
-void weights_init_backbone(const graph *g, uint64_t seed, float *params)
+void initial_backbone(const graph *g, uint64_t seed, float *params)
 {
     for (int i = 0; i < g->node_count; i++) {
         const node *n = &g->nodes[i];

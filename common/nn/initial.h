@@ -9,15 +9,15 @@
 #include "graph/resnet.h"
 
 /* A flat parameter array for g, aligned and zeroed; free() it. NULL with e set when memory is refused. */
-float *weights_alloc(const graph *g, error *e);
+float *params_alloc(const graph *g, error *e);
 
 /* The head of `t`. The default head (TASK_CLS): linear weights normal(0, sqrt(2 / fan_in)), biases 0. The
  * other heads: linear weights and biases uniform(-1/sqrt(fan_in), 1/sqrt(fan_in)). All head batch norms:
  * weight uniform(0,1), bias 0, running mean 0, running variance 1 (PyTorch 0.3). */
-void weights_init_head(const graph *g, task t, uint64_t seed, float *params);
+void initial_head(const graph *g, task t, uint64_t seed, float *params);
 
 /* The backbone from nothing: convolutions kaiming normal, fan_out (std sqrt(2 / (channels out * kernel^2)));
  * batch norms weight 1, bias 0, running mean 0, running variance 1. */
-void weights_init_backbone(const graph *g, uint64_t seed, float *params);
+void initial_backbone(const graph *g, uint64_t seed, float *params);
 
 #endif

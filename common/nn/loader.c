@@ -48,7 +48,6 @@ struct loader {
     uint64_t released; /* batches given back by the consumer */
     uint64_t taken;    /* batches handed to the consumer */
     uint64_t total;    /* batches of the whole run */
-    uint64_t skip;     /* batches of the first epoch that are left out */
     int dealt;         /* samples dealt of batch opened-1 */
     bool stop;
     bool failed; /* no further batches are opened */
@@ -85,7 +84,7 @@ static void order_epoch(loader *l, uint32_t epoch)
 /* Lays out the next batch in its slot. The lock is held. */
 static void open_batch(loader *l)
 {
-    uint64_t n = l->opened + l->skip;
+    uint64_t n = l->opened;
     slot *s = &l->slots[l->opened % (uint64_t)l->o.ring];
     s->epoch = l->o.first_epoch + (uint32_t)(n / l->per_epoch);
     s->number = (size_t)(n % l->per_epoch);
@@ -192,9 +191,7 @@ loader *loader_open(const loader_options *options, error *e)
         return NULL;
     l->o = *options;
     l->per_epoch = loader_batches(options->samples, options->batch, options->least);
-    l->skip = options->skip < l->per_epoch ? options->skip : l->per_epoch;
     l->total = (uint64_t)l->per_epoch * options->epochs;
-    l->total = l->total > l->skip ? l->total - l->skip : 0;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->ready, NULL);

@@ -39,7 +39,6 @@ typedef struct loader_options {
     uint64_t seed;
     uint32_t first_epoch; /* epochs are numbered from here */
     uint32_t epochs;      /* how many there are; after the last batch of the last one loader_next fails */
-    uint64_t skip;        /* batches of the first epoch left out, when a training is taken up again */
 } loader_options;
 
 typedef struct loader_batch {

@@ -29,7 +29,7 @@ static double log_sum_exp(const float *scores, int classes)
     return top + log(sum);
 }
 
-/* One row's cross-entropy; its gradient times `weight` goes to `gradient` when that isn't NULL. */
+/* One row's cross-entropy; its gradient times `weight` goes to `gradient` when that is not NULL. */
 static double cross_entropy(const float *scores, int classes, int label, double weight, float *gradient)
 {
     double all = log_sum_exp(scores, classes);
@@ -38,7 +38,7 @@ static double cross_entropy(const float *scores, int classes, int label, double 
     return all - scores[label];
 }
 
-/* One row's sum of |box - target| and, when gradient isn't NULL, weight * its derivative by the outputs. */
+/* One row's sum of |box - target| and, when gradient is not NULL, weight * its derivative by the outputs. */
 static double box_distance(const loss_shape *s, const float *output, const float *target, double weight,
                            float *gradient)
 {

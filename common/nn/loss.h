@@ -22,7 +22,7 @@ typedef struct loss_shape {
     int size;    /* side of the frame, scale of detn's boxes */
 } loss_shape;
 
-/* Of one batch; also of a whole validation set (loss_mean). What a task doesn't have is 0. */
+/* Of one batch; also of a whole validation set (loss_mean). What a task does not have is 0. */
 typedef struct loss_value {
     double loss;
     double accuracy; /* share of rows whose largest class score (the first of equals) is the label's */

@@ -73,7 +73,10 @@ static int set_arch(recipe *r, text_field value, error *e)
 
 static int set_precision(recipe *r, text_field value, error *e)
 {
-    int k = recipe_choose("precision", value, recipe_precisions, RECIPE_PRECISIONS, e);
+    recipe_word known[PRECISIONS];
+    for (int i = 0; i < PRECISIONS; i++)
+        known[i] = recipe_precision((precision)i);
+    int k = recipe_choose("precision", value, known, PRECISIONS, e);
     if (k >= 0)
         r->precision = (precision)k;
     return k < 0 ? ERR_INPUT : 0;
@@ -509,8 +512,10 @@ int recipe_reference(text_buffer *b, error *e)
     for (int i = 0; i < RECIPE_LINES; i++)
         add_entry(b, "", &recipe_lines[i], initial[i]);
     text_add(b, "\nprecision NAME\n");
-    for (int i = 0; i < RECIPE_PRECISIONS; i++)
-        add_entry(b, "", &recipe_precisions[i], "");
+    for (int i = 0; i < PRECISIONS; i++) {
+        recipe_word w = recipe_precision((precision)i);
+        add_entry(b, "", &w, "");
+    }
     text_add(b, "\naugment NAME NUMBERS, applied in the order of the lines, at most %d\n", AUGMENT_MAX);
     for (int i = 0; i < RECIPE_AUGMENTS; i++)
         add_entry(b, "augment ", &recipe_augments[i], "");

@@ -26,13 +26,18 @@ const recipe_word recipe_augments[RECIPE_AUGMENTS] = {
                           0, 0},
 };
 
-const recipe_word recipe_precisions[RECIPE_PRECISIONS] = {
-    [PRECISION_FP32] = {"fp32", "", "single precision", 0, 0},
-    [PRECISION_BF16] = {"bf16", "", "16 bits with the exponent of fp32", 0, 0},
-    [PRECISION_AUTO] = {"auto", "", "bf16 on processors that have it, else tf32", 0, 0},
-    [PRECISION_TF32] = {"tf32", "", "TF32 on a GPU, fp32 where there is no TF32", 0, 0},
-    [PRECISION_FP16] = {"fp16", "", "half precision, on a GPU only", 0, 0},
+static const char *const precision_helps[PRECISIONS] = {
+    [PRECISION_FP32] = "single precision",
+    [PRECISION_BF16] = "16 bits with the exponent of fp32",
+    [PRECISION_AUTO] = "bf16 on processors that have it, else tf32",
+    [PRECISION_TF32] = "TF32 on a GPU, fp32 where there is no TF32",
+    [PRECISION_FP16] = "half precision, on a GPU only",
 };
+
+recipe_word recipe_precision(precision p)
+{
+    return (recipe_word){.name = precision_name(p), .argument = "", .help = precision_helps[p]};
+}
 
 const recipe_word recipe_groups[GROUPS] = {
     [GROUP_STEM] = {"conv1", "", "the whole network trains", 0, 0},

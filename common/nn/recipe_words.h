@@ -4,7 +4,7 @@
 #define ONEBOX_NN_RECIPE_WORDS_H
 
 #include "base/text.h"
-#include "graph/graph.h"
+#include "device/device.h"
 
 typedef struct recipe_word {
     const char *name;
@@ -26,12 +26,13 @@ enum {
 };
 extern const recipe_word recipe_lines[RECIPE_LINES];
 
-/* By augment_kind, precision, GROUP_STEM and so on, schedule_kind. */
-enum { RECIPE_AUGMENTS = 3, RECIPE_PRECISIONS = 5, RECIPE_SCHEDULES = 2 };
+/* By augment_kind, GROUP_STEM and so on, schedule_kind. */
+enum { RECIPE_AUGMENTS = 3, RECIPE_SCHEDULES = 2 };
 extern const recipe_word recipe_augments[RECIPE_AUGMENTS];
-extern const recipe_word recipe_precisions[RECIPE_PRECISIONS];
 extern const recipe_word recipe_groups[GROUPS];
 extern const recipe_word recipe_schedules[RECIPE_SCHEDULES];
+
+recipe_word recipe_precision(precision p);
 
 /* What --set changes of a phase; CYCLES to MULT belong to cosine, DIV and behind to triangular. */
 enum {

@@ -4,7 +4,7 @@
  *
  * Cosine annealing with restarts (Loshchilov and Hutter, ICLR 2017): cycles of len, len * mult, … epochs; the
  * factor falls from 1 to 0 along half a cosine in each. The first twentieth of the first cycle runs at 1/100
- * instead: this warm-up replaces the first values, it doesn't shift the rest.
+ * instead: this warm-up replaces the first values, it does not shift the rest.
  *
  * Triangular (after Smith, WACV 2017): over the whole phase up from 1/div to 1 in the first 1/cut of the
  * batches, then down to 1/div.
@@ -43,7 +43,7 @@ typedef struct lr_find {
     int recorded; /* batches that count; batch `recorded` runs now at start * growth^recorded */
 } lr_find;
 
-/* Takes the smoothed loss (loss_smooth) of the batch just run. False: stop now, this batch isn't recorded
+/* Takes the smoothed loss (loss_smooth) of the batch just run. False: stop now, this batch is not recorded
  * (the loss is NaN or above 4 times the best). `best` is lowered only when 11 or more batches are recorded
  * already. */
 bool lr_find_record(lr_find *f, double smoothed);

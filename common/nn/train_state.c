@@ -205,8 +205,8 @@ int train_state_open(train_state_file *f, const char *path, train_state *s, cons
     if (!code)
         code = read_point(&f->file, r, &s->point, e);
     if (!code && s->point.epoch > 0) {
-        s->point.first = f->first = weights_alloc(g, e);
-        s->point.second = f->second = weights_alloc(g, e);
+        s->point.first = f->first = params_alloc(g, e);
+        s->point.second = f->second = params_alloc(g, e);
         code = f->first && f->second ? 0 : ERR_SYSTEM;
     }
     if (!code)

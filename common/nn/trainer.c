@@ -19,7 +19,7 @@ typedef struct plan_pair {
 } plan_pair;
 
 /* Everything that lives as long as a run. */
-typedef struct session {
+typedef struct train_session {
     const trainer *t;
     model *model;
     plan_pair train, eval;
@@ -32,7 +32,7 @@ typedef struct session {
      * epoch of a phase. NULL: not kept. */
     float **features;
     int frozen_below;
-} session;
+} train_session;
 
 /* Features are kept up to so many bytes in all. */
 static const size_t feature_limit = (size_t)256 << 20;
@@ -78,7 +78,7 @@ static plan *plan_of(const plan_pair *p, int count)
 
 /* ---------------------------------------------------------------- features of the validation set */
 
-static void free_features(session *s)
+static void free_features(train_session *s)
 {
     for (size_t i = 0; s->features && i < s->val_batches; i++)
         free(s->features[i]);
@@ -88,7 +88,7 @@ static void free_features(session *s)
 
 /* Keeps features from now on, if groups in front of `first_group` are frozen, there is room and more than one
  * epoch to use them. */
-static int keep_features(session *s, int first_group, int epochs, error *e)
+static int keep_features(train_session *s, int first_group, int epochs, error *e)
 {
     free_features(s);
     s->frozen_below = first_group;
@@ -111,7 +111,7 @@ static int keep_features(session *s, int first_group, int epochs, error *e)
 }
 
 /* Outputs of validation batch `number` on s->output. */
-static int validation_forward(session *s, size_t number, const loader_batch *b, error *e)
+static int validation_forward(train_session *s, size_t number, const loader_batch *b, error *e)
 {
     plan *p = plan_of(&s->eval, b->count);
     if (!s->features)
@@ -147,7 +147,7 @@ static loader_options set_options(const trainer *t, const trainer_set *set, bool
                             .epochs = epochs};
 }
 
-static void session_close(session *s)
+static void session_close(train_session *s)
 {
     loader_close(s->train_loader);
     loader_close(s->val_loader);
@@ -161,10 +161,10 @@ static void session_close(session *s)
 
 /* first_epoch: how many are behind us. train_epochs, val_epochs: how many passes over each set will be asked
  * for; 0: none. */
-static int session_open(session *s, const trainer *t, uint32_t first_epoch, uint32_t train_epochs,
+static int session_open(train_session *s, const trainer *t, uint32_t first_epoch, uint32_t train_epochs,
                         uint32_t val_epochs, error *e)
 {
-    *s = (session){.t = t, .outputs = t->graph->outputs};
+    *s = (train_session){.t = t, .outputs = t->graph->outputs};
     int batch = t->recipe->batch;
     s->train_batches = trainer_batches(t->train.count, batch);
     s->val_batches = loader_batches(t->val.count, batch, 1);
@@ -203,14 +203,14 @@ static int session_open(session *s, const trainer *t, uint32_t first_epoch, uint
     return 0;
 }
 
-static int make_eval_plans(session *s, error *e)
+static int make_eval_plans(train_session *s, error *e)
 {
     plan_options o = {.training = false};
     return make_pair(&s->eval, s->model, s->t->val.count, s->t->recipe->batch, 1, o, e);
 }
 
 /* The plans of the phase before are freed first, so that only one set of activations exists at a time. */
-static int make_train_plans(session *s, const recipe_phase *phase, error *e)
+static int make_train_plans(train_session *s, const recipe_phase *phase, error *e)
 {
     free_pair(&s->train);
     plan_options o = {.training = true, .first_group = phase->from, .freeze_bn = s->t->freeze_bn};
@@ -219,14 +219,14 @@ static int make_train_plans(session *s, const recipe_phase *phase, error *e)
 
 /* ---------------------------------------------------------------- steps */
 
-static int batch_loss(session *s, const loader_batch *b, float *gradient, loss_value *value, error *e)
+static int batch_loss(train_session *s, const loader_batch *b, float *gradient, loss_value *value, error *e)
 {
     loss_shape shape = {s->t->task, b->count, s->t->classes, s->t->graph->size};
     return loss_compute(&shape, s->output, b->labels, b->boxes, gradient, value, e);
 }
 
 /* One training batch: forward, loss, backward, Adam's step number `number` (from 1) with the given rates. */
-static int train_step(session *s, const loader_batch *b, const float lr[GROUPS], int first_group,
+static int train_step(train_session *s, const loader_batch *b, const float lr[GROUPS], int first_group,
                       int64_t number, loss_value *value, error *e)
 {
     plan *p = plan_of(&s->train, b->count);
@@ -242,7 +242,7 @@ static int train_step(session *s, const loader_batch *b, const float lr[GROUPS],
 }
 
 /* A pass over the validation set. `last`: what the report shows beside it, may be NULL. */
-static int validate(session *s, const trainer_batch *last, loss_value *value, error *e)
+static int validate(train_session *s, const trainer_batch *last, loss_value *value, error *e)
 {
     loss_mean mean = {0};
     const trainer_report *r = &s->t->report;
@@ -275,12 +275,42 @@ static int not_finite(const recipe_phase *phase, const trainer_batch *b, error *
 
 /* ---------------------------------------------------------------- phases */
 
-static int run_epoch(session *s, int number, int epoch, int epochs, loss_smooth *smooth, trainer_epoch *row,
-                     error *e)
+/* Batch report->epoch_batch of an epoch, report->batch of the phase; fills in the rest. *before: when the last one
+ * ended. */
+static int run_batch(train_session *s, trainer_batch *report, loss_smooth *smooth, double *before, error *e)
+{
+    const trainer_report *r = &s->t->report;
+    const recipe_phase *phase = report->phase;
+    const double factor = schedule_factor(&phase->schedule, report->epoch_batches, report->batch);
+    loader_batch b;
+    loss_value value = {0};
+    float lr[GROUPS];
+    for (int g = 0; g < GROUPS; g++)
+        lr[g] = (float)(phase->lr[g] * factor);
+    int code = loader_next(s->train_loader, &b, e);
+    if (!code)
+        code = train_step(s, &b, lr, phase->from, report->batch + 1, &value, e);
+    if (code)
+        return code;
+    double now = progress_seconds();
+    report->count = b.count;
+    report->lr = phase->lr[GROUP_HEAD] * factor;
+    report->loss = value.loss;
+    report->smoothed = loss_smooth_add(smooth, value.loss);
+    report->wait = b.wait;
+    report->seconds = now - *before;
+    *before = now;
+    if (!isfinite(value.loss))
+        return not_finite(phase, report, e);
+    return r->batch ? r->batch(r->context, report, e) : 0;
+}
+
+static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_smooth *smooth,
+                     trainer_epoch *row, error *e)
 {
     const trainer *t = s->t;
     const recipe_phase *phase = &t->recipe->phases[number];
-    int nb = (int)s->train_batches;
+    const int nb = (int)s->train_batches;
     trainer_batch report = {.phase = phase,
                             .phase_number = number,
                             .epoch = epoch,
@@ -289,37 +319,15 @@ static int run_epoch(session *s, int number, int epoch, int epochs, loss_smooth 
                             .epoch_batches = nb};
     double start = progress_seconds(), before = start;
     size_t pictures = 0;
-    for (int i = 0; i < nb; i++) {
-        loader_batch b;
-        loss_value value = {0};
-        int64_t k = (int64_t)epoch * nb + i;
-        double factor = schedule_factor(&phase->schedule, nb, k);
-        float lr[GROUPS];
-        for (int g = 0; g < GROUPS; g++)
-            lr[g] = (float)(phase->lr[g] * factor);
-        int code = loader_next(s->train_loader, &b, e);
-        if (!code)
-            code = train_step(s, &b, lr, phase->from, k + 1, &value, e);
-        if (code)
-            return code;
-        double now = progress_seconds();
-        pictures += (size_t)b.count;
-        report.batch = k;
+    int code = 0;
+    for (int i = 0; i < nb && !code; i++) {
+        report.batch = (int64_t)epoch * nb + i;
         report.epoch_batch = i;
-        report.count = b.count;
-        report.lr = phase->lr[GROUP_HEAD] * factor;
-        report.loss = value.loss;
-        report.smoothed = loss_smooth_add(smooth, value.loss);
-        report.wait = b.wait;
-        report.seconds = now - before;
-        before = now;
-        if (!isfinite(value.loss))
-            return not_finite(phase, &report, e);
-        if (t->report.batch)
-            code = t->report.batch(t->report.context, &report, e);
-        if (code)
-            return code;
+        code = run_batch(s, &report, smooth, &before, e);
+        pictures += (size_t)report.count;
     }
+    if (code)
+        return code;
     *row = (trainer_epoch){.phase = phase,
                            .phase_number = number,
                            .epoch = epoch,
@@ -328,7 +336,7 @@ static int run_epoch(session *s, int number, int epoch, int epochs, loss_smooth 
                            .seconds = before - start};
     row->rate = (double)pictures / (row->seconds > 0 ? row->seconds : 1e-9);
     double middle = progress_seconds();
-    int code = validate(s, &report, &row->val, e);
+    code = validate(s, &report, &row->val, e);
     if (code)
         return code;
     row->val_seconds = progress_seconds() - middle;
@@ -340,7 +348,7 @@ static int run_epoch(session *s, int number, int epoch, int epochs, loss_smooth 
 
 /* Hands the training out as it stands in front of an epoch, if somebody wants to keep it. In front of a
  * phase's first epoch the parameters have been downloaded already, and there are no moments. */
-static int report_point(session *s, int phase, int epoch, loss_smooth smooth, error *e)
+static int report_point(train_session *s, int phase, int epoch, loss_smooth smooth, error *e)
 {
     const trainer *t = s->t;
     const trainer_report *r = &t->report;
@@ -350,8 +358,8 @@ static int report_point(session *s, int phase, int epoch, loss_smooth smooth, er
     float *first = NULL, *second = NULL;
     int code = 0;
     if (epoch > 0) {
-        next.first = first = weights_alloc(t->graph, e);
-        next.second = second = weights_alloc(t->graph, e);
+        next.first = first = params_alloc(t->graph, e);
+        next.second = second = params_alloc(t->graph, e);
         code = first && second ? model_download(s->model, t->params, e) : e->code;
         if (!code)
             code = model_download_moments(s->model, first, second, e);
@@ -364,7 +372,7 @@ static int report_point(session *s, int phase, int epoch, loss_smooth smooth, er
 }
 
 /* From `from`, a point of this phase, on. */
-static int run_phase(session *s, const trainer_point *from, error *e)
+static int run_phase(train_session *s, const trainer_point *from, error *e)
 {
     const trainer *t = s->t;
     const int number = from->phase;
@@ -397,7 +405,7 @@ static int run_phase(session *s, const trainer_point *from, error *e)
 
 int trainer_run(const trainer *t, error *e)
 {
-    session s;
+    train_session s;
     trainer_point at = t->from ? *t->from : (trainer_point){0};
     int64_t epochs = 0, done = at.epoch;
     for (int i = 0; i < t->recipe->phase_count; i++) {
@@ -422,7 +430,7 @@ int trainer_run(const trainer *t, error *e)
 
 int trainer_evaluate(const trainer *t, loss_value *value, error *e)
 {
-    session s;
+    train_session s;
     int code = session_open(&s, t, 0, 0, 1, e);
     if (!code)
         code = make_eval_plans(&s, e);
@@ -434,7 +442,7 @@ int trainer_evaluate(const trainer *t, loss_value *value, error *e)
 
 /* ---------------------------------------------------------------- learning-rate finder */
 
-static int find_steps(session *s, const trainer_lr_find *find, trainer_lr_found *found, error *e)
+static int find_steps(train_session *s, const trainer_lr_find *find, trainer_lr_found *found, error *e)
 {
     const recipe_phase *phase = &s->t->recipe->phases[find->phase];
     int nb = (int)s->train_batches;
@@ -470,7 +478,7 @@ static int find_steps(session *s, const trainer_lr_find *find, trainer_lr_found 
 
 int trainer_find_lr(const trainer *t, const trainer_lr_find *find, trainer_lr_found *found, error *e)
 {
-    session s;
+    train_session s;
     *found = (trainer_lr_found){0};
     int code = session_open(&s, t, 0, 1, 1, e);
     found->batches = (int)s.train_batches;

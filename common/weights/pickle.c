@@ -195,7 +195,7 @@ static int push_global(pickle_machine *m, const char *module, size_t module_size
             return push_int(m, PICKLE_GLOBAL, i);
     }
     return fail(m->e, ERR_INPUT,
-                "%s: byte %zu: asks for '%.*s.%.*s', which weights don't need (nothing was executed); "
+                "%s: byte %zu: asks for '%.*s.%.*s', which weights do not need (nothing was executed); "
                 "save model.state_dict() alone",
                 m->what, m->start, (int)(module_size < 100 ? module_size : 100), module,
                 (int)(name_size < 100 ? name_size : 100), name);

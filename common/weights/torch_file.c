@@ -313,7 +313,7 @@ static int by_tensor_name(const void *a, const void *b)
     return strcmp(x->t.name, y->t.name);
 }
 
-/* Does the dict hold tensors? (Those that don't may hold a state dict.) */
+/* Does the dict hold tensors? (Those that do not may hold a state dict.) */
 static bool holds_tensors(const pickle_value *dict)
 {
     for (size_t i = 1; i < dict->items->count; i += 2)
@@ -406,7 +406,7 @@ static int open_zip(torch_file *f, error *e)
     zip_entry *entry = find_data_pkl(&f->zip, &root);
     if (!entry)
         return fail(e, ERR_INPUT,
-                    "%s: a zip archive, but torch.save didn't write it: there is no data.pkl in it", path);
+                    "%s: a zip archive, but torch.save did not write it: there is no data.pkl in it", path);
     char name[400];
     if (root + 10 < sizeof name) {
         memcpy(name, entry->name, root);
@@ -451,7 +451,7 @@ static int open_legacy(torch_file *f, error *e)
 {
     const char *path = f->view.path;
     if (f->view.size < LEGACY_MAGIC || memcmp(f->view.data, legacy_magic, LEGACY_MAGIC) != 0)
-        return fail(e, ERR_INPUT, "%s: a pickle, but torch.save didn't write it", path);
+        return fail(e, ERR_INPUT, "%s: a pickle, but torch.save did not write it", path);
     f->legacy = true;
     size_t at = LEGACY_MAGIC;
     pickle protocol = {0}, system = {0}, object = {0}, keys = {0};

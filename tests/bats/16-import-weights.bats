@@ -111,7 +111,7 @@ refused() { # TEXT: the last run ended with 3 and one line with this, and left n
         cat pickle
     } >in.pth
     run "$BIN/import-weights" -o out.safetensors in.pth
-    refused "in.pth: object: byte 2: asks for 'posix.system', which weights don't need (nothing was executed)"
+    refused "in.pth: object: byte 2: asks for 'posix.system', which weights do not need (nothing was executed)"
     [ ! -e pwned ]
 }
 

@@ -223,8 +223,8 @@ int main(int argc, char **argv)
     philox random = philox_start(1, 1);
     for (size_t i = 0; i < pixels; i++)
         input[i] = (float)(philox_u32(&random) >> 8) * 0x1p-24f;
-    weights_init_backbone(&g, 1, params);
-    weights_init_head(&g, TASK_DETN, 1, params);
+    initial_backbone(&g, 1, params);
+    initial_head(&g, TASK_DETN, 1, params);
     int code = m ? model_upload(m, params, &e) : ERR_SYSTEM;
     double peak = fma_peak(thread_count);
     printf("%s, batch %d; multiply-add peak %.0f GFLOP/s. Rates are those of a direct convolution.\n",

@@ -82,8 +82,8 @@ int main(int argc, char **argv)
     philox random = philox_start(1, 1);
     for (size_t i = 0; i < pixels; i++)
         b.input[i] = (float)(philox_u32(&random) >> 8) * 0x1p-24f;
-    weights_init_backbone(&g, 1, params);
-    weights_init_head(&g, TASK_DETN, 1, params);
+    initial_backbone(&g, 1, params);
+    initial_head(&g, TASK_DETN, 1, params);
     int code = b.m ? model_upload(b.m, params, &e) : ERR_SYSTEM;
     printf("%s, batch %d\nphase        forward backward     adam    img/s  plan MiB   (ms a batch, medians "
            "of %d)\n",

@@ -9,6 +9,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static int open_and_close(const char *file, error *e)
+{
+    checkpoint c;
+    int code = checkpoint_open(&c, file, e);
+    if (!code)
+        checkpoint_close(&c);
+    return code;
+}
+
 static char path[] = "/tmp/onebox-checkpoint-XXXXXX", other[] = "/tmp/onebox-checkpoint-XXXXXX";
 static const char *const names[] = {"bird", "cat", "potted plant"};
 
@@ -31,9 +40,9 @@ static checkpoint_info make(graph *g, float **w, task t)
     memcpy(info.mean, imagenet_mean, sizeof info.mean);
     memcpy(info.std, imagenet_std, sizeof info.std);
     CHECK(!network_build(g, t, ARCH_TINY, 64, 3, info.mean, info.std, &e), "%s", e.text);
-    *w = weights_alloc(g, &e);
-    weights_init_backbone(g, 7, *w);
-    weights_init_head(g, t, 7, *w);
+    *w = params_alloc(g, &e);
+    initial_backbone(g, 7, *w);
+    initial_head(g, t, 7, *w);
     return info;
 }
 
@@ -143,7 +152,7 @@ static int try_edited(void (*change)(edit *x), error *e)
     change(&x);
     CHECK(!safetensors_write(other, x.items, x.count, x.meta, x.meta_count, e), "%s", e->text);
     safetensors_close(&st);
-    return checkpoint_check(other, e);
+    return open_and_close(other, e);
 }
 
 static safetensors_item *item(edit *x, const char *name)
@@ -297,7 +306,7 @@ static void test_damaged(void)
         e = (error){0};
         CHECK(!sha256_file(path, after, &e) && strcmp(before, after) == 0, "changed");
         CHECK(!truncate(path, 100000), "truncate");
-        CHECK(checkpoint_check(path, &e) == ERR_INPUT && strstr(e.text, "truncated"), "%s", e.text);
+        CHECK(open_and_close(path, &e) == ERR_INPUT && strstr(e.text, "truncated"), "%s", e.text);
         drop(&g, w);
     }
 }
@@ -313,7 +322,7 @@ static void test_backbone(void)
         checkpoint_info info = make(&g, &w, TASK_CLS);
         CHECK(!checkpoint_save(path, &info, &g, w, &e), "%s", e.text);
         make(&h, &v, TASK_DETN);
-        weights_init_backbone(&h, 99, v);
+        initial_backbone(&h, 99, v);
         float head = v[h.params[graph_find_param(&h, "head.7.weight")].offset];
         CHECK(!backbone_load(&h, ARCH_TINY, path, v, sha, &e), "%s", e.text);
         size_t backbone = h.params[graph_find_param(&h, "head.3.weight")].offset;
@@ -323,7 +332,7 @@ static void test_backbone(void)
         drop(&h, v);
         CHECK(!network_build(&h, TASK_CLS, ARCH_RESNET18, 64, 3, imagenet_mean, imagenet_std, &e), "%s",
               e.text);
-        v = weights_alloc(&h, &e);
+        v = params_alloc(&h, &e);
         CHECK(backbone_load(&h, ARCH_RESNET18, path, v, sha, &e) == ERR_INPUT &&
                   strstr(e.text, "--arch tiny would fit"),
               "%s", e.text);
@@ -339,12 +348,12 @@ static void test_backbone(void)
         else {
             CHECK(!network_build(&g, TASK_BBOX, ARCH_RESNET34, 224, 0, imagenet_mean, imagenet_std, &e), "%s",
                   e.text);
-            w = weights_alloc(&g, &e);
+            w = params_alloc(&g, &e);
             CHECK(!backbone_load(&g, ARCH_RESNET34, real, w, sha, &e), "%s", e.text);
             drop(&g, w);
             CHECK(!network_build(&g, TASK_BBOX, ARCH_RESNET18, 224, 0, imagenet_mean, imagenet_std, &e), "%s",
                   e.text);
-            w = weights_alloc(&g, &e);
+            w = params_alloc(&g, &e);
             e = (error){0};
             CHECK(backbone_load(&g, ARCH_RESNET18, real, w, sha, &e) == ERR_INPUT &&
                       strstr(e.text, "'layer1.2.bn1.bias' is not part of this network (another --arch?)"),

@@ -234,8 +234,8 @@ static void test_init(void)
     TEST("the default head starts kaiming normal with bias 0, its batch norms uniform in [0,1)")
     {
         CHECK(!build(&g, TASK_CLS, ARCH_TINY, 96, 20), "cannot build");
-        float *w = weights_alloc(&g, &e);
-        weights_init_head(&g, TASK_CLS, 7, w);
+        float *w = params_alloc(&g, &e);
+        initial_head(&g, TASK_CLS, 7, w);
         spread s = spread_of(&g, w, "head.4.weight"); /* 256 inputs */
         CHECK(fabs(s.std / sqrt(2.0 / 256) - 1) < 0.01 && fabs(s.mean) < 0.001, "std %g", s.std);
         s = spread_of(&g, w, "head.8.weight"); /* 512 inputs: 0.0625 */
@@ -253,8 +253,8 @@ static void test_init(void)
     TEST("the other heads start uniform in +-1/sqrt(fan in), weights and biases")
     {
         CHECK(!build(&g, TASK_DETN, ARCH_TINY, 96, 20), "cannot build");
-        float *w = weights_alloc(&g, &e);
-        weights_init_head(&g, TASK_DETN, 7, w);
+        float *w = params_alloc(&g, &e);
+        initial_head(&g, TASK_DETN, 7, w);
         double bound = 1 / sqrt(128 * 9);
         spread s = spread_of(&g, w, "head.3.weight");
         CHECK(s.low >= -bound && s.high <= bound && s.high > 0.99 * bound && s.low < -0.99 * bound,
@@ -269,15 +269,15 @@ static void test_init(void)
     TEST("the backbone from nothing is kaiming normal by fan out, batch norms 1 and 0")
     {
         CHECK(!build(&g, TASK_CLS, ARCH_TINY, 96, 20), "cannot build");
-        float *w = weights_alloc(&g, &e), *again = weights_alloc(&g, &e);
-        weights_init_backbone(&g, 7, w);
+        float *w = params_alloc(&g, &e), *again = params_alloc(&g, &e);
+        initial_backbone(&g, 7, w);
         spread s = spread_of(&g, w, "layer4.0.conv1.weight"); /* 128 out, 3x3 */
         CHECK(fabs(s.std / sqrt(2.0 / (128 * 9)) - 1) < 0.02, "std %g", s.std);
         s = spread_of(&g, w, "layer4.0.bn1.weight");
         CHECK(s.low == 1 && s.high == 1, "batch norm weight");
-        weights_init_backbone(&g, 7, again);
+        initial_backbone(&g, 7, again);
         CHECK(memcmp(w, again, g.param_floats * sizeof *w) == 0, "the same seed gives other weights");
-        weights_init_backbone(&g, 8, again);
+        initial_backbone(&g, 8, again);
         CHECK(memcmp(w, again, g.param_floats * sizeof *w) != 0, "another seed gives the same weights");
         free(w);
         free(again);

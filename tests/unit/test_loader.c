@@ -166,21 +166,6 @@ int main(void)
         size_t n = run(&o, a, &right);
         CHECK(n == 16 && right, "%zu samples, contents right: %d", n, right);
     }
-    TEST("a training can go on in the middle of an epoch")
-    {
-        source s = {.fail_sample = -1};
-        loader_options o = options(&s, 20, 6, 1);
-        o.shuffle = true;
-        run(&o, a, &right);
-        o.skip = 2;
-        error e = {0};
-        loader *l = loader_open(&o, &e);
-        loader_batch batch = {0};
-        CHECK(!loader_next(l, &batch, &e) && batch.number == 2, "batch %zu", batch.number);
-        CHECK(memcmp(batch.samples, a + 12, 6 * sizeof *a) == 0, "other samples than in an unbroken run");
-        CHECK(!loader_next(l, &batch, &e) && batch.count == 2 && batch.last, "%d samples", batch.count);
-        loader_close(l);
-    }
     TEST("a sample that fails is reported with its batch, earlier batches are still delivered")
     {
         for (int threads = 0; threads < 3; threads++) {

@@ -235,7 +235,7 @@ static void run_bf16_case(const golden_case *c)
     CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s",
           e.text);
     size_t outputs = (size_t)BATCH * (size_t)g.outputs;
-    float *params = weights_alloc(&g, &e), *input = pictures(BATCH, SIDE), *after[2], sides[4 * BATCH];
+    float *params = params_alloc(&g, &e), *input = pictures(BATCH, SIDE), *after[2], sides[4 * BATCH];
     float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope);
     int32_t label[BATCH];
     double losses[STEPS], g6[6];
@@ -292,7 +292,7 @@ static void run_case(const golden_case *c, conv_algorithm conv)
     CHECK(d, "%s", e.text);
     CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s",
           e.text);
-    float *params = weights_alloc(&g, &e), *input = pictures(BATCH, SIDE);
+    float *params = params_alloc(&g, &e), *input = pictures(BATCH, SIDE);
     fill(&g, GROUP_STEM, params);
     model *m = model_create(d, &g, &e);
     CHECK(m && !model_upload(m, params, &e), "%s", e.text);
@@ -389,7 +389,7 @@ static void make_ready(ready *r, arch a, int size, const char *weights, error *e
     r->d = device_open(device_name, &options, e);
     CHECK(r->d, "%s", e->text);
     CHECK(!network_build(&r->g, TASK_CLS, a, size, CLASSES, imagenet_mean, imagenet_std, e), "%s", e->text);
-    r->params = weights_alloc(&r->g, e);
+    r->params = params_alloc(&r->g, e);
     fill(&r->g, weights ? GROUP_HEAD : GROUP_STEM, r->params);
     if (weights)
         CHECK(!backbone_load(&r->g, a, weights, r->params, sha, e), "%s", e->text);
@@ -527,7 +527,7 @@ static void check_differences(node_kind kind)
     graph g;
     float weight[3 * N], input[N * 8 * 8 * 3];
     make_probe(&g, kind, &e);
-    float *params = weights_alloc(&g, &e);
+    float *params = params_alloc(&g, &e);
     fill(&g, GROUP_STEM, params);
     philox random = philox_start(SEED, 77);
     for (int i = 0; i < 3 * N; i++)

@@ -60,7 +60,7 @@ typedef struct told {
 static float *copy_of(const float *a)
 {
     error e = {0};
-    float *copy = a ? weights_alloc(&net, &e) : NULL;
+    float *copy = a ? params_alloc(&net, &e) : NULL;
     if (copy)
         memcpy(copy, a, net.param_floats * sizeof *a);
     return copy;
@@ -157,7 +157,7 @@ static void refused(const char *file, const train_state *wanted, const recipe *r
     error e = {0};
     train_state s = *wanted;
     train_state_file f;
-    float *params = weights_alloc(&net, &e);
+    float *params = params_alloc(&net, &e);
     CHECK(train_state_open(&f, file, &s, &net, r, params, &e) == ERR_INPUT, "%s was taken", file);
     CHECK(strstr(e.text, line) != NULL && strstr(e.text, file) != NULL, "%s", e.text);
     free(params);
@@ -182,9 +182,9 @@ int main(void)
         return 1;
     }
     const size_t bytes = net.param_floats * sizeof(float);
-    float *start = weights_alloc(&net, &e), *end = weights_alloc(&net, &e), *again = weights_alloc(&net, &e);
-    weights_init_backbone(&net, 1, start);
-    weights_init_head(&net, TASK_DETN, 1, start);
+    float *start = params_alloc(&net, &e), *end = params_alloc(&net, &e), *again = params_alloc(&net, &e);
+    initial_backbone(&net, 1, start);
+    initial_head(&net, TASK_DETN, 1, start);
     told whole = {.keep = true};
 
     TEST("a training tells its points: after each epoch but the last, with moments inside a phase only")

@@ -175,9 +175,9 @@ static void test_noise(void)
         device *d = device_open("cpu", &o, &e);
         CHECK(d && !network_build(&g, TASK_DETN, ARCH_TINY, 32, 3, imagenet_mean, imagenet_std, &e), "%s",
               e.text);
-        float *before = weights_alloc(&g, &e), *after = weights_alloc(&g, &e);
-        weights_init_backbone(&g, 1, before);
-        weights_init_head(&g, TASK_DETN, 1, before);
+        float *before = params_alloc(&g, &e), *after = params_alloc(&g, &e);
+        initial_backbone(&g, 1, before);
+        initial_head(&g, TASK_DETN, 1, before);
         memcpy(after, before, g.param_floats * sizeof *after);
         CHECK(!summary_noise(d, &g, 7, after, &e), "%s", e.text);
         for (int i = 0; i < g.param_count; i++) {

@@ -115,12 +115,12 @@ int main(void)
         return 1;
     }
     size_t bytes = net.param_floats * sizeof(float);
-    float *start = weights_alloc(&net, &e), *a = weights_alloc(&net, &e), *b = weights_alloc(&net, &e);
-    float *box_start = weights_alloc(&boxes, &e), *box_params = weights_alloc(&boxes, &e);
-    weights_init_backbone(&net, 1, start);
-    weights_init_head(&net, TASK_DETN, 1, start);
-    weights_init_backbone(&boxes, 1, box_start);
-    weights_init_head(&boxes, TASK_BBOX, 1, box_start);
+    float *start = params_alloc(&net, &e), *a = params_alloc(&net, &e), *b = params_alloc(&net, &e);
+    float *box_start = params_alloc(&boxes, &e), *box_params = params_alloc(&boxes, &e);
+    initial_backbone(&net, 1, start);
+    initial_head(&net, TASK_DETN, 1, start);
+    initial_backbone(&boxes, 1, box_start);
+    initial_head(&boxes, TASK_BBOX, 1, box_start);
     for (int i = 0; i < boxes.param_count; i++) { /* stored statistics that no batch of these pictures has */
         const param *p = &boxes.params[i];
         for (size_t k = 0; k < p->count && !p->trainable; k++)
