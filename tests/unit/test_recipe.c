@@ -58,12 +58,11 @@ static void test_text(void)
               "one rate serves all groups");
         CHECK(r.phases[0].schedule.mult == 1, "mult %d", r.phases[0].schedule.mult);
     }
-    TEST("recipes and command lines have the same words for the precisions")
-    for (int i = 0; i < PRECISIONS; i++)
-        CHECK(strcmp(recipe_precisions[i].name, precision_name((precision)i)) == 0 &&
-                  (int)precision_of(recipe_precisions[i].name) == i &&
-                  strstr(PRECISION_CHOICES, recipe_precisions[i].name),
-              "%s", recipe_precisions[i].name);
+    TEST("recipes and command lines have the same words for the precisions, and each has its help")
+    for (int i = 0; i < PRECISIONS; i++) {
+        const recipe_word w = recipe_precision((precision)i);
+        CHECK((int)precision_of(w.name) == i && strstr(PRECISION_CHOICES, w.name) && w.help, "%s", w.name);
+    }
     TEST("comments, blanks and line ends change nothing in the canonical text")
     {
         text_buffer a = {0}, b = {0}, c = {0};
