@@ -53,12 +53,12 @@ int onednn_conv_weight_format(const onednn_conv *c);
 /* OIHW -> packed. */
 int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e);
 
-/* FORWARD: a = src, b = dst. BACKWARD_DATA: a = gradient of dst, b = gradient of src. `bias` (k floats) only
+/* CONV_FORWARD: a = src, b = dst. CONV_BACKWARD_DATA: a = gradient of dst, b = gradient of src. `bias` (k floats) only
  * with options->inference. */
 int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b,
                     float *scratch, error *e);
 
-/* BACKWARD_WEIGHTS: dw OIHW from src and the gradient of dst; `packed` is a work area of
+/* CONV_BACKWARD_WEIGHTS: dw OIHW from src and the gradient of dst; `packed` is a work area of
  * onednn_conv_weight_floats. */
 int onednn_conv_weight_gradient(onednn_conv *c, const void *src, const void *ddst, float *packed, float *dw,
                                 float *scratch, error *e);
@@ -72,8 +72,8 @@ size_t onednn_pool_workspace_bytes(const onednn_pool *p);
 int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *workspace, error *e);
 int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e);
 
-/* Row-major C[m][n] = A[m][k] B[k][n] (+ C when accumulate); transpose_x means that X lies transposed in
- * memory. */
+/* Row-major C[m][n] = A[m][k] B[k][n] (+ C when accumulate); transpose_a and transpose_b: that matrix lies
+ * transposed in memory. */
 int onednn_matmul(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
                   bool accumulate, float *c, error *e);
 

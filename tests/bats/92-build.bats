@@ -161,7 +161,7 @@ poor_machine() { # UID
     poor_machine 0
     touch offline
     run -2 env -i PATH="$PWD/tools" make deps
-    assert_line "deps: the package lists can't be fetched (offline?): E: Failed to fetch"
+    assert_line "deps: the package lists cannot be fetched (offline?): E: Failed to fetch"
 }
 
 @test "make check installs what is missing first" {
