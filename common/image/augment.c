@@ -1,3 +1,6 @@
+/* Kinds of augmentations stand in one table (their names, how many numbers each takes, defaults). Drawing is apart
+ * from doing: augment_draw makes the states of a sample, sample.c applies them stage by stage with the functions
+ * at the end. */
 #include "image/augment.h"
 
 #include "base/text.h"
@@ -15,7 +18,7 @@ static const struct {
     [AUGMENT_LIGHTING] = {"lighting", 2, 2, {0}},
 };
 
-enum { KINDS = sizeof kinds / sizeof *kinds };
+enum { KINDS = COUNT(kinds) };
 
 const char *augment_name(augment_kind kind)
 {
@@ -27,7 +30,7 @@ int augment_numbers(augment_kind kind)
     return kinds[kind].numbers;
 }
 
-static int valid(const augment *a, error *e)
+static int check_numbers(const augment *a, error *e)
 {
     const double *n = a->numbers;
     switch (a->kind) {
@@ -73,7 +76,7 @@ int augment_add(augment_list *list, const char *name, const double *numbers, int
     augment a = {.kind = (augment_kind)kind};
     for (int i = 0; i < kinds[kind].numbers; i++)
         a.numbers[i] = i < count ? numbers[i] : kinds[kind].defaults[i];
-    int code = valid(&a, e);
+    int code = check_numbers(&a, e);
     if (!code)
         list->items[list->count++] = a;
     return code;
@@ -130,7 +133,7 @@ void augment_flip(float *pixels, int height, int width)
 }
 
 /* Sums of a thousand values in float32, those sums in double. */
-static double mean(const float *p, size_t n)
+static double mean_value(const float *p, size_t n)
 {
     double total = 0;
     for (size_t done = 0; done < n;) {
@@ -154,7 +157,7 @@ void augment_lighting(float *pixels, int height, int width, double brightness, d
     if (brightness == 0 && contrast == 1)
         return;
     const size_t n = 3 * (size_t)height * (size_t)width;
-    const float mu = (float)mean(pixels, n), factor = (float)contrast, add = (float)brightness;
+    const float mu = (float)mean_value(pixels, n), factor = (float)contrast, add = (float)brightness;
     const float4 one = {1, 1, 1, 1}, zero = {0};
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {

@@ -1,10 +1,11 @@
 /* augment.h - the random changes of a training picture, and the order in which they draw.
  *
  * A recipe lists augmentations; they are applied in that order to the aspect-keeping float32 picture. Each
- * one first draws its state, always all of it, so later draws do not depend on earlier outcomes: flip p 1
- * draw:  mirrored left to right when draw < p rotate deg p    2 draws: angle = sym(deg); then rotated only
- * when draw < p lighting b c    2 draws: B = sym(b); C = sym(c), factor = C < 0 ? 1/(1-C) : 1+C where a draw
- * is uniform in [0,1) with 53 bits and sym(s) = draw * 2s - s.
+ * one first draws its state, always all of it, so later draws do not depend on earlier outcomes:
+ *   flip p          1 draw:  mirrored left to right when draw < p
+ *   rotate deg p    2 draws: angle = sym(deg); then rotated only when draw < p
+ *   lighting b c    2 draws: B = sym(b); C = sym(c), factor = C < 0 ? 1/(1-C) : 1+C
+ * where a draw is uniform in [0,1) with 53 bits and sym(s) = draw * 2s - s.
  */
 #ifndef ONEBOX_IMAGE_AUGMENT_H
 #define ONEBOX_IMAGE_AUGMENT_H
@@ -50,7 +51,7 @@ typedef struct augment_state {
 void augment_draw(const augment_list *list, philox *random, augment_state *states);
 
 /* The generator of one sample's augmentation: a function of the training's seed, the epoch since its start
- * and the sample's row alone, so pictures don't depend on threads or batch borders. */
+ * and the sample's row alone, so pictures do not depend on threads or batch borders. */
 philox augment_random(uint64_t seed, uint32_t epoch, uint64_t row);
 
 /* The changes themselves, on float32 height x width x 3. */

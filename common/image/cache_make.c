@@ -30,9 +30,9 @@
 /* One picture of the cache to be. */
 typedef struct cache_job {
     cache_source source; /* the name points to the caller's */
-    int64_t row;         /* in the old cache; -1 when it isn't there */
+    int64_t row;         /* in the old cache; -1 when it is not there */
     bool keep;           /* its pixels are taken from there */
-    bool damaged;        /* they can't be: their checksum differs */
+    bool damaged;        /* they cannot be: their checksum differs */
     char *bad;           /* why it is left out */
     int warnings;
     cache_entry entry; /* without the name's place */
@@ -146,7 +146,7 @@ static int write_at(const cache_work *m, const void *data, size_t size, uint64_t
     return 0;
 }
 
-/* Places are given in the order of names, so the file doesn't depend on who is faster. A picture needs one as
+/* Places are given in the order of names, so the file does not depend on who is faster. A picture needs one as
  * soon as its size is known, so nobody waits for a decoder. */
 static uint64_t take_place(cache_work *m, size_t item, size_t bytes)
 {

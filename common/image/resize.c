@@ -1,3 +1,5 @@
+/* Area resampling in two passes: each source row is resampled across once, into one of two line buffers, and lines are
+ * summed down with their weights. The taps of both axes are made once a picture size and kept in the scratch memory. */
 #include "image/resize.h"
 
 #include "image/lanes.h"

@@ -35,7 +35,7 @@ void sampler_free(sampler *s)
     free(s);
 }
 
-static int room(sampler *s, int height, int width, error *e)
+static int grow_buffers(sampler *s, int height, int width, error *e)
 {
     size_t floats = 3 * (size_t)height * (size_t)width + 4; /* moved four at a time */
     if (mem_grow(&s->now, &s->now_size, floats, sizeof *s->now, "a picture", e) ||
@@ -45,7 +45,7 @@ static int room(sampler *s, int height, int width, error *e)
     return 0;
 }
 
-static void apply(sampler *s, const augment *a, const augment_state *state, box *b)
+static void apply_stage(sampler *s, const augment *a, const augment_state *state, box *b)
 {
     const int h = s->height, w = s->width;
     double m[6];
@@ -80,7 +80,7 @@ int sample_make(sampler *s, const scaled_picture *from, const augment_list *list
                 const box *raw, float *pixels, float target[4], error *e)
 {
     const int h = from->height, w = from->width;
-    if (room(s, h, w, e))
+    if (grow_buffers(s, h, w, e))
         return ERR_SYSTEM;
     s->height = h;
     s->width = w;
@@ -90,7 +90,7 @@ int sample_make(sampler *s, const scaled_picture *from, const augment_list *list
     if (raw)
         b = box_resize(*raw, from->original_height, from->original_width, h, w);
     for (int i = 0; list && i < list->count; i++)
-        apply(s, &list->items[i], &states[i], &b);
+        apply_stage(s, &list->items[i], &states[i], &b);
 
     int code = resize_area(s->now, h, w, pixels, s->size, s->size, &s->resize, e);
     if (!code && raw)

@@ -1,3 +1,6 @@
+/* Each prediction is judged against the annotations of its picture (judge_picture); sums over all pictures and
+ * over those of each class become shares and means with their standard errors. Before that the predictions must
+ * fit together (check_rows) and be known (check_known). */
 #include "judge/metrics.h"
 
 #include "image/boxmask.h"
@@ -35,8 +38,8 @@ static double frame_error(const pred_row *p, const anno_row *truth, int frame, b
     return absolute_error(predicted, box_to_real(label));
 }
 
-static verdict judge(const metrics *m, const pred_row *p, const anno_table *anno, const anno_image *image,
-                     const anno_row *truth)
+static verdict judge_picture(const metrics *m, const pred_row *p, const anno_table *anno,
+                             const anno_image *image, const anno_row *truth)
 {
     verdict v = {0};
     v.correct = m->has_class && strcmp(p->category, truth->category) == 0;
@@ -82,21 +85,16 @@ static const anno_row *truth_of(const anno_table *anno, const pred_row *p, const
 
 static int check_known(metrics *m, const pred_table *pred, const anno_table *anno, bool skip, error *e)
 {
-    const char *first[4];
+    text_names unknown = {0};
     const anno_image *image;
     for (size_t i = 0; i < pred->count; i++)
-        if (!truth_of(anno, &pred->rows[i], &image)) {
-            if (m->unjudged < 4)
-                first[m->unjudged] = pred->rows[i].file_name;
-            m->unjudged++;
-        }
+        if (!truth_of(anno, &pred->rows[i], &image))
+            text_names_add(&unknown, "%s", pred->rows[i].file_name);
+    m->unjudged = unknown.count;
     m->n = pred->count - m->unjudged;
-    if (m->unjudged && (!skip || m->n == 0)) {
-        char three[256];
-        names_first_three(first, m->unjudged < 4 ? m->unjudged : 4, three, sizeof three);
+    if (m->unjudged && (!skip || m->n == 0))
         return fail(e, ERR_INPUT, "%zu of %zu predicted pictures have no annotated object: %s", m->unjudged,
-                    pred->count, three);
-    }
+                    pred->count, unknown.text);
     for (size_t i = 0; i < anno->image_count; i++)
         m->unpredicted += anno_largest(anno, &anno->images[i]) && !pred_find(pred, anno->images[i].file_name);
     return 0;
@@ -141,7 +139,7 @@ static int list_classes(metrics *m, const pred_table *pred, const anno_table *an
 
 /* ---------------------------------------------------------------- all pictures */
 
-static void add(sums *s, metrics_class *c, const verdict *v)
+static void add_verdict(sums *s, metrics_class *c, const verdict *v)
 {
     s->correct += v->correct;
     s->iou_half += v->iou_half;
@@ -160,13 +158,13 @@ static void add(sums *s, metrics_class *c, const verdict *v)
     c->l1_sum += v->l1;
 }
 
-static metric share(size_t count, size_t n)
+static metric share_of(size_t count, size_t n)
 {
     double p = (double)count / (double)n;
     return (metric){p, sqrt(p * (1 - p) / (double)n)};
 }
 
-static metric mean(double sum, double squares, size_t n)
+static metric mean_of(double sum, double squares, size_t n)
 {
     double m = sum / (double)n, variance = n > 1 ? (squares - sum * m) / (double)(n - 1) : NAN;
     return (metric){m, sqrt((variance < 0 ? 0 : variance) / (double)n)};
@@ -175,12 +173,12 @@ static metric mean(double sum, double squares, size_t n)
 static void summarise(metrics *m, const sums *s)
 {
     const metric none = {NAN, NAN};
-    m->accuracy = m->has_class ? share(s->correct, m->n) : none;
-    m->l1 = m->has_box ? mean(s->l1, s->l1_squares, m->n) : none;
-    m->mean_iou = m->has_box ? mean(s->iou, s->iou_squares, m->n) : none;
-    m->iou_half = m->has_box ? share(s->iou_half, m->n) : none;
-    m->loc_largest = m->has_box && m->has_class ? share(s->largest, m->n) : none;
-    m->loc_any = m->has_box && m->has_class ? share(s->any, m->n) : none;
+    m->accuracy = m->has_class ? share_of(s->correct, m->n) : none;
+    m->l1 = m->has_box ? mean_of(s->l1, s->l1_squares, m->n) : none;
+    m->mean_iou = m->has_box ? mean_of(s->iou, s->iou_squares, m->n) : none;
+    m->iou_half = m->has_box ? share_of(s->iou_half, m->n) : none;
+    m->loc_largest = m->has_box && m->has_class ? share_of(s->largest, m->n) : none;
+    m->loc_any = m->has_box && m->has_class ? share_of(s->any, m->n) : none;
 }
 
 static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno, error *e)
@@ -195,8 +193,9 @@ static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno,
         const anno_row *truth = truth_of(anno, p, &image);
         if (!truth)
             continue;
-        verdict v = judge(m, p, anno, image, truth);
-        add(&s, &m->classes[rank[names_find(&class_names, truth->category, strlen(truth->category))]], &v);
+        verdict v = judge_picture(m, p, anno, image, truth);
+        add_verdict(&s, &m->classes[rank[names_find(&class_names, truth->category, strlen(truth->category))]],
+                    &v);
         if (m->has_class)
             m->classes[rank[names_find(&class_names, p->category, strlen(p->category))]].predicted++;
     }

@@ -70,10 +70,10 @@ static int read_member(metrics_file *m, const json_reader *r, error *e)
         {"n", &m->n}, {"unjudged", &m->unjudged}, {"unpredicted", &m->unpredicted}, {"frame", &m->frame}};
     if (json_is_member(r, "classes"))
         return r->index >= 0 && r->token_count ? read_class(m, r, e) : 0;
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+    for (size_t i = 0; i < COUNT(figures); i++)
         if (json_is_member(r, figures[i].name))
             *figures[i].value = (metric){number_of(r, "value", e), number_of(r, "se", e)};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    for (size_t i = 0; i < COUNT(counts); i++)
         if (json_is_member(r, counts[i].name) && r->token_count &&
             !json_whole(r, 0, 0, INT64_MAX, counts[i].value))
             return json_fail(r, e, "is no count");

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* One class. What the predictions don't have is NaN. */
+/* One class. What the predictions do not have is NaN. */
 typedef struct metrics_file_class {
     char *name;
     int64_t n, predicted, correct;

@@ -1,3 +1,6 @@
+/* anno.tsv in memory: rows as they stand in the file, and the pictures they belong to. anno_add holds each object
+ * against what is known of its picture (one id, one name, one size); anno_finish lists the rows of each picture.
+ * json2anno builds a table so, and the reader of the file goes through the same door. */
 #include "voc/anno.h"
 
 #include "base/file.h"
@@ -15,8 +18,7 @@ static int add_image(anno_table *t, int64_t id, text_field file_name, int32_t wi
     size_t number;
     const char *wrong = names_bad_file_name(file_name.text, file_name.size);
     if (wrong)
-        return fail(e, ERR_INPUT, "file name '%.*s' %s", (int)(file_name.size < 80 ? file_name.size : 80),
-                    file_name.text, wrong);
+        return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(file_name), file_name.text, wrong);
     if (t->image_count >= IDMAP_NONE - 1)
         return fail(e, ERR_INPUT, "too many pictures");
     int code = names_add(&t->file_names, file_name.text, file_name.size, &number, e);
@@ -57,8 +59,7 @@ int anno_add(anno_table *t, int64_t image_id, text_field file_name, int32_t widt
                     ANNO_SIDE_MAX);
     const char *wrong = names_bad_category(category.text, category.size);
     if (wrong)
-        return fail(e, ERR_INPUT, "category '%.*s' %s", (int)(category.size < 80 ? category.size : 80),
-                    category.text, wrong);
+        return fail(e, ERR_INPUT, "category '%.*s' %s", text_shown(category), category.text, wrong);
     if (!box_fits(b, height, width))
         return fail(e, ERR_INPUT, "box %d %d %d %d (y1 x1 y2 x2) does not lie in a picture of %dx%d", b.y1,
                     b.x1, b.y2, b.x2, width, height);
@@ -121,13 +122,14 @@ static const char *const column_names[COLUMNS] = {"image_id", "file_name", "widt
                                                   "y1",       "x1",        "y2",    "x2",     "ignore"};
 
 /* Field `column` as a whole number in [min, max]. */
-static int whole(const text_field *fields, int column, int64_t min, int64_t max, int64_t *value, error *e)
+static int whole_field(const text_field *fields, int column, int64_t min, int64_t max, int64_t *value,
+                       error *e)
 {
     text_field f = fields[column];
     if (text_int(f.text, f.size, min, max, value))
         return 0;
     return fail(e, ERR_INPUT, "%s '%.*s' is not a whole number from %" PRId64 " to %" PRId64,
-                column_names[column], (int)(f.size < 80 ? f.size : 80), f.text, min, max);
+                column_names[column], text_shown(f), f.text, min, max);
 }
 
 static int read_row(anno_table *t, const char *line, size_t size, error *e)
@@ -137,15 +139,15 @@ static int read_row(anno_table *t, const char *line, size_t size, error *e)
     if (count != COLUMNS)
         return fail(e, ERR_INPUT, "%zu columns, %d are needed (tabs between them)", count, COLUMNS);
     int64_t id, width, height, corner[4], ignore;
-    int code = whole(f, 0, 0, ANNO_ID_MAX, &id, e);
+    int code = whole_field(f, 0, 0, ANNO_ID_MAX, &id, e);
     if (!code)
-        code = whole(f, 2, 1, ANNO_SIDE_MAX, &width, e);
+        code = whole_field(f, 2, 1, ANNO_SIDE_MAX, &width, e);
     if (!code)
-        code = whole(f, 3, 1, ANNO_SIDE_MAX, &height, e);
+        code = whole_field(f, 3, 1, ANNO_SIDE_MAX, &height, e);
     for (int i = 0; i < 4 && !code; i++)
-        code = whole(f, 5 + i, 0, ANNO_SIDE_MAX, &corner[i], e);
+        code = whole_field(f, 5 + i, 0, ANNO_SIDE_MAX, &corner[i], e);
     if (!code)
-        code = whole(f, 9, 0, 1, &ignore, e);
+        code = whole_field(f, 9, 0, 1, &ignore, e);
     if (code)
         return code;
     box b = {(int32_t)corner[0], (int32_t)corner[1], (int32_t)corner[2], (int32_t)corner[3]};

@@ -1,7 +1,10 @@
+/* COCO's JSON is read record by record (base/json.h), never as a whole: images, annotations and categories, whose
+ * arrays may stand in any order. When all are there they are joined by their ids, the objects grouped by picture,
+ * boxes made whole pixels and cut to their picture, and all of it handed to anno_add. */
 #include "voc/coco.h"
 
-#include "voc/idmap.h"
 #include "base/json.h"
+#include "voc/idmap.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -48,7 +51,7 @@ static void coco_free(coco *c)
 /* ---------------------------------------------------------------- values of one record */
 
 /* The token of `name`, which must be there. */
-static int need(const json_reader *r, const char *name, int *token, error *e)
+static int need_member(const json_reader *r, const char *name, int *token, error *e)
 {
     *token = json_get(r, 0, name, e);
     if (*token >= 0)
@@ -56,26 +59,27 @@ static int need(const json_reader *r, const char *name, int *token, error *e)
     return e->code ? e->code : json_fail(r, e, "'%s' is missing", name);
 }
 
-static int shown(const json_reader *r, int token)
+static int shown_token(const json_reader *r, int token)
 {
     int size = r->tokens[token].end - r->tokens[token].start;
     return size < 40 ? size : 40;
 }
 
-static int whole(const json_reader *r, const char *name, int64_t min, int64_t max, int64_t *value, error *e)
+static int whole_member(const json_reader *r, const char *name, int64_t min, int64_t max, int64_t *value,
+                        error *e)
 {
-    int token, code = need(r, name, &token, e);
+    int token, code = need_member(r, name, &token, e);
     if (!code && !json_whole(r, token, min, max, value))
         code = json_fail(r, e, "%s '%.*s' is not a whole number from %" PRId64 " to %" PRId64, name,
-                         shown(r, token), r->text + r->tokens[token].start, min, max);
+                         shown_token(r, token), r->text + r->tokens[token].start, min, max);
     return code;
 }
 
 /* Into c->text. `bad` says what is wrong with it, if anything; NULL: anything will do. */
-static int string(coco *c, const json_reader *r, const char *name, const char *(*bad)(const char *, size_t),
-                  error *e)
+static int string_member(coco *c, const json_reader *r, const char *name,
+                         const char *(*bad)(const char *, size_t), error *e)
 {
-    int token, code = need(r, name, &token, e);
+    int token, code = need_member(r, name, &token, e);
     if (!code && !json_string(r, token, &c->text, e))
         code = e->code ? e->code : json_fail(r, e, "%s is not a valid string", name);
     const char *wrong = code || !bad ? NULL : bad(c->text.data, c->text.size);
@@ -85,7 +89,7 @@ static int string(coco *c, const json_reader *r, const char *name, const char *(
 }
 
 /* A flag that may be absent (then false). */
-static int flag(const json_reader *r, const char *name, bool *value, error *e)
+static int flag_member(const json_reader *r, const char *name, bool *value, error *e)
 {
     int token = json_get(r, 0, name, e);
     *value = false;
@@ -94,9 +98,9 @@ static int flag(const json_reader *r, const char *name, bool *value, error *e)
     return json_truth(r, token, value) ? 0 : json_fail(r, e, "%s is neither 0 nor 1", name);
 }
 
-static int bbox(const json_reader *r, box_xywh *b, error *e)
+static int bbox_member(const json_reader *r, box_xywh *b, error *e)
 {
-    int array, code = need(r, "bbox", &array, e);
+    int array, code = need_member(r, "bbox", &array, e);
     if (code)
         return code;
     double v[4];
@@ -104,7 +108,7 @@ static int bbox(const json_reader *r, box_xywh *b, error *e)
         return json_fail(r, e, "bbox is not an array of four numbers [x, y, width, height]");
     for (int i = 0, token = array + 1; i < 4; i++, token = json_after(r, token))
         if (!json_number(r, token, &v[i]))
-            return json_fail(r, e, "bbox[%d] '%.*s' is not a number", i, shown(r, token),
+            return json_fail(r, e, "bbox[%d] '%.*s' is not a number", i, shown_token(r, token),
                              r->text + r->tokens[token].start);
     *b = (box_xywh){v[0], v[1], v[2], v[3]};
     return 0;
@@ -116,7 +120,7 @@ static int bbox(const json_reader *r, box_xywh *b, error *e)
  * "train/7.jpg"): a picture is known by its last part. */
 static int file_name(coco *c, const json_reader *r, error *e)
 {
-    int code = string(c, r, "file_name", NULL, e);
+    int code = string_member(c, r, "file_name", NULL, e);
     const char *slash = code ? NULL : memrchr(c->text.data, '/', c->text.size);
     if (slash) {
         size_t folder = (size_t)(slash + 1 - c->text.data);
@@ -133,11 +137,11 @@ static int take_image(coco *c, const json_reader *r, error *e)
     int64_t id, width, height;
     size_t number;
     uint32_t was = 0;
-    int code = whole(r, "id", 0, ANNO_ID_MAX, &id, e);
+    int code = whole_member(r, "id", 0, ANNO_ID_MAX, &id, e);
     if (!code)
-        code = whole(r, "width", 1, ANNO_SIDE_MAX, &width, e);
+        code = whole_member(r, "width", 1, ANNO_SIDE_MAX, &width, e);
     if (!code)
-        code = whole(r, "height", 1, ANNO_SIDE_MAX, &height, e);
+        code = whole_member(r, "height", 1, ANNO_SIDE_MAX, &height, e);
     if (!code)
         code = file_name(c, r, e);
     if (!code && c->image_count >= IDMAP_NONE - 1)
@@ -162,15 +166,15 @@ static int take_object(coco *c, const json_reader *r, error *e)
 {
     coco_object o;
     bool crowd = false;
-    int code = whole(r, "image_id", 0, ANNO_ID_MAX, &o.image_id, e);
+    int code = whole_member(r, "image_id", 0, ANNO_ID_MAX, &o.image_id, e);
     if (!code)
-        code = whole(r, "category_id", 0, ANNO_ID_MAX, &o.category_id, e);
+        code = whole_member(r, "category_id", 0, ANNO_ID_MAX, &o.category_id, e);
     if (!code)
-        code = bbox(r, &o.bbox, e);
+        code = bbox_member(r, &o.bbox, e);
     if (!code)
-        code = flag(r, "ignore", &o.ignore, e);
+        code = flag_member(r, "ignore", &o.ignore, e);
     if (!code)
-        code = flag(r, "iscrowd", &crowd, e);
+        code = flag_member(r, "iscrowd", &crowd, e);
     if (!code)
         code =
             mem_grow(&c->objects, &c->object_capacity, c->object_count + 1, sizeof *c->objects, "objects", e);
@@ -186,9 +190,9 @@ static int take_category(coco *c, const json_reader *r, error *e)
     int64_t id;
     size_t number;
     uint32_t was = 0;
-    int code = whole(r, "id", 0, ANNO_ID_MAX, &id, e);
+    int code = whole_member(r, "id", 0, ANNO_ID_MAX, &id, e);
     if (!code)
-        code = string(c, r, "name", names_bad_category, e);
+        code = string_member(c, r, "name", names_bad_category, e);
     if (!code) /* two ids may share a name: they are one class then */
         code = names_add(&c->category_names, c->text.data, c->text.size, &number, e);
     if (!code)

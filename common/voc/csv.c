@@ -11,52 +11,51 @@ csv_reader csv_start(const char *path, const char *data, size_t size)
     return r;
 }
 
-static bool refuse(csv_reader *r, const char *what, error *e)
+static bool refuse_record(csv_reader *r, const char *what, error *e)
 {
     fail(e, ERR_INPUT, "%s:%zu: %s", r->path, r->line, what);
     return false;
 }
 
 /* A field in quotes; at stands behind the opening one. */
-static bool quoted(csv_reader *r, error *e)
+static bool quoted_field(csv_reader *r, error *e)
 {
     for (;;) {
         const char *quote = memchr(r->at, '"', (size_t)(r->end - r->at));
         if (!quote)
-            return refuse(r, "a quote is not closed", e);
+            return refuse_record(r, "a quote is not closed", e);
         for (const char *p = r->at; p < quote; p++)
             r->next_line += *p == '\n';
-        if (text_append_bytes(&r->text, r->at, (size_t)(quote - r->at), e))
-            return false;
+        text_add_bytes(&r->text, r->at, (size_t)(quote - r->at));
         r->at = quote + 1;
         if (r->at == r->end || *r->at != '"')
             break;
         r->at++;
-        if (text_append_bytes(&r->text, "\"", 1, e))
-            return false;
+        text_add_bytes(&r->text, "\"", 1);
     }
     if (r->at < r->end && *r->at != ',' && *r->at != '\n' && *r->at != '\r')
-        return refuse(r, "text behind a closing quote", e);
+        return refuse_record(r, "text behind a closing quote", e);
     return true;
 }
 
-static bool plain(csv_reader *r, error *e)
+static bool plain_field(csv_reader *r, error *e)
 {
     const char *start = r->at;
     while (r->at < r->end && *r->at != ',' && *r->at != '\n') {
         if (*r->at == '"')
-            return refuse(r, "a quote inside a field that does not begin with one", e);
+            return refuse_record(r, "a quote inside a field that does not begin with one", e);
         if (*r->at == '\r' && r->at + 1 < r->end && r->at[1] == '\n')
             break;
         r->at++;
     }
-    return text_append_bytes(&r->text, start, (size_t)(r->at - start), e) == 0;
+    text_add_bytes(&r->text, start, (size_t)(r->at - start));
+    return true;
 }
 
 bool csv_next(csv_reader *r, error *e)
 {
-    const size_t most = sizeof r->fields / sizeof *r->fields;
-    size_t starts[sizeof r->fields / sizeof *r->fields];
+    const size_t most = COUNT(r->fields);
+    size_t starts[COUNT(r->fields)];
     if (r->at >= r->end)
         return false;
     r->line = r->next_line;
@@ -64,11 +63,11 @@ bool csv_next(csv_reader *r, error *e)
     r->count = 0;
     for (bool more = true; more;) {
         if (r->count == most)
-            return refuse(r, "too many fields", e);
+            return refuse_record(r, "too many fields", e);
         starts[r->count++] = r->text.size;
         bool in_quotes = r->at < r->end && *r->at == '"';
         r->at += in_quotes;
-        if (!(in_quotes ? quoted(r, e) : plain(r, e)))
+        if (!(in_quotes ? quoted_field(r, e) : plain_field(r, e)))
             return false;
         more = r->at < r->end && *r->at == ',';
         r->at += more;
@@ -76,11 +75,13 @@ bool csv_next(csv_reader *r, error *e)
     if (r->at < r->end && *r->at == '\r')
         r->at++;
     if (r->at < r->end && *r->at != '\n')
-        return refuse(r, "a carriage return without a line feed", e);
+        return refuse_record(r, "a carriage return without a line feed", e);
     r->at += r->at < r->end;
     r->next_line++;
+    if (text_done(&r->text, e))
+        return false;
     if (memchr(r->text.data, 0, r->text.size))
-        return refuse(r, "a NUL character", e);
+        return refuse_record(r, "a NUL character", e);
     for (size_t i = 0; i < r->count; i++) {
         size_t stop = i + 1 < r->count ? starts[i + 1] : r->text.size;
         r->fields[i] = (text_field){r->text.data + starts[i], stop - starts[i]};

@@ -1,9 +1,11 @@
+/* A devkit becomes JSON in four steps: which annotations (a list of ImageSets, or all of the folder), each of them read
+ * (vocxml.h), ids given to pictures and classes, and the JSON printed in the form of fast.ai. */
 #include "voc/devkit.h"
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "voc/idmap.h"
-#include "base/json.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,38 +14,41 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const voc_classes[20] = {"aeroplane",   "bicycle", "bird",  "boat",      "bottle",
-                                            "bus",         "car",     "cat",   "chair",     "cow",
-                                            "diningtable", "dog",     "horse", "motorbike", "person",
-                                            "pottedplant", "sheep",   "sofa",  "train",     "tvmonitor"};
+static const char *const voc_classes[] = {"aeroplane",   "bicycle", "bird",  "boat",      "bottle",
+                                          "bus",         "car",     "cat",   "chair",     "cow",
+                                          "diningtable", "dog",     "horse", "motorbike", "person",
+                                          "pottedplant", "sheep",   "sofa",  "train",     "tvmonitor"};
 
 /* ---------------------------------------------------------------- which annotations */
 
-static int by_bytes(const struct dirent **a, const struct dirent **b)
+static int name_bytes_order(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int text_only(const struct dirent *entry)
+static int is_txt(const struct dirent *entry)
 {
     size_t n = strlen(entry->d_name);
-    return n > 4 && n < 64 && strcmp(entry->d_name + n - 4, ".txt") == 0 && entry->d_name[0] != '.';
+    return n > 4 && n < 64 && text_ends_with(entry->d_name, ".txt") && entry->d_name[0] != '.';
 }
 
-/* ERR_INPUT for a list that isn't there, with the names of those that are. */
+/* ERR_INPUT for a list that is not there, with the names of those that are. */
 static int no_such_list(const char *dir, const char *path, error *e)
 {
     text_buffer folder = {0}, found = {0};
     struct dirent **entries = NULL;
-    int code = text_append(&folder, e, "%s/ImageSets/Main", dir);
-    int n = code ? -1 : scandir(folder.data, &entries, text_only, by_bytes);
+    text_add(&folder, "%s/ImageSets/Main", dir);
+    int code = text_done(&folder, e);
+    int n = code ? -1 : scandir(folder.data, &entries, is_txt, name_bytes_order);
     for (int i = 0; i < n; i++) {
-        if (i < 5 && !code)
-            code = text_append(&found, e, "%s%.*s", i ? ", " : "", (int)strlen(entries[i]->d_name) - 4,
-                               entries[i]->d_name);
+        if (i < 5)
+            text_add(&found, "%s%.*s", i ? ", " : "", (int)strlen(entries[i]->d_name) - 4,
+                     entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
+    if (!code)
+        code = text_done(&found, e);
     if (!code && n > 0)
         code = fail(e, ERR_INPUT, "%s: there is no such list; there are: %s%s", path, found.data,
                     n > 5 ? ", ..." : "");
@@ -82,8 +87,8 @@ static int read_split(names *stems, const char *dir, const char *path, error *e)
         if (!wrong && memchr(line, ' ', size) && !has_annotation(dir, line, size))
             wrong = "contains a blank: one name a line is needed, as in train.txt";
         if (wrong)
-            code = fail(e, ERR_INPUT, "%s:%zu: '%.*s' %s", path, lines.number, (int)(size < 80 ? size : 80),
-                        line, wrong);
+            code = fail(e, ERR_INPUT, "%s:%zu: '%.*s' %s", path, lines.number,
+                        text_shown((text_field){line, size}), line, wrong);
         else
             code = names_add(stems, line, size, &number, e);
         if (!code && number != before)
@@ -95,16 +100,16 @@ static int read_split(names *stems, const char *dir, const char *path, error *e)
     return code;
 }
 
-static int xml_only(const struct dirent *entry)
+static int is_xml(const struct dirent *entry)
 {
     size_t n = strlen(entry->d_name);
-    return n > 4 && strcmp(entry->d_name + n - 4, ".xml") == 0 && entry->d_name[0] != '.';
+    return n > 4 && text_ends_with(entry->d_name, ".xml") && entry->d_name[0] != '.';
 }
 
 static int list_folder(names *stems, const char *path, error *e)
 {
     struct dirent **entries;
-    int n = scandir(path, &entries, xml_only, by_bytes), code = 0;
+    int n = scandir(path, &entries, is_xml, name_bytes_order), code = 0;
     if (n < 0)
         return fail(e, errno == ENOMEM ? ERR_SYSTEM : ERR_INPUT, "%s: cannot read the folder: %s", path,
                     strerror(errno));
@@ -164,7 +169,7 @@ static int give_ids(devkit *d, error *e)
 
 static bool is_voc_class(const char *name)
 {
-    for (size_t i = 0; i < 20; i++)
+    for (size_t i = 0; i < COUNT(voc_classes); i++)
         if (strcmp(voc_classes[i], name) == 0)
             return true;
     return false;
@@ -186,7 +191,7 @@ static int give_classes(devkit *d, error *e)
     size_t *order = code ? NULL : mem_zero(seen.count, sizeof *order, "classes", e);
     if (order) {
         names_sort(&seen, order);
-        for (size_t i = 0; i < (voc ? 20 : seen.count) && !code; i++) {
+        for (size_t i = 0; i < (voc ? COUNT(voc_classes) : seen.count) && !code; i++) {
             const char *name = voc ? voc_classes[i] : seen.items[order[i]];
             code = names_add(&d->classes, name, strlen(name), &number, e);
         }
@@ -205,9 +210,10 @@ static int read_pictures(devkit *d, const char *dir, const names *stems, error *
     for (size_t i = 0; i < stems->count && !code; i++) {
         text_buffer path = {0};
         size_t number;
-        code = mem_grow(&d->pictures, &d->capacity, d->count + 1, sizeof *d->pictures, "pictures", e);
+        text_add(&path, "%s/Annotations/%s.xml", dir, stems->items[i]);
+        code = text_done(&path, e);
         if (!code)
-            code = text_append(&path, e, "%s/Annotations/%s.xml", dir, stems->items[i]);
+            code = mem_grow(&d->pictures, &d->capacity, d->count + 1, sizeof *d->pictures, "pictures", e);
         if (!code)
             code = voc_picture_read(&d->pictures[d->count++], path.data, e);
         if (!code)
@@ -243,9 +249,12 @@ int devkit_read(devkit *d, const char *dir, const char *split, error *e)
     *d = (devkit){0};
     const char *wrong = split ? names_bad_file_name(split, strlen(split)) : NULL;
     int code = wrong ? fail(e, ERR_USAGE, "--split '%.80s' %s", split, wrong) : 0;
+    if (split)
+        text_add(&path, "%s/ImageSets/Main/%s.txt", dir, split);
+    else
+        text_add(&path, "%s/Annotations", dir);
     if (!code)
-        code = split ? text_append(&path, e, "%s/ImageSets/Main/%s.txt", dir, split)
-                     : text_append(&path, e, "%s/Annotations", dir);
+        code = text_done(&path, e);
     if (!code)
         code = split ? read_split(&stems, dir, path.data, e) : list_folder(&stems, path.data, e);
     if (!code)
@@ -297,7 +306,8 @@ int devkit_print(const devkit *d, FILE *f, error *e)
     for (size_t i = 0; i < d->count && !code; i++) {
         const voc_picture *p = &d->pictures[i];
         quoted.size = 0;
-        code = json_append_string(&quoted, p->file_name, e);
+        json_add_string(&quoted, p->file_name);
+        code = text_done(&quoted, e);
         if (!code)
             fprintf(f, "%s{\"file_name\": %s, \"height\": %d, \"width\": %d, \"id\": %" PRId64 "}",
                     i ? ", " : "", quoted.data, p->height, p->width, d->ids[i]);
@@ -311,7 +321,8 @@ int devkit_print(const devkit *d, FILE *f, error *e)
     fputs("], \"categories\": [", f);
     for (size_t i = 0; i < d->classes.count && !code; i++) {
         quoted.size = 0;
-        code = json_append_string(&quoted, d->classes.items[i], e);
+        json_add_string(&quoted, d->classes.items[i]);
+        code = text_done(&quoted, e);
         if (!code)
             fprintf(f, "%s{\"supercategory\": \"none\", \"id\": %zu, \"name\": %s}", i ? ", " : "", i + 1,
                     quoted.data);

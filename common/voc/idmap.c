@@ -17,7 +17,7 @@ static size_t find_slot(const idmap *m, int64_t id)
     return i;
 }
 
-static int grow(idmap *m, error *e)
+static int grow_map(idmap *m, error *e)
 {
     idmap next = {.slot_count = m->slot_count ? m->slot_count * 2 : 64, .count = m->count};
     next.slots = mem_zero(next.slot_count, sizeof *next.slots, "ids", e);
@@ -35,7 +35,7 @@ static int grow(idmap *m, error *e)
 
 int idmap_add(idmap *m, int64_t id, uint32_t index, uint32_t *was, error *e)
 {
-    if ((m->count + 1) * 3 > m->slot_count * 2 && grow(m, e))
+    if ((m->count + 1) * 3 > m->slot_count * 2 && grow_map(m, e))
         return ERR_SYSTEM;
     struct idmap_slot *slot = &m->slots[find_slot(m, id)];
     *was = slot->index;

@@ -1,3 +1,6 @@
+/* lrg.csv and bb.csv are read on their own (csv_labels), joined by file name in the order of the first, classes
+ * numbered by rank, and rows named in val.txt marked as validating. Then the two index lists and their digests are
+ * made. */
 #include "voc/labels.h"
 
 #include "base/digest.h"
@@ -38,10 +41,9 @@ static int parse_box(text_field f, box *b, error *e)
         good = text_int(part[i].text, part[i].size, 0, 1000000, &v[i]);
     if (!good)
         return fail(e, ERR_INPUT, "box '%.*s' is not four whole numbers y1 x1 y2 x2 with single spaces",
-                    (int)(f.size < 60 ? f.size : 60), f.text);
+                    text_shown(f), f.text);
     if (v[0] > v[2] || v[1] > v[3])
-        return fail(e, ERR_INPUT, "box '%.*s' ends before it begins (y1 x1 y2 x2)",
-                    (int)(f.size < 60 ? f.size : 60), f.text);
+        return fail(e, ERR_INPUT, "box '%.*s' ends before it begins (y1 x1 y2 x2)", text_shown(f), f.text);
     *b = (box){(int32_t)v[0], (int32_t)v[1], (int32_t)v[2], (int32_t)v[3]};
     return 0;
 }
@@ -51,8 +53,7 @@ static int read_record(csv_labels *c, const text_field *f, bool boxes, error *e)
     size_t row, rows = c->file_names.count, number;
     const char *wrong = names_bad_file_name(f[0].text, f[0].size);
     if (wrong)
-        return fail(e, ERR_INPUT, "file name '%.*s' %s", (int)(f[0].size < 80 ? f[0].size : 80), f[0].text,
-                    wrong);
+        return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(f[0]), f[0].text, wrong);
     if (rows >= INT32_MAX)
         return fail(e, ERR_INPUT, "too many rows");
     int code = names_add(&c->file_names, f[0].text, f[0].size, &row, e);
@@ -66,8 +67,7 @@ static int read_record(csv_labels *c, const text_field *f, bool boxes, error *e)
     }
     wrong = names_bad_category(f[1].text, f[1].size);
     if (wrong)
-        return fail(e, ERR_INPUT, "label '%.*s' %s", (int)(f[1].size < 80 ? f[1].size : 80), f[1].text,
-                    wrong);
+        return fail(e, ERR_INPUT, "label '%.*s' %s", text_shown(f[1]), f[1].text, wrong);
     code = mem_grow(&c->label, &c->label_capacity, rows + 1, sizeof *c->label, "labels", e);
     if (!code)
         code = names_add(&c->seen, f[1].text, f[1].size, &number, e);
@@ -127,7 +127,7 @@ static int read_name_lines(names *list, const file_view *view, error *e)
         const char *wrong = names_bad_file_name(line, size);
         if (wrong)
             return fail(e, ERR_INPUT, "%s:%zu: file name '%.*s' %s", view->path, lines.number,
-                        (int)(size < 80 ? size : 80), line, wrong);
+                        text_shown((text_field){line, size}), line, wrong);
         int code = names_add(list, line, size, &number, e);
         if (code)
             return code;
@@ -153,20 +153,13 @@ int labels_read_names(names *list, const char *path, error *e)
 static int all_known(const names *list, const char *list_path, const names *known, const char *known_path,
                      error *e)
 {
-    const char *first[4] = {0};
-    size_t missing = 0;
+    text_names missing = {0};
     for (size_t i = 0; i < list->count; i++)
-        if (names_find(known, list->items[i], strlen(list->items[i])) == NAMES_NONE) {
-            if (missing < 4)
-                first[missing] = list->items[i];
-            missing++;
-        }
-    if (!missing)
-        return 0;
-    char three[256];
-    names_first_three(first, missing < 4 ? missing : 4, three, sizeof three);
-    return fail(e, ERR_INPUT, "%s: %zu of its %zu file names are not in %s: %s", list_path, missing,
-                list->count, known_path, three);
+        if (names_find(known, list->items[i], strlen(list->items[i])) == NAMES_NONE)
+            text_names_add(&missing, "%s", list->items[i]);
+    return missing.count ? fail(e, ERR_INPUT, "%s: %zu of its %zu file names are not in %s: %s", list_path,
+                                missing.count, list->count, known_path, missing.text)
+                         : 0;
 }
 
 /* ---------------------------------------------------------------- joining */
@@ -229,7 +222,7 @@ static int mark_val(labels *l, const char *val, const char *csv, error *e)
     return code;
 }
 
-static int split(labels *l, error *e)
+static int split_labels(labels *l, error *e)
 {
     l->train = mem_zero(l->count, sizeof *l->train, "the split", e);
     l->val = mem_zero(l->count, sizeof *l->val, "the split", e);
@@ -280,7 +273,7 @@ int labels_read(labels *l, const char *lrg, const char *bb, const char *val, err
     if (!code && val)
         code = mark_val(l, val, lrg ? lrg : bb, e);
     if (!code)
-        code = split(l, e);
+        code = split_labels(l, e);
     csv_labels_free(&c);
     csv_labels_free(&b);
     if (code)
@@ -288,37 +281,39 @@ int labels_read(labels *l, const char *lrg, const char *bb, const char *val, err
     return code;
 }
 
+/* Takes the text: its digest, and its end. */
+static int digest_text(text_buffer *text, char hex[65], error *e)
+{
+    int code = text_done(text, e);
+    if (!code)
+        sha256_hex(text->data, text->size, hex);
+    text_free(text);
+    return code;
+}
+
 int labels_digest(const char *const *file_names, size_t count, char hex[65], error *e)
 {
     text_buffer text = {0};
-    int code = text_append_bytes(&text, "", 0, e);
-    for (size_t i = 0; i < count && !code; i++) {
+    for (size_t i = 0; i < count; i++) {
         const char *dot = strrchr(file_names[i], '.');
         size_t stem = dot && dot != file_names[i] ? (size_t)(dot - file_names[i]) : strlen(file_names[i]);
-        code = text_append_bytes(&text, file_names[i], stem, e);
-        if (!code)
-            code = text_append_bytes(&text, "\n", 1, e);
+        text_add_bytes(&text, file_names[i], stem);
+        text_add_bytes(&text, "\n", 1);
     }
-    if (!code)
-        sha256_hex(text.data, text.size, hex);
-    text_free(&text);
-    return code;
+    return digest_text(&text, hex, e);
 }
 
 int labels_rows_digest(const labels *l, char hex[65], error *e)
 {
     text_buffer text = {0};
-    int code = text_append(&text, e, "%zu rows\n", l->count);
-    for (size_t i = 0; i < l->count && !code; i++) {
+    text_add(&text, "%zu rows\n", l->count);
+    for (size_t i = 0; i < l->count; i++) {
         const label_row *r = &l->rows[i];
-        code = text_append(&text, e, "%s\t%s\t%d %d %d %d\t%d\n", r->file_name,
-                           l->has_class ? l->classes[r->class_index] : "", r->box.y1, r->box.x1, r->box.y2,
-                           r->box.x2, r->is_val);
+        text_add(&text, "%s\t%s\t%d %d %d %d\t%d\n", r->file_name,
+                 l->has_class ? l->classes[r->class_index] : "", r->box.y1, r->box.x1, r->box.y2, r->box.x2,
+                 r->is_val);
     }
-    if (!code)
-        sha256_hex(text.data, text.size, hex);
-    text_free(&text);
-    return code;
+    return digest_text(&text, hex, e);
 }
 
 int labels_check(const char *path, error *e)

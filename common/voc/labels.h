@@ -58,8 +58,7 @@ int labels_check(const char *path, error *e);
 int labels_read_names(names *list, const char *path, error *e);
 
 /* SHA-256 of a list of pictures in the form in which splits are compared: each file name without its
- * extension
- * ("000012.jpg" -> "000012"), a line feed after every one, the last included. */
+ * extension ("000012.jpg" -> "000012"), a line feed after every one, the last included. */
 int labels_digest(const char *const *file_names, size_t count, char hex[65], error *e);
 
 /* SHA-256 of all that the rows say, in their order: names, classes, boxes, which of them validate. */

@@ -8,21 +8,21 @@
 #include <stdlib.h>
 
 /* The rows in CSV order and which of them validate. */
-typedef struct plan {
+typedef struct split_plan {
     const anno_row **rows;
     unsigned char *is_val;
     size_t count, val_count;
-} plan;
+} split_plan;
 
-static void plan_free(plan *p)
+static void split_plan_free(split_plan *p)
 {
     free(p->rows);
     free(p->is_val);
 }
 
-static int plan_rows(plan *p, const anno_table *t, const mkcsv_options *o, error *e)
+static int plan_rows(split_plan *p, const anno_table *t, const mkcsv_options *o, error *e)
 {
-    *p = (plan){.count = t->count};
+    *p = (split_plan){.count = t->count};
     int64_t *ids = mem_zero(t->count, sizeof *ids, "rows", e);
     uint32_t *position = mem_zero(t->count, sizeof *position, "rows", e);
     p->rows = mem_zero(t->count, sizeof *p->rows, "rows", e);
@@ -44,7 +44,7 @@ static int plan_rows(plan *p, const anno_table *t, const mkcsv_options *o, error
 
 /* ---------------------------------------------------------------- the three files */
 
-static void print_lrg(FILE *f, const plan *p)
+static void print_lrg(FILE *f, const split_plan *p)
 {
     fputs("fn,cat\n", f);
     for (size_t i = 0; i < p->count; i++) {
@@ -55,7 +55,7 @@ static void print_lrg(FILE *f, const plan *p)
     }
 }
 
-static void print_bb(FILE *f, const plan *p)
+static void print_bb(FILE *f, const split_plan *p)
 {
     fputs("fn,bbox\n", f);
     for (size_t i = 0; i < p->count; i++) {
@@ -65,17 +65,17 @@ static void print_bb(FILE *f, const plan *p)
     }
 }
 
-static void print_val(FILE *f, const plan *p)
+static void print_val(FILE *f, const split_plan *p)
 {
     for (size_t i = 0; i < p->count; i++)
         if (p->is_val[i])
             fprintf(f, "%s\n", p->rows[i]->file_name);
 }
 
-static int write_all(const plan *p, const mkcsv_options *o, error *e)
+static int write_all(const split_plan *p, const mkcsv_options *o, error *e)
 {
     const char *const paths[3] = {o->lrg, o->bb, o->val};
-    void (*const print[3])(FILE *, const plan *) = {print_lrg, print_bb, print_val};
+    void (*const print[3])(FILE *, const split_plan *) = {print_lrg, print_bb, print_val};
     out_file out[3] = {0};
     bool changed;
     int code = 0;
@@ -94,9 +94,9 @@ static int write_all(const plan *p, const mkcsv_options *o, error *e)
     return code;
 }
 
-/* ---------------------------------------------------------------- */
+/* ---------------------------------------------------------------- all of it */
 
-static int digest(const plan *p, bool val, char hex[65], error *e)
+static int digest_part_of(const split_plan *p, bool val, char hex[65], error *e)
 {
     const char **list = mem_zero(p->count, sizeof *list, "the split", e);
     if (!list)
@@ -112,7 +112,7 @@ static int digest(const plan *p, bool val, char hex[65], error *e)
 
 int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result *result, error *e)
 {
-    plan p;
+    split_plan p;
     if (t->count == 0)
         return fail(e, ERR_INPUT, "there are no rows");
     int code = plan_rows(&p, t, options, e);
@@ -122,11 +122,11 @@ int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result 
                     options->val_share, p.count, p.val_count ? "train on" : "validate with");
     *result = (mkcsv_result){.train = p.count - p.val_count, .val = p.val_count};
     if (!code)
-        code = digest(&p, false, result->train_sha256, e);
+        code = digest_part_of(&p, false, result->train_sha256, e);
     if (!code)
-        code = digest(&p, true, result->val_sha256, e);
+        code = digest_part_of(&p, true, result->val_sha256, e);
     if (!code)
         code = write_all(&p, options, e);
-    plan_free(&p);
+    split_plan_free(&p);
     return code;
 }

@@ -1,8 +1,9 @@
+/* Strings are copied into blocks that never move; an open-addressed hash table of numbers finds them again. What a name
+ * of a picture or a class may be is decided here too, for all files. */
 #include "voc/names.h"
 
-#include "base/json.h"
+#include "base/utf8.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,7 +96,7 @@ size_t names_find(const names *n, const char *text, size_t size)
     return n->slots[slot] ? n->slots[slot] - 1 : NAMES_NONE;
 }
 
-static int by_name(const void *a, const void *b, void *context)
+static int name_order(const void *a, const void *b, void *context)
 {
     const names *n = context;
     return strcmp(n->items[*(const size_t *)a], n->items[*(const size_t *)b]);
@@ -107,7 +108,7 @@ void names_sort(const names *n, size_t *order)
         order[i] = i;
     names copy = *n;
     if (n->count)
-        qsort_r(order, n->count, sizeof *order, by_name, &copy);
+        qsort_r(order, n->count, sizeof *order, name_order, &copy);
 }
 
 void names_free(names *n)
@@ -150,16 +151,4 @@ const char *names_bad_file_name(const char *text, size_t size)
     if ((size == 1 && text[0] == '.') || (size == 2 && text[0] == '.' && text[1] == '.'))
         return "is a folder, a plain file name is needed";
     return NULL;
-}
-
-void names_first_three(const char *const *items, size_t count, char *out, size_t size)
-{
-    size_t used = 0;
-    out[0] = 0;
-    for (size_t i = 0; i < count && i < 3 && used < size; i++) {
-        int n = snprintf(out + used, size - used, "%s%.60s", i ? ", " : "", items[i]);
-        used += n > 0 ? (size_t)n : 0;
-    }
-    if (count > 3 && used < size)
-        snprintf(out + used, size - used, ", ...");
 }

@@ -41,8 +41,4 @@ const char *names_bad_file_name(const char *text, size_t size);
 /* The same for a category: not empty, at most 255 bytes, UTF-8 (it goes into JSON), no control characters. */
 const char *names_bad_category(const char *text, size_t size);
 
-/* Text of at most three names for an error line: "a.jpg, b.jpg, c.jpg" with ", ..." behind it when `count`
- * is more. Writes into out[0..size). */
-void names_first_three(const char *const *items, size_t count, char *out, size_t size);
-
 #endif

@@ -52,7 +52,7 @@ static size_t empty_slot(const set_table *t, int64_t key)
     }
 }
 
-static void put(set_table *t, int64_t key, uint32_t index)
+static void table_put(set_table *t, int64_t key, uint32_t index)
 {
     size_t slot = empty_slot(t, key);
     t->keys[slot] = key;
@@ -60,7 +60,7 @@ static void put(set_table *t, int64_t key, uint32_t index)
     t->fill++;
 }
 
-static int grow(set_table *t, error *e)
+static int grow_table(set_table *t, error *e)
 {
     size_t least = t->fill > 50000 ? t->fill * 2 : t->fill * 4, size = 8;
     while (size <= least)
@@ -70,7 +70,7 @@ static int grow(set_table *t, error *e)
         return ERR_SYSTEM;
     for (size_t slot = 0; slot <= t->mask; slot++)
         if (t->index[slot] != UINT32_MAX)
-            put(&next, t->keys[slot], t->index[slot]);
+            table_put(&next, t->keys[slot], t->index[slot]);
     table_free(t);
     *t = next;
     return 0;
@@ -81,10 +81,10 @@ int set_order(const int64_t *ids, size_t count, set_rule rule, uint32_t *positio
     set_table t;
     int code = table_make(&t, 8, e);
     for (size_t i = 0; i < count && !code; i++) {
-        put(&t, ids[i], (uint32_t)i);
+        table_put(&t, ids[i], (uint32_t)i);
         bool keep = rule == SET_RULE_36 ? t.fill * 3 < t.mask * 2 : t.fill * 5 < t.mask * 3;
         if (!keep)
-            code = grow(&t, e);
+            code = grow_table(&t, e);
     }
     if (code) {
         table_free(&t);

@@ -1,3 +1,7 @@
+/* pred.tsv: predict writes it, evaluate, render and report read it.
+ *
+ * The header decides which columns there are (frame, pairs of category and probability), and each row must have them. A
+ * dash stands for what the model does not give; a category without its probability, or a part of a box, is an error. */
 #include "voc/pred.h"
 
 #include "base/file.h"
@@ -60,11 +64,6 @@ static bool is_dash(text_field f)
     return f.size == 1 && f.text[0] == '-';
 }
 
-static int shown(text_field f)
-{
-    return (int)(f.size < 60 ? f.size : 60);
-}
-
 /* "NAME_<number>" */
 static bool numbered(text_field f, const char *name, int64_t min, int64_t max, int64_t *number)
 {
@@ -87,7 +86,7 @@ static int read_header(pred_table *t, const text_field *f, size_t columns, const
         for (size_t i = 0; i < FRAME_COLUMNS; i++, at++)
             if (!numbered(f[at], base_names[3 + i], n, n, &n))
                 return fail(e, ERR_INPUT, "%s:1: column %zu must be '%s_%d', not '%.*s'", path, at + 1,
-                            base_names[3 + i], t->frame, shown(f[at]), f[at].text);
+                            base_names[3 + i], t->frame, text_shown(f[at]), f[at].text);
     }
     while (at < columns) {
         t->top++;
@@ -95,7 +94,7 @@ static int read_header(pred_table *t, const text_field *f, size_t columns, const
             !numbered(f[at + 1], "probability", t->top, t->top, &n))
             return fail(e, ERR_INPUT,
                         "%s:1: column %zu is '%.*s', category_%d and probability_%d are expected", path,
-                        at + 1, shown(f[at]), f[at].text, t->top, t->top);
+                        at + 1, text_shown(f[at]), f[at].text, t->top, t->top);
         at += 2;
     }
     return 0;
@@ -110,9 +109,10 @@ static int read_pair(pred_table *t, const text_field *f, const char **category, 
         return 0;
     const char *wrong = is_dash(f[0]) ? "has a probability" : names_bad_category(f[0].text, f[0].size);
     if (wrong)
-        return fail(e, ERR_INPUT, "category '%.*s' %s", shown(f[0]), f[0].text, wrong);
+        return fail(e, ERR_INPUT, "category '%.*s' %s", text_shown(f[0]), f[0].text, wrong);
     if (!text_double(f[1].text, f[1].size, probability) || *probability < 0 || *probability > 1)
-        return fail(e, ERR_INPUT, "probability '%.*s' is not a number from 0 to 1", shown(f[1]), f[1].text);
+        return fail(e, ERR_INPUT, "probability '%.*s' is not a number from 0 to 1", text_shown(f[1]),
+                    f[1].text);
     size_t number;
     int code = names_add(&t->categories, f[0].text, f[0].size, &number, e);
     if (!code)
@@ -128,7 +128,8 @@ static int read_box(const text_field *f, bool *there, box_real *b, error *e)
         if (is_dash(f[i]) != !*there)
             return fail(e, ERR_INPUT, "a part of the box is missing");
         if (*there && (!text_double(f[i].text, f[i].size, &v[i]) || fabs(v[i]) > 1e9))
-            return fail(e, ERR_INPUT, "%s '%.*s' is not a number", base_names[3 + i], shown(f[i]), f[i].text);
+            return fail(e, ERR_INPUT, "%s '%.*s' is not a number", base_names[3 + i], text_shown(f[i]),
+                        f[i].text);
     }
     *b = (box_real){v[0], v[1], v[2], v[3]};
     return 0;
@@ -140,7 +141,7 @@ static int read_row(pred_table *t, const text_field *f, error *e)
     pred_row row = {0};
     const char *wrong = names_bad_file_name(f[0].text, f[0].size);
     if (wrong)
-        return fail(e, ERR_INPUT, "file name '%.*s' %s", shown(f[0]), f[0].text, wrong);
+        return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(f[0]), f[0].text, wrong);
     int code = names_add(&t->file_names, f[0].text, f[0].size, &number, e);
     if (!code && number != t->count)
         code = fail(e, ERR_INPUT, "%s is there twice", t->file_names.items[number]);

@@ -1,3 +1,7 @@
+/* expat calls back for each element; its path from the root ("/annotation/object/name") tells whether its text is
+ * wanted (field_paths). Objects wait as they were written until the end of the file, for <size> may stand behind
+ * them; then boxes become whole pixels counted from 0 and are cut to the picture. Anything that VOC does not
+ * write, such as an entity declaration, stops the parser. */
 #include "voc/vocxml.h"
 
 #include "base/file.h"
@@ -9,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 64, TEXT_MAX = 4096 };
+enum { DEPTH_MAX = 64, TEXT_MAX = 4096, BYTES_MAX = 64 << 20 };
 
 /* The places whose text is wanted, as paths from the root. */
 typedef enum field {
@@ -64,7 +68,7 @@ static unsigned long long line_of(const reader *r)
 #endif
 }
 
-static void stop(reader *r, const char *what, const char *which)
+static void stop_parser(reader *r, const char *what, const char *which)
 {
     if (!r->e->code)
         fail(r->e, ERR_INPUT, "%s:%llu: %s%s", r->path, line_of(r), what, which);
@@ -86,16 +90,16 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
         return;
     size_t used = strlen(r->place), n = strlen(name);
     if (++r->depth > DEPTH_MAX || used + n + 2 > sizeof r->place) {
-        stop(r, "elements are nested too deeply", "");
+        stop_parser(r, "elements are nested too deeply", "");
         return;
     }
     if (r->field != FIELD_NONE) {
-        stop(r, "an element inside ", field_paths[r->field]);
+        stop_parser(r, "an element inside ", field_paths[r->field]);
         return;
     }
     snprintf(r->place + used, sizeof r->place - used, "/%s", name);
     if (r->depth == 1 && strcmp(name, "annotation") != 0) {
-        stop(r, "no VOC annotation: the root is not <annotation> but ", name);
+        stop_parser(r, "no VOC annotation: the root is not <annotation> but ", name);
         return;
     }
     if (strcmp(r->place, "/annotation/object") == 0)
@@ -103,13 +107,13 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
     for (int f = 0; f < FIELD_COUNT; f++)
         if (strcmp(r->place, field_paths[f]) == 0) {
             if (r->seen[f]) {
-                stop(r, "there twice: ", field_paths[f]);
+                stop_parser(r, "there twice: ", field_paths[f]);
                 return;
             }
             r->seen[f] = true;
             r->field = (field)f;
             r->text.size = 0;
-            if (text_append_bytes(&r->text, "", 0, r->e))
+            if (text_done(&r->text, r->e))
                 stop_memory(r);
         }
 }
@@ -120,8 +124,10 @@ static void on_text(void *context, const XML_Char *text, int size)
     if (r->e->code || r->field == FIELD_NONE)
         return;
     if (r->text.size + (size_t)size > TEXT_MAX)
-        stop(r, "too much text in ", field_paths[r->field]);
-    else if (text_append_bytes(&r->text, text, (size_t)size, r->e))
+        stop_parser(r, "too much text in ", field_paths[r->field]);
+    else
+        text_add_bytes(&r->text, text, (size_t)size);
+    if (text_done(&r->text, r->e))
         stop_memory(r);
 }
 
@@ -144,8 +150,8 @@ static void take_name(reader *r, char **where, const char *(*bad)(const char *, 
     const char *wrong = bad(t.text, t.size);
     if (wrong) {
         char what[400];
-        snprintf(what, sizeof what, "'%.*s' %s in ", (int)(t.size < 80 ? t.size : 80), t.text, wrong);
-        stop(r, what, field_paths[r->field]);
+        snprintf(what, sizeof what, "'%.*s' %s in ", text_shown(t), t.text, wrong);
+        stop_parser(r, what, field_paths[r->field]);
         return;
     }
     free(*where);
@@ -159,8 +165,8 @@ static void take_number(reader *r)
     text_field t = trimmed(r);
     if (!text_double(t.text, t.size, &r->number[r->field])) {
         char what[200];
-        snprintf(what, sizeof what, "'%.*s' is not a number in ", (int)(t.size < 60 ? t.size : 60), t.text);
-        stop(r, what, field_paths[r->field]);
+        snprintf(what, sizeof what, "'%.*s' is not a number in ", text_shown(t), t.text);
+        stop_parser(r, what, field_paths[r->field]);
     }
 }
 
@@ -179,7 +185,7 @@ static void end_object(reader *r)
 {
     for (int f = FIELD_NAME; f < FIELD_COUNT; f++)
         if (!r->seen[f] && f != FIELD_DIFFICULT) {
-            stop(r, "the object that ends here lacks ", field_paths[f]);
+            stop_parser(r, "the object that ends here lacks ", field_paths[f]);
             return;
         }
     if (mem_grow(&r->objects, &r->capacity, r->count + 1, sizeof *r->objects, "objects", r->e)) {
@@ -215,7 +221,7 @@ static void on_entity(void *context, const XML_Char *name, int parameter, const 
                       const XML_Char *notation)
 {
     (void)parameter, (void)value, (void)size, (void)base, (void)system, (void)public, (void)notation;
-    stop(context, "entity declarations are refused: ", name);
+    stop_parser(context, "entity declarations are refused: ", name);
 }
 
 /* ---------------------------------------------------------------- the whole file */
@@ -238,7 +244,7 @@ static double pixel(double v)
     return floor(v + 0.5) - 1;
 }
 
-static int finish(reader *r, voc_picture *p)
+static int finish_picture(reader *r, voc_picture *p)
 {
     if (!r->seen[FIELD_FILE_NAME])
         return fail(r->e, ERR_INPUT, "%s: %s is missing", r->path, field_paths[FIELD_FILE_NAME]);
@@ -265,12 +271,10 @@ static int finish(reader *r, voc_picture *p)
     return 0;
 }
 
-static int parse(reader *r, const file_view *view)
+static int parse_view(reader *r, const file_view *view)
 {
     if (view->size == 0)
         return fail(r->e, ERR_INPUT, "%s: is empty, XML is needed", r->path);
-    if (view->size > (size_t)64 << 20)
-        return fail(r->e, ERR_INPUT, "%s: %zu bytes are too many for one annotation", r->path, view->size);
     r->parser = XML_ParserCreate(NULL);
     if (!r->parser)
         return fail_memory(r->e, 1, "the XML parser");
@@ -278,7 +282,10 @@ static int parse(reader *r, const file_view *view)
     XML_SetElementHandler(r->parser, on_start, on_end);
     XML_SetCharacterDataHandler(r->parser, on_text);
     XML_SetEntityDeclHandler(r->parser, on_entity);
-    if (XML_Parse(r->parser, view->data, (int)view->size, 1) != XML_STATUS_OK && !r->e->code)
+    const bool parsed = XML_Parse(r->parser, view->data, (int)view->size, 1) == XML_STATUS_OK;
+    if (!parsed && XML_GetErrorCode(r->parser) == XML_ERROR_NO_MEMORY)
+        fail(r->e, ERR_SYSTEM, "%s: out of memory in expat", r->path);
+    else if (!parsed && !r->e->code)
         fail(r->e, ERR_INPUT, "%s:%llu: no well-formed XML: %s", r->path, line_of(r),
              XML_ErrorString(XML_GetErrorCode(r->parser)));
     XML_ParserFree(r->parser);
@@ -289,13 +296,13 @@ int voc_picture_read(voc_picture *p, const char *path, error *e)
 {
     file_view view;
     *p = (voc_picture){0};
-    int code = file_open(&view, path, e);
+    int code = file_read(&view, path, BYTES_MAX, e);
     if (code)
         return code;
     reader r = {.path = view.path, .e = e, .field = FIELD_NONE};
-    code = parse(&r, &view);
+    code = parse_view(&r, &view);
     if (!code)
-        code = finish(&r, p);
+        code = finish_picture(&r, p);
     for (size_t i = 0; i < r.count; i++)
         free(r.objects[i].name);
     free(r.objects);

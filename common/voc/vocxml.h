@@ -35,10 +35,10 @@ typedef struct voc_picture {
     size_t count, capacity;
 } voc_picture; /* zero-initialise */
 
-/* Reads one XML file. Fractional coordinates are rounded (floor(x + 0.5)) before 1 is taken off.
- * ERR_INPUT with file and line for: no well-formed XML; a declared entity (none is ever expanded); a root
- * other than annotation; a missing or repeated filename, size, name or bndbox; numbers that are none; unsafe
- * names. voc_picture_free also after a failure. */
+/* Reads one XML file. Fractional coordinates are rounded (floor(x + 0.5)) before 1 is taken off. ERR_INPUT with
+ * file and line for: no regular file, or one of more than 64 MiB; no well-formed XML; a declared entity (none is
+ * ever expanded); a root other than annotation; a missing or repeated filename, size, name or bndbox; numbers that
+ * are none; unsafe names. voc_picture_free also after a failure. */
 int voc_picture_read(voc_picture *p, const char *path, error *e);
 
 void voc_picture_free(voc_picture *p);

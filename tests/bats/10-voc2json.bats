@@ -181,6 +181,13 @@ XML
 
 # ---------------------------------------------------------------- bad input
 
+@test "a named pipe in place of an annotation is refused, not waited for" {
+    mkfifo "$dir/Annotations/1.xml"
+    run timeout 20 "$BIN/voc2json" -o "$out" "$dir"
+    assert_failure 3
+    assert_output --partial "1.xml: is a pipe or a device, a regular file is needed"
+}
+
 @test "an entity bomb is refused before it expands" {
     one 1 <<'XML'
 <?xml version="1.0"?>
