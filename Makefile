@@ -235,8 +235,8 @@ DOCUMENTS ?= doc/lesson.md $(if $(wildcard $(VOC)/JPEGImages/.),doc/published-ru
 documents: all ## run the commands that the documents show and write what they say into the documents (an hour)
 	@tests/lib/documents.bash checkout $(BUILD)/documents '$(BIN)' '$(DATA)' '$(MYPETS)'
 	@tests/lib/documents.bash write $(BUILD)/documents $(DOCUMENTS)
-	@cd $(BUILD)/documents && [ ! -s out/demo/detn.pred.tsv ] || bin/render --kind grid --rows 1 --columns 4 --figure 8x2.2 \
-	  --pred out/demo/detn.pred.tsv --anno out/demo/largest.tsv --images out/demo/voc/JPEGImages \
+	@cd $(BUILD)/documents && [ ! -s out/demo/detn.pred.tsv ] || bin/render --kind grid --rows 1 --columns 4 \
+	  --figure 8x2.2 --pred out/demo/detn.pred.tsv --anno out/demo/largest.tsv --images out/demo/voc/JPEGImages \
 	  -o '$(CURDIR)/doc/img/detector.png' >/dev/null
 
 deps: ## install the Debian packages that building and testing need (root or sudo)
