@@ -1,5 +1,6 @@
 /* Area resampling in two passes: each source row is resampled across once, into one of two line buffers, and lines are
- * summed down with their weights. The taps of both axes are made once a picture size and kept in the scratch memory. */
+ * summed down with their weights. The taps of both axes (first source pixel, count, weights; see resize.h) depend on
+ * the sizes alone and are made anew for each picture, in memory that is kept from call to call. */
 #include "image/resize.h"
 
 #include "image/lanes.h"

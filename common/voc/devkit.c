@@ -1,5 +1,6 @@
 /* A devkit becomes JSON in four steps: which annotations (a list of ImageSets, or all of the folder), each of them read
- * (vocxml.h), ids given to pictures and classes, and the JSON printed in the form of fast.ai. */
+ * (vocxml.h), ids given to pictures and classes, and the JSON printed in the form of fast.ai. Objects
+ * with nothing left inside their picture are counted and left out of the JSON. */
 #include "voc/devkit.h"
 
 #include "base/file.h"

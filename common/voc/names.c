@@ -1,5 +1,6 @@
-/* Strings are copied into blocks that never move; an open-addressed hash table of numbers finds them again. What a name
- * of a picture or a class may be is decided here too, for all files. */
+/* Strings are copied into blocks that never move; an open-addressed hash table of numbers finds them again. The
+ * numbers are those of first appearance, so that joins by name keep the order of files. What a name of a picture or a
+ * class may be is decided here too, for all files. */
 #include "voc/names.h"
 
 #include "base/utf8.h"
