@@ -207,7 +207,7 @@ numbers_of() { # DOCUMENT FIRST-CELL-OF-ITS-ROWS
     # shellcheck disable=SC2016
     printf '%s\n' text '```console' '$ cat said' "$line" \
         '    0      1.25     0.5' … '    9      0.125    0.75' 'took 0:12' '```' >document.md
-    printf '%s\n' "$line" 'all 1/2 3/4  loss 0.5  ' \
+    printf '%s\n' "$line" 'all epoch 1 3/4  loss 0.5  ' \
         '    0      1.25     0.5' '    1      1.0      0.6' '    9      0.125    0.75  ' 'took 0:34' >said
     run -0 "$root/tests/lib/documents.bash" check . document.md
     # a figure that differs, on the same kind of processor and on another one

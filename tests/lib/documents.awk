@@ -98,7 +98,7 @@ function compare(    i, k, at, start, size, file, line) {
     file = said "/" number
     lines = 0
     while ((getline line < file) > 0)
-        if (line !~ /^[a-z]+ [0-9]+\/[0-9]+ [0-9]+\/[0-9]+  loss /) { # the progress of a training
+        if (line !~ /^[^ ]+ epoch [0-9]+ (validation )?[0-9]+\/[0-9]+ /) { # the progress of a training
             sub(/ +$/, "", line)
             now[++lines] = line
         }
