@@ -59,7 +59,7 @@ static const program render = {
                "  grid      --pred --images|--cache [--anno]  predictions, truth in green  12 x 8\n"
                "  sample    --cache --image|--val [--anno]    a picture as validated       7.5 x 4.5\n"
                "  augment   --cache --anno --image|--val      a picture as trained on      9 x 9\n"
-               "  curves    --history [--batches]             loss, metrics by epochs done 6 x 4.5 each\n"
+               "  curves    --history [--batches]             loss and metrics by epoch    6 x 4.5 each\n"
                "  lr-find   --lr                              loss against learning rate   7.5 x 4.5\n"
                "  schedule  --batches                         learning rate by batch       7.5 x 4.5\n"
                "A grid without boxes (a classifier's) is 16 x 12 and has the class in the corner.\n"
