@@ -117,6 +117,13 @@ above() {
     assert_equal "$(find . -printf '%p %T@\n' | sort | sha256sum)" "$before"
 }
 
+@test "the last row of a training's table comes before what the training says in the end" {
+    rm out/demo/cls.ckpt
+    run mk demo
+    assert_success
+    assert_equal "$(grep -B 1 '^train-cls: phase all done' <<<"$output" | awk 'NR == 1 { print $1 }')" 11
+}
+
 @test "a step that fails ends the demo with its message" {
     mkdir -p bin
     for program in "$BIN"/*; do ln -sf "$program" bin/; done
