@@ -27,7 +27,7 @@ circles() {
     arrows | awk '
         { split($1, at, "/"); split($2, target, "/"); if (at[2] != target[1]) next
           from = at[2] "/" at[3]; to = $2; sub(/\.[a-z]+$/, "", from); sub(/\.[a-z]+$/, "", to)
-          if (from != to) print from, to }' | grep -vxF "$still" | { tsort >/dev/null; } 2>&1
+          if (from != to) print from, to }' | { tsort >/dev/null; } 2>&1
 }
 
 @test "the table of rooms has no arrow up" {
