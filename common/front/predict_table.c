@@ -14,17 +14,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-typedef struct writer {
+typedef struct table_writer {
     predict_table *t;
     const checkpoint *c;
     const picture_list *list;
     FILE *stream;
     pred_top *top; /* t->top pairs */
     bool *used;    /* of each class, while the best are looked for */
-} writer;
+} table_writer;
 
 /* The t->top most probable classes, the first of equals first. */
-static void find_top(writer *w, const prediction *p)
+static void find_top(table_writer *w, const prediction *p)
 {
     int classes = w->c->info.class_count;
     memset(w->used, 0, (size_t)classes * sizeof *w->used);
@@ -38,7 +38,7 @@ static void find_top(writer *w, const prediction *p)
     }
 }
 
-static int draw(writer *w, const prediction *p, error *e)
+static int draw_row(table_writer *w, const prediction *p, error *e)
 {
     char label[300] = "";
     if (p->best >= 0)
@@ -48,7 +48,7 @@ static int draw(writer *w, const prediction *p, error *e)
 
 static int write_row(void *context, const prediction *p, error *e)
 {
-    writer *w = context;
+    table_writer *w = context;
     pred_row row = {.file_name = p->file_name, .has_box = p->has_box, .box = p->own, .frame = p->frame};
     if (p->best >= 0) {
         row.category = w->c->info.classes[p->best];
@@ -58,12 +58,12 @@ static int write_row(void *context, const prediction *p, error *e)
     }
     pred_print_row(w->stream, &row, w->t->frame, w->t->top);
     w->t->predicted++;
-    return w->t->save_pictures ? draw(w, p, e) : 0;
+    return w->t->save_pictures ? draw_row(w, p, e) : 0;
 }
 
 static void pass_on_bad(void *context, const char *message)
 {
-    writer *w = context;
+    table_writer *w = context;
     if (w->t->bad)
         w->t->bad(w->t->context, message);
 }
@@ -94,7 +94,7 @@ static int use_trained_precision(predict_table *t, const checkpoint *c, error *e
 
 static int write_table(predict_table *t, const checkpoint *c, const picture_list *list, error *e)
 {
-    writer w = {.t = t, .c = c, .list = list};
+    table_writer w = {.t = t, .c = c, .list = list};
     out_file out = {0};
     device *d = NULL;
     size_t classes = (size_t)c->info.class_count;

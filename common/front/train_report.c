@@ -25,7 +25,7 @@ static int write_text(const char *path, const char *header, const text_buffer *r
     return out_commit(&out, e);
 }
 
-static int read_rows(const char *path, const char *header, const train_rows *rows, const char *state,
+static int take_rows(const char *path, const char *header, const train_rows *rows, const char *state,
                      text_buffer *b, error *e)
 {
     struct stat st;
@@ -51,8 +51,8 @@ static int read_rows(const char *path, const char *header, const train_rows *row
 int train_report_resume(train_report *r, error *e)
 {
     const train_files *f = r->files;
-    int code = read_rows(f->history, HISTORY_COLUMNS, &r->state.history, f->state, &r->history, e);
-    return code ? code : read_rows(f->batches, BATCHES_COLUMNS, &r->state.batches, f->state, &r->batches, e);
+    int code = take_rows(f->history, HISTORY_COLUMNS, &r->state.history, f->state, &r->history, e);
+    return code ? code : take_rows(f->batches, BATCHES_COLUMNS, &r->state.batches, f->state, &r->batches, e);
 }
 
 /* ---------------------------------------------------------------- callbacks */

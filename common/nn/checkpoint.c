@@ -300,8 +300,8 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
-static int save_with(const char *path, const checkpoint_info *info, const char *classes, const char *mean,
-                     const char *std, const graph *g, const float *params, error *e)
+static int save_params(const char *path, const checkpoint_info *info, const char *classes, const char *mean,
+                       const char *std, const graph *g, const float *params, error *e)
 {
     char size[16];
     snprintf(size, sizeof size, "%d", info->size);
@@ -350,7 +350,7 @@ int checkpoint_save(const char *path, const checkpoint_info *info, const graph *
     if (!code)
         code = numbers_text(&std, info->std, e);
     if (!code)
-        code = save_with(path, info, classes.data, mean.data, std.data, g, params, e);
+        code = save_params(path, info, classes.data, mean.data, std.data, g, params, e);
     text_free(&classes);
     text_free(&mean);
     text_free(&std);

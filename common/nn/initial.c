@@ -11,7 +11,7 @@ float *params_alloc(const graph *g, error *e)
 
 /* ---------------------------------------------------------------- fillers: one parameter each */
 
-static void constant(const param *p, float *params, float value)
+static void fill_constant(const param *p, float *params, float value)
 {
     for (size_t i = 0; i < p->count; i++)
         params[p->offset + i] = value;
@@ -22,14 +22,15 @@ static philox stream_of(const graph *g, const param *p, uint64_t seed)
     return philox_start(seed, PHILOX_STREAM(PURPOSE_INIT, p - g->params));
 }
 
-static void normal(const graph *g, const param *p, uint64_t seed, float *params, double std)
+static void fill_normal(const graph *g, const param *p, uint64_t seed, float *params, double std)
 {
     philox r = stream_of(g, p, seed);
     for (size_t i = 0; i < p->count; i++)
         params[p->offset + i] = (float)(std * philox_normal(&r));
 }
 
-static void uniform(const graph *g, const param *p, uint64_t seed, float *params, double low, double high)
+static void fill_uniform(const graph *g, const param *p, uint64_t seed, float *params, double low,
+                         double high)
 {
     philox r = stream_of(g, p, seed);
     for (size_t i = 0; i < p->count; i++)
@@ -45,19 +46,19 @@ void initial_head(const graph *g, task t, uint64_t seed, float *params)
         if (n->group != GROUP_HEAD)
             continue;
         if (n->kind == NODE_BATCHNORM) {
-            uniform(g, &g->params[n->params[0]], seed, params, 0, 1);
-            constant(&g->params[n->params[1]], params, 0);
-            constant(&g->params[n->params[2]], params, 0);
-            constant(&g->params[n->params[3]], params, 1);
+            fill_uniform(g, &g->params[n->params[0]], seed, params, 0, 1);
+            fill_constant(&g->params[n->params[1]], params, 0);
+            fill_constant(&g->params[n->params[2]], params, 0);
+            fill_constant(&g->params[n->params[3]], params, 1);
         } else if (n->kind == NODE_LINEAR) {
             const param *weight = &g->params[n->params[0]], *bias = &g->params[n->params[1]];
             double fan_in = weight->shape[1], bound = 1 / sqrt(fan_in);
             if (t == TASK_CLS) {
-                normal(g, weight, seed, params, sqrt(2 / fan_in));
-                constant(bias, params, 0);
+                fill_normal(g, weight, seed, params, sqrt(2 / fan_in));
+                fill_constant(bias, params, 0);
             } else {
-                uniform(g, weight, seed, params, -bound, bound);
-                uniform(g, bias, seed, params, -bound, bound);
+                fill_uniform(g, weight, seed, params, -bound, bound);
+                fill_uniform(g, bias, seed, params, -bound, bound);
             }
         }
     }
@@ -71,10 +72,10 @@ void initial_backbone(const graph *g, uint64_t seed, float *params)
             continue;
         if (n->kind == NODE_BATCHNORM) {
             for (int k = 0; k < 4; k++)
-                constant(&g->params[n->params[k]], params, k == 0 || k == 3 ? 1.0f : 0.0f);
+                fill_constant(&g->params[n->params[k]], params, k == 0 || k == 3 ? 1.0f : 0.0f);
         } else if (n->kind == NODE_CONV) {
             double fan_out = (double)n->c * n->kernel * n->kernel;
-            normal(g, &g->params[n->params[0]], seed, params, sqrt(2 / fan_out));
+            fill_normal(g, &g->params[n->params[0]], seed, params, sqrt(2 / fan_out));
         }
     }
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* One buffer of the ring. Batch number n of the whole run lives in slot n mod ring. */
-typedef struct slot {
+typedef struct loader_slot {
     float *pictures;
     int32_t *labels;
     float *boxes;
@@ -24,19 +24,19 @@ typedef struct slot {
     int left;      /* samples not made yet */
     int failed_at; /* lowest position that failed */
     error failure;
-} slot;
+} loader_slot;
 
-typedef struct worker {
+typedef struct loader_worker {
     loader *owner;
     int number;
     pthread_t thread;
-} worker;
+} loader_worker;
 
 struct loader {
     loader_options o;
     size_t per_epoch; /* batches */
-    slot *slots;
-    worker *workers;
+    loader_slot *slots;
+    loader_worker *workers;
     int started;
 
     pthread_mutex_t lock;
@@ -85,7 +85,7 @@ static void order_epoch(loader *l, uint32_t epoch)
 static void open_batch(loader *l)
 {
     uint64_t n = l->opened;
-    slot *s = &l->slots[l->opened % (uint64_t)l->o.ring];
+    loader_slot *s = &l->slots[l->opened % (uint64_t)l->o.ring];
     s->epoch = l->o.first_epoch + (uint32_t)(n / l->per_epoch);
     s->number = (size_t)(n % l->per_epoch);
     s->last = s->number + 1 == l->per_epoch;
@@ -102,11 +102,11 @@ static void open_batch(loader *l)
 
 /* Deals out the next sample: its slot and position in there. False when there is none now. The lock is held.
  */
-static bool deal(loader *l, slot **s, int *position)
+static bool deal(loader *l, loader_slot **s, int *position)
 {
     for (;;) {
         if (l->opened > l->released) { /* the batch opened last may have samples left */
-            slot *open = &l->slots[(l->opened - 1) % (uint64_t)l->o.ring];
+            loader_slot *open = &l->slots[(l->opened - 1) % (uint64_t)l->o.ring];
             if (l->dealt < open->count) {
                 *s = open;
                 *position = l->dealt++;
@@ -120,7 +120,7 @@ static bool deal(loader *l, slot **s, int *position)
 }
 
 /* Makes one dealt sample. Takes and gives back the lock, which is held on entry and on return. */
-static void make_one(loader *l, slot *s, int position, int number)
+static void make_one(loader *l, loader_slot *s, int position, int number)
 {
     pthread_mutex_unlock(&l->lock);
     error e = {0};
@@ -140,13 +140,13 @@ static void make_one(loader *l, slot *s, int position, int number)
         pthread_cond_signal(&l->ready);
 }
 
-static void *work(void *argument)
+static void *loader_thread(void *argument)
 {
-    worker *w = argument;
+    loader_worker *w = argument;
     loader *l = w->owner;
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
-        slot *s;
+        loader_slot *s;
         int position;
         if (deal(l, &s, &position))
             make_one(l, s, position, w->number);
@@ -157,7 +157,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-static int allocate(loader *l, error *e)
+static int allocate_ring(loader *l, error *e)
 {
     size_t batch = (size_t)l->o.batch;
     l->slots = mem_zero((size_t)l->o.ring, sizeof *l->slots, "batches", e);
@@ -168,7 +168,7 @@ static int allocate(loader *l, error *e)
     if (l->o.picture_floats > SIZE_MAX / sizeof(float) / batch)
         return fail_memory(e, SIZE_MAX, "batches");
     for (int i = 0; i < l->o.ring; i++) {
-        slot *s = &l->slots[i];
+        loader_slot *s = &l->slots[i];
         s->pictures = mem_aligned(batch * l->o.picture_floats * sizeof(float), "a batch of pictures", e);
         s->labels = mem_zero(batch, sizeof *s->labels, "labels", e);
         s->boxes = mem_zero(batch, 4 * sizeof *s->boxes, "boxes", e);
@@ -195,13 +195,13 @@ loader *loader_open(const loader_options *options, error *e)
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->ready, NULL);
-    if (allocate(l, e)) {
+    if (allocate_ring(l, e)) {
         loader_close(l);
         return NULL;
     }
     for (int i = 0; i < options->threads; i++) {
-        l->workers[i] = (worker){.owner = l, .number = i};
-        if (pthread_create(&l->workers[i].thread, NULL, work, &l->workers[i])) {
+        l->workers[i] = (loader_worker){.owner = l, .number = i};
+        if (pthread_create(&l->workers[i].thread, NULL, loader_thread, &l->workers[i])) {
             fail(e, ERR_SYSTEM, "cannot start a thread for making batches; try fewer --threads");
             loader_close(l);
             return NULL;
@@ -223,9 +223,9 @@ int loader_next(loader *l, loader_batch *batch, error *e)
         pthread_mutex_unlock(&l->lock);
         return fail(e, ERR_INPUT, "no batch is left after the last epoch");
     }
-    slot *s = &l->slots[l->taken % (uint64_t)l->o.ring];
+    loader_slot *s = &l->slots[l->taken % (uint64_t)l->o.ring];
     while (l->opened <= l->taken || s->left > 0) {
-        slot *other;
+        loader_slot *other;
         int position;
         if (deal(l, &other, &position))
             make_one(l, other, position, l->o.threads);

@@ -48,7 +48,7 @@ static const char *rows_text(const train_rows *r, char text[ROWS_TEXT])
     return text;
 }
 
-static bool read_rows(const char *text, train_rows *r)
+static bool read_rows_text(const char *text, train_rows *r)
 {
     text_field f[2];
     int64_t bytes;
@@ -62,8 +62,8 @@ static bool read_rows(const char *text, train_rows *r)
 
 /* ---------------------------------------------------------------- writing */
 
-static int save_with(const char *path, const train_state *s, const char *point, const char *smoothed,
-                     const graph *g, const recipe *r, const float *params, error *e)
+static int save_texts(const char *path, const train_state *s, const char *point, const char *smoothed,
+                      const graph *g, const recipe *r, const float *params, error *e)
 {
     const float *const arrays[KINDS] = {params, s->point.first, s->point.second};
     char history[ROWS_TEXT], batches[ROWS_TEXT];
@@ -107,12 +107,12 @@ int train_state_save(const char *path, const train_state *s, const graph *g, con
     snprintf(point, sizeof point, "%d %d", s->point.phase, s->point.epoch);
     history_shortest(s->point.smooth.average, average);
     snprintf(smoothed, sizeof smoothed, "%s %lld", average, (long long)s->point.smooth.count);
-    return save_with(path, s, point, smoothed, g, r, params, e);
+    return save_texts(path, s, point, smoothed, g, r, params, e);
 }
 
 /* ---------------------------------------------------------------- reading */
 
-static int damaged(const char *path, const char *what, error *e)
+static int refuse_state(const char *path, const char *what, error *e)
 {
     return fail(e, ERR_INPUT, "%s: is no state of a training (%s); remove it to start anew", path, what);
 }
@@ -126,10 +126,10 @@ static int read_point(const safetensors *st, const recipe *r, trainer_point *poi
     if (!at || text_split(at, strlen(at), ' ', f, 2) != 2 ||
         !text_int(f[0].text, f[0].size, 0, r->phase_count - 1, &phase) ||
         !text_int(f[1].text, f[1].size, 0, schedule_epochs(&r->phases[phase].schedule) - 1, &epoch))
-        return damaged(st->view.path, "its 'point' is not in the phases to run", e);
+        return refuse_state(st->view.path, "its 'point' is not in the phases to run", e);
     if (!smoothed || text_split(smoothed, strlen(smoothed), ' ', g, 2) != 2 ||
         !text_double(g[0].text, g[0].size, &average) || !text_int(g[1].text, g[1].size, 0, INT64_MAX, &count))
-        return damaged(st->view.path, "its 'smoothed' is not two numbers", e);
+        return refuse_state(st->view.path, "its 'smoothed' is not two numbers", e);
     *point = (trainer_point){.phase = (int)phase, .epoch = (int)epoch, .smooth = {average, count}};
     return 0;
 }
@@ -144,7 +144,7 @@ static int read_texts(const safetensors *st, train_state *s, error *e)
             "remove the file to start anew",
             path);
     if (!format || strcmp(format, FORMAT) != 0)
-        return damaged(path, "its 'format' is not '" FORMAT "'", e);
+        return refuse_state(path, "its 'format' is not '" FORMAT "'", e);
     for (int i = 0; i < s->fact_count; i++) {
         const char *value = safetensors_value(st, s->facts[i].name);
         if (!value || strcmp(value, s->facts[i].value) != 0)
@@ -154,9 +154,10 @@ static int read_texts(const safetensors *st, train_state *s, error *e)
                         path, s->facts[i].name);
     }
     s->device = safetensors_value(st, "device");
-    bool rows = read_rows(safetensors_value(st, "history"), &s->history) &&
-                read_rows(safetensors_value(st, "batches"), &s->batches);
-    return rows && s->device ? 0 : damaged(path, "it does not say which rows of the tables are its own", e);
+    bool rows = read_rows_text(safetensors_value(st, "history"), &s->history) &&
+                read_rows_text(safetensors_value(st, "batches"), &s->batches);
+    return rows && s->device ? 0
+                             : refuse_state(path, "it does not say which rows of the tables are its own", e);
 }
 
 static int read_array(const safetensors *st, const param *p, const char *ending, float *array, error *e)
@@ -169,12 +170,12 @@ static int read_array(const safetensors *st, const param *p, const char *ending,
         fits = t->shape[k] == (uint64_t)p->shape[k];
     snprintf(what, sizeof what, "tensor '%s' %s", name, t ? "has another shape" : "is missing");
     if (!fits)
-        return damaged(st->view.path, what, e);
+        return refuse_state(st->view.path, what, e);
     int code = safetensors_floats(t, st->view.path, array + p->offset, e);
     snprintf(what, sizeof what, "tensor '%s' holds a value that is not finite", name);
     for (size_t i = 0; i < p->count && !code; i++)
         if (!isfinite(array[p->offset + i]))
-            code = damaged(st->view.path, what, e);
+            code = refuse_state(st->view.path, what, e);
     return code;
 }
 
@@ -191,7 +192,7 @@ static int read_arrays(train_state_file *f, const trainer_point *point, const gr
         }
     return count == f->file.count
                ? 0
-               : damaged(f->file.view.path, "it has tensors that the network does not have", e);
+               : refuse_state(f->file.view.path, "it has tensors that the network does not have", e);
 }
 
 int train_state_open(train_state_file *f, const char *path, train_state *s, const graph *g, const recipe *r,

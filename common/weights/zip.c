@@ -25,7 +25,7 @@ static int compare_names(const char *a, size_t a_size, const char *b, size_t b_s
     return order ? order : (a_size > b_size) - (a_size < b_size);
 }
 
-static int by_name(const void *a, const void *b)
+static int by_entry_name(const void *a, const void *b)
 {
     const zip_entry *x = a, *y = b;
     return compare_names(x->name, x->name_size, y->name, y->name_size);
@@ -34,7 +34,7 @@ static int by_name(const void *a, const void *b)
 zip_entry *zip_find(const zip *z, const char *name, size_t name_size)
 {
     zip_entry key = {.name = name, .name_size = name_size};
-    return z->count ? bsearch(&key, z->entries, z->count, sizeof key, by_name) : NULL;
+    return z->count ? bsearch(&key, z->entries, z->count, sizeof key, by_entry_name) : NULL;
 }
 
 /* Where the directory is. */
@@ -103,7 +103,7 @@ static bool widen(const unsigned char *extra, size_t size, uint64_t *const field
     return false;
 }
 
-static int bad(const zip_entry *entry, const char *path, const char *why, error *e)
+static int refuse_entry(const zip_entry *entry, const char *path, const char *why, error *e)
 {
     return fail(e, ERR_INPUT, "%s: zip entry '%.*s' %s", path,
                 (int)(entry->name_size < 200 ? entry->name_size : 200), entry->name, why);
@@ -112,10 +112,10 @@ static int bad(const zip_entry *entry, const char *path, const char *why, error 
 int zip_verify(zip_entry *entry, const char *path, error *e)
 {
     if (!entry->stored)
-        return bad(entry, path, "is compressed or encrypted, which torch.save never does", e);
+        return refuse_entry(entry, path, "is compressed or encrypted, which torch.save never does", e);
     /* 0: torch.serialization.set_crc32_options(False) */
     if (!entry->checked && entry->crc && crc32_z(0, entry->data, entry->size) != entry->crc)
-        return bad(entry, path, "is damaged: its CRC-32 is another one", e);
+        return refuse_entry(entry, path, "is damaged: its CRC-32 is another one", e);
     entry->checked = true;
     return 0;
 }
@@ -136,18 +136,18 @@ static int read_entry(zip_entry *entry, const unsigned char *data, size_t size, 
         .name = (const char *)c + CENTRAL, .name_size = name_size, .crc = (uint32_t)number(c + 16, 4)};
     uint64_t packed = number(c + 20, 4), bytes = number(c + 24, 4), offset = number(c + 42, 4);
     if (!widen(c + CENTRAL + name_size, extra, (uint64_t *const[]){&bytes, &packed, &offset}))
-        return bad(entry, path, "lacks its 64-bit sizes", e);
+        return refuse_entry(entry, path, "lacks its 64-bit sizes", e);
     entry->stored = number(c + 10, 2) == 0 && packed == bytes && !(number(c + 8, 2) & 1);
     const unsigned char *local = data + offset;
     if (offset > size || size - offset < LOCAL || memcmp(local, "PK\3\4", 4) != 0)
-        return bad(entry, path, "has no local header", e);
+        return refuse_entry(entry, path, "has no local header", e);
     /* the local header's extra field has another size: torch pads with it */
     size_t local_name = (size_t)number(local + 26, 2);
     uint64_t head = LOCAL + local_name + number(local + 28, 2), rest = size - offset;
     if (head > rest || packed > rest - head)
-        return bad(entry, path, "does not lie within the file: it is truncated", e);
+        return refuse_entry(entry, path, "does not lie within the file: it is truncated", e);
     if (local_name != name_size || memcmp(local + LOCAL, entry->name, name_size) != 0)
-        return bad(entry, path, "has another name in its local header", e);
+        return refuse_entry(entry, path, "has another name in its local header", e);
     entry->data = local + head;
     entry->size = (size_t)packed;
     return 0;
@@ -167,10 +167,10 @@ int zip_open(zip *z, const void *data, size_t size, const char *path, error *e)
     while (z->count < d.count && !code)
         code = read_entry(&z->entries[z->count++], data, size, &at, end, path, e);
     if (!code && z->count)
-        qsort(z->entries, z->count, sizeof *z->entries, by_name);
+        qsort(z->entries, z->count, sizeof *z->entries, by_entry_name);
     for (size_t i = 1; i < z->count && !code; i++)
-        if (by_name(&z->entries[i - 1], &z->entries[i]) == 0)
-            code = bad(&z->entries[i], path, "is there twice", e);
+        if (by_entry_name(&z->entries[i - 1], &z->entries[i]) == 0)
+            code = refuse_entry(&z->entries[i], path, "is there twice", e);
     if (code)
         zip_close(z);
     return code;
