@@ -1,12 +1,11 @@
 #include "front/predict_draw.h"
 
+#include "base/file.h"
 #include "base/text.h"
 #include "render/draw.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
 /* The picture to draw on. The one of a cache is copied, since drawing wants a picture of its own. */
 static int picture_of(const picture_list *list, size_t item, picture *p, error *e)
@@ -20,23 +19,18 @@ static int picture_of(const picture_list *list, size_t item, picture *p, error *
     return code;
 }
 
+/* JPEG stays JPEG, all else becomes PNG. */
 static char *drawing_path(const char *dir, const char *name, error *e)
 {
-    const char *dot = strrchr(name, '.');
-    bool jpeg = dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
-    bool png = dot && strcasecmp(dot, ".png") == 0;
+    static const char *const kept[] = {".jpg", ".jpeg", ".png"};
+    bool keep = false;
+    for (size_t i = 0; i < COUNT(kept); i++)
+        keep = keep || text_ends_with_any_case(name, kept[i]);
     text_buffer b = {0};
-    if (text_append(&b, e, "%s/%s%s", dir, name, jpeg || png ? "" : ".png")) {
+    text_add(&b, "%s/%s%s", dir, name, keep ? "" : ".png");
+    if (text_done(&b, e))
         text_free(&b);
-        return NULL;
-    }
     return b.data;
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat sa, sb;
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
 int predict_draw(const picture_list *list, const prediction *p, const char *label, const char *dir, error *e)
@@ -53,7 +47,7 @@ int predict_draw(const picture_list *list, const prediction *p, const char *labe
     char *path = drawing_path(dir, p->file_name, e);
     if (!path)
         code = ERR_SYSTEM;
-    else if (!list->cache && same_file(path, list->paths[p->item]))
+    else if (!list->cache && file_same(path, list->paths[p->item]))
         code = fail(e, ERR_USAGE,
                     "%s: is the picture itself and would be overwritten; save into another folder", path);
     else

@@ -139,20 +139,21 @@ static int on_epoch(void *context, const trainer_epoch *row, error *e)
     return code;
 }
 
-static int metrics_text(const train_report *r, const loss_value *v, text_buffer *b, error *e)
+static void add_metric(text_buffer *b, const char *name, double value)
 {
     char number[HISTORY_NUMBER];
-    history_rounded(v->loss, number);
-    int code = text_append(b, e, "val_loss %s", number);
-    if (!code && r->info.task != TASK_BBOX) {
-        history_rounded(v->accuracy, number);
-        code = text_append(b, e, " accuracy %s", number);
-    }
-    if (!code && r->info.task != TASK_CLS) {
-        history_rounded(v->l1, number);
-        code = text_append(b, e, " l1 %s", number);
-    }
-    return code;
+    history_rounded(value, number);
+    text_add(b, "%s%s %s", b->size ? " " : "", name, number);
+}
+
+static int metrics_text(const train_report *r, const loss_value *v, text_buffer *b, error *e)
+{
+    add_metric(b, "val_loss", v->loss);
+    if (r->info.task != TASK_BBOX)
+        add_metric(b, "accuracy", v->accuracy);
+    if (r->info.task != TASK_CLS)
+        add_metric(b, "l1", v->l1);
+    return text_done(b, e);
 }
 
 static int on_phase_end(void *context, int number, const trainer_epoch *last, const float *params, error *e)
