@@ -9,6 +9,7 @@
 #include "nn/initial.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,45 @@ static int split_classes(checkpoint *c, const char *path, char *text, error *e)
     return check_classes(path, c->names, c->info.class_count, e);
 }
 
+/* The metadata that are kept as they are, and where; checkpoint.h says what they mean. */
+static const struct {
+    const char *key;
+    size_t place; /* of a const char * in checkpoint_info */
+} kept_texts[] = {
+    {"recipe", offsetof(checkpoint_info, recipe)},   {"parent", offsetof(checkpoint_info, parent)},
+    {"version", offsetof(checkpoint_info, version)}, {"conv", offsetof(checkpoint_info, conv)},
+    {"phase", offsetof(checkpoint_info, phase)},     {"seed", offsetof(checkpoint_info, seed)},
+    {"metrics", offsetof(checkpoint_info, metrics)}};
+
+static const char **kept_text(checkpoint_info *info, size_t i)
+{
+    return (const char **)(void *)((char *)info + kept_texts[i].place);
+}
+
+static const char *value_or_empty(const safetensors *st, const char *key)
+{
+    const char *v = safetensors_value(st, key);
+    return v ? v : "";
+}
+
+/* Copies the classes' text, which comes first, and those that are kept into one block, c->texts. */
+static int read_texts(checkpoint *c, const safetensors *st, error *e)
+{
+    const char *classes = value_or_empty(st, "classes");
+    size_t total = strlen(classes) + 1;
+    for (size_t i = 0; i < COUNT(kept_texts); i++)
+        total += strlen(value_or_empty(st, kept_texts[i].key)) + 1;
+    c->texts = mem_zero(total, 1, "metadata", e);
+    if (!c->texts)
+        return ERR_SYSTEM;
+    char *at = stpcpy(c->texts, classes) + 1;
+    for (size_t i = 0; i < COUNT(kept_texts); i++) {
+        *kept_text(&c->info, i) = at;
+        at = stpcpy(at, value_or_empty(st, kept_texts[i].key)) + 1;
+    }
+    return 0;
+}
+
 static int read_info(checkpoint *c, const safetensors *st, error *e)
 {
     static const char *const keys[] = {"format", "task", "arch", "size", "classes", "mean", "std"};
@@ -203,32 +243,10 @@ static int read_info(checkpoint *c, const safetensors *st, error *e)
     if (code)
         return code;
 
-    const struct {
-        const char *key, **to;
-    } texts[] = {{"classes", NULL},           {"recipe", &c->info.recipe},
-                 {"parent", &c->info.parent}, {"version", &c->info.version},
-                 {"conv", &c->info.conv},     {"phase", &c->info.phase},
-                 {"seed", &c->info.seed},     {"metrics", &c->info.metrics}};
-    const size_t count = COUNT(texts);
-    size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *v = safetensors_value(st, texts[i].key);
-        total += (v ? strlen(v) : 0) + 1;
-    }
-    char *at = c->texts = mem_zero(total, 1, "metadata", e);
-    if (!at)
-        return ERR_SYSTEM;
-    char *classes = at;
-    for (size_t i = 0; i < count; i++) {
-        const char *v = safetensors_value(st, texts[i].key);
-        size_t n = v ? strlen(v) : 0;
-        if (n)
-            memcpy(at, v, n);
-        if (texts[i].to)
-            *texts[i].to = at;
-        at += n + 1;
-    }
-    code = split_classes(c, path, classes, e);
+    code = read_texts(c, st, e);
+    if (code)
+        return code;
+    code = split_classes(c, path, c->texts, e);
     if (!code && (c->info.task == TASK_BBOX) != (c->info.class_count == 0))
         code = fail(e, ERR_INPUT, "%s: a %s checkpoint with %d classes", path, task_name(c->info.task),
                     c->info.class_count);
@@ -295,32 +313,23 @@ static int numbers_text(text_buffer *b, const float x[3], error *e)
     return text_append(b, e, "%.9g %.9g %.9g", (double)x[0], (double)x[1], (double)x[2]);
 }
 
-static const char *or_empty(const char *text)
-{
-    return text ? text : "";
-}
-
 static int save_params(const char *path, const checkpoint_info *info, const char *classes, const char *mean,
                        const char *std, const graph *g, const float *params, error *e)
 {
     char size[16];
     snprintf(size, sizeof size, "%d", info->size);
-    const safetensors_meta meta[] = {
-        {"format", FORMAT},
-        {"task", task_name(info->task)},
-        {"arch", arch_name(info->arch)},
-        {"size", size},
-        {"classes", classes},
-        {"mean", mean},
-        {"std", std},
-        {"recipe", or_empty(info->recipe)},
-        {"parent", or_empty(info->parent)},
-        {"version", or_empty(info->version)},
-        {"conv", or_empty(info->conv)},
-        {"phase", or_empty(info->phase)},
-        {"seed", or_empty(info->seed)},
-        {"metrics", or_empty(info->metrics)},
-    };
+    safetensors_meta meta[7 + COUNT(kept_texts)] = {{"format", FORMAT},
+                                                    {"task", task_name(info->task)},
+                                                    {"arch", arch_name(info->arch)},
+                                                    {"size", size},
+                                                    {"classes", classes},
+                                                    {"mean", mean},
+                                                    {"std", std}};
+    checkpoint_info texts = *info;
+    for (size_t i = 0; i < COUNT(kept_texts); i++) {
+        const char *text = *kept_text(&texts, i);
+        meta[7 + i] = (safetensors_meta){kept_texts[i].key, text ? text : ""};
+    }
     safetensors_item *items = mem_zero((size_t)g->param_count, sizeof *items, "tensors", e);
     if (!items)
         return ERR_SYSTEM;
