@@ -62,7 +62,8 @@ parameters.lr.detn.0    = $(of_training)$(call recipe,detn.0)
 parameters.lr.detn.top  = $(call of_curve,detn.top)
 
 # scripts/stage writes them down, for the rule of each record; the three goals below read them.
-$(OUT)/.made/%: private export PARAMETERS = $(parameters.$(@F))
+# (Lists of targets, not patterns: make 4.4 exports no private variable of a pattern.)
+$(records:%=$(OUT)/.made/%): private export PARAMETERS = $(parameters.$(@F))
 
 # ---------------------------------------------------------------- goals that look at records
 
@@ -81,7 +82,7 @@ accept: $(MODELS:%=accept-of-%) ## call the trained models up to date as they ar
 make_again = $(MAKE) $(again) --no-print-directory
 
 .PHONY: $(records:%=params-diff-of-%) $(MODELS:%=accept-of-%)
-params-diff-of-% accept-of-%: private export PARAMETERS = $(parameters.$*)
+$(records:%=params-diff-of-%) $(MODELS:%=accept-of-%): private export PARAMETERS = $(parameters.$*)
 $(records:%=params-diff-of-%): params-diff-of-%:
 	$(if $(wildcard $(OUT)/.made/$*),@$(here)scripts/params-diff $(OUT)/.made/$*)
 $(MODELS:%=accept-of-%): accept-of-%:
