@@ -13,8 +13,10 @@
     }
     else
         close(target)
-    if ($0 ~ /does not exist$/)
+    if (/does not exist$/) { # make 4.4 gives no other reason then
+        print target ": never finished before"
         next
+    }
     reasons = $0
     sub(/.*' due to: /, "", reasons)
     count = split(reasons, reason, " ")
