@@ -147,20 +147,6 @@ bool stores_stream(const void *dst, size_t bytes)
     return bytes > caches && (uintptr_t)dst % 64 == 0;
 }
 
-winograd_store store_at(const winograd_epilogue *e, float *dst, ptrdiff_t at, int channel, float *sums,
-                        bool stream)
-{
-    return (winograd_store){.bias = e->bias ? e->bias + channel : NULL,
-                            .add = e->add ? (const float *)e->add + at : NULL,
-                            .mask = e->mask ? (const float *)e->mask + at : NULL,
-                            .x = e->x ? (const float *)e->x + at : NULL,
-                            .center = e->center ? e->center + channel : NULL,
-                            .plane = dst + at,
-                            .sums = e->sums ? sums : NULL,
-                            .relu = e->relu,
-                            .stream = stream};
-}
-
 void row_keep(float *row, int channels, int channel, const float sums[32])
 {
     for (int j = 0; j < 16; j++) {

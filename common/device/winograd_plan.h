@@ -102,8 +102,19 @@ bool stores_stream(const void *dst, size_t bytes);
 
 /* What the output transform does for 16 channels from `channel` on of the plane `at` words into the tensors.
  * `sums`: 2 x 16 floats, used when the epilogue gathers sums. */
-winograd_store store_at(const winograd_epilogue *e, float *dst, ptrdiff_t at, int channel, float *sums,
-                        bool stream);
+static inline winograd_store store_at(const winograd_epilogue *e, float *dst, ptrdiff_t at, int channel,
+                                      float *sums, bool stream)
+{
+    return (winograd_store){.bias = e->bias ? e->bias + channel : NULL,
+                            .add = e->add ? (const float *)e->add + at : NULL,
+                            .mask = e->mask ? (const float *)e->mask + at : NULL,
+                            .x = e->x ? (const float *)e->x + at : NULL,
+                            .center = e->center ? e->center + channel : NULL,
+                            .plane = dst + at,
+                            .sums = e->sums ? sums : NULL,
+                            .relu = e->relu,
+                            .stream = stream};
+}
 
 /* A part of the work keeps its sums in a row [2][channels]: those of 16 channels from `channel` on. */
 void row_keep(float *row, int channels, int channel, const float sums[32]);
