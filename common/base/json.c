@@ -463,9 +463,3 @@ bool json_string(const json_reader *r, int token, text_buffer *out, error *e)
         return false;
     return json_decode(r->text + t->start, size, out->data, &out->size) == NULL;
 }
-
-int json_append_string(text_buffer *out, const char *text, error *e)
-{
-    json_add_string(out, text);
-    return text_done(out, e);
-}

@@ -77,7 +77,4 @@ bool json_string(const json_reader *r, int token, text_buffer *out, error *e);
 /* fail(ERR_INPUT) with file, member, element and byte offset before the text. */
 int json_fail(const json_reader *r, error *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* json_add_string with a result; new code uses that. */
-int json_append_string(text_buffer *out, const char *text, error *e);
-
 #endif

@@ -168,9 +168,10 @@ void text_add_bytes(text_buffer *b, const void *data, size_t size)
     b->data[b->size] = 0;
 }
 
-static void add_formatted(text_buffer *b, const char *format, va_list args)
+void text_add(text_buffer *b, const char *format, ...)
 {
-    va_list again;
+    va_list args, again;
+    va_start(args, format);
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     if (n < 0) /* more than INT_MAX bytes */
@@ -178,13 +179,6 @@ static void add_formatted(text_buffer *b, const char *format, va_list args)
     else if (make_room(b, (size_t)n))
         b->size += (size_t)vsnprintf(b->data + b->size, (size_t)n + 1, format, again);
     va_end(again);
-}
-
-void text_add(text_buffer *b, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    add_formatted(b, format, args);
     va_end(args);
 }
 
@@ -192,21 +186,6 @@ int text_done(text_buffer *b, error *e)
 {
     text_add_bytes(b, "", 0);
     return b->refused ? fail_memory(e, b->refused, "text") : 0;
-}
-
-int text_append_bytes(text_buffer *b, const void *data, size_t size, error *e)
-{
-    text_add_bytes(b, data, size);
-    return text_done(b, e);
-}
-
-int text_append(text_buffer *b, error *e, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    add_formatted(b, format, args);
-    va_end(args);
-    return text_done(b, e);
 }
 
 void text_free(text_buffer *b)

@@ -63,10 +63,6 @@ void text_add_bytes(text_buffer *b, const void *data, size_t size);
 int text_done(text_buffer *b, error *e);
 void text_free(text_buffer *b);
 
-/* The same with a result at every step; new code uses text_add. */
-int text_append(text_buffer *b, error *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
-int text_append_bytes(text_buffer *b, const void *data, size_t size, error *e);
-
 /* ---- text in error lines */
 
 /* How many bytes of a text from a file to show: at most 80, and no part of a character.

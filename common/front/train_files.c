@@ -12,10 +12,11 @@
 static char *sibling(const char *output, const char *ending, error *e)
 {
     size_t stem = strlen(output);
-    if (stem > 5 && strcmp(output + stem - 5, ".ckpt") == 0 && output[stem - 6] != '/')
+    if (stem > 5 && text_ends_with(output, ".ckpt") && output[stem - 6] != '/')
         stem -= 5;
     text_buffer b = {0};
-    if (text_append(&b, e, "%.*s%s", (int)stem, output, ending))
+    text_add(&b, "%.*s%s", (int)stem, output, ending);
+    if (text_done(&b, e))
         text_free(&b);
     return b.data;
 }

@@ -70,7 +70,8 @@ static int train(train_setup *s, error *e)
 
 static int record_rate(void *context, int batch, double lr, double loss, double smoothed, error *e)
 {
-    return lr_find_row(batch, lr, loss, smoothed, context, e);
+    lr_find_row(batch, lr, loss, smoothed, context);
+    return text_done(context, e);
 }
 
 /* One rate for all groups, or three. */
@@ -92,11 +93,10 @@ static int start_rates(const char *text, double lr[GROUPS], error *e)
 static int print_row(const train_setup *s, const trainer_lr_found *found, error *e)
 {
     text_buffer table = {0};
-    int code = history_table_header(s->task, &table, e);
-    if (!code)
-        code = text_append(&table, e, "\n");
-    if (!code)
-        code = history_table_row(s->task, 0, found->smoothed, found->val, &table, e);
+    history_table_header(s->task, &table);
+    text_add(&table, "\n");
+    history_table_row(s->task, 0, found->smoothed, found->val, &table);
+    int code = text_done(&table, e);
     if (!code)
         puts(table.data);
     text_free(&table);
@@ -179,8 +179,10 @@ static int print_summary(train_setup *s, error *e)
         code = network_build(&s->graph, s->task, s->recipe.arch, s->recipe.size, classes, imagenet_mean,
                              imagenet_std, e);
     const int from = s->recipe.phases[phase].from;
-    if (!code)
-        code = summary_table(&s->graph, s->task, from, &table, &modules, e);
+    if (!code) {
+        summary_table(&s->graph, s->task, from, &table, &modules);
+        code = text_done(&table, e);
+    }
     if (!code) {
         fputs(table.data, stdout);
         program_note(s->program, "%s, %d modules, %zu parameters, %zu of them trainable (from %s on)",

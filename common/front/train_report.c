@@ -13,7 +13,7 @@
 
 /* ---------------------------------------------------------------- files */
 
-static int write_text(const char *path, const char *header, const text_buffer *rows, error *e)
+static int write_table(const char *path, const char *header, const text_buffer *rows, error *e)
 {
     out_file out;
     int code = out_open(&out, path, e);
@@ -43,9 +43,9 @@ static int take_rows(const char *path, const char *header, const train_rows *row
             "%s: is not the table that %s goes on from; put that one back, or remove the state to start anew",
             path, state);
     else
-        code = text_append_bytes(b, v.data + skip, rows->bytes, e);
+        text_add_bytes(b, v.data + skip, rows->bytes);
     file_close(&v);
-    return code;
+    return code ? code : text_done(b, e);
 }
 
 int train_report_resume(train_report *r, error *e)
@@ -87,8 +87,8 @@ static int on_batch(void *context, const trainer_batch *b, error *e)
     r->epoch_seconds += b->seconds;
     r->epoch_pictures += b->count;
     double rate = b->seconds > 0 ? b->count / b->seconds : 0;
-    int code = batches_row(b->phase->name, b->epoch, b->batch, b->lr, b->loss, b->smoothed, b->wait, rate,
-                           &r->batches, e);
+    batches_row(b->phase->name, b->epoch, b->batch, b->lr, b->loss, b->smoothed, b->wait, rate, &r->batches);
+    int code = text_done(&r->batches, e);
     if (code)
         return code;
     char what[64], values[160], eta[24];
@@ -116,26 +116,25 @@ static int on_epoch(void *context, const trainer_epoch *row, error *e)
     train_report *r = context;
     text_buffer table = {0};
     progress_clear(&r->progress);
-    int code = 0;
     if (!r->header_shown) {
         r->header_shown = true;
-        code = history_table_header(r->info.task, &table, e);
-        if (!code)
-            code = text_append(&table, e, "\n");
+        history_table_header(r->info.task, &table);
+        text_add(&table, "\n");
     }
-    if (!code)
-        code = history_table_row(r->info.task, row->epoch, row->trn_loss, row->val, &table, e);
+    history_table_row(r->info.task, row->epoch, row->trn_loss, row->val, &table);
+    int code = text_done(&table, e);
     if (!code) {
         puts(table.data);
         fflush(stdout);
-        code = history_row(r->info.task, row->phase->name, row->epoch, row->trn_loss, row->val, row->seconds,
-                           row->rate, &r->history, e);
+        history_row(r->info.task, row->phase->name, row->epoch, row->trn_loss, row->val, row->seconds,
+                    row->rate, &r->history);
+        code = text_done(&r->history, e);
     }
     text_free(&table);
     if (!code)
-        code = write_text(r->files->history, HISTORY_COLUMNS, &r->history, e);
+        code = write_table(r->files->history, HISTORY_COLUMNS, &r->history, e);
     if (!code)
-        code = write_text(r->files->batches, BATCHES_COLUMNS, &r->batches, e);
+        code = write_table(r->files->batches, BATCHES_COLUMNS, &r->batches, e);
     return code;
 }
 

@@ -310,7 +310,8 @@ int checkpoint_expect(const checkpoint *c, const char *path, task t, const char 
 
 static int numbers_text(text_buffer *b, const float x[3], error *e)
 {
-    return text_append(b, e, "%.9g %.9g %.9g", (double)x[0], (double)x[1], (double)x[2]);
+    text_add(b, "%.9g %.9g %.9g", (double)x[0], (double)x[1], (double)x[2]);
+    return text_done(b, e);
 }
 
 static int save_params(const char *path, const checkpoint_info *info, const char *classes, const char *mean,
@@ -350,10 +351,10 @@ int checkpoint_save(const char *path, const checkpoint_info *info, const graph *
     text_buffer classes = {0}, mean = {0}, std = {0};
     int count = info->task == TASK_BBOX ? 0 : info->class_count;
     int code = check_classes(path, info->classes, count, e);
-    if (!code)
-        code = text_append(&classes, e, "%s", "");
     for (int i = 0; i < count && !code; i++)
-        code = text_append(&classes, e, "%s%s", i ? "\n" : "", info->classes[i]);
+        text_add(&classes, "%s%s", i ? "\n" : "", info->classes[i]);
+    if (!code)
+        code = text_done(&classes, e);
     if (!code)
         code = numbers_text(&mean, info->mean, e);
     if (!code)

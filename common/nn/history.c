@@ -35,46 +35,41 @@ void history_rounded(double x, char text[HISTORY_NUMBER])
 
 /* ---------------------------------------------------------------- table */
 
-int history_table_header(task t, text_buffer *b, error *e)
+void history_table_header(task t, text_buffer *b)
 {
     static const char *const names[TASKS][6] = {
         [TASK_CLS] = {"epoch", "trn_loss", "val_loss", "accuracy"},
         [TASK_BBOX] = {"epoch", "trn_loss", "val_loss"},
         [TASK_DETN] = {"epoch", "trn_loss", "val_loss", "detn_acc", "detn_l1"},
     };
-    int code = 0;
-    for (int i = 0; names[t][i] && !code; i++)
-        code = text_append(b, e, "%-10s ", names[t][i]);
-    return code;
+    for (int i = 0; names[t][i]; i++)
+        text_add(b, "%-10s ", names[t][i]);
 }
 
-static int table_value(double x, text_buffer *b, error *e)
+static void table_value(double x, text_buffer *b)
 {
     char text[HISTORY_NUMBER];
     history_rounded(x, text);
-    return text_append(b, e, " %-10s", text);
+    text_add(b, " %-10s", text);
 }
 
-int history_table_row(task t, int epoch, double trn_loss, loss_value val, text_buffer *b, error *e)
+void history_table_row(task t, int epoch, double trn_loss, loss_value val, text_buffer *b)
 {
     char number[16];
     int width = snprintf(number, sizeof number, "%d", epoch), left = width < 10 ? (10 - width) / 2 : 0;
-    int code = text_append(b, e, "%*s%-*s", left, "", 10 - left, number);
-    if (!code)
-        code = table_value(trn_loss, b, e);
-    if (!code)
-        code = table_value(val.loss, b, e);
-    if (!code && t != TASK_BBOX)
-        code = table_value(val.accuracy, b, e);
-    if (!code && t == TASK_DETN)
-        code = table_value(val.l1, b, e);
-    return code;
+    text_add(b, "%*s%-*s", left, "", 10 - left, number);
+    table_value(trn_loss, b);
+    table_value(val.loss, b);
+    if (t != TASK_BBOX)
+        table_value(val.accuracy, b);
+    if (t == TASK_DETN)
+        table_value(val.l1, b);
 }
 
 /* ---------------------------------------------------------------- TSV */
 
-int history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds,
-                double rate, text_buffer *b, error *e)
+void history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds,
+                 double rate, text_buffer *b)
 {
     char trn[HISTORY_NUMBER], loss[HISTORY_NUMBER], accuracy[HISTORY_NUMBER] = "-", l1[HISTORY_NUMBER] = "-";
     history_rounded(trn_loss, trn);
@@ -83,18 +78,17 @@ int history_row(task t, const char *phase, int epoch, double trn_loss, loss_valu
         history_rounded(val.accuracy, accuracy);
     if (t != TASK_CLS)
         history_rounded(val.l1, l1);
-    return text_append(b, e, "%s\t%d\t%s\t%s\t%s\t%s\t%.1f\t%.2f\n", phase, epoch, trn, loss, accuracy, l1,
-                       seconds, rate);
+    text_add(b, "%s\t%d\t%s\t%s\t%s\t%s\t%.1f\t%.2f\n", phase, epoch, trn, loss, accuracy, l1, seconds, rate);
 }
 
-int batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
-                double wait, double rate, text_buffer *b, error *e)
+void batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
+                 double wait, double rate, text_buffer *b)
 {
-    return text_append(b, e, "%s\t%d\t%lld\t%.9g\t%.9g\t%.9g\t%.3f\t%.2f\n", phase, epoch, (long long)batch,
-                       lr, loss, smoothed, wait, rate);
+    text_add(b, "%s\t%d\t%lld\t%.9g\t%.9g\t%.9g\t%.3f\t%.2f\n", phase, epoch, (long long)batch, lr, loss,
+             smoothed, wait, rate);
 }
 
-int lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b, error *e)
+void lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b)
 {
-    return text_append(b, e, "%d\t%.9g\t%.9g\t%.9g\n", batch, lr, loss, smoothed);
+    text_add(b, "%d\t%.9g\t%.9g\t%.9g\n", batch, lr, loss, smoothed);
 }

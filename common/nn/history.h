@@ -24,19 +24,19 @@ void history_rounded(double x, char text[HISTORY_NUMBER]);
 void history_shortest(double x, char text[HISTORY_NUMBER]);
 
 /* "epoch      trn_loss   val_loss   accuracy   " and a row of the same columns; no newline. Columns: cls
- * accuracy; bbox none; detn detn_acc, detn_l1. Appended to b. */
-int history_table_header(task t, text_buffer *b, error *e);
-int history_table_row(task t, int epoch, double trn_loss, loss_value val, text_buffer *b, error *e);
+ * accuracy; bbox none; detn detn_acc, detn_l1. Added to b. */
+void history_table_header(task t, text_buffer *b);
+void history_table_row(task t, int epoch, double trn_loss, loss_value val, text_buffer *b);
 
 #define HISTORY_COLUMNS "phase\tepoch\ttrn_loss\tval_loss\taccuracy\tl1\tseconds\timages_per_second\n"
 #define BATCHES_COLUMNS "phase\tepoch\tbatch\tlr\tloss\tsmoothed\twait\timages_per_second\n"
 #define LR_FIND_COLUMNS "batch\tlr\tloss\tsmoothed\n"
 
-/* Lines with newline, appended to b. `seconds`: of the epoch's training part; rate in pictures per second. */
-int history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds,
-                double rate, text_buffer *b, error *e);
-int batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
-                double wait, double rate, text_buffer *b, error *e);
-int lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b, error *e);
+/* Lines with newline, added to b. `seconds`: of the epoch's training part; rate in pictures per second. */
+void history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds,
+                 double rate, text_buffer *b);
+void batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
+                 double wait, double rate, text_buffer *b);
+void lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b);
 
 #endif

@@ -21,8 +21,7 @@ typedef struct shape {
 
 typedef struct listing {
     text_buffer *b;
-    error *e;
-    int rows, code;
+    int rows;
 } listing;
 
 static void picture_shape(shape s, char *text, size_t size)
@@ -39,8 +38,7 @@ static void add_row(listing *t, const char *class, shape in, shape out, const ch
     snprintf(name, sizeof name, "%s-%d", class, ++t->rows);
     picture_shape(in, from, sizeof from);
     picture_shape(out, to, sizeof to);
-    if (!t->code)
-        t->code = text_append(t->b, t->e, "%-24s %-18s %-18s %-9s %zu\n", name, from, to, trainable, params);
+    text_add(t->b, "%-24s %-18s %-18s %-9s %zu\n", name, from, to, trainable, params);
 }
 
 /* Results are flat from the head's pooling or flatten on, and the head is the only place for that. */
@@ -104,11 +102,11 @@ static size_t node_params(const graph *g, const node *n)
     return count;
 }
 
-int summary_table(const graph *g, task t, int first_group, text_buffer *b, int *modules, error *e)
+void summary_table(const graph *g, task t, int first_group, text_buffer *b, int *modules)
 {
-    listing list = {.b = b, .e = e};
-    list.code = text_append(b, e, "%-24s %-18s %-18s %-9s %s\n", "module", "input_shape", "output_shape",
-                            "trainable", "nb_params");
+    listing list = {.b = b};
+    text_add(b, "%-24s %-18s %-18s %-9s %s\n", "module", "input_shape", "output_shape", "trainable",
+             "nb_params");
     for (int i = 1; i < g->node_count; i++) {
         const node *n = &g->nodes[i];
         shape in = shape_of(g, n->inputs[0]), out = shape_of(g, i);
@@ -127,7 +125,6 @@ int summary_table(const graph *g, task t, int first_group, text_buffer *b, int *
         add_row(&list, "LogSoftmax", last, last, "-", 0);
     if (modules)
         *modules = list.rows;
-    return list.code;
 }
 
 /* ---------------------------------------------------------------- noise */

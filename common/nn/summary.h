@@ -19,7 +19,7 @@
  * nb_params: weights and biases, no running statistics. Pooling to the classifier's head counts as its two
  * pools, their concatenation and a Flatten, and its output goes through a LogSoftmax, as in the published
  * run. g is a network of task t (network_build). *modules, if not NULL, gets their number. */
-int summary_table(const graph *g, task t, int first_group, text_buffer *b, int *modules, error *e);
+void summary_table(const graph *g, task t, int first_group, text_buffer *b, int *modules);
 
 /* What fast.ai's summary() does to a fresh network: a batch of 3 pictures of uniform noise, [0, 1) after
  * normalisation, goes through it in training mode, so all running statistics of batch norms move by a tenth

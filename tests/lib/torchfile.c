@@ -103,7 +103,7 @@ static unsigned char *data_of(const tensor *t)
 
 static void put(text_buffer *b, const void *bytes, size_t size)
 {
-    text_append_bytes(b, bytes, size, NULL);
+    text_add_bytes(b, bytes, size);
 }
 
 static void words(text_buffer *b, const char *text)

@@ -227,16 +227,16 @@ static void test_errors(void)
         CHECK(recipe_parse(&r, "r", "\0\1\2\377\n\0", 6, &e) == ERR_INPUT, "NULs");
         text_buffer b = {0};
         for (int i = 0; i < 17; i++)
-            text_append(&b, NULL, "phase p%d from head lr 1 cosine cycles 1 len 1\n", i);
+            text_add(&b, "phase p%d from head lr 1 cosine cycles 1 len 1\n", i);
         CHECK(parse(&r, b.data, &e) == ERR_INPUT && strstr(e.text, "r:17: more than 16 phases"), "%s",
               e.text);
         b.size = 0;
         for (int i = 0; i < 2; i++)
-            text_append(&b, NULL, "phase p from head lr 1 cosine cycles 1 len 1\n");
+            text_add(&b, "phase p from head lr 1 cosine cycles 1 len 1\n");
         CHECK(parse(&r, b.data, &e) == ERR_INPUT && strstr(e.text, "twice"), "%s", e.text);
         b.size = 0;
         for (int i = 0; i < 9; i++)
-            text_append(&b, NULL, "augment flip 0.5\n");
+            text_add(&b, "augment flip 0.5\n");
         CHECK(parse(&r, b.data, &e) == ERR_INPUT && strstr(e.text, "r:9:"), "%s", e.text);
         text_free(&b);
         free(text);

@@ -22,9 +22,9 @@ static void list(listing *l, task t, arch a, int size, int classes, int first_gr
 {
     error e = {0};
     *l = (listing){0};
-    CHECK(!network_build(&l->g, t, a, size, classes, imagenet_mean, imagenet_std, &e) &&
-              !summary_table(&l->g, t, first_group, &l->text, &l->modules, &e),
-          "%s", e.text);
+    CHECK(!network_build(&l->g, t, a, size, classes, imagenet_mean, imagenet_std, &e), "%s", e.text);
+    summary_table(&l->g, t, first_group, &l->text, &l->modules);
+    CHECK(!text_done(&l->text, &e), "%s", e.text);
     for (char *line = l->text.data; line && *line && l->count < LINES_MAX;) {
         char *end = strchr(line, '\n');
         l->lines[l->count++] = line;

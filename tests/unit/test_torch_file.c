@@ -299,12 +299,12 @@ static void test_pickles(void)
 static void number(text_buffer *b, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++, value >>= 8)
-        text_append_bytes(b, &(char){(char)(value & 255)}, 1, NULL);
+        text_add_bytes(b, &(char){(char)(value & 255)}, 1);
 }
 
 static void words(text_buffer *b, const char *text)
 {
-    text_append_bytes(b, text, strlen(text), NULL);
+    text_add_bytes(b, text, strlen(text));
 }
 
 typedef struct entry {
@@ -326,7 +326,7 @@ static text_buffer archive(const entry *entries, size_t count, bool wide)
         number(&b, 5, 2); /* padding, as torch has it */
         words(&b, n->name);
         words(&b, "ABCDE");
-        text_append_bytes(&b, n->data, n->size, NULL);
+        text_add_bytes(&b, n->data, n->size);
         words(&directory, "PK\1\2");
         number(&directory, 0, 4);
         number(&directory, (uint64_t)n->flags, 2);
@@ -350,7 +350,7 @@ static text_buffer archive(const entry *entries, size_t count, bool wide)
         }
     }
     uint64_t at = b.size, end;
-    text_append_bytes(&b, directory.data, directory.size, NULL);
+    text_add_bytes(&b, directory.data, directory.size);
     end = b.size;
     if (wide) {
         words(&b, "PK\6\6");
@@ -385,7 +385,7 @@ static int open_archive(const entry *entries, size_t count, bool wide, error *e)
 }
 
 /* The pickle of a state dict of one tensor "w": a view of storage "0". The parts are instructions. */
-#define PART(b, part) text_append_bytes(b, part, sizeof part - 1, NULL)
+#define PART(b, part) text_add_bytes(b, part, sizeof part - 1)
 #define TENSOR(b, count, offset, sizes, strides)                                                             \
     do {                                                                                                     \
         (b)->size = 0;                                                                                       \

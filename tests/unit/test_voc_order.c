@@ -46,7 +46,7 @@ static void digest(const int64_t *ids, size_t count, set_rule rule, char hex[65]
     hex[0] = 0;
     if (position && !set_order(ids, count, rule, position, &e)) {
         for (size_t i = 0; i < count; i++)
-            text_append(&text, &e, "%" PRId64 "\n", ids[position[i]]);
+            text_add(&text, "%" PRId64 "\n", ids[position[i]]);
         sha256_hex(text.data, text.size, hex);
     }
     CHECK(!e.code, "%s", e.text);
