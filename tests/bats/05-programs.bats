@@ -24,8 +24,12 @@ usage() {
     mkfifo in.pipe
     exec 9<>in.pipe
     bash -c "exec '$BIN/largest' -o x.tsv in.pipe <&- >&- 2>&- 9>&-" 3>&- &
-    for ((tries = 0; tries < 300; tries++)); do # until it reads the table
-        ! readlink "/proc/$!/fd/"* 2>/dev/null | grep -qxF "$PWD/in.pipe" || break
+    reads() { # the program, and no longer the shell that starts it
+        [ "$(readlink "/proc/$1/exe")" = "$(readlink -f "$BIN/largest")" ] &&
+            readlink "/proc/$1/fd/"* 2>/dev/null | grep -qxF "$PWD/in.pipe"
+    }
+    for ((tries = 0; tries < 500; tries++)); do
+        ! reads "$!" || break
         sleep 0.02
     done
     assert_equal "$(readlink "/proc/$!/fd/"{0,1,2} | xargs)" "/dev/null /dev/null /dev/null"
