@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sums over the judged pictures. */
+/* Sums over judged pictures: all of them, or those of one class. */
 typedef struct sums {
     double l1, l1_squares, iou, iou_squares;
-    size_t correct, iou_half, largest, any;
+    size_t n, correct, iou_half, largest, any;
 } sums;
 
 /* One judged picture. */
@@ -47,7 +47,7 @@ static verdict judge_picture(const metrics *m, const pred_row *p, const anno_tab
         return v;
     v.iou = box_iou(p->box, box_to_real(truth->box));
     v.iou_half = v.iou >= 0.5;
-    v.l1 = frame_error(p, truth, m->frame, m->l1_from_own_pixels);
+    v.l1 = frame_error(p, truth, (int)m->frame, m->l1_from_own_pixels);
     v.largest = v.correct && v.iou_half;
     for (uint32_t i = 0; i < image->count && m->has_class && !v.any; i++) {
         const anno_row *o = &anno->rows[image->rows[i]];
@@ -100,47 +100,40 @@ static int check_known(metrics *m, const pred_table *pred, const anno_table *ann
     return 0;
 }
 
-/* A table of the classes in byte order; class_names numbers them in another order, rank[] translates. */
-static int list_classes(metrics *m, const pred_table *pred, const anno_table *anno, names *class_names,
-                        size_t **rank, error *e)
+/* The classes of m in byte order; m->class_names numbers them in another order, rank[] translates. */
+static int list_classes(metrics *m, const pred_table *pred, const anno_table *anno, size_t **rank, error *e)
 {
     const anno_image *image;
-    size_t number, *order;
-    int code = 0;
-    for (size_t i = 0; i < pred->count && !code; i++) {
+    size_t number;
+    for (size_t i = 0; i < pred->count && !e->code; i++) {
         const anno_row *truth = truth_of(anno, &pred->rows[i], &image);
-        if (!truth)
-            continue;
-        code = names_add(class_names, truth->category, strlen(truth->category), &number, e);
-        if (!code && m->has_class)
-            code = names_add(class_names, pred->rows[i].category, strlen(pred->rows[i].category), &number, e);
+        const char *predicted = pred->rows[i].category;
+        if (truth && !names_add(&m->class_names, truth->category, strlen(truth->category), &number, e) &&
+            predicted)
+            names_add(&m->class_names, predicted, strlen(predicted), &number, e);
     }
-    if (code)
-        return code;
-    order = mem_zero(class_names->count, sizeof *order, "classes", e);
-    *rank = mem_zero(class_names->count, sizeof **rank, "classes", e);
-    m->classes = mem_zero(class_names->count, sizeof *m->classes, "classes", e);
+    if (e->code)
+        return e->code;
+    size_t count = m->class_names.count, *order = mem_zero(count, sizeof *order, "classes", e);
+    *rank = mem_zero(count, sizeof **rank, "classes", e);
+    m->classes = mem_zero(count, sizeof *m->classes, "classes", e);
     if (order && *rank && m->classes) {
-        names_sort(class_names, order);
-        m->class_count = class_names->count;
-        for (size_t i = 0; i < m->class_count; i++) {
+        names_sort(&m->class_names, order);
+        m->class_count = count;
+        for (size_t i = 0; i < count; i++) {
             (*rank)[order[i]] = i;
-            const char *name = class_names->items[order[i]];
-            number = names_find(&anno->categories, name, strlen(name));
-            m->classes[i].name =
-                number != NAMES_NONE
-                    ? anno->categories.items[number]
-                    : pred->categories.items[names_find(&pred->categories, name, strlen(name))];
+            m->classes[i].name = m->class_names.items[order[i]];
         }
     }
     free(order);
-    return m->class_count ? 0 : ERR_SYSTEM;
+    return e->code;
 }
 
 /* ---------------------------------------------------------------- all pictures */
 
-static void add_verdict(sums *s, metrics_class *c, const verdict *v)
+static void add_verdict(sums *s, const verdict *v)
 {
+    s->n++;
     s->correct += v->correct;
     s->iou_half += v->iou_half;
     s->largest += v->largest;
@@ -149,13 +142,6 @@ static void add_verdict(sums *s, metrics_class *c, const verdict *v)
     s->iou_squares += v->iou * v->iou;
     s->l1 += v->l1;
     s->l1_squares += v->l1 * v->l1;
-    c->n++;
-    c->correct += v->correct;
-    c->iou_half += v->iou_half;
-    c->located += v->largest;
-    c->located_any += v->any;
-    c->iou_sum += v->iou;
-    c->l1_sum += v->l1;
 }
 
 static metric share_of(size_t count, size_t n)
@@ -170,56 +156,62 @@ static metric mean_of(double sum, double squares, size_t n)
     return (metric){m, sqrt((variance < 0 ? 0 : variance) / (double)n)};
 }
 
-static void summarise(metrics *m, const sums *s)
+static void summarise(const metrics *m, const sums *s, metric of[METRICS])
 {
     const metric none = {NAN, NAN};
-    m->accuracy = m->has_class ? share_of(s->correct, m->n) : none;
-    m->l1 = m->has_box ? mean_of(s->l1, s->l1_squares, m->n) : none;
-    m->mean_iou = m->has_box ? mean_of(s->iou, s->iou_squares, m->n) : none;
-    m->iou_half = m->has_box ? share_of(s->iou_half, m->n) : none;
-    m->loc_largest = m->has_box && m->has_class ? share_of(s->largest, m->n) : none;
-    m->loc_any = m->has_box && m->has_class ? share_of(s->any, m->n) : none;
+    of[METRIC_ACCURACY] = m->has_class ? share_of(s->correct, s->n) : none;
+    of[METRIC_L1] = m->has_box ? mean_of(s->l1, s->l1_squares, s->n) : none;
+    of[METRIC_MEAN_IOU] = m->has_box ? mean_of(s->iou, s->iou_squares, s->n) : none;
+    of[METRIC_IOU_HALF] = m->has_box ? share_of(s->iou_half, s->n) : none;
+    of[METRIC_LOC_LARGEST] = m->has_box && m->has_class ? share_of(s->largest, s->n) : none;
+    of[METRIC_LOC_ANY] = m->has_box && m->has_class ? share_of(s->any, s->n) : none;
 }
 
 static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno, error *e)
 {
-    names class_names = {0};
     size_t *rank = NULL;
-    sums s = {0};
-    int code = list_classes(m, pred, anno, &class_names, &rank, e);
-    for (size_t i = 0; i < pred->count && !code; i++) {
+    sums all = {0}, *of_class = NULL;
+    if (!list_classes(m, pred, anno, &rank, e))
+        of_class = mem_zero(m->class_count, sizeof *of_class, "classes", e);
+    for (size_t i = 0; of_class && i < pred->count; i++) {
         const anno_image *image;
         const pred_row *p = &pred->rows[i];
         const anno_row *truth = truth_of(anno, p, &image);
         if (!truth)
             continue;
         verdict v = judge_picture(m, p, anno, image, truth);
-        add_verdict(&s, &m->classes[rank[names_find(&class_names, truth->category, strlen(truth->category))]],
+        add_verdict(&all, &v);
+        add_verdict(&of_class[rank[names_find(&m->class_names, truth->category, strlen(truth->category))]],
                     &v);
         if (m->has_class)
-            m->classes[rank[names_find(&class_names, p->category, strlen(p->category))]].predicted++;
+            m->classes[rank[names_find(&m->class_names, p->category, strlen(p->category))]].predicted++;
     }
-    if (!code)
-        summarise(m, &s);
+    summarise(m, &all, m->of);
+    for (size_t i = 0; of_class && i < m->class_count; i++) {
+        metrics_class *c = &m->classes[i];
+        c->n = of_class[i].n;
+        c->correct = of_class[i].correct;
+        c->precision = m->has_class ? (double)c->correct / (double)c->predicted : NAN;
+        summarise(m, &of_class[i], c->of);
+    }
     free(rank);
-    names_free(&class_names);
-    return code;
+    free(of_class);
+    return e->code;
 }
 
 int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno,
                     const metrics_options *options, error *e)
 {
-    *m = (metrics){0};
-    m->frame = pred->frame ? pred->frame : options->frame ? options->frame : 224;
-    m->l1_from_own_pixels = pred->frame == 0;
-    int code = check_rows(m, pred, e);
-    if (!code)
-        code = check_known(m, pred, anno, options->skip_unknown, e);
-    return code ? code : judge_all(m, pred, anno, e);
+    *m = (metrics){.l1_from_own_pixels = pred->frame == 0};
+    m->frame = (size_t)(pred->frame ? pred->frame : options->frame ? options->frame : 224);
+    if (!check_rows(m, pred, e) && !check_known(m, pred, anno, options->skip_unknown, e))
+        judge_all(m, pred, anno, e);
+    return e->code;
 }
 
 void metrics_free(metrics *m)
 {
     free(m->classes);
+    names_free(&m->class_names);
     *m = (metrics){0};
 }

@@ -28,27 +28,41 @@ typedef struct metric {
     double error; /* standard error */
 } metric;
 
+/* In the order of metrics.json; for one class METRIC_ACCURACY is its recall. */
+enum {
+    METRIC_ACCURACY,
+    METRIC_L1,
+    METRIC_MEAN_IOU,
+    METRIC_IOU_HALF,
+    METRIC_LOC_LARGEST,
+    METRIC_LOC_ANY,
+    METRICS
+};
+extern const char *const metric_names[METRICS]; /* keys of metrics.json: "accuracy", … */
+
 /* The pictures whose largest object has this class. */
 typedef struct metrics_class {
-    const char *name; /* belongs to the annotation or prediction table */
+    const char *name;
     size_t n;         /* pictures of this class */
     size_t predicted; /* pictures for which this class was predicted */
-    size_t correct;   /* predicted and right: recall = correct / n, precision = correct / predicted */
-    double iou_sum, l1_sum;
-    size_t iou_half, located, located_any;
+    size_t correct;   /* predicted and right */
+    double precision; /* correct / predicted */
+    metric of[METRICS];
 } metrics_class;
 
+/* What the predictions do not have, or what no picture tells, is NaN. */
 typedef struct metrics {
     size_t n;        /* pictures judged */
     size_t unjudged; /* predicted pictures without a kept object, left out on request */
     size_t
         unpredicted; /* annotated pictures without a prediction (not an error: a validation list is a part) */
     bool has_class, has_box;
-    int frame; /* side of the frame of l1 */
+    size_t frame; /* side of the frame of l1 */
     bool l1_from_own_pixels;
-    metric accuracy, l1, mean_iou, iou_half, loc_largest, loc_any;
+    metric of[METRICS];
     metrics_class *classes; /* every class of the judged pictures or predictions, byte order */
-    size_t class_count;
+    size_t class_count, class_capacity;
+    names class_names;
 } metrics; /* zero-initialise */
 
 typedef struct metrics_options {
@@ -57,8 +71,8 @@ typedef struct metrics_options {
 } metrics_options;
 
 /* Judges. ERR_INPUT when a predicted picture has no kept object in `anno` (count and first three) unless
- * skip_unknown, when nothing is left to judge, and when some rows have a class or box and others none. `pred`
- * and `anno` must outlive `m`. metrics_free also after a failure. */
+ * skip_unknown, when nothing is left to judge, and when some rows have a class or box and others none.
+ * metrics_free also after a failure. */
 int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno,
                     const metrics_options *options, error *e);
 
@@ -67,7 +81,9 @@ int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno,
 int metrics_json(const metrics *m, text_buffer *out, error *e);
 int metrics_table(const metrics *m, text_buffer *out, error *e);
 
-/* --check of evaluate: JSON as metrics_json writes it (its keys and numbers in range). */
+/* Reads and validates what metrics_json wrote (its keys, and numbers in range), except has_class and has_box.
+ * metrics_free also after a failure. metrics_check is the same for --check of evaluate. */
+int metrics_read(metrics *m, const char *path, error *e);
 int metrics_check(const char *path, error *e);
 
 void metrics_free(metrics *m);

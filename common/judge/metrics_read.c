@@ -1,9 +1,8 @@
-#include "judge/metrics_read.h"
-
+/* metrics.json read back, member by member; what read_member knows must all be there, once, and in its range. */
 #include "base/json.h"
+#include "judge/metrics.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The number behind a key, NaN when it is absent or null. */
@@ -11,99 +10,112 @@ static double number_of(const json_reader *r, const char *key, error *e)
 {
     double v = NAN;
     int token = json_get(r, 0, key, e);
-    if (token < 0 || !json_number(r, token, &v))
-        return NAN;
-    return v;
+    return token >= 0 && json_number(r, token, &v) ? v : NAN;
 }
 
-static int64_t count_of(const json_reader *r, const char *key, error *e)
+/* {"value": number or null, "se": …}; a share must lie in [0, 1]. */
+static int read_metric(metric *m, const json_reader *r, bool is_share, error *e)
 {
-    int64_t v = 0;
-    int token = json_get(r, 0, key, e);
-    if (token >= 0 && !json_whole(r, token, 0, INT64_MAX, &v) && !e->code)
-        json_fail(r, e, "'%s' is no count", key);
-    return v;
-}
-
-static int read_class(metrics_file *m, const json_reader *r, error *e)
-{
-    text_buffer name = {0};
-    int token = json_get(r, 0, "name", e);
-    int code = e->code;
-    if (!code && (token < 0 || !json_string(r, token, &name, e)))
-        code = e->code ? e->code : json_fail(r, e, "'name' is missing or no text");
-    if (!code)
-        code =
-            mem_grow(&m->classes, &m->class_capacity, m->class_count + 1, sizeof *m->classes, "classes", e);
-    if (code) {
-        text_free(&name);
-        return code;
+    const struct {
+        const char *key;
+        double *value;
+    } members[] = {{"value", &m->value}, {"se", &m->error}};
+    if (!r->token_count)
+        return json_fail(r, e, "no metric");
+    for (size_t i = 0; i < COUNT(members); i++) {
+        double *v = members[i].value;
+        int token = json_get(r, 0, members[i].key, e);
+        if (e->code)
+            return e->code;
+        if (token < 0)
+            return json_fail(r, e, "'value' or 'se' is missing");
+        const jsmntok_t *t = &r->tokens[token];
+        if (t->type == JSMN_PRIMITIVE && r->text[t->start] == 'n')
+            *v = NAN;
+        else if (!json_number(r, token, v) || *v < 0 || (is_share && *v > 1))
+            return json_fail(r, e, "the value is out of range");
     }
-    m->classes[m->class_count++] = (metrics_file_class){
-        .name = name.data,
-        .n = count_of(r, "n", e),
-        .predicted = count_of(r, "predicted", e),
-        .correct = count_of(r, "correct", e),
-        .recall = number_of(r, "recall", e),
-        .precision = number_of(r, "precision", e),
-        .l1 = number_of(r, "l1", e),
-        .mean_iou = number_of(r, "mean_iou", e),
-        .iou_half = number_of(r, "iou_half", e),
-        .loc_largest = number_of(r, "locacc_largest", e),
-        .loc_any = number_of(r, "locacc_any", e),
-    };
+    return 0;
+}
+
+static int read_class(metrics *m, const json_reader *r, error *e)
+{
+    metrics_class c = {0};
+    const struct {
+        const char *key;
+        size_t *value;
+    } counts[] = {{"n", &c.n}, {"predicted", &c.predicted}, {"correct", &c.correct}};
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        int64_t v;
+        int token = json_get(r, 0, counts[i].key, e);
+        if (e->code)
+            return e->code;
+        if (token < 0 || !json_whole(r, token, 0, INT64_MAX, &v))
+            return json_fail(r, e, "'%s' is missing or no count", counts[i].key);
+        *counts[i].value = (size_t)v;
+    }
+    c.precision = number_of(r, "precision", e);
+    for (int i = 0; i < METRICS; i++)
+        c.of[i] = (metric){number_of(r, i == METRIC_ACCURACY ? "recall" : metric_names[i], e), NAN};
+    text_buffer name = {0};
+    size_t number;
+    int token = json_get(r, 0, "name", e);
+    if (!e->code && (token < 0 || !json_string(r, token, &name, e)))
+        json_fail(r, e, "'name' is missing or no text");
+    if (!e->code && !names_add(&m->class_names, name.data, name.size, &number, e) &&
+        !mem_grow(&m->classes, &m->class_capacity, m->class_count + 1, sizeof c, "classes", e)) {
+        c.name = m->class_names.items[number];
+        m->classes[m->class_count++] = c;
+    }
+    text_free(&name);
     return e->code;
 }
 
-static int read_member(metrics_file *m, const json_reader *r, error *e)
+enum { N = METRICS, UNJUDGED, UNPREDICTED, FRAME, CLASSES, MEMBERS };
+
+static int read_member(metrics *m, const json_reader *r, bool seen[MEMBERS], error *e)
 {
-    const struct {
-        const char *name;
-        metric *value;
-    } figures[] = {{"accuracy", &m->accuracy},  {"l1", &m->l1},
-                   {"mean_iou", &m->mean_iou},  {"iou_half", &m->iou_half},
-                   {"locacc_any", &m->loc_any}, {"locacc_largest", &m->loc_largest}};
-    const struct {
-        const char *name;
-        int64_t *value;
-    } counts[] = {
-        {"n", &m->n}, {"unjudged", &m->unjudged}, {"unpredicted", &m->unpredicted}, {"frame", &m->frame}};
-    if (json_is_member(r, "classes"))
-        return r->index >= 0 && r->token_count ? read_class(m, r, e) : 0;
-    for (size_t i = 0; i < COUNT(figures); i++)
-        if (json_is_member(r, figures[i].name))
-            *figures[i].value = (metric){number_of(r, "value", e), number_of(r, "se", e)};
-    for (size_t i = 0; i < COUNT(counts); i++)
-        if (json_is_member(r, counts[i].name) && r->token_count &&
-            !json_whole(r, 0, 0, INT64_MAX, counts[i].value))
-            return json_fail(r, e, "is no count");
-    return e->code;
+    static const char *const others[] = {"n", "unjudged", "unpredicted", "frame", "classes"};
+    size_t *const counts[] = {&m->n, &m->unjudged, &m->unpredicted, &m->frame};
+    int i = 0;
+    while (i < MEMBERS && !json_is_member(r, i < METRICS ? metric_names[i] : others[i - METRICS]))
+        i++;
+    if (i == MEMBERS)
+        return 0;
+    if (seen[i] && r->index <= 0)
+        return json_fail(r, e, "'%.*s' is there twice", (int)r->key.size, r->key.text);
+    seen[i] = true;
+    if (i == CLASSES)
+        return r->index < 0 ? json_fail(r, e, "no array of classes") : read_class(m, r, e);
+    if (i < METRICS)
+        return read_metric(&m->of[i], r, i != METRIC_L1, e);
+    int64_t v;
+    const bool can_be_0 = i == UNJUDGED || i == UNPREDICTED;
+    if (!r->token_count || r->index >= 0 || !json_whole(r, 0, can_be_0 ? 0 : 1, INT64_MAX, &v))
+        return json_fail(r, e, can_be_0 ? "is no count" : "is not a whole number from 1 on");
+    *counts[i - METRICS] = (size_t)v;
+    return 0;
 }
 
-int metrics_read(metrics_file *m, const char *path, error *e)
+int metrics_read(metrics *m, const char *path, error *e)
 {
-    const metric unknown = {NAN, NAN};
-    *m = (metrics_file){.accuracy = unknown,
-                        .l1 = unknown,
-                        .mean_iou = unknown,
-                        .iou_half = unknown,
-                        .loc_largest = unknown,
-                        .loc_any = unknown};
-    int code = metrics_check(path, e);
-    if (code)
-        return code;
     json_reader r;
-    code = json_open(&r, path, e);
+    bool seen[MEMBERS] = {false};
+    *m = (metrics){0};
+    int code = json_open(&r, path, e);
     while (!code && json_next(&r, e))
-        code = read_member(m, &r, e);
+        code = read_member(m, &r, seen, e);
+    for (int i = 0; i < MEMBERS && !e->code; i++)
+        if (!seen[i] && i != UNJUDGED && i != UNPREDICTED)
+            fail(e, ERR_INPUT, "%s: no metrics: a member is missing", path);
     json_close(&r);
     return e->code;
 }
 
-void metrics_file_free(metrics_file *m)
+int metrics_check(const char *path, error *e)
 {
-    for (size_t i = 0; i < m->class_count; i++)
-        free(m->classes[i].name);
-    free(m->classes);
-    *m = (metrics_file){0};
+    metrics m;
+    int code = metrics_read(&m, path, e);
+    metrics_free(&m);
+    return code;
 }

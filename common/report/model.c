@@ -9,7 +9,7 @@
 #include "render/table.h"
 #include "nn/recipe.h"
 #include "weights/safetensors.h"
-#include "judge/metrics_read.h"
+#include "judge/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 typedef struct model {
     const char *name;
-    metrics_file metrics;
+    metrics metrics;
     bool has_metrics;
     safetensors ckpt;
     bool has_ckpt;
@@ -77,7 +77,7 @@ static void open_model(html *h, const found *f, const char *name, model *m)
 
 static void close_model(model *m)
 {
-    metrics_file_free(&m->metrics);
+    metrics_free(&m->metrics);
     if (m->has_ckpt)
         safetensors_close(&m->ckpt);
     if (m->has_history)
@@ -120,33 +120,34 @@ static const char *with_error(char text[80], int decimals, metric m)
 
 /* ---------------------------------------------------------------- figures */
 
-static void metric_row(html *h, const char *name, const char *meaning, metric m, int decimals)
-{
-    char text[80];
-    if (isfinite(m.value))
-        html_put(h, "<tr><th>%s<td class=\"key\">%s<td class=\"text\">%s\n", name,
-                 with_error(text, decimals, m), meaning);
-}
+static const struct {
+    const char *title, *heading; /* in the tables of all pictures and of classes */
+    const char *meaning;         /* NULL: that of L1 */
+    int decimals;
+} figures[METRICS] = {
+    {"Class accuracy", "recall", "share of pictures whose class is right", 3},
+    {"L1", "L1", NULL, 2},
+    {"Mean IoU", "mean IoU", "overlap of box and truth: intersection by union", 3},
+    {"IoU \xe2\x89\xa5 0.5", "IoU \xe2\x89\xa5 0.5", "share of boxes that overlap by half or more", 3},
+    {"LocAcc@0.5", "LocAcc", "class right and IoU \xe2\x89\xa5 0.5, against the largest object", 3},
+    {"LocAcc@0.5, any", "any", "the same against any object of the predicted class", 3},
+};
 
 static void figure_table(html *h, const model *m)
 {
-    const metrics_file *f = &m->metrics;
-    char l1[120];
-    snprintf(l1, sizeof l1, "mean distance of the box's four sides, in pixels of the %lld x %lld input",
-             (long long)f->frame, (long long)f->frame);
+    char text[80], l1[120], name[300];
+    snprintf(l1, sizeof l1, "mean distance of the box's four sides, in pixels of the %zu x %zu input",
+             m->metrics.frame, m->metrics.frame);
     html_put(h, "<h3>How good it is</h3>\n<div class=\"wide\"><table>\n<tbody>\n");
-    metric_row(h, "Class accuracy", "share of pictures whose class is right", f->accuracy, 3);
-    metric_row(h, "L1", l1, f->l1, 2);
-    metric_row(h, "Mean IoU", "overlap of box and truth: intersection by union", f->mean_iou, 3);
-    metric_row(h, "IoU \xe2\x89\xa5 0.5", "share of boxes that overlap by half or more", f->iou_half, 3);
-    metric_row(h, "LocAcc@0.5", "class right and IoU \xe2\x89\xa5 0.5, against the largest object",
-               f->loc_largest, 3);
-    metric_row(h, "LocAcc@0.5, any", "the same against any object of the predicted class", f->loc_any, 3);
+    for (int i = 0; i < METRICS; i++)
+        if (isfinite(m->metrics.of[i].value))
+            html_put(h, "<tr><th>%s<td class=\"key\">%s<td class=\"text\">%s\n", figures[i].title,
+                     with_error(text, figures[i].decimals, m->metrics.of[i]),
+                     figures[i].meaning ? figures[i].meaning : l1);
     html_put(h,
              "</tbody></table></div>\n"
              "<p class=\"note\">%zu validation pictures; \xc2\xb1 is one standard error. ",
-             (size_t)f->n);
-    char name[300];
+             m->metrics.n);
     snprintf(name, sizeof name, "%s.metrics.json", m->name);
     html_link(h, name, NULL);
     html_put(h, "</p>\n");
@@ -157,41 +158,37 @@ static void figure_table(html *h, const model *m)
 static void doubtful(html *h, const model *m)
 {
     const char *at = strstr(ckpt_value(m, "metrics"), "accuracy ");
-    if (!at || !m->has_metrics || !isfinite(m->metrics.accuracy.value))
+    if (!at || !m->has_metrics || !isfinite(m->metrics.of[METRIC_ACCURACY].value))
         return;
     char seen[32];
     double trained = strtod(at + 9, NULL);
-    if (fabs(trained - m->metrics.accuracy.value) > 2.5 / (double)(m->metrics.n ? m->metrics.n : 1))
+    if (fabs(trained - m->metrics.of[METRIC_ACCURACY].value) > 2.5 / (double)m->metrics.n)
         html_put(h,
                  "<p class=\"warn\">The training ended with an accuracy of %s: "
                  "these figures are of another model or other pictures. Predict and evaluate again.</p>\n",
                  number_text(seen, 3, trained));
 }
 
-static void class_figures(html *h, const metrics_file *f)
+static void class_figures(html *h, const metrics *m)
 {
-    bool classes = isfinite(f->accuracy.value), boxes = isfinite(f->mean_iou.value);
-    char a[32];
+    char text[32];
     html_put(h, "<h3>By class</h3>\n<div class=\"wide\"><table>\n<thead><tr><th>class<th>pictures");
-    html_put(h, classes ? "<th>predicted<th>recall<th>precision" : "");
-    html_put(h, boxes ? "<th>L1<th>mean IoU<th>IoU \xe2\x89\xa5 0.5" : "");
-    html_put(h, classes && boxes ? "<th>LocAcc<th>any" : "");
+    for (int k = 0; k < METRICS; k++)
+        if (isfinite(m->of[k].value))
+            html_put(h, k == METRIC_ACCURACY ? "<th>predicted<th>%s<th>precision" : "<th>%s",
+                     figures[k].heading);
     html_put(h, "</thead>\n<tbody>\n");
-    for (size_t i = 0; i < f->class_count; i++) {
-        const metrics_file_class *c = &f->classes[i];
-        html_put(h, "<tr><th>%s<td>%zu", c->name, (size_t)c->n);
-        if (classes) {
-            html_put(h, "<td>%zu<td>%s", (size_t)c->predicted, number_text(a, 3, c->recall));
-            html_put(h, "<td>%s", number_text(a, 3, c->precision));
-        }
-        if (boxes) {
-            html_put(h, "<td>%s", number_text(a, 2, c->l1));
-            html_put(h, "<td>%s", number_text(a, 3, c->mean_iou));
-            html_put(h, "<td>%s", number_text(a, 3, c->iou_half));
-        }
-        if (classes && boxes) {
-            html_put(h, "<td>%s", number_text(a, 3, c->loc_largest));
-            html_put(h, "<td>%s", number_text(a, 3, c->loc_any));
+    for (size_t i = 0; i < m->class_count; i++) {
+        const metrics_class *c = &m->classes[i];
+        html_put(h, "<tr><th>%s<td>%zu", c->name, c->n);
+        for (int k = 0; k < METRICS; k++) {
+            if (!isfinite(m->of[k].value))
+                continue;
+            if (k == METRIC_ACCURACY)
+                html_put(h, "<td>%zu", c->predicted);
+            html_put(h, "<td>%s", number_text(text, figures[k].decimals, c->of[k].value));
+            if (k == METRIC_ACCURACY)
+                html_put(h, "<td>%s", number_text(text, 3, c->precision));
         }
         html_put(h, "\n");
     }
@@ -410,12 +407,12 @@ bool report_summary_row(html *h, const found *f, const char *name)
              *ckpt_value(&m, "arch") ? ckpt_value(&m, "arch") : "\xe2\x80\x93");
     if (m.has_history)
         html_put(h, "%zu", m.history.rows);
-    const metric unknown = {NAN, NAN};
+    const metric *of = m.metrics.of, unknown = {NAN, NAN};
     metric values[] = {{last_of(&m, "val_loss"), NAN},
-                       m.metrics.accuracy,
-                       m.metrics.l1,
-                       m.metrics.mean_iou,
-                       m.metrics.loc_largest};
+                       of[METRIC_ACCURACY],
+                       of[METRIC_L1],
+                       of[METRIC_MEAN_IOU],
+                       of[METRIC_LOC_LARGEST]};
     if (!m.has_metrics) { /* what the training itself measured */
         values[1] = (metric){last_of(&m, "accuracy"), NAN};
         values[2] = (metric){last_of(&m, "l1"), NAN};

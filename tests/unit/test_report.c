@@ -1,7 +1,7 @@
 /* The page of report: escaping, embedding, links, what a folder holds, figures read back. */
 #include "report/found.h"
 #include "report/html.h"
-#include "judge/metrics_read.h"
+#include "judge/metrics.h"
 #include "test.h"
 
 #include <math.h>
@@ -139,7 +139,7 @@ static void test_metrics(void)
     TEST("metrics.json is read back")
     {
         error e = {0};
-        metrics_file m;
+        metrics m;
         write_file(
             "m.json",
             "{\"n\": 3, \"unjudged\": 1, \"unpredicted\": 2, \"frame\": 96, \"l1_from\": \"frame\",\n"
@@ -150,22 +150,24 @@ static void test_metrics(void)
             "\"recall\": 0.5, \"precision\": null}]}\n");
         CHECK(!metrics_read(&m, path, &e), "%s", e.text);
         CHECK(m.n == 3 && m.unjudged == 1 && m.unpredicted == 2 && m.frame == 96, "counts");
-        CHECK(m.accuracy.value == 0.75 && m.accuracy.error == 0.1, "accuracy");
-        CHECK(isnan(m.l1.value) && isnan(m.l1.error), "l1");
+        CHECK(m.of[METRIC_ACCURACY].value == 0.75 && m.of[METRIC_ACCURACY].error == 0.1, "accuracy");
+        CHECK(isnan(m.of[METRIC_L1].value) && isnan(m.of[METRIC_L1].error), "l1");
         CHECK(m.class_count == 1 && strcmp(m.classes[0].name, "a \"b\"") == 0, "class");
-        CHECK(m.classes[0].recall == 0.5 && isnan(m.classes[0].precision) && isnan(m.classes[0].l1), "null");
-        metrics_file_free(&m);
+        const metrics_class *c = &m.classes[0];
+        CHECK(c->of[METRIC_ACCURACY].value == 0.5 && isnan(c->precision) && isnan(c->of[METRIC_L1].value),
+              "null");
+        metrics_free(&m);
     }
     TEST("metrics without a member, or with a share above 1, are refused")
     {
         error e = {0}, f = {0};
-        metrics_file m;
+        metrics m;
         write_file("m.json", "{\"n\": 3}\n");
         CHECK(metrics_read(&m, path, &e) == ERR_INPUT, "%s", e.text);
-        metrics_file_free(&m);
+        metrics_free(&m);
         write_file("m.json", "{\"n\": 3, \"accuracy\": {\"value\": 1.5, \"se\": 0}}");
         CHECK(metrics_read(&m, path, &f) == ERR_INPUT, "%s", f.text);
-        metrics_file_free(&m);
+        metrics_free(&m);
     }
 }
 

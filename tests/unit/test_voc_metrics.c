@@ -71,22 +71,26 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
               "%s", e.text);
         CHECK(m.n == 4 && m.unjudged == 0 && m.unpredicted == 1 && m.frame == 224 && !m.l1_from_own_pixels,
               "%zu %zu %zu", m.n, m.unjudged, m.unpredicted);
-        CHECK(near(m.accuracy.value, 0.5) && near(m.accuracy.error, 0.25), "accuracy %g", m.accuracy.value);
-        CHECK(near(m.mean_iou.value, (0 + 1 + 0.25 + 1) / 4), "IoU %g", m.mean_iou.value);
+        CHECK(near(m.of[METRIC_ACCURACY].value, 0.5) && near(m.of[METRIC_ACCURACY].error, 0.25),
+              "accuracy %g", m.of[METRIC_ACCURACY].value);
+        CHECK(near(m.of[METRIC_MEAN_IOU].value, (0 + 1 + 0.25 + 1) / 4), "IoU %g",
+              m.of[METRIC_MEAN_IOU].value);
         const double d[] = {0 - 0.5625, 1 - 0.5625, 0.25 - 0.5625, 1 - 0.5625};
         double s = 0;
         for (int i = 0; i < 4; i++)
             s += d[i] * d[i];
-        CHECK(near(m.mean_iou.error, sqrt(s / 3 / 4)), "se %g", m.mean_iou.error);
-        CHECK(near(m.iou_half.value, 0.5) && near(m.loc_largest.value, 0.25) && near(m.loc_any.value, 0.5),
-              "%g %g %g", m.iou_half.value, m.loc_largest.value, m.loc_any.value);
+        CHECK(near(m.of[METRIC_MEAN_IOU].error, sqrt(s / 3 / 4)), "se %g", m.of[METRIC_MEAN_IOU].error);
+        CHECK(near(m.of[METRIC_IOU_HALF].value, 0.5) && near(m.of[METRIC_LOC_LARGEST].value, 0.25) &&
+                  near(m.of[METRIC_LOC_ANY].value, 0.5),
+              "%g %g %g", m.of[METRIC_IOU_HALF].value, m.of[METRIC_LOC_LARGEST].value,
+              m.of[METRIC_LOC_ANY].value);
         const metrics_class *cat = &m.classes[0], *cow = &m.classes[1], *dog = &m.classes[2];
         CHECK(m.class_count == 3 && cat->n == 2 && cat->predicted == 1 && cat->correct == 1 &&
-                  cat->located == 1 && cat->located_any == 2,
+                  cat->of[METRIC_LOC_LARGEST].value == 0.5 && cat->of[METRIC_LOC_ANY].value == 1,
               "cat");
         CHECK(cow->n == 0 && cow->predicted == 1 && cow->correct == 0, "cow");
-        CHECK(dog->n == 2 && dog->predicted == 2 && dog->correct == 1 && dog->iou_half == 1 &&
-                  dog->located == 0,
+        CHECK(dog->n == 2 && dog->predicted == 2 && dog->correct == 1 &&
+                  dog->of[METRIC_IOU_HALF].value == 0.5 && dog->of[METRIC_LOC_LARGEST].value == 0,
               "dog");
         CHECK(strstr(json->data, "\"locacc_any\": {\"value\": 0.500000, \"se\": 0.250000}") &&
                   strstr(json->data,
@@ -111,7 +115,7 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
                 "\ty1_224\tx1_224\ty2_224\tx2_224\n000012.jpg\tcar\t1\t96\t155\t269\t350\t65\t70\t179\t156\n",
                 (metrics_options){0}, json, table, &e),
             "%s", e.text);
-        CHECK(m.l1.value == 0 && isnan(m.l1.error), "%g", m.l1.value);
+        CHECK(m.of[METRIC_L1].value == 0 && isnan(m.of[METRIC_L1].error), "%g", m.of[METRIC_L1].value);
         CHECK(strstr(json->data, "\"l1\": {\"value\": 0.000000, \"se\": null}"), "%s", json->data);
         metrics_free(&m);
         CHECK(!judge(&m, anno,
@@ -119,7 +123,7 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
                           "jpg\tcar\t1\t96\t155\t269\t350\t66\t68\t179.5\t156\n",
                      (metrics_options){0}, json, table, &e),
               "%s", e.text);
-        CHECK(near(m.l1.value, 3.5 / 4), "%g", m.l1.value);
+        CHECK(near(m.of[METRIC_L1].value, 3.5 / 4), "%g", m.of[METRIC_L1].value);
         metrics_free(&m);
     }
     TEST("without frame columns L1 comes from own pixels, says so, and is small for true boxes")
@@ -128,7 +132,8 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
         CHECK(!judge(&m, anno, PRED "\n000012.jpg\tcar\t1\t96\t155\t269\t350\n", (metrics_options){0}, json,
                      table, &e),
               "%s", e.text);
-        CHECK(m.l1_from_own_pixels && m.l1.value < 0.75 && m.frame == 224, "%g", m.l1.value);
+        CHECK(m.l1_from_own_pixels && m.of[METRIC_L1].value < 0.75 && m.frame == 224, "%g",
+              m.of[METRIC_L1].value);
         CHECK(strstr(json->data, "\"l1_from\": \"own pixels\"") &&
                   strstr(table->data, "L1 from boxes in own pixels"),
               "%s", table->data);
@@ -136,7 +141,7 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
         CHECK(!judge(&m, anno, PRED "\n000012.jpg\tcar\t1\t96\t155\t269\t350\n",
                      (metrics_options){.frame = 96}, json, table, &e),
               "%s", e.text);
-        CHECK(m.frame == 96 && strstr(table->data, "L1 in the 96 frame"), "%d", m.frame);
+        CHECK(m.frame == 96 && strstr(table->data, "L1 in the 96 frame"), "%zu", m.frame);
         metrics_free(&m);
     }
     TEST("a model of classes alone, and one of boxes alone, leave the other figures out")
@@ -144,8 +149,8 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
         CHECK(!judge(&m, four, PRED "\nb.jpg\tcat\t0.5\t-\t-\t-\t-\nc.jpg\tcat\t0.5\t-\t-\t-\t-\n",
                      (metrics_options){0}, json, table, &e),
               "%s", e.text);
-        CHECK(near(m.accuracy.value, 0.5) && isnan(m.l1.value) && isnan(m.mean_iou.value) &&
-                  isnan(m.loc_any.value),
+        CHECK(near(m.of[METRIC_ACCURACY].value, 0.5) && isnan(m.of[METRIC_L1].value) &&
+                  isnan(m.of[METRIC_MEAN_IOU].value) && isnan(m.of[METRIC_LOC_ANY].value),
               "classes alone");
         CHECK(strstr(json->data, "\"mean_iou\": {\"value\": null, \"se\": null}"), "%s", json->data);
         put(json_path, json->data);
@@ -153,8 +158,8 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
         metrics_free(&m);
         CHECK(!judge(&m, four, PRED "\nb.jpg\t-\t-\t10\t10\t19\t19\n", (metrics_options){0}, json, table, &e),
               "%s", e.text);
-        CHECK(isnan(m.accuracy.value) && near(m.mean_iou.value, 1) && isnan(m.loc_largest.value) &&
-                  near(m.iou_half.value, 1),
+        CHECK(isnan(m.of[METRIC_ACCURACY].value) && near(m.of[METRIC_MEAN_IOU].value, 1) &&
+                  isnan(m.of[METRIC_LOC_LARGEST].value) && near(m.of[METRIC_IOU_HALF].value, 1),
               "boxes alone");
         metrics_free(&m);
     }
@@ -173,7 +178,7 @@ static void test_refused(text_buffer *json, text_buffer *table)
               "%s", e.text);
         metrics_free(&m);
         CHECK(!judge(&m, four, pred, (metrics_options){.skip_unknown = true}, json, table, &e), "%s", e.text);
-        CHECK(m.n == 1 && m.unjudged == 2 && near(m.accuracy.value, 1), "%zu", m.n);
+        CHECK(m.n == 1 && m.unjudged == 2 && near(m.of[METRIC_ACCURACY].value, 1), "%zu", m.n);
         metrics_free(&m);
     }
     TEST("no predictions, nothing known, or a mixture of models are refused")
