@@ -89,16 +89,51 @@ const char *const drawing_classes[DRAWING_CLASSES] = {"boat", "fish", "flower", 
 /* What a part of an object is painted with. */
 typedef enum tone { TONE_END, TONE_BODY, TONE_DARK, TONE_LIGHT, TONE_SECOND } tone;
 
-static void polygon(cairo_t *cr, const double (*points)[2], int count)
-{
-    cairo_move_to(cr, points[0][0], points[0][1]);
-    for (int i = 1; i < count; i++)
-        cairo_line_to(cr, points[i][0], points[i][1]);
-    cairo_close_path(cr);
-}
-#define POLYGON(cr, ...)                                                                                     \
-    polygon(cr, (const double[][2]){__VA_ARGS__},                                                            \
-            (int)(sizeof((const double[][2]){__VA_ARGS__}) / sizeof(double[2])))
+/* A part of an object in the square from -1 to 1, y downwards; the first parts make the silhouette. */
+typedef struct part {
+    tone tone;
+    enum shape { TRIANGLE = 3, QUAD, RECTANGLE, ELLIPSE, CIRCLE, PETAL, STAR } shape;
+    double at[8]; /* x, y of the corners; x, y, width, height; or the middle and radii. A petal: its number */
+} part;
+
+static const part parts[DRAWING_CLASSES][8] = {
+    /* boat */
+    {{TONE_BODY, QUAD, {-1, 0.42, 1, 0.42, 0.62, 0.95, -0.66, 0.95}},
+     {TONE_DARK, RECTANGLE, {-0.07, -0.97, 0.11, 1.42}},
+     {TONE_SECOND, TRIANGLE, {0.1, -0.9, 0.1, 0.25, 0.86, 0.25}},
+     {TONE_LIGHT, TRIANGLE, {-0.13, -0.7, -0.13, 0.25, -0.74, 0.25}}},
+    /* fish */
+    {{TONE_SECOND, QUAD, {0.3, 0, 1, -0.55, 0.84, 0, 1, 0.55}},
+     {TONE_SECOND, TRIANGLE, {-0.5, -0.25, 0, -0.68, 0.3, -0.25}},
+     {TONE_BODY, ELLIPSE, {-0.25, 0, 0.75, 0.47}},
+     {TONE_DARK, TRIANGLE, {-0.2, 0.08, 0.22, 0.3, 0.1, -0.04}},
+     {TONE_LIGHT, CIRCLE, {-0.62, -0.1, 0.13}},
+     {TONE_DARK, CIRCLE, {-0.64, -0.1, 0.065}}},
+    /* flower */
+    {{TONE_BODY, PETAL, {0}},
+     {TONE_LIGHT, PETAL, {1}},
+     {TONE_BODY, PETAL, {2}},
+     {TONE_LIGHT, PETAL, {3}},
+     {TONE_BODY, PETAL, {4}},
+     {TONE_LIGHT, PETAL, {5}},
+     {TONE_SECOND, CIRCLE, {0, 0, 0.37}}},
+    /* house */
+    {{TONE_DARK, RECTANGLE, {0.36, -0.86, 0.24, 0.6}},
+     {TONE_BODY, RECTANGLE, {-0.76, -0.16, 1.52, 1.12}},
+     {TONE_SECOND, TRIANGLE, {-1, -0.14, 0, -0.98, 1, -0.14}},
+     {TONE_DARK, RECTANGLE, {-0.5, 0.3, 0.42, 0.66}},
+     {TONE_LIGHT, RECTANGLE, {0.14, 0.16, 0.42, 0.38}}},
+    /* star */
+    {{TONE_BODY, STAR, {0}}},
+    /* tree */
+    {{TONE_SECOND, RECTANGLE, {-0.15, 0.5, 0.3, 0.5}},
+     {TONE_DARK, TRIANGLE, {-0.84, 0.62, 0, -0.15, 0.84, 0.62}},
+     {TONE_BODY, TRIANGLE, {-0.68, 0.12, 0, -0.6, 0.68, 0.12}},
+     {TONE_LIGHT, TRIANGLE, {-0.5, -0.36, 0, -1, 0.5, -0.36}}},
+};
+
+/* The largest angle from upright. */
+static const double tilts[DRAWING_CLASSES] = {0.25, 0.45, 3.15, 0.25, 0.6, 0.25};
 
 static void circle(cairo_t *cr, double x, double y, double radius)
 {
@@ -116,145 +151,47 @@ static void ellipse(cairo_t *cr, double x, double y, double rx, double ry)
     cairo_restore(cr);
 }
 
-/* Each of these appends the path of part number `part` inside the square from -1 to 1 (y downwards) and
- * returns its tone; TONE_END when there is no such part. The first parts make the silhouette. */
-typedef tone part_path(cairo_t *cr, int part);
-
-static tone boat(cairo_t *cr, int part)
+/* Appends the part to the path. */
+static void add_part(cairo_t *cr, const part *p)
 {
-    switch (part) {
-    case 0:
-        POLYGON(cr, {-1, 0.42}, {1, 0.42}, {0.62, 0.95}, {-0.66, 0.95});
-        return TONE_BODY;
-    case 1:
-        cairo_rectangle(cr, -0.07, -0.97, 0.11, 1.42);
-        return TONE_DARK;
-    case 2:
-        POLYGON(cr, {0.1, -0.9}, {0.1, 0.25}, {0.86, 0.25});
-        return TONE_SECOND;
-    case 3:
-        POLYGON(cr, {-0.13, -0.7}, {-0.13, 0.25}, {-0.74, 0.25});
-        return TONE_LIGHT;
-    default:
-        return TONE_END;
+    const double *at = p->at;
+    switch (p->shape) {
+    case TRIANGLE:
+    case QUAD:
+        cairo_new_sub_path(cr);
+        for (int i = 0; i < (int)p->shape; i++)
+            cairo_line_to(cr, at[2 * i], at[2 * i + 1]);
+        cairo_close_path(cr);
+        break;
+    case RECTANGLE:
+        cairo_rectangle(cr, at[0], at[1], at[2], at[3]);
+        break;
+    case ELLIPSE:
+        ellipse(cr, at[0], at[1], at[2], at[3]);
+        break;
+    case CIRCLE:
+        circle(cr, at[0], at[1], at[2]);
+        break;
+    case PETAL:
+        circle(cr, 0.6 * cos(at[0] * PI / 3), 0.6 * sin(at[0] * PI / 3), 0.38);
+        break;
+    case STAR:
+        for (int i = 0; i < 10; i++) {
+            double radius = i & 1 ? 0.43 : 1, angle = i * PI / 5 - PI / 2;
+            cairo_line_to(cr, radius * cos(angle), radius * sin(angle));
+        }
+        cairo_close_path(cr);
     }
 }
-
-static tone fish(cairo_t *cr, int part)
-{
-    switch (part) {
-    case 0:
-        POLYGON(cr, {0.3, 0}, {1, -0.55}, {0.84, 0}, {1, 0.55});
-        return TONE_SECOND;
-    case 1:
-        POLYGON(cr, {-0.5, -0.25}, {0, -0.68}, {0.3, -0.25});
-        return TONE_SECOND;
-    case 2:
-        ellipse(cr, -0.25, 0, 0.75, 0.47);
-        return TONE_BODY;
-    case 3:
-        POLYGON(cr, {-0.2, 0.08}, {0.22, 0.3}, {0.1, -0.04});
-        return TONE_DARK;
-    case 4:
-        circle(cr, -0.62, -0.1, 0.13);
-        return TONE_LIGHT;
-    case 5:
-        circle(cr, -0.64, -0.1, 0.065);
-        return TONE_DARK;
-    default:
-        return TONE_END;
-    }
-}
-
-static tone flower(cairo_t *cr, int part)
-{
-    if (part < 6) {
-        circle(cr, 0.6 * cos(part * PI / 3), 0.6 * sin(part * PI / 3), 0.38);
-        return part & 1 ? TONE_LIGHT : TONE_BODY;
-    }
-    if (part == 6) {
-        circle(cr, 0, 0, 0.37);
-        return TONE_SECOND;
-    }
-    return TONE_END;
-}
-
-static tone house(cairo_t *cr, int part)
-{
-    switch (part) {
-    case 0:
-        cairo_rectangle(cr, 0.36, -0.86, 0.24, 0.6);
-        return TONE_DARK;
-    case 1:
-        cairo_rectangle(cr, -0.76, -0.16, 1.52, 1.12);
-        return TONE_BODY;
-    case 2:
-        POLYGON(cr, {-1, -0.14}, {0, -0.98}, {1, -0.14});
-        return TONE_SECOND;
-    case 3:
-        cairo_rectangle(cr, -0.5, 0.3, 0.42, 0.66);
-        return TONE_DARK;
-    case 4:
-        cairo_rectangle(cr, 0.14, 0.16, 0.42, 0.38);
-        return TONE_LIGHT;
-    default:
-        return TONE_END;
-    }
-}
-
-static tone star(cairo_t *cr, int part)
-{
-    if (part > 0)
-        return TONE_END;
-    for (int i = 0; i < 10; i++) {
-        double radius = i & 1 ? 0.43 : 1, angle = i * PI / 5 - PI / 2;
-        cairo_line_to(cr, radius * cos(angle), radius * sin(angle));
-    }
-    cairo_close_path(cr);
-    return TONE_BODY;
-}
-
-static tone tree(cairo_t *cr, int part)
-{
-    switch (part) {
-    case 0:
-        cairo_rectangle(cr, -0.15, 0.5, 0.3, 0.5);
-        return TONE_SECOND;
-    case 1:
-        POLYGON(cr, {-0.84, 0.62}, {0, -0.15}, {0.84, 0.62});
-        return TONE_DARK;
-    case 2:
-        POLYGON(cr, {-0.68, 0.12}, {0, -0.6}, {0.68, 0.12});
-        return TONE_BODY;
-    case 3:
-        POLYGON(cr, {-0.5, -0.36}, {0, -1}, {0.5, -0.36});
-        return TONE_LIGHT;
-    default:
-        return TONE_END;
-    }
-}
-
-typedef struct kind {
-    part_path *path;
-    double tilt; /* largest angle from upright */
-} kind;
-
-static const kind kinds[DRAWING_CLASSES] = {{boat, 0.25},  {fish, 0.45}, {flower, 3.15},
-                                            {house, 0.25}, {star, 0.6},  {tree, 0.25}};
 
 /* ---------------------------------------------------------------- objects */
 
-typedef struct edges {
-    double x1, y1, x2, y2;
-} edges;
-
 /* An object on its way into the picture. */
 typedef struct figurine {
-    int class;
     double x, y, radius, stretch, angle, outline; /* `outline`: width of its line, 0 for none */
     bool mirrored;
     double alpha;
-    edges extent; /* edges of the whole silhouette, beyond the picture too */
+    box_real extent; /* edges of the whole silhouette, beyond the picture too */
     drawing_object object;
 } figurine;
 
@@ -278,8 +215,8 @@ static void silhouette(cairo_t *cr, const figurine *f)
 {
     cairo_new_path(cr);
     enter(cr, f);
-    for (int i = 0; kinds[f->class].path(cr, i) != TONE_END; i++)
-        ;
+    for (const part *p = parts[f->object.class]; p->tone != TONE_END; p++)
+        add_part(cr, p);
     cairo_restore(cr);
 }
 
@@ -288,7 +225,7 @@ static void silhouette(cairo_t *cr, const figurine *f)
 static bool measure_box(const canvas *c, figurine *f)
 {
     const double touch = 0.1;
-    edges *r = &f->extent;
+    box_real *r = &f->extent;
     silhouette(c->cr, f);
     cairo_fill_extents(c->cr, &r->x1, &r->y1, &r->x2, &r->y2);
     cairo_new_path(c->cr);
@@ -296,47 +233,43 @@ static bool measure_box(const canvas *c, figurine *f)
     r->y1 -= f->outline / 2;
     r->x2 += f->outline / 2;
     r->y2 += f->outline / 2;
-    drawing_object *o = &f->object;
-    int x1 = (int)floor(r->x1 + touch), x2 = (int)ceil(r->x2 - touch) - 1;
-    int y1 = (int)floor(r->y1 + touch), y2 = (int)ceil(r->y2 - touch) - 1;
-    o->truncated = x1 < 0 || y1 < 0 || x2 >= c->width || y2 >= c->height;
-    o->x1 = x1 > 0 ? x1 : 0;
-    o->y1 = y1 > 0 ? y1 : 0;
-    o->x2 = x2 < c->width ? x2 : c->width - 1;
-    o->y2 = y2 < c->height ? y2 : c->height - 1;
-    return o->x1 < o->x2 && o->y1 < o->y2;
+    const box touched = {(int)floor(r->y1 + touch), (int)floor(r->x1 + touch), (int)ceil(r->y2 - touch) - 1,
+                         (int)ceil(r->x2 - touch) - 1};
+    f->object.box = (box){touched.y1 > 0 ? touched.y1 : 0, touched.x1 > 0 ? touched.x1 : 0,
+                          touched.y2 < c->height ? touched.y2 : c->height - 1,
+                          touched.x2 < c->width ? touched.x2 : c->width - 1};
+    f->object.truncated = !box_fits(touched, c->height, c->width);
+    return f->object.box.x1 < f->object.box.x2 && f->object.box.y1 < f->object.box.y2;
 }
 
-static double score(const drawing_object *o)
+/* Pixels of a box. */
+static double area(const box *b)
 {
-    return (double)(o->y2 - o->y1) * (o->x2 - o->x1);
+    return (double)(b->x2 - b->x1 + 1) * (b->y2 - b->y1 + 1);
 }
 
 /* The part of a's box that b's box covers. */
-static double covered(const drawing_object *a, const drawing_object *b)
+static double covered(const figurine *a, const figurine *b)
 {
-    int width = (a->x2 < b->x2 ? a->x2 : b->x2) - (a->x1 > b->x1 ? a->x1 : b->x1) + 1;
-    int height = (a->y2 < b->y2 ? a->y2 : b->y2) - (a->y1 > b->y1 ? a->y1 : b->y1) + 1;
-    if (width <= 0 || height <= 0)
-        return 0;
-    return (double)width * height / ((double)(a->x2 - a->x1 + 1) * (a->y2 - a->y1 + 1));
+    const box *m = &a->object.box, *n = &b->object.box;
+    const box both = {m->y1 > n->y1 ? m->y1 : n->y1, m->x1 > n->x1 ? m->x1 : n->x1,
+                      m->y2 < n->y2 ? m->y2 : n->y2, m->x2 < n->x2 ? m->x2 : n->x2};
+    return box_is_empty(both) ? 0 : area(&both) / area(m);
 }
 
 /* The visible share of the silhouette's extent. */
 static double visible(const figurine *f)
 {
-    const drawing_object *o = &f->object;
-    return (double)(o->x2 - o->x1 + 1) * (o->y2 - o->y1 + 1) /
-           ((f->extent.x2 - f->extent.x1) * (f->extent.y2 - f->extent.y1));
+    return area(&f->object.box) / ((f->extent.x2 - f->extent.x1) * (f->extent.y2 - f->extent.y1));
 }
 
 static figurine random_figurine(canvas *c, double smallest, double largest)
 {
     philox *rng = &c->rng;
-    figurine f = {.class = (int)philox_below(rng, DRAWING_CLASSES), .alpha = 1};
+    figurine f = {.object.class = (int)philox_below(rng, DRAWING_CLASSES), .alpha = 1};
     f.radius = between(rng, smallest, largest) * c->size / 2;
     f.stretch = between(rng, 0.88, 1.14);
-    f.angle = between(rng, -1, 1) * kinds[f.class].tilt;
+    f.angle = between(rng, -1, 1) * tilts[f.object.class];
     f.mirrored = chance(rng, 0.5);
     f.outline = chance(rng, 0.5) ? between(rng, 0.01, 0.02) * c->size : 0;
     return f;
@@ -370,18 +303,18 @@ static figurine place_largest(canvas *c)
  * place was found. */
 static bool place_other(canvas *c, const figurine *there, int count, bool difficult, figurine *f)
 {
-    const double most = score(&there[0].object) / 1.5;
+    const double most = (double)box_score(there[0].object.box) / 1.5;
     const bool tiny = chance(&c->rng, 0.5);
     for (int i = 0; i < 40; i++) {
         *f = difficult && tiny ? random_figurine(c, 0.08, 0.13) : random_figurine(c, 0.17, 0.55);
         f->object.difficult = difficult;
         f->alpha = difficult && !tiny ? between(&c->rng, 0.2, 0.35) : 1;
         random_place(c, f, 0.65);
-        if (!measure_box(c, f) || visible(f) < 0.5 || score(&f->object) > most)
+        if (!measure_box(c, f) || visible(f) < 0.5 || (double)box_score(f->object.box) > most)
             continue;
         bool free = true;
         for (int k = 0; k < count && free; k++)
-            free = covered(&f->object, &there[k].object) < 0.2 && covered(&there[k].object, &f->object) < 0.2;
+            free = covered(f, &there[k]) < 0.2 && covered(&there[k], f) < 0.2;
         if (free)
             return true;
     }
@@ -407,10 +340,10 @@ static void paint(canvas *c, const figurine *f)
     }
     enter(cr, f);
     cairo_new_path(cr);
-    tone t;
-    for (int i = 0; (t = kinds[f->class].path(cr, i)) != TONE_END; i++) {
+    for (const part *p = parts[f->object.class]; p->tone != TONE_END; p++) {
+        add_part(cr, p);
         cairo_pattern_t *shade = cairo_pattern_create_linear(-0.5, -1, 0.5, 1);
-        colour top = mix(tones[t], white, 0.12), bottom = mix(tones[t], black, 0.18);
+        colour top = mix(tones[p->tone], white, 0.12), bottom = mix(tones[p->tone], black, 0.18);
         cairo_pattern_add_color_stop_rgb(shade, 0, top.red, top.green, top.blue);
         cairo_pattern_add_color_stop_rgb(shade, 1, bottom.red, bottom.green, bottom.blue);
         cairo_set_source(cr, shade);
@@ -554,17 +487,15 @@ static void paint_objects(canvas *c, drawing *d)
     paint(c, &all[0]);
     for (int i = 1; i < d->count; i++)
         for (int k = 0; k < d->count; k++)
-            if ((k == 0 || k > i) && covered(&all[i].object, &all[k].object) > 0)
+            if ((k == 0 || k > i) && covered(&all[i], &all[k]) > 0)
                 all[i].object.occluded = true;
     /* In the file the largest stands anywhere among them. */
     uint32_t order[DRAWING_OBJECTS];
     for (int i = 0; i < d->count; i++)
         order[i] = (uint32_t)i;
     philox_shuffle(&c->rng, order, (size_t)d->count);
-    for (int i = 0; i < d->count; i++) {
+    for (int i = 0; i < d->count; i++)
         d->objects[i] = all[order[i]].object;
-        d->objects[i].class = all[order[i]].class;
-    }
 }
 
 int drawing_make(drawing *d, int size, uint64_t seed, uint32_t number, error *e)

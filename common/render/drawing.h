@@ -12,6 +12,7 @@
 #ifndef ONEBOX_RENDER_DRAWING_H
 #define ONEBOX_RENDER_DRAWING_H
 
+#include "base/box.h"
 #include "base/error.h"
 #include "image/picture.h"
 
@@ -28,11 +29,11 @@ enum {
 extern const char *const drawing_classes[DRAWING_CLASSES]; /* in byte order */
 
 typedef struct drawing_object {
-    int class;          /* index into drawing_classes */
-    int y1, x1, y2, x2; /* inclusive corners, counted from 0, inside the picture */
-    bool truncated;     /* part of it lies outside the picture */
-    bool occluded;      /* part of it is covered by another object */
-    bool difficult;     /* tiny or faint */
+    int class;      /* index into drawing_classes */
+    box box;        /* inside the picture */
+    bool truncated; /* part of it lies outside the picture */
+    bool occluded;  /* part of it is covered by another object */
+    bool difficult; /* tiny or faint */
 } drawing_object;
 
 typedef struct drawing {

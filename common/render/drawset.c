@@ -67,8 +67,8 @@ static void add_annotation(text_buffer *b, const drawing *d, size_t number)
                  "\t\t<difficult>%d</difficult>\n"
                  "\t\t<bndbox>\n\t\t\t<xmin>%d</xmin>\n\t\t\t<ymin>%d</ymin>\n"
                  "\t\t\t<xmax>%d</xmax>\n\t\t\t<ymax>%d</ymax>\n\t\t</bndbox>\n\t</object>\n",
-                 drawing_classes[o->class], o->truncated, o->occluded, o->difficult, o->x1 + 1, o->y1 + 1,
-                 o->x2 + 1, o->y2 + 1);
+                 drawing_classes[o->class], o->truncated, o->occluded, o->difficult, o->box.x1 + 1,
+                 o->box.y1 + 1, o->box.x2 + 1, o->box.y2 + 1);
     }
     text_add(b, "</annotation>\n");
 }
