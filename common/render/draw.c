@@ -280,18 +280,22 @@ int draw_marks(figure *f, draw_view view, const draw_mark *marks, size_t count, 
     return code;
 }
 
+int draw_marked(figure *f, figure_rect cell, const picture *p, const draw_mark *marks, size_t count,
+                double label_points, error *e)
+{
+    draw_view view = draw_place(cell, p->width, p->height);
+    int code = draw_picture(f, view, p, e);
+    return code ? code : draw_marks(f, view, marks, count, label_points, e);
+}
+
 int draw_save(const picture *p, const draw_mark *marks, size_t count, const char *path, error *e)
 {
     int side = p->width < p->height ? p->width : p->height;
     double grow = fmax(side / 333.0, 0.6); /* a VOC picture's short side is about 333 */
     figure f;
-    int code = figure_open_pixels(&f, p->width, p->height, grow * FIGURE_DPI / 72, e);
-    if (code)
+    if (figure_open_pixels(&f, p->width, p->height, grow * FIGURE_DPI / 72, e))
         return fail_context(e, "%s", path);
-    draw_view view = draw_place(figure_inside(&f, 0), p->width, p->height);
-    code = draw_picture(&f, view, p, e);
-    if (!code)
-        code = draw_marks(&f, view, marks, count, DRAW_LABEL_POINTS, e);
+    int code = draw_marked(&f, figure_inside(&f, 0), p, marks, count, DRAW_LABEL_POINTS, e);
     if (!code)
         code = figure_save(&f, path, e);
     figure_close(&f);

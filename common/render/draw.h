@@ -56,6 +56,10 @@ int draw_marks(figure *f, draw_view view, const draw_mark *marks, size_t count, 
  * lines and letters grow with large pictures. For `predict --save-pictures`. */
 int draw_save(const picture *p, const draw_mark *marks, size_t count, const char *path, error *e);
 
+/* All three: the picture in the middle of `cell`, and the marks on it. */
+int draw_marked(figure *f, figure_rect cell, const picture *p, const draw_mark *marks, size_t count,
+                double label_points, error *e);
+
 /* Where a label goes. */
 typedef struct draw_label {
     figure_rect area;

@@ -88,6 +88,14 @@ static bool usable(double v, bool logarithmic)
     return isfinite(v) && fabs(v) < 1e300 && (!logarithmic || v > 1e-300);
 }
 
+/* What the drawing functions share. */
+typedef struct sheet {
+    figure *f;
+    const plot *p;
+    figure_rect in; /* the frame of the plot */
+    axis x, y;
+} sheet;
+
 static double on_axis(const axis *a, double v)
 {
     return ((a->log ? log10(v) : v) - a->low) / (a->high - a->low);
@@ -113,7 +121,7 @@ static void axis_range(axis *a, const plot *p, bool is_x, double margin)
         if (!is_x && l->faint && others)
             continue;
         for (size_t k = 0; k < l->count; k++)
-            if (usable(l->x[k], p->log_x) && usable(l->y[k], p->log_y))
+            if (usable(l->x[k], p->log_x) && usable(l->y[k], false))
                 axis_include(a, is_x ? l->x[k] : l->y[k]);
     }
     for (size_t i = 0; is_x && i < p->phase_count; i++)
@@ -171,8 +179,11 @@ static double sharp(double x)
     return floor(x) + 0.5;
 }
 
-static void draw_axes(figure *f, figure_rect in, const axis *x, const axis *y)
+static void draw_axes(const sheet *s)
 {
+    figure *f = s->f;
+    const figure_rect in = s->in;
+    const axis *x = &s->x, *y = &s->y;
     char text[48];
     figure_font(f, tick_points, false);
     double above = figure_text_above(f);
@@ -200,8 +211,12 @@ static void draw_axes(figure *f, figure_rect in, const axis *x, const axis *y)
     }
 }
 
-static int draw_phases(figure *f, figure_rect in, const axis *x, const plot *p, error *e)
+static int draw_phases(const sheet *s, error *e)
 {
+    figure *f = s->f;
+    const figure_rect in = s->in;
+    const axis *x = &s->x;
+    const plot *p = s->p;
     const double dashes[] = {5, 4};
     figure_font(f, tick_points, false);
     for (size_t i = 0; i < p->phase_count; i++) {
@@ -229,63 +244,69 @@ static int draw_phases(figure *f, figure_rect in, const axis *x, const plot *p, 
     return 0;
 }
 
-static void draw_line(figure *f, figure_rect in, const axis *x, const axis *y, const plot *p,
-                      const plot_line *l)
+/* Where point k of the line stands; false for one that cannot be shown. */
+static bool point_at(const sheet *s, const plot_line *l, size_t k, double *x, double *y)
+{
+    if (!usable(l->x[k], s->p->log_x) || !usable(l->y[k], false))
+        return false;
+    *x = s->in.x + on_axis(&s->x, l->x[k]) * s->in.width;
+    *y = s->in.y + (1 - fmax(fmin(on_axis(&s->y, l->y[k]), 100), -100)) * s->in.height;
+    return true;
+}
+
+static void line_style(figure *f, const plot_line *l)
 {
     figure_colour c = palette[(size_t)l->colour % COUNT(palette)];
     cairo_set_source_rgba(f->cr, c.red, c.green, c.blue, l->faint ? 0.35 : 1);
     cairo_set_line_width(f->cr, (l->faint ? 0.8 : 1.5) * f->point);
-    cairo_set_line_join(f->cr, CAIRO_LINE_JOIN_ROUND);
+}
+
+static void draw_line(const sheet *s, const plot_line *l)
+{
+    cairo_t *cr = s->f->cr;
+    double x, y;
     bool on = false;
+    line_style(s->f, l);
+    cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     for (size_t k = 0; k < l->count; k++) {
-        bool good = usable(l->x[k], p->log_x) && usable(l->y[k], p->log_y);
-        if (good) {
-            double px = in.x + on_axis(x, l->x[k]) * in.width;
-            double py = in.y + (1 - fmax(fmin(on_axis(y, l->y[k]), 100), -100)) * in.height;
-            if (on)
-                cairo_line_to(f->cr, px, py);
-            else
-                cairo_move_to(f->cr, px, py);
-        }
+        bool good = point_at(s, l, k, &x, &y);
+        if (good && on)
+            cairo_line_to(cr, x, y);
+        else if (good)
+            cairo_move_to(cr, x, y);
         on = good;
         if (k % 4096 == 4095 && on) { /* long paths are slow in cairo */
-            double px, py;
-            cairo_get_current_point(f->cr, &px, &py);
-            cairo_stroke(f->cr);
-            cairo_move_to(f->cr, px, py);
+            cairo_stroke(cr);
+            cairo_move_to(cr, x, y);
         }
     }
-    cairo_stroke(f->cr);
+    cairo_stroke(cr);
     for (size_t k = 0; l->dots && k < l->count; k++)
-        if (usable(l->x[k], p->log_x) && usable(l->y[k], p->log_y)) {
-            cairo_new_sub_path(f->cr);
-            cairo_arc(f->cr, in.x + on_axis(x, l->x[k]) * in.width,
-                      in.y + (1 - fmax(fmin(on_axis(y, l->y[k]), 100), -100)) * in.height, 2 * f->point, 0,
-                      4 * acos(0));
-            cairo_fill(f->cr);
+        if (point_at(s, l, k, &x, &y)) {
+            cairo_new_sub_path(cr);
+            cairo_arc(cr, x, y, 2 * s->f->point, 0, 4 * acos(0));
+            cairo_fill(cr);
         }
 }
 
 /* How many points of the lines lie under `r`. */
-static size_t points_under(figure_rect r, figure_rect in, const axis *x, const axis *y, const plot *p)
+static size_t points_under(const sheet *s, figure_rect r)
 {
     size_t count = 0;
-    for (size_t i = 0; i < p->line_count; i++) {
-        const plot_line *l = &p->lines[i];
-        for (size_t k = 0; k < l->count; k++) {
-            if (!usable(l->x[k], p->log_x) || !usable(l->y[k], p->log_y))
-                continue;
-            double px = in.x + on_axis(x, l->x[k]) * in.width;
-            double py = in.y + (1 - on_axis(y, l->y[k])) * in.height;
-            count += px > r.x - 5 && px < r.x + r.width + 5 && py > r.y - 5 && py < r.y + r.height + 5;
-        }
-    }
+    double x, y;
+    for (size_t i = 0; i < s->p->line_count; i++)
+        for (size_t k = 0; k < s->p->lines[i].count; k++)
+            count += point_at(s, &s->p->lines[i], k, &x, &y) && x > r.x - 5 && x < r.x + r.width + 5 &&
+                     y > r.y - 5 && y < r.y + r.height + 5;
     return count;
 }
 
 /* In the corner that covers the fewest points. */
-static int draw_legend(figure *f, figure_rect in, const axis *x, const axis *y, const plot *p, error *e)
+static int draw_legend(const sheet *s, error *e)
 {
+    figure *f = s->f;
+    const figure_rect in = s->in;
+    const plot *p = s->p;
     figure_font(f, tick_points, false);
     double above = figure_text_above(f), line = above * 1.7, widest = 0;
     int count = 0;
@@ -302,7 +323,7 @@ static int draw_legend(figure *f, figure_rect in, const axis *x, const axis *y, 
     for (int corner = 0; corner < 4; corner++) {
         box.x = corner % 2 == 0 ? in.x + in.width - box.width - 8 : in.x + 8;
         box.y = corner < 2 ? in.y + 8 : in.y + in.height - box.height - 8;
-        size_t under = points_under(box, in, x, y, p);
+        size_t under = points_under(s, box);
         if (under < least) {
             least = under;
             best = box;
@@ -319,9 +340,7 @@ static int draw_legend(figure *f, figure_rect in, const axis *x, const axis *y, 
         const plot_line *l = &p->lines[i];
         if (!l->name)
             continue;
-        figure_colour c = palette[(size_t)l->colour % COUNT(palette)];
-        cairo_set_source_rgba(f->cr, c.red, c.green, c.blue, l->faint ? 0.35 : 1);
-        cairo_set_line_width(f->cr, (l->faint ? 0.8 : 1.5) * f->point);
+        line_style(f, l);
         segment(f, best.x + 8, top + line / 2, best.x + 30, top + line / 2);
         char *name = figure_fit_text(f, l->name, widest + 1, e);
         if (!name)
@@ -336,7 +355,7 @@ static int draw_legend(figure *f, figure_rect in, const axis *x, const axis *y, 
 
 int plot_draw(figure *f, figure_rect cell, const plot *p, error *e)
 {
-    axis x = {.log = p->log_x}, y = {.log = p->log_y};
+    axis x = {.log = p->log_x}, y = {0};
     axis_range(&x, p, true, 0.02);
     axis_range(&y, p, false, 0.05);
     double line = tick_points * f->point;
@@ -358,18 +377,19 @@ int plot_draw(figure *f, figure_rect cell, const plot *p, error *e)
         return fail(e, ERR_USAGE, "the figure is too small for a plot; give a larger --figure");
     axis_ticks(&x, (int)(in.width / 70), p->whole_x);
 
-    draw_axes(f, in, &x, &y);
+    const sheet s = {f, p, in, x, y};
+    draw_axes(&s);
     cairo_save(f->cr);
     cairo_rectangle(f->cr, in.x, in.y, in.width, in.height);
     cairo_clip(f->cr);
     for (int faint = 1; faint >= 0; faint--)
         for (size_t i = 0; i < p->line_count; i++)
             if (p->lines[i].faint == (faint == 1))
-                draw_line(f, in, &x, &y, p, &p->lines[i]);
+                draw_line(&s, &p->lines[i]);
     cairo_restore(f->cr);
-    int code = draw_phases(f, in, &x, p, e);
+    int code = draw_phases(&s, e);
     if (!code)
-        code = draw_legend(f, in, &x, &y, p, e);
+        code = draw_legend(&s, e);
     figure_set_colour(f, (figure_colour){0.3, 0.3, 0.3});
     cairo_set_line_width(f->cr, 1);
     cairo_rectangle(f->cr, sharp(in.x), sharp(in.y), floor(in.width), floor(in.height));

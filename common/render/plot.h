@@ -1,5 +1,5 @@
-/* plot.h - line plots: a linear or logarithmic x axis, a linear or logarithmic y axis, ticks at round
- * numbers, a grid, a legend, a title, labels, and marks where phases begin.
+/* plot.h - line plots: a linear or logarithmic x axis, ticks at round numbers, a grid, a legend, a title, labels, and
+ * marks where phases begin.
  */
 #ifndef ONEBOX_RENDER_PLOT_H
 #define ONEBOX_RENDER_PLOT_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Points joined by straight lines. A point that is no number (NaN, infinite, or <= 0 on a logarithmic axis)
+/* Points joined by straight lines. A point that is no number (NaN, infinite, or <= 0 on the logarithmic axis)
  * is left out and interrupts the line. Borrowed. */
 typedef struct plot_line {
     const char *name; /* in the legend; NULL: none */
@@ -24,12 +24,12 @@ typedef struct plot_line {
 /* Something begins at x: a dashed vertical line, its name at the top of the plot. Borrowed. */
 typedef struct plot_phase {
     double x;
-    const char *name;
+    char *name;
 } plot_phase;
 
 typedef struct plot {
     const char *title, *x_label, *y_label; /* NULL: none */
-    bool log_x, log_y;
+    bool log_x;
     bool whole_x; /* x counts something: ticks at whole numbers only */
     const plot_line *lines;
     size_t line_count;

@@ -19,7 +19,7 @@ typedef struct render_kind {
 
 static const render_kind kinds[] = {
     {"boxes", render_boxes, "anno images image"},
-    {"largest", render_largest, "anno images image"},
+    {"largest", render_boxes, "anno images image"},
     {"grid", render_grid, "pred"},
     {"sample", render_sample, "cache"},
     {"augment", render_augment, "cache anno"},

@@ -38,10 +38,9 @@ typedef struct render_request {
  * `values` the printed text goes there as well, after the picture. */
 int render_picture(const render_request *r, text_buffer *printed, error *e);
 
-/* All objects of one picture that are not ignored, with their classes; prints (height,width,3) and a line
- * "(x,y,w,h) class" for each. `largest`: only the largest of them, on a 5 x 10 inch figure. */
+/* Kind boxes: all objects of one picture that are not ignored, with their classes; prints (height,width,3) and a line
+ * "(x,y,w,h) class" for each. Kind largest: only the largest of them, on a 5 x 10 inch figure. */
 int render_boxes(const render_request *r, text_buffer *printed, error *e);
-int render_largest(const render_request *r, text_buffer *printed, error *e);
 
 /* rows x columns pictures of pred.tsv with predicted box and class; with annotations, their largest object in
  * green. Pictures and boxes are the pictures' own (images) or those of the square that the network saw

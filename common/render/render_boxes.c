@@ -7,7 +7,6 @@
 #include "image/picture_file.h"
 #include "voc/anno.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,78 +43,37 @@ static int load_image(picture *p, const anno_image *image, const render_request 
     return code;
 }
 
-static void print_object(text_buffer *printed, const anno_row *row)
+int render_boxes(const render_request *r, text_buffer *printed, error *e)
 {
-    box_xywh b = box_to_xywh(box_to_real(row->box));
-    text_add(printed, "(%.0f,%.0f,%.0f,%.0f) %s\n", b.x, b.y, b.width, b.height, row->category);
-}
-
-static int draw_rows(const render_request *r, const anno_image *image, const anno_row **rows, size_t count,
-                     double width, double height, text_buffer *printed, error *e)
-{
+    const bool largest = strcmp(r->kind, "largest") == 0;
+    const double points = r->label_size > 0 ? r->label_size : DRAW_LABEL_POINTS_LARGE;
+    anno_table t = {0};
     picture p = {0};
     figure f = {0};
-    draw_mark *marks = mem_zero(count, sizeof *marks, "boxes", e);
-    int code = marks ? load_image(&p, image, r, e) : ERR_SYSTEM;
-    if (!code)
+    draw_mark *marks = NULL;
+    size_t count = 0;
+    const anno_image *image = anno_read(&t, r->anno, e) ? NULL : render_find_image(&t, r->image);
+    const anno_row *only = image && largest ? anno_largest(&t, image) : NULL;
+    if (!image)
+        fail(e, ERR_INPUT, "%s: holds no image '%s'", r->anno, r->image);
+    else if (largest && !only)
+        fail(e, ERR_INPUT, "%s: every object of image '%s' is ignored", r->anno, r->image);
+    else if ((marks = mem_zero(image->count, sizeof *marks, "boxes", e)) && !load_image(&p, image, r, e))
         text_add(printed, "(%d,%d,3)\n", p.height, p.width);
-    for (size_t i = 0; i < count && !code; i++) {
-        marks[i] = (draw_mark){true, box_to_real(rows[i]->box), rows[i]->category, DRAW_WHITE};
-        print_object(printed, rows[i]);
+    for (uint32_t i = 0; !e->code && i < image->count; i++) {
+        const anno_row *row = &t.rows[image->rows[i]];
+        if (row->ignore || (largest && row != only))
+            continue;
+        const box_xywh b = box_to_xywh(box_to_real(row->box));
+        text_add(printed, "(%.0f,%.0f,%.0f,%.0f) %s\n", b.x, b.y, b.width, b.height, row->category);
+        marks[count++] = (draw_mark){true, box_to_real(row->box), row->category, DRAW_WHITE};
     }
-    if (!code)
-        code = render_open(&f, r, width, height, e);
-    if (!code) {
-        draw_view view = draw_place(figure_inside(&f, 8), p.width, p.height);
-        code = draw_picture(&f, view, &p, e);
-        if (!code)
-            code = draw_marks(&f, view, marks, count,
-                              r->label_size > 0 ? r->label_size : DRAW_LABEL_POINTS_LARGE, e);
-    }
-    if (!code)
-        code = render_save(&f, r, e);
+    if (!e->code && !render_open(&f, r, largest ? 5 : 7.5, largest ? 10 : 4.5, e) &&
+        !draw_marked(&f, figure_inside(&f, 8), &p, marks, count, points, e))
+        render_save(&f, r, e);
     figure_close(&f);
     picture_free(&p);
     free(marks);
-    return code;
-}
-
-/* largest: the one object. Otherwise all of them; an image with nothing but ignored ones is shown bare. */
-static int render_image(const render_request *r, bool largest, text_buffer *printed, error *e)
-{
-    anno_table t = {0};
-    const anno_row **rows = NULL;
-    size_t count = 0;
-    int code = anno_read(&t, r->anno, e);
-    const anno_image *image = code ? NULL : render_find_image(&t, r->image);
-    if (!code && !image)
-        code = fail(e, ERR_INPUT, "%s: holds no image '%s'", r->anno, r->image);
-    if (!code && largest) {
-        const anno_row *row = anno_largest(&t, image);
-        if (row)
-            code = draw_rows(r, image, &row, 1, 5, 10, printed, e);
-        else
-            code = fail(e, ERR_INPUT, "%s: every object of image '%s' is ignored", r->anno, r->image);
-    } else if (!code) {
-        rows = mem_zero(image->count, sizeof *rows, "boxes", e);
-        code = rows ? 0 : ERR_SYSTEM;
-        for (uint32_t i = 0; i < image->count && !code; i++)
-            if (!t.rows[image->rows[i]].ignore)
-                rows[count++] = &t.rows[image->rows[i]];
-        if (!code)
-            code = draw_rows(r, image, rows, count, 7.5, 4.5, printed, e);
-    }
-    free(rows);
     anno_free(&t);
-    return code;
-}
-
-int render_boxes(const render_request *r, text_buffer *printed, error *e)
-{
-    return render_image(r, false, printed, e);
-}
-
-int render_largest(const render_request *r, text_buffer *printed, error *e)
-{
-    return render_image(r, true, printed, e);
+    return e->code;
 }

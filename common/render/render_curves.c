@@ -26,18 +26,15 @@ static bool same_field(const table *t, size_t a, size_t b, int column)
 typedef struct timeline {
     double *x;
     plot_phase *phases;
-    char **names; /* the phases' */
     size_t phase_count;
 } timeline;
 
 static void timeline_free(timeline *t)
 {
     for (size_t i = 0; i < t->phase_count; i++)
-        free(t->names[i]);
-    free(t->names);
+        free(t->phases[i].name);
     free(t->phases);
     free(t->x);
-    *t = (timeline){0};
 }
 
 /* The phases of the rows; starts[i] is the x of the moment before row i. */
@@ -46,60 +43,45 @@ static int timeline_phases(timeline *t, const table *rows, const double *starts,
     int column = table_find(rows, "phase");
     if (column < 0)
         return fail(e, ERR_INPUT, "%s:1: has no column 'phase'", rows->file.path);
-    size_t count = 1;
-    for (size_t i = 1; i < rows->rows; i++)
-        count += !same_field(rows, i - 1, i, column);
-    t->phases = mem_zero(count, sizeof *t->phases, "phases", e);
-    t->names = mem_zero(count, sizeof *t->names, "phases", e);
-    if (!t->phases || !t->names)
-        return ERR_SYSTEM;
+    size_t capacity = 0;
     for (size_t i = 0; i < rows->rows; i++) {
         if (i > 0 && same_field(rows, i - 1, i, column))
             continue;
         text_field name = table_text(rows, i, column);
-        char *copy = text_copy(name.text, name.size, e);
-        if (!copy)
+        if (mem_grow(&t->phases, &capacity, t->phase_count + 1, sizeof *t->phases, "phases", e))
             return ERR_SYSTEM;
-        t->names[t->phase_count] = copy;
-        t->phases[t->phase_count++] = (plot_phase){starts[i], copy};
+        t->phases[t->phase_count++] = (plot_phase){starts[i], text_copy(name.text, name.size, e)};
     }
-    return 0;
+    return e->code;
 }
 
 /* A row's x is how many epochs are done behind it: row i of the history (from 0) ends at i + 1, through all phases.
- * Batches are evenly spread over their epoch, which the columns phase and epoch tell; `by_epoch` false: they are simply
+ * Batches are evenly spread over their epoch, which the columns phase and epoch tell, or simply
  * numbered. */
-static int timeline_of(timeline *t, const table *rows, bool batches, bool by_epoch, error *e)
+enum timeline_kind { BY_EPOCH, IN_EPOCHS, BY_BATCH };
+
+static int timeline_of(timeline *t, const table *rows, enum timeline_kind kind, error *e)
 {
-    size_t n = rows->rows;
+    size_t n = rows->rows, number = 0;
+    int phase = table_find(rows, "phase"), epoch = table_find(rows, "epoch");
+    if (kind == IN_EPOCHS && (phase < 0 || epoch < 0))
+        return fail(e, ERR_INPUT, "%s:1: needs the columns 'phase' and 'epoch'", rows->file.path);
     double *starts = mem_zero(n, sizeof *starts, "a time line", e);
     t->x = mem_zero(n, sizeof *t->x, "a time line", e);
-    int code = starts && t->x ? 0 : ERR_SYSTEM;
-    int phase = table_find(rows, "phase"), epoch = table_find(rows, "epoch");
-    if (!code && batches && by_epoch && (phase < 0 || epoch < 0))
-        code = fail(e, ERR_INPUT, "%s:1: needs the columns 'phase' and 'epoch'", rows->file.path);
-    if (!code && batches && by_epoch) {
-        double number = 0;
-        for (size_t i = 0; i < n; number++) {
-            size_t end = i + 1;
-            while (end < n && same_field(rows, i, end, phase) && same_field(rows, i, end, epoch))
-                end++;
-            for (size_t k = i; k < end; k++) {
-                starts[k] = number + (double)(k - i) / (double)(end - i);
-                t->x[k] = number + (double)(k - i + 1) / (double)(end - i);
-            }
-            i = end;
-        }
-    } else if (!code) {
-        for (size_t i = 0; i < n; i++) {
-            starts[i] = (double)i;
-            t->x[i] = batches ? (double)i : (double)i + 1;
+    for (size_t i = 0, end; starts && t->x && i < n; i = end, number++) {
+        end = i + 1;
+        while (kind == IN_EPOCHS && end < n && same_field(rows, i, end, phase) &&
+               same_field(rows, i, end, epoch))
+            end++;
+        for (size_t k = i; k < end; k++) {
+            starts[k] = (double)number + (double)(k - i) / (double)(end - i);
+            t->x[k] = kind == BY_BATCH ? starts[k] : (double)number + (double)(k - i + 1) / (double)(end - i);
         }
     }
-    if (!code)
-        code = timeline_phases(t, rows, starts, e);
+    if (!e->code)
+        timeline_phases(t, rows, starts, e);
     free(starts);
-    return code;
+    return e->code;
 }
 
 static bool any_number(const double *values, size_t count)
@@ -137,33 +119,24 @@ static void curves_free(curves *c)
 
 static int curves_read(curves *c, const render_request *r, error *e)
 {
-    int code = table_read(&c->history, r->history, e);
-    if (!code)
-        code = timeline_of(&c->epochs, &c->history, false, true, e);
     const struct {
+        const table *from;
         const char *name;
         double **values;
         bool optional;
-    } columns[] = {{"trn_loss", &c->training, false},
-                   {"val_loss", &c->validation, false},
-                   {"accuracy", &c->accuracy, true},
-                   {"l1", &c->l1, true}};
-    for (size_t i = 0; i < 4 && !code; i++) {
-        if (columns[i].optional && table_find(&c->history, columns[i].name) < 0)
-            continue;
-        *columns[i].values = table_numbers(&c->history, columns[i].name, e);
-        code = *columns[i].values ? 0 : e->code;
-    }
-    if (code || !r->batches)
-        return code;
-    code = table_read(&c->batches, r->batches, e);
-    if (!code)
-        code = timeline_of(&c->steps, &c->batches, true, true, e);
-    if (!code && !(c->loss = table_numbers(&c->batches, "loss", e)))
-        code = e->code;
-    if (!code && !(c->lr = table_numbers(&c->batches, "lr", e)))
-        code = e->code;
-    return code;
+    } columns[] = {
+        {&c->history, "trn_loss", &c->training, false}, {&c->history, "val_loss", &c->validation, false},
+        {&c->history, "accuracy", &c->accuracy, true},  {&c->history, "l1", &c->l1, true},
+        {&c->batches, "loss", &c->loss, !r->batches},   {&c->batches, "lr", &c->lr, !r->batches}};
+    if (table_read(&c->history, r->history, e) || timeline_of(&c->epochs, &c->history, BY_EPOCH, e))
+        return e->code;
+    if (r->batches &&
+        (table_read(&c->batches, r->batches, e) || timeline_of(&c->steps, &c->batches, IN_EPOCHS, e)))
+        return e->code;
+    for (size_t i = 0; i < COUNT(columns) && !e->code; i++)
+        if (!columns[i].optional || table_find(columns[i].from, columns[i].name) >= 0)
+            *columns[i].values = table_numbers(columns[i].from, columns[i].name, e);
+    return e->code;
 }
 
 static void add_curve(curves *c, const char *name, bool batches, const double *y, int colour)
@@ -232,23 +205,22 @@ int render_curves(const render_request *r, text_buffer *printed, error *e)
 {
     curves c = {0};
     figure f = {0};
-    int code = curves_read(&c, r, e);
-    if (!code) {
+    if (!curves_read(&c, r, e)) {
         add_panels(&c);
         int columns = c.panel_count == 4 ? 2 : (int)c.panel_count, rows = c.panel_count == 4 ? 2 : 1;
-        code = render_open(&f, r, columns == 1 ? 7.5 : 6 * columns, 4.5 * rows, e);
+        render_open(&f, r, columns == 1 ? 7.5 : 6 * columns, 4.5 * rows, e);
         figure_rect area = figure_inside(&f, 10);
-        if (!code && r->title)
-            code = draw_title(&f, r->title, &area, e);
-        for (size_t i = 0; i < c.panel_count && !code; i++)
-            code = plot_draw(&f, figure_cell(area, rows, columns, (int)i, 16), &c.panels[i], e);
+        if (!e->code && r->title)
+            draw_title(&f, r->title, &area, e);
+        for (size_t i = 0; i < c.panel_count && !e->code; i++)
+            plot_draw(&f, figure_cell(area, rows, columns, (int)i, 16), &c.panels[i], e);
     }
     text_add(printed, "%zu epochs, %zu batches\n", c.history.rows, c.batches.rows);
-    if (!code)
-        code = render_save(&f, r, e);
+    if (!e->code)
+        render_save(&f, r, e);
     figure_close(&f);
     curves_free(&c);
-    return code;
+    return e->code;
 }
 
 /* ---------------------------------------------------------------- one plot alone */
@@ -256,13 +228,10 @@ int render_curves(const render_request *r, text_buffer *printed, error *e)
 static int render_plot(const render_request *r, const plot *p, error *e)
 {
     figure f = {0};
-    int code = render_open(&f, r, 7.5, 4.5, e);
-    if (!code)
-        code = plot_draw(&f, figure_inside(&f, 10), p, e);
-    if (!code)
-        code = render_save(&f, r, e);
+    if (!render_open(&f, r, 7.5, 4.5, e) && !plot_draw(&f, figure_inside(&f, 10), p, e))
+        render_save(&f, r, e);
     figure_close(&f);
-    return code;
+    return e->code;
 }
 
 /* Where the curve is lowest, if it has any number. */
@@ -280,14 +249,11 @@ static void print_lowest(const plot_line *l, text_buffer *printed)
 int render_lr_find(const render_request *r, text_buffer *printed, error *e)
 {
     table t;
-    int code = table_read(&t, r->lr, e);
-    if (code)
-        return code;
+    if (table_read(&t, r->lr, e))
+        return e->code;
     double *lr = table_numbers(&t, "lr", e), *loss = lr ? table_numbers(&t, "smoothed", e) : NULL;
     size_t skip = (size_t)r->skip, skip_end = (size_t)r->skip_end + 1;
-    if (!loss) {
-        code = e->code;
-    } else {
+    if (loss) {
         if (t.rows <= skip + skip_end) /* too short a curve to trim */
             skip = skip_end = 0;
         size_t shown = t.rows - skip - skip_end;
@@ -300,24 +266,22 @@ int render_lr_find(const render_request *r, text_buffer *printed, error *e)
                   .line_count = 1};
         text_add(printed, "%zu of %zu points\n", shown, t.rows);
         print_lowest(&line, printed);
-        code = render_plot(r, &p, e);
+        render_plot(r, &p, e);
     }
     free(lr);
     free(loss);
     table_free(&t);
-    return code;
+    return e->code;
 }
 
 int render_schedule(const render_request *r, text_buffer *printed, error *e)
 {
     table t;
     timeline line = {0};
-    int code = table_read(&t, r->batches, e);
-    if (code)
-        return code;
+    if (table_read(&t, r->batches, e))
+        return e->code;
     double *lr = table_numbers(&t, "lr", e);
-    code = lr ? timeline_of(&line, &t, true, false, e) : e->code;
-    if (!code) {
+    if (lr && !timeline_of(&line, &t, BY_BATCH, e)) {
         plot_line curve = {.x = line.x, .y = lr, .count = t.rows};
         plot p = {.title = r->title,
                   .x_label = "batch",
@@ -328,10 +292,10 @@ int render_schedule(const render_request *r, text_buffer *printed, error *e)
                   .phases = line.phases,
                   .phase_count = line.phase_count};
         text_add(printed, "%zu batches\n", t.rows);
-        code = render_plot(r, &p, e);
+        render_plot(r, &p, e);
     }
     free(lr);
     timeline_free(&line);
     table_free(&t);
-    return code;
+    return e->code;
 }

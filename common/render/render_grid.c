@@ -29,12 +29,11 @@ typedef struct grid {
 static int load_square(const grid *g, const pred_row *row, picture *p, error *e)
 {
     size_t at;
-    int code = cache_rows(g->cache, &row->file_name, 1, &at, e);
-    if (code)
-        return fail_context(e, "%s", g->r->cache);
+    if (cache_rows(g->cache, &row->file_name, 1, &at, e))
+        return e->code;
     scaled_picture scaled = cache_at(g->cache, at);
     int size = cache_size(g->cache);
-    code = sample_make(g->sampler, &scaled, NULL, NULL, NULL, g->pixels, NULL, e);
+    int code = sample_make(g->sampler, &scaled, NULL, NULL, NULL, g->pixels, NULL, e);
     return code ? code : render_floats(p, g->pixels, size, size, e);
 }
 
@@ -77,15 +76,10 @@ static int draw_prediction(figure *f, const grid *g, figure_rect cell, const pre
     if (code)
         return code;
     const box_real *b = !row->has_box ? NULL : g->cache ? &row->frame : &row->box;
-    draw_mark marks[2] = {{.label = row->category, .colour = DRAW_WHITE}};
-    if (b)
-        marks[0] = (draw_mark){true, *b, row->category, DRAW_WHITE};
+    draw_mark marks[2] = {{b != NULL, b ? *b : (box_real){0}, row->category, DRAW_WHITE}};
     size_t count = 1 + truth_mark(g, row, &marks[1]);
-    draw_view view = draw_place(cell, p.width, p.height);
-    code = draw_picture(f, view, &p, e);
-    if (!code)
-        code =
-            draw_marks(f, view, marks, count, g->r->label_size > 0 ? g->r->label_size : DRAW_LABEL_POINTS, e);
+    code = draw_marked(f, cell, &p, marks, count, g->r->label_size > 0 ? g->r->label_size : DRAW_LABEL_POINTS,
+                       e);
     print_prediction(printed, row, b);
     picture_free(&p);
     return code;
@@ -156,10 +150,8 @@ int render_grid(const render_request *r, text_buffer *printed, error *e)
     if (!code)
         code = draw_grid(&g, printed, e);
     free(g.pixels);
-    if (g.sampler)
-        sampler_free(g.sampler);
-    if (g.cache)
-        cache_close(g.cache);
+    sampler_free(g.sampler);
+    cache_close(g.cache);
     anno_free(&g.anno);
     pred_free(&g.pred);
     return code;

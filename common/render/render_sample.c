@@ -32,8 +32,7 @@ static void subject_close(subject *s)
 {
     free(s->pixels);
     sampler_free(s->sampler);
-    if (s->cache)
-        cache_close(s->cache);
+    cache_close(s->cache);
     anno_free(&s->anno);
     names_free(&s->list);
 }
@@ -85,18 +84,14 @@ static int subject_open(subject *s, const render_request *r, error *e)
     const char *name = NULL;
     size_t row;
     *s = (subject){.r = r};
-    int code = r->anno ? anno_read(&s->anno, r->anno, e) : 0;
-    if (code)
-        return code;
+    if (r->anno && anno_read(&s->anno, r->anno, e))
+        return e->code;
     s->cache = cache_open(r->cache, e);
-    if (!s->cache)
+    if (!s->cache || subject_name(s, &name, e))
         return e->code;
     s->size = cache_size(s->cache);
-    code = subject_name(s, &name, e);
-    if (code)
-        return code;
     if (cache_rows(s->cache, &name, 1, &row, e))
-        return fail_context(e, "%s", r->cache);
+        return e->code;
     s->scaled = cache_at(s->cache, row);
     s->sampler = sampler_create(s->size, e);
     s->pixels = mem_zero((size_t)s->size * (size_t)s->size * 3, sizeof *s->pixels, "a picture", e);
@@ -105,71 +100,53 @@ static int subject_open(subject *s, const render_request *r, error *e)
     return r->anno ? subject_truth(s, e) : 0;
 }
 
+static int draw_square(figure *f, figure_rect cell, const subject *s, const draw_mark *mark, error *e)
+{
+    picture p = {0};
+    double points = s->r->label_size > 0 ? s->r->label_size : DRAW_LABEL_POINTS;
+    int code = render_floats(&p, s->pixels, s->size, s->size, e);
+    if (!code)
+        code = draw_marked(f, cell, &p, mark, mark != NULL, points, e);
+    picture_free(&p);
+    return code;
+}
+
 static void print_subject(const subject *s, text_buffer *printed)
 {
     text_add(printed, "%s\n(%d,%d,3)\n", s->scaled.name, s->size, s->size);
 }
 
-static int draw_square(figure *f, figure_rect cell, const subject *s, const draw_mark *mark, error *e)
-{
-    picture p = {0};
-    draw_view view = draw_place(cell, s->size, s->size);
-    double points = s->r->label_size > 0 ? s->r->label_size : DRAW_LABEL_POINTS;
-    int code = render_floats(&p, s->pixels, s->size, s->size, e);
-    if (!code)
-        code = draw_picture(f, view, &p, e);
-    if (!code && mark)
-        code = draw_marks(f, view, mark, 1, points, e);
-    picture_free(&p);
-    return code;
-}
-
-static draw_mark mark_of(const float corners[4], const char *label)
-{
-    return (draw_mark){true, box_from_floats(corners), label, DRAW_WHITE};
-}
-
 /* "(x,y,width,height)" without a newline. */
-static void print_corners(text_buffer *printed, const float corners[4])
+static void print_box(text_buffer *printed, box_real corners)
 {
-    box_xywh b = box_to_xywh(box_from_floats(corners));
+    box_xywh b = box_to_xywh(corners);
     text_add(printed, "(%.0f,%.0f,%.0f,%.0f)", b.x, b.y, b.width, b.height);
 }
 
 /* ---------------------------------------------------------------- as it validates */
 
-static int draw_sample(const subject *s, text_buffer *printed, error *e)
-{
-    float corners[4] = {0};
-    figure f = {0};
-    int code = sample_make(s->sampler, &s->scaled, NULL, NULL, s->largest ? &s->largest->box : NULL,
-                           s->pixels, corners, e);
-    print_subject(s, printed);
-    if (s->largest) {
-        print_corners(printed, corners);
-        text_add(printed, " %s\ny1 x1 y2 x2: %.0f %.0f %.0f %.0f\n", s->largest->category, (double)corners[0],
-                 (double)corners[1], (double)corners[2], (double)corners[3]);
-    }
-    if (!code)
-        code = render_open(&f, s->r, 7.5, 4.5, e);
-    if (!code) {
-        draw_mark mark = mark_of(corners, s->largest ? s->largest->category : NULL);
-        code = draw_square(&f, figure_inside(&f, 8), s, s->largest ? &mark : NULL, e);
-    }
-    if (!code)
-        code = render_save(&f, s->r, e);
-    figure_close(&f);
-    return code;
-}
-
 int render_sample(const render_request *r, text_buffer *printed, error *e)
 {
     subject s;
-    int code = subject_open(&s, r, e);
-    if (!code)
-        code = draw_sample(&s, printed, e);
+    float c[4] = {0};
+    draw_mark mark = {.has_box = true, .colour = DRAW_WHITE};
+    figure f = {0};
+    if (!subject_open(&s, r, e) &&
+        !sample_make(s.sampler, &s.scaled, NULL, NULL, s.largest ? &s.largest->box : NULL, s.pixels, c, e))
+        print_subject(&s, printed);
+    if (!e->code && s.largest) {
+        mark.box = box_from_floats(c);
+        mark.label = s.largest->category;
+        print_box(printed, mark.box);
+        text_add(printed, " %s\ny1 x1 y2 x2: %.0f %.0f %.0f %.0f\n", mark.label, (double)c[0], (double)c[1],
+                 (double)c[2], (double)c[3]);
+    }
+    if (!e->code && !render_open(&f, r, 7.5, 4.5, e) &&
+        !draw_square(&f, figure_inside(&f, 8), &s, s.largest ? &mark : NULL, e))
+        render_save(&f, r, e);
+    figure_close(&f);
     subject_close(&s);
-    return code;
+    return e->code;
 }
 
 /* ---------------------------------------------------------------- as it trains */
@@ -233,11 +210,9 @@ static int draw_augmented(const subject *s, figure *f, figure_rect cell, const a
     int code = sample_make(s->sampler, &s->scaled, list, states, &s->largest->box, s->pixels, corners, e);
     if (code)
         return code;
-    if (s->r->leave_boxes)
-        box_to_floats(box_to_real(s->largest->box), corners);
-    draw_mark mark = mark_of(corners, NULL);
-    code = draw_square(f, cell, s, &mark, e);
-    print_corners(printed, corners);
+    const box_real b = s->r->leave_boxes ? box_to_real(s->largest->box) : box_from_floats(corners);
+    code = draw_square(f, cell, s, &(draw_mark){true, b, NULL, DRAW_WHITE}, e);
+    print_box(printed, b);
     print_states(printed, list, states);
     return code;
 }
@@ -249,9 +224,7 @@ int render_augment(const render_request *r, text_buffer *printed, error *e)
     figure f = {0};
     int rows = r->rows ? (int)r->rows : 3, columns = r->columns ? (int)r->columns : 3;
     int code = augments_of(r, &list, e);
-    if (!code)
-        code = subject_open(&s, r, e);
-    if (!code) {
+    if (!code && !(code = subject_open(&s, r, e))) {
         print_subject(&s, printed);
         code = render_open(&f, r, 9, 9, e);
     }

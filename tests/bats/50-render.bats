@@ -206,6 +206,9 @@ y1 x1 y2 x2: 3 2 56 42"
     run "$BIN/render" --kind sample --cache 64.cache -o x.png
     assert_failure 2
     assert_output "render: --kind sample needs --image NAME or --val FILE, one of them; see --help"
+    run "$BIN/render" --kind sample --cache 64.cache --image none -o x.png
+    assert_failure 3
+    assert_output "render: 64.cache: 1 of 1 pictures are not in it (none); run resize-cache again"
     run "$BIN/render" --kind sample --cache 64.cache --image 12 --val val.txt -o x.png
     assert_failure 2
     run "$BIN/render" --kind sample --cache 64.cache --val val.txt --first 2 -o x.png

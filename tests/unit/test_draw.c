@@ -420,7 +420,6 @@ static void test_plots(void)
                 plot_line l = {.name = "x", .x = data[i], .y = data[k], .count = 2, .dots = true};
                 plot_phase ph = {.x = 1, .name = "head"};
                 plot p = {.log_x = i == 3,
-                          .log_y = k == 3,
                           .lines = &l,
                           .line_count = 1,
                           .phases = &ph,
