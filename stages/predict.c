@@ -5,11 +5,6 @@
 #include "front/predict_table.h"
 #include "voc/pred.h"
 
-static void report_bad(void *context, const char *message)
-{
-    program_note(*(const program **)context, "%s; left out", message);
-}
-
 static int check_options(const predict_table *t, int named, error *e)
 {
     if (t->cache_path && named)
@@ -33,20 +28,10 @@ static void use_options(predict_table *t, const numbers_given *g)
     t->top = (int)g->top;
     t->batch = (int)g->batch;
     t->max_bad = g->max_bad;
-    t->device_options =
-        (device_options){.threads = threads_count((int)g->threads),
-                         .conv = conv_algorithm_of(g->conv),
-                         .precision = g->precision ? precision_of(g->precision) : PRECISION_AUTO};
+    t->device_options = (device_options){.threads = threads_count((int)g->threads),
+                                         .conv = conv_algorithm_of(g->conv),
+                                         .precision = g->precision ? precision_of(g->precision) : PRECISION_AUTO};
     t->as_trained = !g->precision;
-}
-
-static void predict_all(const program *p, predict_table *t, const operands *args, error *e)
-{
-    t->bad = report_bad;
-    t->context = &p;
-    if (!check_options(t, args->count, e) && !predict_table_write(t, args->items, args->count, e))
-        program_note(p, "%s%s%zu pictures predicted, %.1f a second", t->remark, *t->remark ? "; " : "",
-                     t->predicted, t->rate);
 }
 
 int main(int argc, char **argv)
@@ -54,36 +39,29 @@ int main(int argc, char **argv)
     predict_table t = {.output = "-", .device = "auto"};
     numbers_given g = {.conv = "auto", .batch = 64};
     const option options[] = {
-        {"ckpt", 0, OPTION_INPUT, &t.ckpt_path, "FILE", "the trained network", .required = true,
-         .group = "Input"},
+        {"ckpt", 0, OPTION_INPUT, &t.ckpt_path, "FILE", "the trained network", .required = true, .group = "Input"},
         {"cache", 0, OPTION_INPUT, &t.cache_path, "FILE", .help = "predict its pictures, instead of files"},
-        {"only", 0, OPTION_INPUT, &t.only_path, "FILE",
-         .help = "of the cache only those named here, one a line"},
+        {"only", 0, OPTION_INPUT, &t.only_path, "FILE", .help = "of the cache only those named here, one a line"},
         {"max-bad", 0, OPTION_INT, &g.max_bad, "N", "go on when up to N pictures are unreadable", .max = 1e9},
         {"output", 'o', OPTION_OUTPUT, &t.output, "FILE", "the table", .group = "Output"},
-        {"frame", 0, OPTION_INT, &g.frame, "N", "add the box in the network's N x N frame; 0: no",
-         .max = 8192},
+        {"frame", 0, OPTION_INT, &g.frame, "N", "add the box in the network's N x N frame; 0: no", .max = 8192},
         {"top", 0, OPTION_INT, &g.top, "K", "add the K most probable classes", .max = PRED_TOP_MAX},
-        {"save-pictures", 0, OPTION_TEXT, &t.save_pictures, "DIR",
-         .help = "draw each prediction into this folder"},
-        {"batch", 0, OPTION_INT, &g.batch, "N", "pictures at a time", .min = 1, .max = 4096,
-         .group = "Computing"},
+        {"save-pictures", 0, OPTION_TEXT, &t.save_pictures, "DIR", .help = "draw each prediction into this folder"},
+        {"batch", 0, OPTION_INT, &g.batch, "N", "pictures at a time", .min = 1, .max = 4096, .group = "Computing"},
         {"threads", 0, OPTION_INT, &g.threads, "N", "0: as many as there are", .max = 1024},
         {"device", 0, OPTION_TEXT, &t.device, "NAME", .help = "auto, cpu or cuda[:N]"},
         {"conv", 0, OPTION_CHOICE, &g.conv, "NAME", "algorithm of 3x3 convolutions", .choices = CONV_CHOICES},
         {"precision", 0, OPTION_CHOICE, &g.precision, "NAME",
-         "of the network; without: fp32 or tf32 if its recipe says so, else auto",
-         .choices = PRECISION_CHOICES},
+         "of the network; without: fp32 or tf32 if its recipe says so, else auto", .choices = PRECISION_CHOICES},
         {0}};
     void (*const libraries[])(char *, size_t) = {device_versions, picture_versions, NULL};
     const program p = {
         .name = "predict",
         .summary = "the largest object of each picture, as a trained network sees it",
         .usage = "--ckpt CKPT [--cache 224.cache [--only val.txt]] [-o pred.tsv] [PICTURE|DIR ...]",
-        .details =
-            "Pictures are JPEG or PNG files; of a folder those ending in .jpg, .jpeg or .png. The table has\n"
-            "file_name, category, probability and the box y1 x1 y2 x2 in the picture's own pixels (corners\n"
-            "belong to the box); '-' stands for what the network does not predict.\n",
+        .details = "Pictures are JPEG or PNG files; of a folder those ending in .jpg, .jpeg or .png. The table has\n"
+                   "file_name, category, probability and the box y1 x1 y2 x2 in the picture's own pixels (corners\n"
+                   "belong to the box); '-' stands for what the network does not predict.\n",
         .examples = "  predict --ckpt out/detn.ckpt --cache out/224.cache --only out/val.txt -o pred.tsv\n"
                     "  predict --ckpt out/detn.ckpt --save-pictures seen photo.jpg holidays/\n"
                     "  predict --ckpt out/cls.ckpt --top 3 photo.jpg | cut -f 8-\n",
@@ -97,6 +75,9 @@ int main(int argc, char **argv)
     if (program_begin(&p, argc, argv, &args, &code))
         return code;
     use_options(&t, &g);
-    predict_all(&p, &t, &args, &e);
+    t.program = &p;
+    if (!check_options(&t, args.count, &e) && !predict_table_write(&t, args.items, args.count, &e))
+        program_note(&p, "%s%s%zu pictures predicted, %.1f a second", t.remark, *t.remark ? "; " : "", t.predicted,
+                     t.rate);
     return program_end(&p, &e);
 }

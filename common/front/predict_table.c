@@ -5,8 +5,9 @@
 
 #include "base/file.h"
 #include "base/progress.h"
-#include "front/predict_draw.h"
+#include "base/text.h"
 #include "nn/recipe.h"
+#include "render/draw.h"
 #include "voc/pred.h"
 
 #include <errno.h>
@@ -23,6 +24,55 @@ typedef struct table_writer {
     bool *used;    /* of each class, while the best are looked for */
 } table_writer;
 
+/* ---------------------------------------------------------------- drawing */
+
+/* The picture to draw on. The one of a cache is copied, since drawing wants a picture of its own. */
+static int picture_of(const picture_list *list, size_t item, picture *p, error *e)
+{
+    if (!list->cache)
+        return picture_load(p, list->paths[item], NULL, e);
+    scaled_picture s = cache_at(list->cache, list->rows[item]);
+    int code = picture_new(p, s.width, s.height, e);
+    if (!code)
+        memcpy(p->pixels, s.pixels, (size_t)s.width * (size_t)s.height * 3);
+    return code;
+}
+
+/* Draws the prediction on its picture, in its own size, or for a row of a cache as scaled there, and saves that under
+ * the picture's name: JPEG stays JPEG, all else becomes PNG. */
+static int draw_row(const table_writer *w, const prediction *p, error *e)
+{
+    static const char *const kept[] = {".jpg", ".jpeg", ".png"};
+    char label[300] = "";
+    if (p->best >= 0)
+        snprintf(label, sizeof label, "%s %.2f", w->c->info.classes[p->best], p->probability[p->best]);
+    picture drawn = {0};
+    int code = picture_of(w->list, p->item, &drawn, e);
+    if (code)
+        return code;
+    double down = (double)drawn.height / p->height, across = (double)drawn.width / p->width;
+    draw_mark mark = {.has_box = p->has_box,
+                      .box = {p->own.y1 * down, p->own.x1 * across, p->own.y2 * down, p->own.x2 * across},
+                      .label = *label ? label : NULL,
+                      .colour = DRAW_WHITE};
+    bool keep = false;
+    for (size_t i = 0; i < COUNT(kept); i++)
+        keep = keep || text_ends_with_any_case(p->file_name, kept[i]);
+    text_buffer path = {0};
+    text_add(&path, "%s/%s%s", w->t->save_pictures, p->file_name, keep ? "" : ".png");
+    code = text_done(&path, e);
+    if (!code && !w->list->cache && file_same(path.data, w->list->paths[p->item]))
+        code = fail(e, ERR_USAGE, "%s: is the picture itself and would be overwritten; save into another folder",
+                    path.data);
+    if (!code)
+        code = draw_save(&drawn, &mark, 1, path.data, e);
+    text_free(&path);
+    picture_free(&drawn);
+    return code;
+}
+
+/* ---------------------------------------------------------------- rows */
+
 /* The t->top most probable classes, the first of equals first. */
 static void find_top(table_writer *w, const prediction *p)
 {
@@ -36,14 +86,6 @@ static void find_top(table_writer *w, const prediction *p)
         w->used[best] = true;
         w->top[k] = (pred_top){w->c->info.classes[best], p->probability[best]};
     }
-}
-
-static int draw_row(table_writer *w, const prediction *p, error *e)
-{
-    char label[300] = "";
-    if (p->best >= 0)
-        snprintf(label, sizeof label, "%s %.2f", w->c->info.classes[p->best], p->probability[p->best]);
-    return predict_draw(w->list, p, *label ? label : NULL, w->t->save_pictures, e);
 }
 
 static int write_row(void *context, const prediction *p, error *e)
@@ -61,18 +103,15 @@ static int write_row(void *context, const prediction *p, error *e)
     return w->t->save_pictures ? draw_row(w, p, e) : 0;
 }
 
-static void pass_on_bad(void *context, const char *message)
+static void note_bad(void *context, const char *message)
 {
-    table_writer *w = context;
-    if (w->t->bad)
-        w->t->bad(w->t->context, message);
+    program_note(((table_writer *)context)->t->program, "%s; left out", message);
 }
 
 static int check_wishes(const predict_table *t, const checkpoint *c, error *e)
 {
     if (t->frame && t->frame != c->info.size)
-        return fail(e, ERR_USAGE, "--frame %d: %s works in a frame of %d", t->frame, t->ckpt_path,
-                    c->info.size);
+        return fail(e, ERR_USAGE, "--frame %d: %s works in a frame of %d", t->frame, t->ckpt_path, c->info.size);
     if (t->top > c->info.class_count)
         return fail(e, ERR_USAGE, "--top %d: %s knows %d classes", t->top, t->ckpt_path, c->info.class_count);
     if (t->save_pictures && mkdir(t->save_pictures, 0777) != 0 && errno != EEXIST)
@@ -111,7 +150,7 @@ static int write_table(predict_table *t, const checkpoint *c, const picture_list
                              .threads = t->device_options.threads,
                              .max_bad = t->max_bad,
                              .row = write_row,
-                             .bad = pass_on_bad,
+                             .bad = note_bad,
                              .context = &w};
         w.stream = out.stream;
         pred_print_header(out.stream, t->frame, t->top);
@@ -130,7 +169,7 @@ static int write_table(predict_table *t, const checkpoint *c, const picture_list
     return code;
 }
 
-int predict_table_write(predict_table *t, char *const *operands, int count, error *e)
+int predict_table_write(predict_table *t, char *const *named, int count, error *e)
 {
     checkpoint c;
     cache *pictures = NULL;
@@ -151,7 +190,7 @@ int predict_table_write(predict_table *t, char *const *operands, int count, erro
         else
             code = picture_list_cache(&list, pictures, t->only_path, e);
     } else if (!code) {
-        code = picture_list_files(&list, operands, count, e);
+        code = picture_list_files(&list, named, count, e);
     }
     if (!code)
         code = write_table(t, &c, &list, e);

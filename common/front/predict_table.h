@@ -2,6 +2,7 @@
 #ifndef ONEBOX_FRONT_PREDICT_TABLE_H
 #define ONEBOX_FRONT_PREDICT_TABLE_H
 
+#include "base/program.h"
 #include "nn/predictor.h"
 
 typedef struct predict_table {
@@ -16,16 +17,14 @@ typedef struct predict_table {
     bool as_trained; /* fp32 and tf32 of the checkpoint's recipe go before device_options.precision */
     int batch;
     int64_t max_bad;
-    void (*bad)(void *context, const char *message); /* for every unreadable picture; may be NULL */
-    void *context;
+    const program *program; /* notes each unreadable picture */
 
     size_t predicted, unreadable; /* results */
     double rate;                  /* pictures per second, drawing included, start-up not */
     char remark[512];             /* device_remark, or "" */
 } predict_table;
 
-/* Predicts all of the cache's rows, or the files and folders in `operands`. The table is complete or absent.
- */
-int predict_table_write(predict_table *t, char *const *operands, int count, error *e);
+/* Predicts all of the cache's rows, or the files and folders in `named`. The table is complete or absent. */
+int predict_table_write(predict_table *t, char *const *named, int count, error *e);
 
 #endif

@@ -5,9 +5,7 @@
 
 #include "base/file.h"
 #include "base/threads.h"
-#include "front/train_options.h"
 #include "front/train_report.h"
-#include "front/train_setup.h"
 #include "nn/history.h"
 #include "nn/summary.h"
 
@@ -29,28 +27,9 @@ static int push_noise(train_setup *s, error *e)
 
 static int train(train_setup *s, error *e)
 {
-    train_report report = {.program = s->program,
-                           .recipe = &s->recipe,
-                           .graph = &s->graph,
-                           .info = {.task = s->task,
-                                    .arch = s->recipe.arch,
-                                    .size = s->recipe.size,
-                                    .class_count = (int)s->labels.class_count,
-                                    .classes = s->labels.classes,
-                                    .recipe = s->recipe_text.data,
-                                    .parent = s->parent,
-                                    .version = ONEBOX_VERSION,
-                                    .conv = device_describe(s->device),
-                                    .seed = s->seed},
-                           .files = &s->files,
-                           .state = s->state,
-                           .state_every = s->o->state_every};
-    report.state.device = report.info.conv;
-    memcpy(report.info.mean, imagenet_mean, sizeof report.info.mean);
-    memcpy(report.info.std, imagenet_std, sizeof report.info.std);
-    int code = s->resumed ? train_report_resume(&report, e) : 0;
+    train_report report;
     trainer t = train_setup_trainer(s);
-    train_report_start(&report, &t.report);
+    int code = train_report_start(&report, s, &t.report, e);
     double start = progress_seconds();
     if (!code)
         code = trainer_run(&t, e);
@@ -63,15 +42,15 @@ static int train(train_setup *s, error *e)
     getrusage(RUSAGE_SELF, &use);
     char took[24];
     progress_duration(took, progress_seconds() - start);
-    program_note(s->program, "done in %s, %.2f GiB of memory at most", took,
-                 (double)use.ru_maxrss / (1 << 20));
+    program_note(s->program, "done in %s, %.2f GiB of memory at most", took, (double)use.ru_maxrss / (1 << 20));
     return 0;
 }
 
 static int record_rate(void *context, int batch, double lr, double loss, double smoothed, error *e)
 {
+    (void)e;
     lr_find_row(batch, lr, loss, smoothed, context);
-    return text_done(context, e);
+    return 0;
 }
 
 /* One rate for all groups, or three. */
@@ -84,9 +63,7 @@ static int start_rates(const char *text, double lr[GROUPS], error *e)
         text_field f = fields[count == 1 ? 0 : g];
         good = text_double(f.text, f.size, &lr[g]) && lr[g] > 0;
     }
-    return good ? 0
-                : fail(e, ERR_USAGE, "--lr-start needs one rate or three above 0, such as 1e-5, not '%s'",
-                       text);
+    return good ? 0 : fail(e, ERR_USAGE, "--lr-start needs one rate or three above 0, such as 1e-5, not '%s'", text);
 }
 
 /* After a whole epoch: the row of any epoch, with whatever the last rate made of the network. */
@@ -114,26 +91,18 @@ static int find_rate(train_setup *s, error *e)
         code = train_setup_phase(s, "phase", o->phase, &find.phase, e);
     if (code)
         return code;
+    text_add(&rows, LR_FIND_COLUMNS);
     trainer t = train_setup_trainer(s);
     code = trainer_find_lr(&t, &find, &found, e);
-    out_file out = {0};
     if (!code)
-        code = out_open(&out, o->lr_find, e);
-    if (!code) {
-        fputs(LR_FIND_COLUMNS, out.stream);
-        if (rows.size)
-            fwrite(rows.data, 1, rows.size, out.stream);
-        code = out_commit(&out, e);
-    }
+        code = text_done(&rows, e);
+    if (!code)
+        code = file_write(o->lr_find, rows.data, rows.size, e);
     text_free(&rows);
     if (code)
         return code;
-    if (found.stopped)
-        program_note(s->program, "stopped at %d/%d, loss=%.3g", found.recorded, found.batches,
-                     found.smoothed);
-    else
-        program_note(s->program, "ran the whole epoch: %d/%d, loss=%.3g", found.recorded, found.batches,
-                     found.smoothed);
+    program_note(s->program, "%s %d/%d, loss=%.3g",
+                 found.stopped ? "stopped at" : "ran the whole epoch:", found.recorded, found.batches, found.smoothed);
     return found.stopped || strcmp(o->lr_find, "-") == 0 ? 0 : print_row(s, &found, e);
 }
 
@@ -173,11 +142,10 @@ static int print_summary(train_setup *s, error *e)
     if (!code && o->init)
         code = form_from_checkpoint(s, &classes, e);
     if (!code && !classes && s->task != TASK_BBOX)
-        code =
-            fail(e, ERR_USAGE, "--summary needs a number of classes: --lrg FILE, --classes N or --init CKPT");
+        code = fail(e, ERR_USAGE, "--summary needs a number of classes: --lrg FILE, --classes N or --init CKPT");
     if (!code)
-        code = network_build(&s->graph, s->task, s->recipe.arch, s->recipe.size, classes, imagenet_mean,
-                             imagenet_std, e);
+        code =
+            network_build(&s->graph, s->task, s->recipe.arch, s->recipe.size, classes, imagenet_mean, imagenet_std, e);
     const int from = s->recipe.phases[phase].from;
     if (!code) {
         summary_table(&s->graph, s->task, from, &table, &modules);
@@ -193,33 +161,17 @@ static int print_summary(train_setup *s, error *e)
     return code;
 }
 
-static int print_recipe(train_setup *s, error *e)
-{
-    int code = train_setup_recipe(s, e);
-    if (!code)
-        fputs(s->recipe_text.data, stdout);
-    return code;
-}
-
-static int print_reference(error *e)
-{
-    text_buffer b = {0};
-    int code = recipe_reference(&b, e);
-    if (!code)
-        fputs(b.data, stdout);
-    text_free(&b);
-    return code;
-}
-
 static int do_run(train_setup *s, error *e)
 {
     int code = train_options_check(s->o, s->task, e);
-    if (!code && s->o->help_recipe)
-        return print_reference(e);
-    if (!code && s->o->summary)
+    if (!code && s->o->summary && !s->o->help_recipe)
         return print_summary(s, e);
-    if (!code && s->o->print_recipe)
-        return print_recipe(s, e);
+    if (!code && (s->o->help_recipe || s->o->print_recipe)) {
+        code = s->o->help_recipe ? recipe_reference(&s->recipe_text, e) : train_setup_recipe(s, e);
+        if (!code)
+            fputs(s->recipe_text.data, stdout);
+        return code;
+    }
     if (!code)
         code = train_setup_open(s, e);
     if (code)
@@ -227,10 +179,9 @@ static int do_run(train_setup *s, error *e)
     program_note(s->program, "%s on %s", arch_name(s->recipe.arch), device_describe(s->device));
     if (*device_remark(s->device))
         program_note(s->program, "%s", device_remark(s->device));
-    program_note(s->program, "%zu pictures train (sha256 %.12s), %zu validate (sha256 %.12s)%s",
-                 s->labels.train_count, s->labels.train_sha256, s->labels.val_count, s->labels.val_sha256,
-                 s->labels.train_count % (size_t)s->recipe.batch == 1 ? "; one is left over in each epoch"
-                                                                      : "");
+    program_note(s->program, "%zu pictures train (sha256 %.12s), %zu validate (sha256 %.12s)%s", s->labels.train_count,
+                 s->labels.train_sha256, s->labels.val_count, s->labels.val_sha256,
+                 s->labels.train_count % (size_t)s->recipe.batch == 1 ? "; one is left over in each epoch" : "");
     code = s->o->lr_find ? 0 : train_setup_resume(s, e);
     if (!code && s->o->summary_noise && !s->resumed)
         code = push_noise(s, e);
@@ -239,30 +190,17 @@ static int do_run(train_setup *s, error *e)
     return s->o->lr_find ? find_rate(s, e) : train(s, e);
 }
 
-static int check_task(const char *path, task t, error *e)
+static task checked_task; /* program.check knows nothing but the path */
+
+static int check_checkpoint(const char *path, error *e)
 {
     checkpoint c;
     int code = checkpoint_open(&c, path, e);
     if (code)
         return code;
-    code = checkpoint_expect(&c, path, t, NULL, 0, e);
+    code = checkpoint_expect(&c, path, checked_task, NULL, 0, e);
     checkpoint_close(&c);
     return code;
-}
-
-static int check_cls(const char *path, error *e)
-{
-    return check_task(path, TASK_CLS, e);
-}
-
-static int check_bbox(const char *path, error *e)
-{
-    return check_task(path, TASK_BBOX, e);
-}
-
-static int check_detn(const char *path, error *e)
-{
-    return check_task(path, TASK_DETN, e);
 }
 
 int train_main(const train_program *p, int argc, char **argv)
@@ -271,22 +209,21 @@ int train_main(const train_program *p, int argc, char **argv)
     option table[TRAIN_OPTIONS_MAX];
     train_options_table(&o, p->task, table);
     static void (*const libraries[])(char *, size_t) = {device_versions, NULL};
-    int (*const checks[TASKS])(const char *, error *) = {check_cls, check_bbox, check_detn};
+    checked_task = p->task;
     const program program_of = {.name = p->name,
                                 .summary = p->summary,
                                 .usage = p->usage,
                                 .details = p->details,
                                 .examples = p->examples,
                                 .options = table,
-                                .check = checks[p->task],
+                                .check = check_checkpoint,
                                 .libraries = libraries};
     operands args;
     error e = {0};
     int code;
     if (program_begin(&program_of, argc, argv, &args, &code))
         return code;
-    train_setup s = {
-        .program = &program_of, .task = p->task, .o = &o, .threads = threads_count((int)o.threads)};
+    train_setup s = {.program = &program_of, .task = p->task, .o = &o, .threads = threads_count((int)o.threads)};
     do_run(&s, &e);
     train_setup_free(&s);
     return program_end(&program_of, &e);

@@ -9,10 +9,10 @@
 #include "graph/resnet.h"
 
 /* What --help says of all three beside the loss. */
-#define TRAIN_DETAILS(loss)                                                                                  \
-    "The network is a ResNet with a new head. The recipe says which layers train in which phase, at which\n" \
-    "rate; each phase starts a new optimiser (Adam).\n" loss "\n"                                            \
-    "Loss and metrics of the validation pictures are printed after each epoch.\n"                            \
+#define TRAIN_DETAILS(loss)                                                                                            \
+    "The network is a ResNet with a new head. The recipe says which layers train in which phase, at which\n"           \
+    "rate; each phase starts a new optimiser (Adam).\n" loss "\n"                                                      \
+    "Loss and metrics of the validation pictures are printed after each epoch.\n"                                      \
     "Same inputs, seed and threads: the same bytes.\n"
 
 /* What differs between the three programs; the texts are those of struct program. */

@@ -1,57 +1,34 @@
 /* The options of a training in the order of --help: what it reads, how it trains, what it writes, how an
  * interrupted one goes on, and the three things that can be done instead of training: looking for a rate
- * (--lr-find), printing the network (--summary) and printing the recipe (--print-recipe). Each group has a
- * function that adds its rows; a row that a task has no use for is left out. */
+ * (--lr-find), printing the network (--summary) and printing the recipe (--print-recipe). A row that a task has no use
+ * for is left out. */
 #include "front/train_options.h"
 
 #include "device/device.h"
 
 #include <string.h>
 
-/* Copies rows to the end of the table; returns the new end. */
-static option *add_rows(option *end, const option *rows, size_t count)
+/* The rows of all tasks; one function, since it is one table. */
+void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MAX])
 {
-    memcpy(end, rows, count * sizeof *rows);
-    return end + count;
-}
-
-static option *add_inputs(option *end, train_options *o, task t)
-{
-    const option cache = {"cache",         0,      OPTION_INPUT,
-                          &o->cache,       "FILE", "scaled pictures, as resize-cache makes them",
-                          .group = "Input"};
-    const option lrg = {"lrg", 0, OPTION_INPUT, &o->lrg, "FILE", .help = "classes: fn,cat"};
-    const option bb = {"bb", 0, OPTION_INPUT, &o->bb, "FILE", .help = "boxes: fn,bbox"};
     const option rows[] = {
-        {"val", 0, OPTION_INPUT, &o->val, "FILE",
-         .help = "file names of the validation pictures, one a line"},
+        {"cache", 0, OPTION_INPUT, &o->cache, "FILE", "scaled pictures, as resize-cache makes them", .group = "Input"},
+        {"lrg", 0, OPTION_INPUT, &o->lrg, "FILE", .help = "classes: fn,cat"},
+        {"bb", 0, OPTION_INPUT, &o->bb, "FILE", .help = "boxes: fn,bbox"},
+        {"val", 0, OPTION_INPUT, &o->val, "FILE", .help = "file names of the validation pictures, one a line"},
         {"weights", 0, OPTION_INPUT, &o->weights, "FILE",
          .help = "safetensors of the backbone with torchvision's names, or\n"
                  "any of our checkpoints; 'none': random values"},
         {"init", 0, OPTION_INPUT, &o->init, "CKPT",
          .help = "start from this checkpoint: its backbone, and its head too\n"
                  "when task, classes and size are the same"},
-    };
-    end = add_rows(end, &cache, 1);
-    if (t != TASK_BBOX)
-        end = add_rows(end, &lrg, 1);
-    if (t != TASK_CLS)
-        end = add_rows(end, &bb, 1);
-    return add_rows(end, rows, COUNT(rows));
-}
-
-static option *add_training(option *end, train_options *o)
-{
-    const option rows[] = {
-        {"recipe", 0, OPTION_INPUT, &o->recipe, "FILE", "phases, rates, augmentation",
-         .group = "How to train"},
+        {"recipe", 0, OPTION_INPUT, &o->recipe, "FILE", "phases, rates, augmentation", .group = "How to train"},
         {"set", 0, OPTION_LIST, &o->set, "KEY=VALUE",
          .help = "change one value of the recipe, such as phase.all.lr=1e-5,1e-4,1e-3,\n"
                  "batch=32 or augment.rotate=10,0.75; may be repeated"},
         {"arch", 0, OPTION_CHOICE, &o->arch, "NAME", "instead of the recipe's", .choices = ARCH_CHOICES},
         {"size", 0, OPTION_TEXT, &o->size, "N", .help = "side of the input, instead of the recipe's"},
-        {"epochs", 0, OPTION_INT, &o->epochs, "N", "epochs of every phase; 0: as the recipe says",
-         .max = 100000},
+        {"epochs", 0, OPTION_INT, &o->epochs, "N", "epochs of every phase; 0: as the recipe says", .max = 100000},
         {"until", 0, OPTION_TEXT, &o->until, "NAME", .help = "the last phase to run [all]"},
         {"seed", 0, OPTION_TEXT, &o->seed, "N", .help = "instead of the recipe's"},
         {"bn-freeze", 0, OPTION_FLAG, &o->bn_freeze, NULL,
@@ -61,25 +38,14 @@ static option *add_training(option *end, train_options *o)
                  "by a tenth, as summary() of the published run did"},
         {"threads", 0, OPTION_INT, &o->threads, "N", "0: as many as there are", .max = 1024},
         {"device", 0, OPTION_TEXT, &o->device, "NAME", .help = "auto, cpu or cuda[:N]"},
-        {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of the 3x3 convolutions",
-         .choices = CONV_CHOICES},
-        {"precision", 0, OPTION_CHOICE, &o->precision, "NAME", "instead of the recipe's",
-         .choices = PRECISION_CHOICES},
-    };
-    return add_rows(end, rows, COUNT(rows));
-}
-
-static option *add_outputs(option *end, train_options *o)
-{
-    const option rows[] = {
+        {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of the 3x3 convolutions", .choices = CONV_CHOICES},
+        {"precision", 0, OPTION_CHOICE, &o->precision, "NAME", "instead of the recipe's", .choices = PRECISION_CHOICES},
         {"output", 'o', OPTION_OUTPUT, &o->output, "FILE",
          "the trained network; those of earlier phases go beside it\n"
          "as NAME.0.ckpt, NAME.1.ckpt, ...",
          .group = "Output"},
-        {"history", 0, OPTION_OUTPUT, &o->history, "FILE",
-         .help = "one row per epoch; default: NAME.history.tsv"},
-        {"batches", 0, OPTION_OUTPUT, &o->batches, "FILE",
-         .help = "one row per batch; default: NAME.batches.tsv"},
+        {"history", 0, OPTION_OUTPUT, &o->history, "FILE", .help = "one row per epoch; default: NAME.history.tsv"},
+        {"batches", 0, OPTION_OUTPUT, &o->batches, "FILE", .help = "one row per batch; default: NAME.batches.tsv"},
         {"resume", 0, OPTION_FLAG, &o->resume, NULL,
          "go on where an interrupted training of the same inputs and recipe\n"
          "left NAME.state, to the same result; without that file: start anew",
@@ -88,13 +54,6 @@ static option *add_outputs(option *end, train_options *o)
          "how often NAME.state is written, after whole epochs; it is removed\n"
          "in the end",
          .max = 1e9},
-    };
-    return add_rows(end, rows, COUNT(rows));
-}
-
-static option *add_looking(option *end, train_options *o, task t)
-{
-    const option rows[] = {
         {"lr-find", 0, OPTION_OUTPUT, &o->lr_find, "FILE",
          "instead of training: raise the rate from batch to batch for an\n"
          "epoch or until the loss explodes, write batch, lr, loss, smoothed",
@@ -110,29 +69,19 @@ static option *add_looking(option *end, train_options *o, task t)
          "are needed, only a number of classes (--lrg, --classes or --init);\n"
          "--phase says whose layers train",
          .group = "Looking at the network and the recipe"},
-    };
-    const option classes = {"classes",   0, OPTION_INT, &o->classes, "N", "so many, without --lrg",
-                            .max = 65536};
-    const option recipes[] = {
+        {"classes", 0, OPTION_INT, &o->classes, "N", "so many, without --lrg", .max = 65536},
         {"print-recipe", 0, OPTION_FLAG, &o->print_recipe, NULL,
          .help = "print the recipe and nothing else, in its canonical form and with the\n"
                  "changes of the options above; of the files only --recipe is read"},
         {"help-recipe", 0, OPTION_FLAG, &o->help_recipe, NULL,
          .help = "print what can stand in a recipe and in --set, with limits and defaults"},
     };
-    end = add_rows(end, rows, COUNT(rows));
-    if (t != TASK_BBOX)
-        end = add_rows(end, &classes, 1);
-    return add_rows(end, recipes, COUNT(recipes));
-}
-
-void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MAX])
-{
-    option *end = add_inputs(table, o, t);
-    end = add_training(end, o);
-    end = add_outputs(end, o);
-    end = add_looking(end, o, t);
-    *end = (option){0};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        bool classes = &o->lrg == rows[i].value || &o->classes == rows[i].value, boxes = &o->bb == rows[i].value;
+        if (!(classes && t == TASK_BBOX) && !(boxes && t == TASK_CLS))
+            *table++ = rows[i];
+    }
+    *table = (option){0};
 }
 
 static int check_inputs(const train_options *o, task t, error *e)
@@ -151,8 +100,7 @@ static int check_inputs(const train_options *o, task t, error *e)
     if (!o->weights && !o->init)
         return fail(e, ERR_USAGE, "--weights FILE (or 'none') or --init CKPT is needed; see --help");
     if (o->weights && o->init)
-        return fail(e, ERR_USAGE,
-                    "--weights and --init exclude each other: both say where the backbone comes from");
+        return fail(e, ERR_USAGE, "--weights and --init exclude each other: both say where the backbone comes from");
     return 0;
 }
 

@@ -11,48 +11,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---------------------------------------------------------------- files */
+/* ---------------------------------------------------------------- tables */
 
-static int write_table(const char *path, const char *header, const text_buffer *rows, error *e)
-{
-    out_file out;
-    int code = out_open(&out, path, e);
-    if (code)
-        return code;
-    fputs(header, out.stream);
-    if (rows->size)
-        fwrite(rows->data, 1, rows->size, out.stream);
-    return out_commit(&out, e);
-}
-
-static int take_rows(const char *path, const char *header, const train_rows *rows, const char *state,
-                     text_buffer *b, error *e)
+/* The header of a table, and its rows so far when a training goes on. */
+static int begin_table(const train_report *r, const char *path, const char *header, const train_rows *rows,
+                       text_buffer *b, error *e)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return 0;
+    size_t skip = strlen(header);
+    text_add(b, "%s", header);
+    if (!r->s->resumed || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+        return text_done(b, e);
     file_view v;
     int code = file_open(&v, path, e);
     if (code)
-        return fail_context(e, "%s needs its rows", state);
-    size_t skip = strlen(header);
-    if (v.size < skip || memcmp(v.data, header, skip) != 0 ||
-        !train_rows_begin(rows, v.data + skip, v.size - skip))
-        code = fail(
-            e, ERR_INPUT,
-            "%s: is not the table that %s goes on from; put that one back, or remove the state to start anew",
-            path, state);
+        return fail_context(e, "%s needs its rows", r->s->files.state);
+    if (v.size < skip || memcmp(v.data, header, skip) != 0 || !train_rows_begin(rows, v.data + skip, v.size - skip))
+        code = fail(e, ERR_INPUT,
+                    "%s: is not the table that %s goes on from; put that one back, or remove the state to start anew",
+                    path, r->s->files.state);
     else
         text_add_bytes(b, v.data + skip, rows->bytes);
     file_close(&v);
     return code ? code : text_done(b, e);
 }
 
-int train_report_resume(train_report *r, error *e)
+static train_rows rows_behind(const char *header, const text_buffer *b)
 {
-    const train_files *f = r->files;
-    int code = take_rows(f->history, HISTORY_COLUMNS, &r->state.history, f->state, &r->history, e);
-    return code ? code : take_rows(f->batches, BATCHES_COLUMNS, &r->state.batches, f->state, &r->batches, e);
+    return train_rows_of(b->data + strlen(header), b->size - strlen(header));
 }
 
 /* ---------------------------------------------------------------- callbacks */
@@ -61,14 +47,15 @@ static int on_phase_start(void *context, int number, int first_epoch, int64_t ba
 {
     (void)e;
     train_report *r = context;
-    const recipe_phase *p = &r->recipe->phases[number];
+    const recipe *all = &r->s->recipe;
+    const recipe_phase *p = &all->phases[number];
     int epochs = schedule_epochs(&p->schedule);
     char before[48] = "";
     if (first_epoch > 0)
         snprintf(before, sizeof before, " (%d of them done before)", first_epoch);
-    program_note(r->program, "phase %s (%d of %d): trains from %s on, %d epoch%s%s of %lld batches, rate %g",
-                 p->name, number + 1, r->recipe->phase_count, group_name(p->from), epochs,
-                 epochs == 1 ? "" : "s", before, (long long)(batches / epochs), p->lr[GROUP_HEAD]);
+    program_note(r->s->program, "phase %s (%d of %d): trains from %s on, %d epoch%s%s of %lld batches, rate %g",
+                 p->name, number + 1, all->phase_count, group_name(p->from), epochs, epochs == 1 ? "" : "s", before,
+                 (long long)(batches / epochs), p->lr[GROUP_HEAD]);
     r->phase_first = batches / epochs * first_epoch;
     r->header_shown = false;
     r->phase_start = progress_seconds();
@@ -78,8 +65,8 @@ static int on_phase_start(void *context, int number, int first_epoch, int64_t ba
 
 static int on_batch(void *context, const trainer_batch *b, error *e)
 {
+    (void)e;
     train_report *r = context;
-    double now = progress_seconds();
     if (b->epoch_batch == 0) {
         r->epoch_seconds = 0;
         r->epoch_pictures = 0;
@@ -88,10 +75,8 @@ static int on_batch(void *context, const trainer_batch *b, error *e)
     r->epoch_pictures += b->count;
     double rate = b->seconds > 0 ? b->count / b->seconds : 0;
     batches_row(b->phase->name, b->epoch, b->batch, b->lr, b->loss, b->smoothed, b->wait, rate, &r->batches);
-    int code = text_done(&r->batches, e);
-    if (code)
-        return code;
     char what[64], values[160], eta[24];
+    double now = progress_seconds();
     double done = (double)(b->batch + 1 - r->phase_first), left = (double)(b->batches - b->batch - 1);
     progress_duration(eta, (now - r->phase_start) / done * left);
     snprintf(what, sizeof what, "%s epoch %d", b->phase->name, b->epoch);
@@ -118,24 +103,24 @@ static int on_epoch(void *context, const trainer_epoch *row, error *e)
     progress_clear(&r->progress);
     if (!r->header_shown) {
         r->header_shown = true;
-        history_table_header(r->info.task, &table);
+        history_table_header(r->s->task, &table);
         text_add(&table, "\n");
     }
-    history_table_row(r->info.task, row->epoch, row->trn_loss, row->val, &table);
+    history_table_row(r->s->task, row->epoch, row->trn_loss, row->val, &table);
+    history_row(r->s->task, row->phase->name, row->epoch, row->trn_loss, row->val, row->seconds, row->rate,
+                &r->history);
     int code = text_done(&table, e);
     if (!code) {
         puts(table.data);
         fflush(stdout);
-        history_row(r->info.task, row->phase->name, row->epoch, row->trn_loss, row->val, row->seconds,
-                    row->rate, &r->history);
         code = text_done(&r->history, e);
     }
     text_free(&table);
     if (!code)
-        code = write_table(r->files->history, HISTORY_COLUMNS, &r->history, e);
+        code = file_write(r->s->files.history, r->history.data, r->history.size, e);
     if (!code)
-        code = write_table(r->files->batches, BATCHES_COLUMNS, &r->batches, e);
-    return code;
+        code = text_done(&r->batches, e);
+    return code ? code : file_write(r->s->files.batches, r->batches.data, r->batches.size, e);
 }
 
 static void add_metric(text_buffer *b, const char *name, double value)
@@ -145,35 +130,41 @@ static void add_metric(text_buffer *b, const char *name, double value)
     text_add(b, "%s%s %s", b->size ? " " : "", name, number);
 }
 
-static int metrics_text(const train_report *r, const loss_value *v, text_buffer *b, error *e)
-{
-    add_metric(b, "val_loss", v->loss);
-    if (r->info.task != TASK_BBOX)
-        add_metric(b, "accuracy", v->accuracy);
-    if (r->info.task != TASK_CLS)
-        add_metric(b, "l1", v->l1);
-    return text_done(b, e);
-}
-
 static int on_phase_end(void *context, int number, const trainer_epoch *last, const float *params, error *e)
 {
     train_report *r = context;
+    const train_setup *s = r->s;
+    const char *path = s->files.checkpoints[number];
     text_buffer metrics = {0};
     progress_clear(&r->progress);
-    const char *path = r->files->checkpoints[number];
-    int code = metrics_text(r, &last->val, &metrics, e);
+    add_metric(&metrics, "val_loss", last->val.loss);
+    if (s->task != TASK_BBOX)
+        add_metric(&metrics, "accuracy", last->val.accuracy);
+    if (s->task != TASK_CLS)
+        add_metric(&metrics, "l1", last->val.l1);
+    int code = text_done(&metrics, e);
     if (!code) {
-        checkpoint_info info = r->info;
-        info.phase = last->phase->name;
-        info.metrics = metrics.data;
-        code = checkpoint_save(path, &info, r->graph, params, e);
+        checkpoint_info info = {.task = s->task,
+                                .arch = s->recipe.arch,
+                                .size = s->recipe.size,
+                                .class_count = (int)s->labels.class_count,
+                                .classes = s->labels.classes,
+                                .recipe = s->recipe_text.data,
+                                .parent = s->parent,
+                                .version = ONEBOX_VERSION,
+                                .conv = device_describe(s->device),
+                                .phase = last->phase->name,
+                                .seed = s->seed,
+                                .metrics = metrics.data};
+        memcpy(info.mean, imagenet_mean, sizeof info.mean);
+        memcpy(info.std, imagenet_std, sizeof info.std);
+        code = checkpoint_save(path, &info, &s->graph, params, e);
     }
     if (!code) {
         char took[24];
         progress_duration(took, progress_seconds() - r->phase_start);
-        program_note(r->program,
-                     "phase %s done in %s (last epoch: training %.1f img/s, validation %.1f img/s); "
-                     "wrote %s",
+        program_note(s->program,
+                     "phase %s done in %s (last epoch: training %.1f img/s, validation %.1f img/s); wrote %s",
                      last->phase->name, took, last->rate, last->val_rate, path);
     }
     text_free(&metrics);
@@ -183,33 +174,33 @@ static int on_phase_end(void *context, int number, const trainer_epoch *last, co
 static bool on_point_due(void *context)
 {
     const train_report *r = context;
-    return progress_seconds() - r->state_written >= r->state_every;
+    return progress_seconds() - r->state_written >= r->s->o->state_every;
 }
 
 static int on_point(void *context, const trainer_point *next, const float *params, error *e)
 {
     (void)e;
     train_report *r = context;
-    train_state s = r->state;
+    train_state s = r->s->state;
     error refused = {0};
     s.point = *next;
-    s.history = train_rows_of(r->history.data, r->history.size);
-    s.batches = train_rows_of(r->batches.data, r->batches.size);
-    if (!train_state_save(r->files->state, &s, r->graph, r->recipe, params, &refused)) {
+    s.device = device_describe(r->s->device);
+    s.history = rows_behind(HISTORY_COLUMNS, &r->history);
+    s.batches = rows_behind(BATCHES_COLUMNS, &r->batches);
+    if (!train_state_save(r->s->files.state, &s, &r->s->graph, &r->s->recipe, params, &refused)) {
         r->state_refused = false;
     } else if (!r->state_refused) {
         r->state_refused = true;
         progress_clear(&r->progress);
-        program_note(r->program, "%s; the training goes on, and tries it again after other epochs",
-                     refused.text);
+        program_note(r->s->program, "%s; the training goes on, and tries it again after other epochs", refused.text);
     }
     r->state_written = progress_seconds();
     return 0;
 }
 
-void train_report_start(train_report *r, trainer_report *callbacks)
+int train_report_start(train_report *r, const train_setup *s, trainer_report *callbacks, error *e)
 {
-    r->state_written = progress_seconds();
+    *r = (train_report){.s = s, .state_written = progress_seconds()};
     *callbacks = (trainer_report){.context = r,
                                   .phase_start = on_phase_start,
                                   .batch = on_batch,
@@ -218,6 +209,8 @@ void train_report_start(train_report *r, trainer_report *callbacks)
                                   .phase_end = on_phase_end,
                                   .point_due = on_point_due,
                                   .point = on_point};
+    int code = begin_table(r, s->files.history, HISTORY_COLUMNS, &s->state.history, &r->history, e);
+    return code ? code : begin_table(r, s->files.batches, BATCHES_COLUMNS, &s->state.batches, &r->batches, e);
 }
 
 void train_report_free(train_report *r)

@@ -9,24 +9,13 @@
 #ifndef ONEBOX_FRONT_TRAIN_REPORT_H
 #define ONEBOX_FRONT_TRAIN_REPORT_H
 
-#include "base/program.h"
 #include "base/progress.h"
-#include "front/train_files.h"
-#include "nn/checkpoint.h"
-#include "nn/train_state.h"
-#include "nn/trainer.h"
+#include "front/train_setup.h"
 
 typedef struct train_report {
-    const program *program; /* for notes on standard error */
-    const recipe *recipe;
-    const graph *graph;
-    checkpoint_info info; /* phase and metrics are filled in here */
-    const train_files *files;
-    train_state state; /* facts and device; the rest is filled in here */
-    double state_every;
-
+    const train_setup *s;
     progress progress;
-    text_buffer history, batches; /* rows so far */
+    text_buffer history, batches; /* the two files so far */
     double phase_start;           /* seconds */
     int64_t phase_first;          /* the first batch that this run does of the phase */
     bool header_shown;            /* of the phase's table */
@@ -36,12 +25,10 @@ typedef struct train_report {
     int64_t epoch_pictures;
 } train_report;
 
-/* Of a training that goes on from r->state: takes the rows that belong to it from the two files. ERR_INPUT when they
- * are not there any more. A table that goes to no plain file (/dev/null) begins anew. */
-int train_report_resume(train_report *r, error *e);
-
-/* Fills in the callbacks. All fields above `progress` are set; the report outlives the training. */
-void train_report_start(train_report *r, trainer_report *callbacks);
+/* Fills in the callbacks; the report outlives the training. Of a training that goes on, the rows that belong to the
+ * state are taken from the two files first: ERR_INPUT when they are not there any more. A table that goes to no plain
+ * file (/dev/null) begins anew. train_report_free also after a failure. */
+int train_report_start(train_report *r, const train_setup *s, trainer_report *callbacks, error *e);
 void train_report_free(train_report *r);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "device/device.h"
 #include "nn/initial.h"
@@ -16,24 +17,6 @@
 
 /* ---------------------------------------------------------------- the recipe */
 
-/* One value of the recipe from an option of its own, such as --size. */
-static int set_by_option(recipe *r, const char *key, const char *value, error *e)
-{
-    char text[128];
-    if (!value)
-        return 0;
-    snprintf(text, sizeof text, "%s=%s", key, value);
-    return recipe_set(r, text, e) ? fail_context(e, "--%s %s", key, value) : 0;
-}
-
-static void set_epochs(recipe *r, int epochs)
-{
-    for (int i = 0; i < r->phase_count && epochs; i++) {
-        r->phases[i].schedule.cycles = 1;
-        r->phases[i].schedule.length = epochs;
-    }
-}
-
 int train_setup_recipe(train_setup *s, error *e)
 {
     static const char *const defaults = "phase head from head lr 1e-3 cosine cycles 1 len 1";
@@ -43,17 +26,21 @@ int train_setup_recipe(train_setup *s, error *e)
     for (size_t i = 0; i < o->set.count && !code; i++)
         if ((code = recipe_set(&s->recipe, o->set.items[i], e)))
             fail_context(e, "--set %s", o->set.items[i]);
-    if (!code)
-        code = set_by_option(&s->recipe, "arch", o->arch, e);
-    if (!code)
-        code = set_by_option(&s->recipe, "size", o->size, e);
-    if (!code)
-        code = set_by_option(&s->recipe, "seed", o->seed, e);
-    if (!code)
-        code = set_by_option(&s->recipe, "precision", o->precision, e);
+    const struct {
+        const char *key, *value;
+    } own[] = {{"arch", o->arch}, {"size", o->size}, {"seed", o->seed}, {"precision", o->precision}};
+    for (size_t i = 0; i < COUNT(own) && !code; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "%s=%s", own[i].key, own[i].value);
+        if (own[i].value && (code = recipe_set(&s->recipe, text, e)))
+            fail_context(e, "--%s %s", own[i].key, own[i].value);
+    }
     if (code)
         return code;
-    set_epochs(&s->recipe, (int)o->epochs);
+    for (int i = 0; i < s->recipe.phase_count && o->epochs; i++) {
+        s->recipe.phases[i].schedule.cycles = 1;
+        s->recipe.phases[i].schedule.length = (int)o->epochs;
+    }
     snprintf(s->seed, sizeof s->seed, "%llu", (unsigned long long)s->recipe.seed);
     return recipe_text(&s->recipe, &s->recipe_text, e);
 }
@@ -67,29 +54,7 @@ int train_setup_phase(const train_setup *s, const char *which, const char *name,
                      : 0;
 }
 
-/* Phases behind the one of --until are not run; the recipe's text keeps them. */
-static int cut_phases(train_setup *s, error *e)
-{
-    int last;
-    if (!s->o->until)
-        return 0;
-    int code = train_setup_phase(s, "until", s->o->until, &last, e);
-    if (!code)
-        s->recipe.phase_count = last + 1;
-    return code;
-}
-
 /* ---------------------------------------------------------------- weights */
-
-static bool same_classes(const checkpoint *c, const labels *l)
-{
-    if ((size_t)c->info.class_count != l->class_count)
-        return false;
-    for (size_t i = 0; i < l->class_count; i++)
-        if (strcmp(c->info.classes[i], l->classes[i]) != 0)
-            return false;
-    return true;
-}
 
 static int init_from_checkpoint(train_setup *s, error *e)
 {
@@ -101,8 +66,9 @@ static int init_from_checkpoint(train_setup *s, error *e)
     if (c.info.arch != s->recipe.arch)
         code = fail(e, ERR_INPUT, "%s: is a %s, the recipe wants a %s; --arch %s takes it", path,
                     arch_name(c.info.arch), arch_name(s->recipe.arch), arch_name(c.info.arch));
-    else if (c.info.task == s->task && c.info.size == s->recipe.size && same_classes(&c, &s->labels) &&
-             c.graph.param_floats == s->graph.param_floats) {
+    else if (c.info.size == s->recipe.size && c.info.class_count == (int)s->labels.class_count &&
+             c.graph.param_floats == s->graph.param_floats &&
+             checkpoint_expect(&c, path, s->task, s->labels.classes, c.info.class_count, NULL) == 0) {
         memcpy(s->params, c.params, s->graph.param_floats * sizeof *s->params);
         code = sha256_file(path, s->parent, e);
         if (!code)
@@ -156,8 +122,7 @@ static int read_inputs(train_setup *s, error *e)
     if (code)
         return code;
     if (trainer_batches(s->labels.train_count, s->recipe.batch) == 0)
-        return fail(e, ERR_INPUT, "%zu training pictures are too few: at least two are needed",
-                    s->labels.train_count);
+        return fail(e, ERR_INPUT, "%zu training pictures are too few: at least two are needed", s->labels.train_count);
     if (s->recipe.batch < 2)
         return fail(e, ERR_INPUT, "%s: a batch of %d cannot train, batch norm needs two pictures", o->recipe,
                     s->recipe.batch);
@@ -168,37 +133,90 @@ static int read_inputs(train_setup *s, error *e)
     if (code)
         return code;
     s->draws = random_seed(s);
-    return dataset_open(&s->data, s->cache, o->cache, &s->labels, s->recipe.size, &s->recipe.augments,
-                        s->draws, loader_workers(s->threads), e);
+    return dataset_open(&s->data, s->cache, o->cache, &s->labels, s->recipe.size, &s->recipe.augments, s->draws,
+                        loader_workers(s->threads), e);
 }
 
+/* ---------------------------------------------------------------- outputs */
+
+/* `output` with ".ckpt" replaced by `ending`. The caller frees it; NULL with e set when memory is refused. */
+static char *sibling(const char *output, const char *ending, error *e)
+{
+    size_t stem = strlen(output);
+    if (stem > 5 && text_ends_with(output, ".ckpt") && output[stem - 6] != '/')
+        stem -= 5;
+    text_buffer b = {0};
+    text_add(&b, "%.*s%s", (int)stem, output, ending);
+    if (text_done(&b, e))
+        text_free(&b);
+    return b.data;
+}
+
+/* The name that an option gives, or else a sibling of --output. */
+static char *output_name(const char *given, const train_options *o, const char *ending, error *e)
+{
+    return given ? text_copy(given, strlen(given), e) : sibling(o->output, ending, e);
+}
+
+/* Names all files; ERR_USAGE when two of them are one, or when one of them is an input. */
 static int choose_outputs(train_setup *s, error *e)
 {
-    int code = train_files_name(&s->files, s->o, &s->recipe, e);
-    return code ? code : train_files_check(&s->files, s->o, e);
+    const train_options *o = s->o;
+    train_files *f = &s->files;
+    const file_use inputs[] = {{"cache", o->cache, .option = true},     {"lrg", o->lrg, .option = true},
+                               {"bb", o->bb, .option = true},           {"val", o->val, .option = true},
+                               {"weights", o->weights, .option = true}, {"init", o->init, .option = true},
+                               {"recipe", o->recipe, .option = true}};
+    file_use files[COUNT(inputs) + RECIPE_PHASES + 3];
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT(inputs); i++)
+        if (inputs[i].path)
+            files[count++] = inputs[i];
+    for (int i = 0; i < s->recipe.phase_count; i++) {
+        char ending[32];
+        snprintf(ending, sizeof ending, ".%d.ckpt", i);
+        f->checkpoints[i] = output_name(i + 1 == s->recipe.phase_count ? o->output : NULL, o, ending, e);
+        files[count++] = (file_use){"the checkpoint of a phase", f->checkpoints[i], .written = true};
+    }
+    f->history = output_name(o->history, o, ".history.tsv", e);
+    f->batches = output_name(o->batches, o, ".batches.tsv", e);
+    f->state = sibling(o->output, ".state", e);
+    files[count++] = (file_use){"the history", f->history, .written = true};
+    files[count++] = (file_use){"the table of batches", f->batches, .written = true};
+    files[count++] = (file_use){"the state", f->state, .written = true};
+    return e->code ? e->code : files_apart(files, count, e);
 }
 
-static int open_device(train_setup *s, error *e)
+/* Can they be written? That is found out before the first step, not after half an hour. */
+static int try_outputs(const train_setup *s, error *e)
 {
-    device_options d = {
-        .threads = s->threads, .conv = conv_algorithm_of(s->o->conv), .precision = s->recipe.precision};
-    s->device = device_open(s->o->device, &d, e);
-    return s->device ? 0 : e->code;
+    const train_files *f = &s->files;
+    const char *const paths[] = {f->checkpoints[s->recipe.phase_count - 1], f->history, f->batches, f->state};
+    int code = 0;
+    for (size_t i = 0; i < COUNT(paths) && !code; i++)
+        code = out_try(paths[i], e);
+    return code;
 }
 
 int train_setup_open(train_setup *s, error *e)
 {
     const char *rates = s->o->lr_find;
-    int code = train_setup_recipe(s, e);
+    int code = train_setup_recipe(s, e), last = s->recipe.phase_count - 1;
+    if (!code && s->o->until)
+        code = train_setup_phase(s, "until", s->o->until, &last, e);
     if (!code)
-        code = cut_phases(s, e);
+        s->recipe.phase_count = last + 1; /* the recipe's text keeps those behind */
     if (!code && !rates)
         code = choose_outputs(s, e);
     if (!code)
         code = read_inputs(s, e);
     if (!code)
-        code = rates ? out_try(rates, e) : train_files_try(&s->files, e);
-    return code ? code : open_device(s, e);
+        code = rates ? out_try(rates, e) : try_outputs(s, e);
+    if (code)
+        return code;
+    device_options d = {.threads = s->threads, .conv = conv_algorithm_of(s->o->conv), .precision = s->recipe.precision};
+    s->device = device_open(s->o->device, &d, e);
+    return s->device ? 0 : e->code;
 }
 
 /* ---------------------------------------------------------------- going on with an interrupted training */
@@ -244,8 +262,7 @@ int train_setup_resume(train_setup *s, error *e)
     program_note(s->program, "going on from %s: phase %s, epoch %d", s->files.state,
                  s->recipe.phases[s->state.point.phase].name, s->state.point.epoch);
     if (strcmp(s->state.device, device_describe(s->device)) != 0)
-        program_note(s->program, "it was written on %s: the last digits may come out differently",
-                     s->state.device);
+        program_note(s->program, "it was written on %s: the last digits may come out differently", s->state.device);
     return 0;
 }
 
@@ -276,7 +293,11 @@ void train_setup_free(train_setup *s)
     graph_free(&s->graph);
     text_free(&s->recipe_text);
     free(s->params);
-    train_files_free(&s->files);
+    for (int i = 0; i < RECIPE_PHASES; i++)
+        free(s->files.checkpoints[i]);
+    free(s->files.history);
+    free(s->files.batches);
+    free(s->files.state);
     if (s->resumed)
         train_state_close(&s->past);
 }

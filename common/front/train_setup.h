@@ -1,5 +1,5 @@
-/* train_setup.h - what a training works with, read and checked before the first step: recipe, labels, cache,
- * first weights, names of the outputs, device, and the state of an interrupted training.
+/* train_setup.h - what a training works with, read and checked before the first step: recipe, labels, cache, first
+ * weights, names of the outputs, device, and the state of an interrupted training.
  *
  * Part of the front (train_main.h): it prints notes.
  */
@@ -7,11 +7,18 @@
 #define ONEBOX_FRONT_TRAIN_SETUP_H
 
 #include "base/program.h"
-#include "front/train_files.h"
 #include "front/train_options.h"
 #include "nn/checkpoint.h"
 #include "nn/dataset.h"
 #include "nn/train_state.h"
+
+/* The names of the files that a training writes. --output names the checkpoint after the last phase. Everything else
+ * stands beside it, with ".ckpt" replaced, or with the ending put behind a name that has no ".ckpt": detn.ckpt goes
+ * with detn.0.ckpt, detn.1.ckpt (after the earlier phases), detn.history.tsv, detn.batches.tsv and detn.state. */
+typedef struct train_files {
+    char *checkpoints[RECIPE_PHASES]; /* after each phase */
+    char *history, *batches, *state;
+} train_files;
 
 typedef struct train_setup {
     const program *program;
@@ -43,7 +50,8 @@ int train_setup_recipe(train_setup *s, error *e);
 /* Number of the phase that option --which names; the first one when `name` is NULL. ERR_USAGE when there is none. */
 int train_setup_phase(const train_setup *s, const char *which, const char *name, int *number, error *e);
 
-/* Everything but the state. Nothing is written. The first four fields are set beforehand. */
+/* Everything but the state. Nothing is written; ERR_SYSTEM when an output cannot be, ERR_USAGE when two of the files are
+ * one. The first four fields are set beforehand. */
 int train_setup_open(train_setup *s, error *e);
 
 /* What tells this training from others, and with --resume the state of one that was interrupted: parameters,
