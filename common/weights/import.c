@@ -16,35 +16,25 @@
 
 /* ---------------------------------------------------------------- the file's tensors */
 
-/* Tensors of a file of either kind, ascending by name. */
-typedef struct import_source {
-    const char *path;
-    bool torch;
-    safetensors st;     /* this one */
-    torch_file tf;      /* or that one is open */
-    size_t count, skip; /* skip: bytes of the prefix that is taken off every name */
-} import_source;
+static const char parallel[] = "module.";
 
-static const safetensors_tensor *tensor_of(const import_source *s, size_t i)
-{
-    return s->torch ? &s->tf.tensors[i].t : &s->st.tensors[i];
-}
+/* A file of either kind. */
+typedef struct import_source {
+    safetensors st;
+    bool prefixed; /* all names begin with `parallel` */
+} import_source;
 
 static const char *name_of(const import_source *s, size_t i)
 {
-    return tensor_of(s, i)->name + s->skip;
+    return s->st.tensors[i].name + (s->prefixed ? strlen(parallel) : 0);
 }
 
-static int floats_of(const import_source *s, size_t i, float *out, error *e)
+/* The tensor of this name, or NULL. */
+static const safetensors_tensor *find_tensor(const import_source *s, const char *name)
 {
-    return s->torch ? torch_floats(&s->tf, &s->tf.tensors[i], out, e)
-                    : safetensors_floats(&s->st.tensors[i], s->path, out, e);
-}
-
-static void source_close(import_source *s)
-{
-    safetensors_close(&s->st);
-    torch_file_close(&s->tf);
+    char full[120];
+    snprintf(full, sizeof full, "%s%s", s->prefixed ? parallel : "", name);
+    return safetensors_find(&s->st, full);
 }
 
 /* What the first bytes are of. */
@@ -59,8 +49,7 @@ static int sniff(const char *path, bool *torch, error *e)
     bool tar = view.size > 262 && memcmp(view.data + 257, "ustar", 5) == 0;
     if (tar)
         code = fail(e, ERR_INPUT,
-                    "%s: a tar file; torch.save wrote such ones before 2017: load it there and save it again",
-                    path);
+                    "%s: a tar file; torch.save wrote such ones before 2017: load it there and save it again", path);
     else if (!*torch && !json)
         code = fail(e, ERR_INPUT, "%s: neither safetensors nor a file of torch.save", path);
     file_close(&view);
@@ -69,50 +58,29 @@ static int sniff(const char *path, bool *torch, error *e)
 
 static int source_open(import_source *s, const char *path, import_result *r, error *e)
 {
-    static const char prefix[] = "module.";
-    *s = (import_source){.path = path};
+    *s = (import_source){.prefixed = false};
+    bool torch, legacy = false;
     if (strcmp(path, "-") == 0)
         return fail(e, ERR_USAGE, "weights are read from a file, not from standard input");
-    int code = sniff(path, &s->torch, e);
+    int code = sniff(path, &torch, e);
     if (!code)
-        code = s->torch ? torch_file_open(&s->tf, path, e) : safetensors_open(&s->st, path, e);
+        code = torch ? torch_file_open(&s->st, path, &legacy, e) : safetensors_open(&s->st, path, e);
     if (code)
         return code;
-    s->count = s->torch ? s->tf.count : s->st.count;
-    snprintf(r->kind, sizeof r->kind, "%s",
-             !s->torch      ? "safetensors"
-             : s->tf.legacy ? "PyTorch's format before 1.6"
-                            : "PyTorch's format");
-    bool all = s->count > 0;
-    for (size_t i = 0; i < s->count && all; i++)
-        all = strncmp(name_of(s, i), prefix, strlen(prefix)) == 0;
-    s->skip = all ? strlen(prefix) : 0;
-    r->read = s->count;
+    r->kind = !torch ? "safetensors" : legacy ? "PyTorch's format before 1.6" : "PyTorch's format";
+    r->read = s->st.count;
+    bool all = s->st.count > 0;
+    for (size_t i = 0; i < s->st.count && all; i++)
+        all = strncmp(s->st.tensors[i].name, parallel, strlen(parallel)) == 0;
+    s->prefixed = all;
     return 0;
-}
-
-/* Position of the tensor with this name, or count. */
-static size_t find_tensor(const import_source *s, const char *name)
-{
-    size_t low = 0, high = s->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name_of(s, middle), name);
-        if (order == 0)
-            return middle;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return s->count;
 }
 
 static arch recognise(const import_source *s)
 {
-    if (find_tensor(s, "layer1.0.conv3.weight") < s->count)
+    if (find_tensor(s, "layer1.0.conv3.weight"))
         return ARCH_RESNET50;
-    return find_tensor(s, "layer3.5.conv1.weight") < s->count ? ARCH_RESNET34 : ARCH_RESNET18;
+    return find_tensor(s, "layer3.5.conv1.weight") ? ARCH_RESNET34 : ARCH_RESNET18;
 }
 
 /* ---------------------------------------------------------------- does it fit? */
@@ -120,10 +88,10 @@ static arch recognise(const import_source *s)
 /* What a file is compared with: the backbone's parameters, then fc.weight and fc.bias. */
 typedef struct target {
     graph graph;
-    size_t count;            /* of items */
-    safetensors_item *items; /* what will be written; data is filled in when everything fits */
-    size_t *from;            /* tensor of the source for each item */
-    float *floats;           /* storage behind the items */
+    size_t count;                    /* of items */
+    safetensors_item *items;         /* what will be written; data is filled in when everything fits */
+    const safetensors_tensor **from; /* tensor of the source for each item; NULL: it has none */
+    float *floats;                   /* storage behind the items */
 } target;
 
 static void target_close(target *t)
@@ -144,7 +112,6 @@ static bool same_shape(const safetensors_tensor *t, const safetensors_item *item
 
 static int target_open(target *t, arch a, const import_source *s, error *e)
 {
-    *t = (target){0};
     int code = graph_begin(&t->graph, 224, imagenet_mean, imagenet_std, e);
     if (code)
         return code;
@@ -163,13 +130,11 @@ static int target_open(target *t, arch a, const import_source *s, error *e)
         for (int k = 0; k < p->dims; k++)
             item->shape[k] = (uint64_t)p->shape[k];
     }
-    size_t weight = find_tensor(s, "fc.weight");
-    if (weight < s->count || find_tensor(s, "fc.bias") < s->count) { /* any number of classes */
-        uint64_t classes = 1000;
-        if (weight < s->count && tensor_of(s, weight)->dims == 2)
-            classes = tensor_of(s, weight)->shape[0];
-        t->items[t->count++] = (safetensors_item){
-            .name = "fc.weight", .dims = 2, .shape = {classes, (uint64_t)t->graph.nodes[last].c}};
+    const safetensors_tensor *weight = find_tensor(s, "fc.weight");
+    if (weight || find_tensor(s, "fc.bias")) { /* any number of classes */
+        uint64_t classes = weight && weight->dims == 2 ? weight->shape[0] : 1000;
+        t->items[t->count++] =
+            (safetensors_item){.name = "fc.weight", .dims = 2, .shape = {classes, (uint64_t)t->graph.nodes[last].c}};
         t->items[t->count++] = (safetensors_item){.name = "fc.bias", .dims = 1, .shape = {classes}};
     }
     return 0;
@@ -199,17 +164,15 @@ typedef struct misfits {
     text_names unknown, shape, missing;
 } misfits;
 
-/* Finds the source's tensor for each item, and marks the items that have one. */
-static void find_items(target *t, const import_source *s, bool *seen, misfits *m, import_result *r)
+/* Finds the source's tensor for each item. */
+static void find_items(target *t, const import_source *s, misfits *m, import_result *r)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        const safetensors_tensor *x = tensor_of(s, i);
+    for (size_t i = 0; i < s->st.count; i++) {
+        const safetensors_tensor *x = &s->st.tensors[i];
         const char *name = name_of(s, i);
         size_t k = find_item(t, name);
-        if (k < t->count) {
-            seen[k] = true;
-            t->from[k] = i;
-        }
+        if (k < t->count)
+            t->from[k] = x;
         if (k == t->count && is_counter(&t->graph, name)) {
             r->counters++;
         } else if (k == t->count) {
@@ -222,7 +185,7 @@ static void find_items(target *t, const import_source *s, bool *seen, misfits *m
         }
     }
     for (size_t k = 0; k < t->count; k++)
-        if (!seen[k])
+        if (!t->from[k])
             text_names_add(&m->missing, "'%s'", t->items[k].name);
 }
 
@@ -236,7 +199,7 @@ static void find_counters(const target *t, const import_source *s, misfits *m)
         if (!text_ends_with(name, mean))
             continue;
         snprintf(counter, sizeof counter, "%.*s" COUNTER, (int)(strlen(name) - strlen(mean)), name);
-        if (find_tensor(s, counter) == s->count)
+        if (!find_tensor(s, counter))
             text_names_add(&m->missing, "'%s'", counter);
     }
 }
@@ -255,8 +218,7 @@ static int refuse_misfits(const misfits *m, const char *path, arch a, error *e)
         size_t count = all[i].names->count;
         if (!count)
             continue;
-        text_add(&b, "%s%zu tensor%s %s (%s)", before, count, count == 1 ? "" : "s", all[i].words,
-                 all[i].names->text);
+        text_add(&b, "%s%zu tensor%s %s (%s)", before, count, count == 1 ? "" : "s", all[i].words, all[i].names->text);
         before = "; ";
     }
     int code = text_done(&b, e);
@@ -269,91 +231,68 @@ static int refuse_misfits(const misfits *m, const char *path, arch a, error *e)
 static int match_tensors(target *t, arch a, const import_source *s, import_result *r, error *e)
 {
     misfits m = {0};
-    bool *seen = mem_zero(t->count, sizeof *seen, "tensors", e);
-    if (!seen)
-        return ERR_SYSTEM;
-    find_items(t, s, seen, &m, r);
+    find_items(t, s, &m, r);
     if (r->counters)
         find_counters(t, s, &m);
-    free(seen);
-    return m.unknown.count || m.shape.count || m.missing.count ? refuse_misfits(&m, s->path, a, e) : 0;
+    return m.unknown.count || m.shape.count || m.missing.count ? refuse_misfits(&m, s->st.view.path, a, e) : 0;
 }
 
 /* ---------------------------------------------------------------- reading and writing */
 
-static int read_floats(target *t, const import_source *s, error *e)
+static int read_floats(target *t, const char *path, error *e)
 {
     size_t total = 0;
     for (size_t k = 0; k < t->count; k++) {
-        const safetensors_tensor *x = tensor_of(s, t->from[k]);
+        const safetensors_tensor *x = t->from[k];
         if (x->count > ((size_t)1 << 31) || (total += x->count) > ((size_t)1 << 31))
-            return fail(e, ERR_INPUT, "%s: tensor '%s' is too large", s->path, x->name);
+            return fail(e, ERR_INPUT, "%s: tensor '%s' is too large", path, x->name);
     }
     t->floats = mem_zero(total, sizeof *t->floats, "the weights", e);
     if (!t->floats)
         return ERR_SYSTEM;
     float *at = t->floats;
     for (size_t k = 0; k < t->count; k++) {
-        const safetensors_tensor *x = tensor_of(s, t->from[k]);
-        int code = floats_of(s, t->from[k], at, e);
+        const safetensors_tensor *x = t->from[k];
+        int code = safetensors_floats(x, path, at, e);
         if (code)
             return code;
         for (size_t i = 0; i < x->count; i++)
             if (!isfinite(at[i]))
-                return fail(e, ERR_INPUT, "%s: tensor '%s', element %zu is not a finite number of float32",
-                            s->path, x->name, i);
+                return fail(e, ERR_INPUT, "%s: tensor '%s', element %zu is not a finite number of float32", path,
+                            x->name, i);
         t->items[k].data = at;
         at += x->count;
     }
     return 0;
 }
 
-/* Everything but the writing. */
-static int import_file(const char *path, arch wanted, import_source *s, target *t, import_result *r, error *e)
+int weights_import(const char *path, arch wanted, const char *output, import_result *r, error *e)
 {
-    *r = (import_result){0};
-    *t = (target){0};
-    int code = source_open(s, path, r, e);
-    if (code)
-        return code;
-    r->arch = wanted < ARCHS ? wanted : recognise(s);
-    code = target_open(t, r->arch, s, e);
-    if (!code)
-        code = match_tensors(t, r->arch, s, r, e);
-    if (!code)
-        code = read_floats(t, s, e);
-    r->written = t->count;
-    return code;
-}
-
-int weights_import(const char *path, arch wanted, const char *output, import_result *result, error *e)
-{
-    error local = {0};
-    if (!e)
-        e = &local;
     import_source s;
-    target t;
-    int code = import_file(path, wanted, &s, &t, result, e);
+    target t = {0};
+    *r = (import_result){0};
+    int code = source_open(&s, path, r, e);
     if (!code) {
+        r->arch = wanted < ARCHS ? wanted : recognise(&s);
+        code = target_open(&t, r->arch, &s, e);
+    }
+    if (!code)
+        code = match_tensors(&t, r->arch, &s, r, e);
+    if (!code)
+        code = read_floats(&t, path, e);
+    r->written = t.count;
+    if (!code && output) {
         /* The same network gives the same bytes wherever it came from. */
-        const safetensors_meta meta[] = {{"architecture", arch_name(result->arch)}, {"format", "pt"}};
+        const safetensors_meta meta[] = {{"architecture", arch_name(r->arch)}, {"format", "pt"}};
         code = safetensors_write(output, t.items, t.count, meta, 2, e);
     }
     target_close(&t);
-    source_close(&s);
+    safetensors_close(&s.st);
     return code;
 }
 
 int weights_import_check(const char *path, error *e)
 {
-    error local = {0};
-    if (!e)
-        e = &local;
-    import_source s;
-    target t;
     import_result r;
-    int code = import_file(path, ARCHS, &s, &t, &r, e);
-    target_close(&t);
-    source_close(&s);
-    return code;
+    return weights_import(path, ARCHS, NULL, &r, e);
 }

@@ -184,8 +184,7 @@ static int memo_get(pickle_machine *m, uint64_t id)
 
 /* ---------------------------------------------------------------- functions and classes */
 
-static int push_global(pickle_machine *m, const char *module, size_t module_size, const char *name,
-                       size_t name_size)
+static int push_global(pickle_machine *m, const char *module, size_t module_size, const char *name, size_t name_size)
 {
     static const char ordered[] = "collections OrderedDict";
     for (int i = ORDERED_DICT; i < 0 || m->globals[i]; i++) {
@@ -336,10 +335,9 @@ static int memo(pickle_machine *m, int bytes, int (*access)(pickle_machine *, ui
 
 static int no_step(pickle_machine *m, unsigned op)
 {
-    return fail(
-        m->e, ERR_INPUT,
-        "%s: byte %zu: the instruction 0x%02x is none that weights need; save model.state_dict() alone",
-        m->what, m->start, op);
+    return fail(m->e, ERR_INPUT,
+                "%s: byte %zu: the instruction 0x%02x is none that weights need; save model.state_dict() alone",
+                m->what, m->start, op);
 }
 
 /* The instructions that push a value of their own: numbers, texts, and so on. */
@@ -446,8 +444,7 @@ static int stack_step(pickle_machine *m, unsigned op)
     }
 }
 
-int pickle_read(pickle *p, const void *data, size_t size, const char *const *globals, const char *what,
-                error *e)
+int pickle_read(pickle *p, const void *data, size_t size, const char *const *globals, const char *what, error *e)
 {
     *p = (pickle){0};
     pickle_machine m = {.p = p, .data = data, .size = size, .globals = globals, .what = what, .e = e};

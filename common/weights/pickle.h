@@ -63,8 +63,7 @@ typedef struct pickle {
  * NULL-terminated list of "module name" that may occur, besides collections.OrderedDict. Lines of errors
  * begin with
  * "`what`: byte N". pickle_free releases what was read (also after a failure). */
-int pickle_read(pickle *p, const void *data, size_t size, const char *const *globals, const char *what,
-                error *e);
+int pickle_read(pickle *p, const void *data, size_t size, const char *const *globals, const char *what, error *e);
 void pickle_free(pickle *p);
 
 /* Value of a text key of a PICKLE_DICT; NULL when there is none (or `dict` is no dict). */

@@ -29,14 +29,12 @@ static size_t item_floats(const safetensors_item *t)
 
 static int check_text(const char *text, error *e)
 {
-    return utf8_valid(text, strlen(text))
-               ? 0
-               : fail(e, ERR_INPUT, "'%s' is not UTF-8 and cannot be stored", text);
+    return utf8_valid(text, strlen(text)) ? 0 : fail(e, ERR_INPUT, "'%s' is not UTF-8 and cannot be stored", text);
 }
 
 /* Of sorted names and texts. */
-static int check_texts(const safetensors_item *items, size_t count, const safetensors_meta *meta,
-                       size_t meta_count, error *e)
+static int check_texts(const safetensors_item *items, size_t count, const safetensors_meta *meta, size_t meta_count,
+                       error *e)
 {
     int code = 0;
     for (size_t i = 0; i < count && !code; i++) {
@@ -78,8 +76,8 @@ static void add_item(text_buffer *b, const safetensors_item *t, size_t *offset)
     *offset = end;
 }
 
-static int header_text(text_buffer *b, const safetensors_item *items, size_t count,
-                       const safetensors_meta *meta, size_t meta_count, error *e)
+static int header_text(text_buffer *b, const safetensors_item *items, size_t count, const safetensors_meta *meta,
+                       size_t meta_count, error *e)
 {
     size_t offset = 0;
     text_add(b, "{");
@@ -97,8 +95,8 @@ static int header_text(text_buffer *b, const safetensors_item *items, size_t cou
     return code;
 }
 
-static int write_file(const char *path, const text_buffer *header, const safetensors_item *items,
-                      size_t count, error *e)
+static int write_file(const char *path, const text_buffer *header, const safetensors_item *items, size_t count,
+                      error *e)
 {
     out_file out;
     int code = out_open(&out, path, e);
@@ -117,8 +115,8 @@ static int write_file(const char *path, const text_buffer *header, const safeten
     return code;
 }
 
-int safetensors_write(const char *path, const safetensors_item *items, size_t count,
-                      const safetensors_meta *meta, size_t meta_count, error *e)
+int safetensors_write(const char *path, const safetensors_item *items, size_t count, const safetensors_meta *meta,
+                      size_t meta_count, error *e)
 {
     error local = {0};
     if (!e)

@@ -57,10 +57,8 @@ static int find_directory(directory *d, const unsigned char *data, size_t size, 
     bool one = number(at + 4, 2) == 0 && number(at + 6, 2) == 0 && number(at + 8, 2) == d->count;
     if (end >= LOCATOR64 && memcmp(at - LOCATOR64, "PK\6\7", 4) == 0) {
         uint64_t where = number(at - LOCATOR64 + 8, 8);
-        if (where > end - LOCATOR64 || end - LOCATOR64 - where < END64 ||
-            memcmp(data + where, "PK\6\6", 4) != 0)
-            return fail(e, ERR_INPUT, "%s: the zip archive's 64-bit end record is not where it should be",
-                        path);
+        if (where > end - LOCATOR64 || end - LOCATOR64 - where < END64 || memcmp(data + where, "PK\6\6", 4) != 0)
+            return fail(e, ERR_INPUT, "%s: the zip archive's 64-bit end record is not where it should be", path);
         at = data + where;
         one = number(at + 16, 4) == 0 && number(at + 20, 4) == 0 && number(at + 24, 8) == number(at + 32, 8);
         *d = (directory){number(at + 48, 8), number(at + 40, 8), number(at + 32, 8)};
@@ -105,8 +103,8 @@ static bool widen(const unsigned char *extra, size_t size, uint64_t *const field
 
 static int refuse_entry(const zip_entry *entry, const char *path, const char *why, error *e)
 {
-    return fail(e, ERR_INPUT, "%s: zip entry '%.*s' %s", path,
-                (int)(entry->name_size < 200 ? entry->name_size : 200), entry->name, why);
+    return fail(e, ERR_INPUT, "%s: zip entry '%.*s' %s", path, (int)(entry->name_size < 200 ? entry->name_size : 200),
+                entry->name, why);
 }
 
 int zip_verify(zip_entry *entry, const char *path, error *e)
@@ -132,8 +130,7 @@ static int read_entry(zip_entry *entry, const unsigned char *data, size_t size, 
     if (whole > end - *at)
         return fail(e, ERR_INPUT, "%s: byte %zu: the zip archive's directory is damaged", path, *at);
     *at += whole;
-    *entry = (zip_entry){
-        .name = (const char *)c + CENTRAL, .name_size = name_size, .crc = (uint32_t)number(c + 16, 4)};
+    *entry = (zip_entry){.name = (const char *)c + CENTRAL, .name_size = name_size, .crc = (uint32_t)number(c + 16, 4)};
     uint64_t packed = number(c + 20, 4), bytes = number(c + 24, 4), offset = number(c + 42, 4);
     if (!widen(c + CENTRAL + name_size, extra, (uint64_t *const[]){&bytes, &packed, &offset}))
         return refuse_entry(entry, path, "lacks its 64-bit sizes", e);

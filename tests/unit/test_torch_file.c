@@ -1,5 +1,6 @@
 /* Files of torch.save, pickles and zip archives: the goldens in tests/golden/torch, and hostile ones. */
 #include "base/text.h"
+#include "weights/pickle.h"
 #include "weights/torch_file.h"
 #include "test.h"
 
@@ -20,28 +21,28 @@ static void put(const void *data, size_t size)
 /* Opens what was put and reads every tensor. */
 static int try_open(error *e)
 {
-    torch_file f;
+    safetensors f;
     *e = (error){0};
-    int code = torch_file_open(&f, path, e);
+    int code = torch_file_open(&f, path, &(bool){false}, e);
     if (code)
         return code;
     for (size_t i = 0; i < f.count && !code; i++) {
-        const torch_tensor *t = &f.tensors[i];
-        float *out = t->t.count < 1000000 ? malloc(t->t.count * sizeof *out + 1) : NULL;
+        const safetensors_tensor *t = &f.tensors[i];
+        float *out = t->count < 1000000 ? malloc(t->count * sizeof *out + 1) : NULL;
         if (out)
-            torch_floats(&f, t, out, &(error){0});
+            safetensors_floats(t, path, out, &(error){0});
         free(out);
     }
-    torch_file_close(&f);
+    safetensors_close(&f);
     return 0;
 }
 
 /* ---------------------------------------------------------------- goldens */
 
-static const torch_tensor *find(const torch_file *f, text_field name)
+static const safetensors_tensor *find(const safetensors *f, text_field name)
 {
     for (size_t i = 0; i < f->count; i++)
-        if (text_is(name, f->tensors[i].t.name))
+        if (text_is(name, f->tensors[i].name))
             return &f->tensors[i];
     return NULL;
 }
@@ -55,31 +56,29 @@ static void shape_text(char *text, size_t size, const safetensors_tensor *t)
 }
 
 /* One row of a table: file, tensor, dtype, shape, elements. */
-static void check_row(const torch_file *f, const text_field row[5])
+static void check_row(const safetensors *f, const text_field row[5])
 {
-    const torch_tensor *t = find(f, row[1]);
+    const safetensors_tensor *t = find(f, row[1]);
     int n = (int)row[1].size;
     CHECK(t, "%s: '%.*s' is missing", f->view.path, n, row[1].text);
     if (!t)
         return;
     char shape[100];
-    shape_text(shape, sizeof shape, &t->t);
-    CHECK(text_is(row[2], safetensors_dtype_name(t->t.dtype)), "%s: '%s' is %s", f->view.path, t->t.name,
-          safetensors_dtype_name(t->t.dtype));
-    CHECK(text_is(row[3], shape), "%s: '%s' is %s", f->view.path, t->t.name, shape);
-    float *values = calloc(t->t.count + 1, sizeof *values);
-    char *hex = calloc(t->t.count + 1, 8);
+    shape_text(shape, sizeof shape, t);
+    CHECK(text_is(row[2], safetensors_dtype_name(t->dtype)), "%s: '%s' is %s", f->view.path, t->name,
+          safetensors_dtype_name(t->dtype));
+    CHECK(text_is(row[3], shape), "%s: '%s' is %s", f->view.path, t->name, shape);
+    float *values = calloc(t->count + 1, sizeof *values);
+    char *hex = calloc(t->count + 1, 8);
     error e = {0};
-    int code = torch_floats(f, t, values, &e);
+    int code = safetensors_floats(t, f->view.path, values, &e);
     if (text_is(row[4], "?")) {
-        CHECK(code == ERR_INPUT && strstr(e.text, "weights must be"), "%s: '%s': %d", f->view.path, t->t.name,
-              code);
+        CHECK(code == ERR_INPUT && strstr(e.text, "weights must be"), "%s: '%s': %d", f->view.path, t->name, code);
     } else {
         const unsigned char *bytes = (const unsigned char *)values;
-        for (size_t i = 0; i < 4 * t->t.count; i++)
+        for (size_t i = 0; i < 4 * t->count; i++)
             snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
-        CHECK(!code && text_is(row[4], t->t.count ? hex : "-"), "%s: '%s' is %.200s", f->view.path, t->t.name,
-              hex);
+        CHECK(!code && text_is(row[4], t->count ? hex : "-"), "%s: '%s' is %.200s", f->view.path, t->name, hex);
     }
     free(hex);
     free(values);
@@ -89,7 +88,7 @@ static void check_table(const char *table)
 {
     file_view view;
     error e = {0};
-    torch_file f = {0};
+    safetensors f = {0};
     char name[300] = "";
     size_t rows = 0;
     CHECK(!file_open(&view, table, &e), "%s", e.text);
@@ -102,10 +101,10 @@ static void check_table(const char *table)
         snprintf(next, sizeof next, "tests/golden/torch/%.*s", (int)row[0].size, row[0].text);
         if (strcmp(next, name) != 0) {
             CHECK(rows == f.count, "%s has %zu tensors, %zu are known", name, f.count, rows);
-            torch_file_close(&f);
+            safetensors_close(&f);
             strcpy(name, next);
             rows = 0;
-            int code = torch_file_open(&f, name, &e);
+            int code = torch_file_open(&f, name, &(bool){false}, &e);
             CHECK(!code, "%s", e.text);
             if (code)
                 break;
@@ -114,7 +113,7 @@ static void check_table(const char *table)
         check_row(&f, row);
     }
     CHECK(rows && rows == f.count, "%s has %zu tensors, %zu are known", name, f.count, rows);
-    torch_file_close(&f);
+    safetensors_close(&f);
     file_close(&view);
 }
 
