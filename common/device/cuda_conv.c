@@ -256,7 +256,7 @@ void cuda_conv_free(cuda_conv *c)
     if (!c)
         return;
     const cudnnTensorDescriptor_t tensors[] = {c->x, c->y, c->bias};
-    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
+    for (size_t i = 0; i < COUNT(tensors); i++)
         if (tensors[i])
             (void)cudnnDestroyTensorDescriptor(tensors[i]);
     if (c->w)

@@ -18,7 +18,7 @@ void cuda_model_free(model *base)
     (void)cudaStreamSynchronize(cuda_of(base)->stream);
     void *blocks[] = {m->params, m->gradients, m->first,  m->second, m->small_params, m->small_gradients,
                       m->folded, m->scale,     m->pieces, m->arena,  m->scratch,      m->pictures};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+    for (size_t i = 0; i < COUNT(blocks); i++)
         if (blocks[i])
             (void)cudaFree(blocks[i]);
     if (m->output)
@@ -85,7 +85,7 @@ int cuda_model_train(cuda_model *m, error *e)
                   {&m->small_gradients, m->floats * 2, d->numbers != NUMBER_FLOAT},
                   {(void **)&m->scale, sizeof *m->scale, d->numbers == NUMBER_FP16}};
     int code = cuda_use(d, e);
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks && !code; i++) {
+    for (size_t i = 0; i < COUNT(blocks) && !code; i++) {
         if (!blocks[i].wanted || *blocks[i].block)
             continue;
         code = zeroed(blocks[i].block, blocks[i].bytes, "gradients and moments", d->stream, e);

@@ -74,7 +74,7 @@ const char *onednn_isa(void)
         {dnnl_cpu_isa_avx, "avx"},
         {dnnl_cpu_isa_sse41, "sse41"},
     };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    for (size_t i = 0; i < COUNT(known); i++)
         if (uses(known[i].isa))
             return known[i].name;
     return "generic";
@@ -299,7 +299,7 @@ void onednn_conv_free(onednn_conv *c)
     if (!c)
         return;
     dnnl_memory_t memories[] = {c->a, c->b, c->weights, c->bias, c->scratch, c->plain};
-    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
+    for (size_t i = 0; i < COUNT(memories); i++)
         if (memories[i])
             dnnl_memory_destroy(memories[i]);
     if (c->pack)
@@ -439,7 +439,7 @@ void onednn_pool_free(onednn_pool *p)
     if (!p)
         return;
     dnnl_memory_t memories[] = {p->src, p->dst, p->workspace};
-    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
+    for (size_t i = 0; i < COUNT(memories); i++)
         if (memories[i])
             dnnl_memory_destroy(memories[i]);
     if (p->forward)

@@ -218,7 +218,7 @@ static void use_all(planning *w)
     const step *s = &w->s->steps[at];
     const int all[] = {s->in,          s->add,          s->out,   s->gradient[0], s->gradient[1],
                        s->in_gradient, s->add_gradient, s->extra, s->norm_x,      s->norm_y};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    for (size_t i = 0; i < COUNT(all); i++)
         use_buffer(w, all[i], at);
 }
 

@@ -1,5 +1,7 @@
 #include "device/team.h"
 
+#include "base/error.h"
+
 #include <omp.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -23,7 +25,7 @@ static void wait_asleep(int argc, char **argv, char **environment)
     static char policy[] = "OMP_WAIT_POLICY=passive", spins[] = "GOMP_SPINCOUNT=2000";
     size_t count = 0;
     for (; environment[count]; count++)
-        for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        for (size_t i = 0; i < COUNT(said); i++)
             if (strncmp(environment[count], said[i], strlen(said[i])) == 0)
                 return;
     if (!getauxval(AT_BASE))

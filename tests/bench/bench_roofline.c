@@ -154,7 +154,7 @@ static void table(plan *p, int steps, double peak, double whole, double adam)
                 {"head", t.head},
                 {"normalise, sums", t.other},
                 {"Adam", adam}};
-    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+    for (size_t i = 0; i < COUNT(sums); i++)
         printf("%-24s %9s ms %5.1f%%\n", sums[i].name, cell(b, sums[i].seconds, steps),
                100 * sums[i].seconds / whole);
     printf("%-24s %9.2f ms\n", "a step", 1e3 * whole / steps);
@@ -237,7 +237,7 @@ int main(int argc, char **argv)
                   {"head", true, GROUP_HEAD},
                   {"top", true, GROUP_TOP},
                   {"all", true, GROUP_STEM}};
-    for (size_t i = 0; i < sizeof phases / sizeof *phases && !code; i++)
+    for (size_t i = 0; i < COUNT(phases) && !code; i++)
         if (!only[0] || strcmp(only, phases[i].name) == 0)
             code = phase(m, phases[i].name, phases[i].training, phases[i].first_group, batch, steps,
                          g.outputs, input, peak, &e);

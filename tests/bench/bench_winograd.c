@@ -135,7 +135,7 @@ int main(int argc, char **argv)
                    (double)winograd_scratch_floats(&s, threads) * sizeof(float) / (1 << 20));
             onednn_conv_free(c);
             float *all[] = {src, dst, weights, u, scratch, packed, their_scratch};
-            for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            for (size_t i = 0; i < COUNT(all); i++)
                 free(all[i]);
         }
     printf("the network's 29 layers, all passes, seconds a batch: ours %.3f, direct %.3f\n", network[0],

@@ -41,7 +41,7 @@ static inline bool standin_open(standin *s)
     } names[] = {{&s->reset, "standin_reset"}, {&s->fail, "standin_fail"},
                  {&s->calls, "standin_calls"}, {&s->failed, "standin_failed"},
                  {&s->leaks, "standin_leaks"}, {&s->peak, "standin_memory_peak"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < COUNT(names); i++)
         *(void **)names[i].function = dlsym(library, names[i].name);
     return s->reset && s->fail && s->calls && s->failed && s->leaks && s->peak;
 }

@@ -153,7 +153,7 @@ static void test_threads(void)
              "20000\n", 0},
             {"3:cpuacct:/\n", "/cpuacct", "cpu.cfs_quota_us", "40000\n", "cpu.cfs_period_us", "20000\n", 0},
         };
-        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t i = 0; i < COUNT(cases); i++) {
             char root[] = "/tmp/onebox-test-XXXXXX", folder[128];
             CHECK(mkdtemp(root) != NULL, "mkdtemp");
             snprintf(folder, sizeof folder, "%s/proc/self", root);

@@ -17,7 +17,7 @@
 static char scratch[64], cache_path[96], other_path[96], sources_path[110];
 static const char *const all[] = {"444.jpg",  "420.jpg",  "exif6.jpg", "palette.png",
                                   "cmyk.jpg", "deep.png", "grey.jpg"};
-enum { ALL = sizeof all / sizeof *all };
+enum { ALL = COUNT(all) };
 
 static void write_file(const char *path, const void *data, size_t size)
 {

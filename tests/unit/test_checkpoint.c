@@ -290,7 +290,7 @@ static void test_damaged(void)
         CHECK(!checkpoint_save(path, &info, &g, w, &e), "%s", e.text);
         CHECK(!try_edited(nothing, &e), "%s", e.text);
         CHECK(!try_edited(counters, &e), "num_batches_tracked isn't passed over: %s", e.text);
-        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        for (size_t i = 0; i < COUNT(wrong); i++) {
             CHECK(try_edited(wrong[i].change, &e) == ERR_INPUT, "accepted: %s", wrong[i].why);
             CHECK(strstr(e.text, wrong[i].why) && strstr(e.text, other), "'%s' lacks '%s'", e.text,
                   wrong[i].why);

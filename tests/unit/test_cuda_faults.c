@@ -135,7 +135,7 @@ static void test_calls(void)
         {"after every call that breaks the device all is released too", cudaErrorLaunchFailure,
          PRECISION_FP32},
     };
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+    for (size_t k = 0; k < COUNT(kinds); k++)
         TEST(kinds[k].sentence)
         {
             outcome o, right;
@@ -186,7 +186,7 @@ static void test_work(void)
     {
         static const char *const names[] = {"cudaFree",         "cudaFreeHost", "cudaStreamDestroy",
                                             "cudaEventDestroy", "cudnnDestroy", "cublasDestroy"};
-        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        for (size_t i = 0; i < COUNT(names); i++) {
             outcome o;
             s.reset(STANDIN_LAZY, 0, 0);
             s.fail(names[i], 1, cudaSuccess);

@@ -180,7 +180,7 @@ static const variant variants[] = {
 
 static void compare_all(const char *title, const graph *g, depth how)
 {
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+    for (size_t i = 0; i < COUNT(variants); i++)
         compare(title, g, &variants[i], how);
 }
 
@@ -249,7 +249,7 @@ static void test_networks(void)
         {"channels not of a block", 32, 12, 20, 0},
         {"wide", 36, 48, 64, 1},
     };
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+    for (size_t i = 0; i < COUNT(nets); i++) {
         char sentence[100];
         snprintf(sentence, sizeof sentence, "small networks agree with the double-precision reference: %s",
                  nets[i].name);
@@ -298,7 +298,7 @@ static void test_operations(void)
             {10, 80, 3, 1, 1}, {6, 16, 2, 2, 0},  {11, 4, 3, 1, 1},
         };
         int count = 0;
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++, count++)
+        for (size_t i = 0; i < COUNT(shapes); i++, count++)
             compare_convolution(shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], shapes[i][4],
                                 SHALLOW);
         /* 16-bit numbers get the wider limits: with few pixels roundings cancel less */
@@ -355,7 +355,7 @@ static void test_adam(void)
                   *statistics = malloc(g.param_floats * sizeof *after),
                   *gradients = malloc(g.param_floats * sizeof *after);
             float input[2 * 32 * 32 * 3], output[2 * 5], dout[2 * 5];
-            for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+            for (size_t i = 0; i < COUNT(input); i++)
                 input[i] = (float)(i * 7919 % 256) / 255;
             for (size_t i = 0; i < 10; i++)
                 dout[i] = (float)i * 1e-9f; /* small gradients: eps counts */

@@ -380,7 +380,7 @@ static void test_plots(void)
             const char *text;
         } c[] = {{0.25, 0.05, "0.25"}, {120, 20, "120"},    {0.3, 0.1, "0.3"},
                  {0, 0.001, "0.000"},  {2e6, 1e6, "2e+06"}, {3e-7, 1e-7, "3e-07"}};
-        for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+        for (size_t i = 0; i < COUNT(c); i++) {
             plot_tick_text(c[i].value, c[i].step, text, sizeof text);
             CHECK(strcmp(text, c[i].text) == 0, "%s, not %s", text, c[i].text);
         }
@@ -454,7 +454,7 @@ int main(void)
     test_files();
     test_plots();
     const char *left[] = {"a.png", "b.png", "a.jpg", "tiny.png"};
-    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+    for (size_t i = 0; i < COUNT(left); i++)
         unlink(in_dir(left[i]));
     TEST("nothing else is left behind")
     CHECK(rmdir(dir) == 0, "files remain in %s", dir);

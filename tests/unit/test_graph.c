@@ -105,7 +105,7 @@ static void test_names(void)
             {"head.5.running_mean", "256"},
             {"head.7.weight", "24x256"},
         };
-        for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        for (size_t i = 0; i < COUNT(wanted); i++) {
             const char *shape = shape_of(&g, wanted[i][0]);
             CHECK(strcmp(shape, wanted[i][1]) == 0, "%s is %s, not %s", wanted[i][0], shape, wanted[i][1]);
         }

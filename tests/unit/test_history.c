@@ -101,7 +101,7 @@ static const struct {
 static void test_table(void)
 {
     TEST("every row of the published run is printed to the letter")
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < COUNT(rows); i++) {
         text_buffer b = {0};
         const double *v = rows[i].value;
         history_table_row(rows[i].task, rows[i].epoch, v[0], (loss_value){v[1], v[2], v[3]}, &b);
@@ -162,7 +162,7 @@ static void test_numbers(void)
                       {NAN, "nan"},
                       {INFINITY, "inf"},
                       {-INFINITY, "-inf"}};
-        for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        for (size_t i = 0; i < COUNT(wanted); i++) {
             char text[HISTORY_NUMBER];
             history_rounded(wanted[i].x, text);
             CHECK(strcmp(text, wanted[i].text) == 0, "%.17g is printed %s, not %s", wanted[i].x, text,
@@ -172,7 +172,7 @@ static void test_numbers(void)
     TEST("the shortest form reads back as the same number")
     {
         const double x[] = {0.1, 1.0 / 3, 27465245354098.688, 5e-324, 1.7976931348623157e308, 0.1 + 0.2};
-        for (size_t i = 0; i < sizeof x / sizeof *x; i++) {
+        for (size_t i = 0; i < COUNT(x); i++) {
             char text[HISTORY_NUMBER];
             history_shortest(x[i], text);
             CHECK(strtod(text, NULL) == x[i], "%.17g is printed %s", x[i], text);

@@ -316,7 +316,7 @@ static void test_cases(void)
 {
     static const conv_algorithm algorithms[] = {CONV_DIRECT, CONV_WINOGRAD};
     bool cpu = strcmp(device_name, "cpu") == 0; /* others choose for themselves */
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t i = 0; i < COUNT(cases); i++)
         for (int a = 0; a < (cpu ? 2 : 1); a++) {
             char sentence[120];
             snprintf(sentence, sizeof sentence, "%s with %s convolutions computes and trains as PyTorch does",
@@ -331,7 +331,7 @@ static void test_cases(void)
 
 static void test_bf16(void)
 {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         char sentence[120];
         snprintf(sentence, sizeof sentence, "%s in bf16 trains near fp32, and repeats bit for bit",
                  cases[i].name);
@@ -575,7 +575,7 @@ static void test_differences(void)
          "the gradient through linear layers and a flat batch norm is that of finite differences"},
         {NODE_DROPOUT, "the gradient through dropout is that of finite differences"},
     };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; i < COUNT(kinds); i++)
         TEST(kinds[i].sentence)
     check_differences(kinds[i].kind);
 }

@@ -192,7 +192,7 @@ int main(void)
     {
         const char *names[] = {"420.jpg",        "progressive.jpg", "cmyk.jpg", "exif-big.jpg",
                                "interlaced.png", "deep.png",        "exif8.png"};
-        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (size_t i = 0; i < COUNT(names); i++)
             damage_is_survived(names[i]);
     }
     TEST("what is neither JPEG nor PNG is named as such")

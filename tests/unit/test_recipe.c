@@ -109,7 +109,7 @@ static void test_set(void)
                                     "augment.rotate=10,0.75",
                                     "augment.lighting=0.1,0.2",
                                     "augment.flip=none"};
-        for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        for (size_t i = 0; i < COUNT(sets); i++)
             CHECK(!recipe_set(&r, sets[i], &e), "%s", e.text);
         text_buffer b = {0};
         CHECK(!recipe_text(&r, &b, &e), "%s", e.text);
@@ -154,7 +154,7 @@ static void test_set(void)
             {"augment=1", "augment.NAME"},
             {"seed=-1", "whole number"},
         };
-        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        for (size_t i = 0; i < COUNT(wrong); i++) {
             recipe before;
             CHECK(!parse(&r, base, &e), "%s", e.text);
             memcpy(&before, &r, sizeof r);
@@ -209,7 +209,7 @@ static void test_errors(void)
             {"", "no phase"},
             {"# nothing\n", "no phase"},
         };
-        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        for (size_t i = 0; i < COUNT(wrong); i++) {
             CHECK(parse(&r, wrong[i][0], &e) == ERR_INPUT, "accepted: %s", wrong[i][0]);
             CHECK(strstr(e.text, wrong[i][1]), "'%s' lacks '%s'", e.text, wrong[i][1]);
             CHECK(!strchr(e.text, '\n'), "more than one line");

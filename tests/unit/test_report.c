@@ -98,7 +98,7 @@ static void test_found(void)
         static const char *const files[] = {"zoo.ckpt",         "detn.ckpt",    "detn.0.ckpt",
                                             "detn.history.tsv", "cls.0.ckpt",   "cls.history.tsv",
                                             "0.003.ckpt",       ".hidden.ckpt", "bbox.ckpt.tmp.12"};
-        for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        for (size_t i = 0; i < COUNT(files); i++)
             write_file(files[i], "");
         CHECK(!found_in(&f, directory, &e), "%s", e.text);
         static const char *const expected[] = {"cls", "detn", "0.003", "zoo"};

@@ -12,7 +12,7 @@ static void sizes(void)
                                   {364, 480, 224, 224, 295}, {500, 334, 224, 335, 224},
                                   {281, 500, 224, 224, 398}, {224, 224, 224, 224, 224},
                                   {100, 150, 224, 224, 336}, {1, 1, 96, 96, 96}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < COUNT(rows); i++) {
         int h, w;
         scaled_size(rows[i][0], rows[i][1], rows[i][2], &h, &w);
         CHECK(h == rows[i][3] && w == rows[i][4], "%d x %d: %d x %d", rows[i][0], rows[i][1], h, w);

@@ -28,7 +28,7 @@ static void check(const schedule *s, const point *points, size_t count)
 #define POINTS(s, ...)                                                                                       \
     do {                                                                                                     \
         const point points[] = {__VA_ARGS__};                                                                \
-        check(&s, points, sizeof points / sizeof *points);                                                   \
+        check(&s, points, COUNT(points));                                                                    \
     } while (0)
 
 static void test_cosine(void)

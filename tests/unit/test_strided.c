@@ -1,4 +1,5 @@
 /* The kernels for 3x3 convolutions of stride 2 against sums in double precision. */
+#include "base/error.h"
 #include "device/strided.h"
 #include "test.h"
 
@@ -100,7 +101,7 @@ static problem open_problem(const int q[5], int most_threads)
 static void close_problem(problem *p)
 {
     float *floats[] = {p->src, p->ddst, p->weights, p->dst, p->dsrc, p->dw, p->u, p->scratch};
-    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
+    for (size_t i = 0; i < COUNT(floats); i++)
         free(floats[i]);
     free(p->expected_dst);
     free(p->expected_dsrc);
@@ -121,7 +122,7 @@ static double relative_error(const float *a, const double *b, size_t count)
 static const int shapes[][5] = {{2, 32, 48, 14, 9},  {3, 144, 80, 7, 7},  {1, 16, 16, 1, 2},
                                 {5, 16, 64, 28, 28}, {17, 64, 128, 7, 7}, {40, 16, 32, 5, 6},
                                 {2, 16, 16, 6, 3},   {1, 272, 288, 3, 4}, {64, 16, 16, 2, 1}};
-enum { SHAPES = sizeof shapes / sizeof *shapes };
+enum { SHAPES = COUNT(shapes) };
 
 static void test_passes(void)
 {

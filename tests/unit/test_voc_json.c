@@ -150,7 +150,7 @@ static void test_refused(void)
     };
     TEST("what is no JSON is refused with the file and byte, whatever jsmn thinks of it")
     {
-        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t i = 0; i < COUNT(bad); i++) {
             error e;
             size_t n;
             CHECK(walk(bad[i], &n, &e) == ERR_INPUT, "accepted: %s", bad[i]);

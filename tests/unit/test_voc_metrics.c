@@ -208,7 +208,7 @@ static void test_refused(text_buffer *json, text_buffer *table)
                                           "{\"classes\": 3}",
                                           "{\"classes\": [{\"n\": 1}]}",
                                           "{\"l1\": []}"};
-        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t i = 0; i < COUNT(bad); i++) {
             e = (error){0};
             put(json_path, bad[i]);
             CHECK(metrics_check(json_path, &e) == ERR_INPUT, "accepted %s", bad[i]);

@@ -146,7 +146,7 @@ static void test_anno(void)
              "two image ids"},
             {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\ta\t9\t8\tc\t0\t0\t1\t1\t0\n", ":3", "two sizes"},
         };
-        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t i = 0; i < COUNT(bad); i++) {
             anno_table t;
             error e = {0};
             const char *path = put("bad.tsv", bad[i].text);
@@ -332,7 +332,7 @@ static void test_labels(void)
             {"fn,cat\na,x\nb,y\n", NULL, "../a\n", ":1"},
             {"fn,cat\na,x\nb,y\n", "fn,bbox\na,1 2 3 4\nb,1 2 3 4\nc,1 2 3 4\n", NULL, "c"},
         };
-        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t i = 0; i < COUNT(bad); i++) {
             labels l;
             error e = {0};
             const char *a = bad[i].lrg ? put("1.csv", bad[i].lrg) : NULL;
@@ -445,7 +445,7 @@ static void test_pred(void)
             {PRED "\ty1_9\tx1_9\ty2_9\tx2_9\na\tcar\t0.5\t1\t2\t3\t4\t-\t-\t-\t-\n", "only in one"},
             {PRED "\tcategory_1\tprobability_1\na\tcar\t0.5\t1\t2\t3\t4\t-\t-\n", "category_1"},
         };
-        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t i = 0; i < COUNT(bad); i++) {
             pred_table t;
             error e = {0};
             const char *path = put("bad.tsv", bad[i].text);

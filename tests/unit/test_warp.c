@@ -209,7 +209,7 @@ static void check_box(const char *what, size_t i, box seen, box expected)
 
 static void published(void)
 {
-    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+    for (size_t i = 0; i < COUNT(vectors); i++) {
         const vector *v = &vectors[i];
         check_box("validation", i, box_validation(v->raw, v->h, v->w, 224), v->val);
         check_box("still", i, training(v->raw, v->h, v->w, false, false, 0), v->still);
@@ -238,7 +238,7 @@ static const struct {
 
 static void demo_boxes(void)
 {
-    for (size_t i = 0; i < sizeof demo / sizeof *demo; i++) {
+    for (size_t i = 0; i < COUNT(demo); i++) {
         box expected = {demo[i].y, demo[i].x, demo[i].y + demo[i].h - 1, demo[i].x + demo[i].w - 1};
         double middle = (demo[i].from + demo[i].to) / 2;
         check_box("printed box", i, training((box){102, 51, 323, 499}, 333, 500, demo[i].flip, true, middle),

@@ -1,6 +1,7 @@
 /* The Winograd kernels against plain sums in double precision. */
 #include "test.h"
 
+#include "base/error.h"
 #include "device/winograd.h"
 
 #include <math.h>
@@ -239,7 +240,7 @@ static void test_support(void)
                                       {1, 16, 40, 4, 4, WINOGRAD_FP32},
                                       {1, 3, 64, 8, 8, WINOGRAD_BF16},
                                       {1, 0, 16, 4, 4, WINOGRAD_MIXED}};
-        for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        for (size_t i = 0; i < COUNT(odd); i++)
             CHECK(!winograd_supported(&odd[i]), "c %d k %d", odd[i].c, odd[i].k);
     }
 }
@@ -261,7 +262,7 @@ static void test_sizes(void)
                 check_shape(2, 16, 16, h, w);
         static const int sides[][2] = {{33, 33}, {32, 31}, {30, 29}, {13, 28}, {28, 14},
                                        {14, 10}, {1, 33},  {33, 1},  {17, 23}, {19, 12}};
-        for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
+        for (size_t i = 0; i < COUNT(sides); i++)
             check_shape(2, 16, 32, sides[i][0], sides[i][1]);
     }
 }
@@ -274,7 +275,7 @@ static void test_channels(void)
             check_shape(1, c, 288 - c, 6, 7);
         static const int channels[][2] = {{16, 512}, {512, 16},  {336, 80}, {144, 400},
                                           {64, 64},  {128, 128}, {512, 48}};
-        for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        for (size_t i = 0; i < COUNT(channels); i++)
             check_shape(3, channels[i][0], channels[i][1], 7, 5);
     }
 }
@@ -284,7 +285,7 @@ static void test_batches(void)
     TEST(title("batches of 1, 2, 3 and 17 agree with double precision"))
     {
         static const int batches[] = {1, 2, 3, 17};
-        for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        for (size_t i = 0; i < COUNT(batches); i++) {
             check_shape(batches[i], 32, 48, 14, 14);
             check_shape(batches[i], 144, 64, 7, 7);
             check_shape(batches[i], 64, 64, 9, 28);
@@ -319,7 +320,7 @@ static void test_epilogue(void)
     {
         static const int shapes[][5] = {
             {2, 32, 48, 14, 9}, {3, 144, 80, 7, 7}, {1, 16, 16, 1, 2}, {11, 16, 64, 57, 60}};
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        for (size_t i = 0; i < COUNT(shapes); i++) {
             const int *q = shapes[i];
             problem p = open_problem(
                 (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers},
@@ -380,7 +381,7 @@ static void test_sums(void)
                                         {1, 16, 16, 1, 2},
                                         {11, 16, 64, 57, 60},
                                         {17, 272, 288, 7, 7}};
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        for (size_t i = 0; i < COUNT(shapes); i++) {
             const int *q = shapes[i];
             const winograd_shape shape = {
                 .n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers};
@@ -475,7 +476,7 @@ static void test_repeats(void)
     TEST(title("with the same number of threads results repeat bit for bit"))
     {
         static const int shapes[][5] = {{5, 64, 64, 28, 28}, {9, 144, 144, 14, 14}, {17, 272, 64, 7, 7}};
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (size_t i = 0; i < COUNT(shapes); i++)
             for (int threads = 1; threads <= 3; threads++) {
                 const int *q = shapes[i];
                 problem p = open_problem(
