@@ -19,40 +19,32 @@
 static int read_stream(file_view *view, int fd, error *e)
 {
     char *data = NULL;
-    size_t size = 0, capacity = 0;
-    for (;;) {
-        if (mem_grow(&data, &capacity, size + 65536, 1, view->path, e)) {
-            free(data);
-            return e ? e->code : ERR_SYSTEM;
-        }
-        ssize_t n = read(fd, data + size, capacity - size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            free(data);
-            return fail_system(e, "%s: cannot read", view->path);
-        }
-        if (n == 0)
-            break;
-        size += (size_t)n;
+    size_t capacity = 0;
+    ssize_t n = 1;
+    int code = 0;
+    while (n && !code) {
+        code = mem_grow(&data, &capacity, view->size + 65536, 1, view->path, e);
+        n = code ? 0 : read(fd, data + view->size, capacity - view->size);
+        if (n > 0)
+            view->size += (size_t)n;
+        else if (n < 0 && errno != EINTR)
+            code = fail_system(e, "%s: cannot read", view->path);
     }
     view->data = data;
-    view->size = size;
-    view->mapped = false;
-    return 0;
+    if (code)
+        file_close(view);
+    return code;
 }
 
 /* Opens for reading and says what it is; a folder is refused. */
 static int open_input(const char *path, int flags, int *fd, struct stat *st, error *e)
 {
-    int code = 0;
     *fd = open(path, O_RDONLY | O_CLOEXEC | flags);
     if (*fd < 0)
         return fail_open(e, path);
-    if (fstat(*fd, st) < 0)
-        code = fail_system(e, "%s: cannot stat", path);
-    else if (S_ISDIR(st->st_mode))
-        code = fail(e, ERR_INPUT, "%s: is a directory, a file is needed", path);
+    int code = fstat(*fd, st) < 0     ? fail_system(e, "%s: cannot stat", path)
+               : S_ISDIR(st->st_mode) ? fail(e, ERR_INPUT, "%s: is a directory, a file is needed", path)
+                                      : 0;
     if (code)
         close(*fd);
     return code;
@@ -76,14 +68,13 @@ int file_open(file_view *view, const char *path, error *e)
     if (p == MAP_FAILED) {
         code = read_stream(view, fd, e);
     } else {
-        view->watch = signals_watch_mapping(path, p, (size_t)st.st_size, e);
+        view->data = p;
+        view->size = (size_t)st.st_size;
+        view->watch = signals_watch(path, p, view->size, e);
         if (!view->watch) {
-            munmap(p, (size_t)st.st_size);
+            munmap(p, view->size);
+            *view = (file_view){.path = path};
             code = ERR_SYSTEM;
-        } else {
-            view->data = p;
-            view->size = (size_t)st.st_size;
-            view->mapped = true;
         }
     }
     close(fd);
@@ -113,7 +104,7 @@ void file_close(file_view *view)
 {
     void *p = (void *)(uintptr_t)view->data;
     signals_release(view->watch);
-    if (view->mapped)
+    if (view->watch)
         munmap(p, view->size);
     else
         free(p);

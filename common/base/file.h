@@ -22,8 +22,7 @@ typedef struct file_view {
     const char *path; /* as given (not copied); "standard input" for "-" */
     const char *data;
     size_t size;
-    bool mapped;
-    struct signals_watch *watch; /* of a mapping */
+    struct signals_watch *watch; /* of a mapping; NULL: the file was read */
 } file_view;
 
 /* Opens `path` for reading ("-" reads all of standard input). A directory, a missing file and an unreadable one are

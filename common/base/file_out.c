@@ -86,7 +86,7 @@ static int create(out_file *out, error *e)
     struct stat st;
     const bool replaces = stat(out->target, &st) == 0;
     out->temporary = temporary_name(out->target, e);
-    out->watch = out->temporary ? signals_watch_file(out->temporary, e) : NULL;
+    out->watch = out->temporary ? signals_watch(out->temporary, NULL, 0, e) : NULL;
     if (!out->watch)
         return ERR_SYSTEM;
     int fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, replaces ? 0600 : 0666);
@@ -166,67 +166,43 @@ void out_discard(out_file *out)
 static int finish(out_file *out, error *e)
 {
     int code = 0;
-    if (fflush(out->stream) || ferror(out->stream))
+    if (fflush(out->stream) || ferror(out->stream) ||
+        (out->temporary && fsync(fileno(out->stream)) && errno != EINVAL && errno != EROFS))
         code = fail_system(e, "%s: cannot write", out->path);
-    if (out->temporary) {
-        if (!code && fsync(fileno(out->stream)) && errno != EINVAL && errno != EROFS)
-            code = fail_system(e, "%s: cannot write", out->path);
-        if (fclose(out->stream) && !code)
-            code = fail_system(e, "%s: cannot write", out->path);
-        out->stream = NULL;
-        if (code)
-            unlink(out->temporary);
-    } else if (out->stream != stdout && fclose(out->stream) && !code) {
+    if (out->stream != stdout && fclose(out->stream) && !code)
         code = fail_system(e, "%s: cannot write", out->path);
-    }
     return code;
 }
 
 int out_commit(out_file *out, error *e)
 {
     int code = finish(out, e);
-    if (!code && out->temporary && rename(out->temporary, out->target)) {
+    if (!code && out->temporary && rename(out->temporary, out->target))
         code = fail_system(e, "%s: cannot put the finished file in place", out->path);
+    if (code && out->temporary)
         unlink(out->temporary);
-    }
     out_free(out);
     return code;
 }
 
 static bool same_bytes(const char *a, const char *b)
 {
-    FILE *fa = fopen(a, "rb"), *fb = fopen(b, "rb");
-    bool same = fa && fb;
-    char ba[16384], bb[16384];
-    while (same) {
-        size_t na = fread(ba, 1, sizeof ba, fa), nb = fread(bb, 1, sizeof bb, fb);
-        if (na != nb || memcmp(ba, bb, na) != 0 || ferror(fa) || ferror(fb))
-            same = false;
-        if (na < sizeof ba)
-            break;
-    }
-    if (fa)
-        fclose(fa);
-    if (fb)
-        fclose(fb);
+    file_view va = {0}, vb = {0};
+    bool same = !file_open(&va, a, NULL) && !file_open(&vb, b, NULL) && va.size == vb.size &&
+                (va.size == 0 || memcmp(va.data, vb.data, va.size) == 0);
+    file_close(&va);
+    file_close(&vb);
     return same;
 }
 
 int out_commit_if_changed(out_file *out, bool *changed, error *e)
 {
-    *changed = true;
-    int code = finish(out, e);
-    if (!code && out->temporary) {
-        if (same_bytes(out->temporary, out->target)) {
-            *changed = false;
-            unlink(out->temporary);
-        } else if (rename(out->temporary, out->target)) {
-            code = fail_system(e, "%s: cannot put the finished file in place", out->path);
-            unlink(out->temporary);
-        }
-    }
-    out_free(out);
-    return code;
+    *changed = fflush(out->stream) || ferror(out->stream) || !out->temporary ||
+               !same_bytes(out->temporary, out->target);
+    if (*changed)
+        return out_commit(out, e);
+    out_discard(out);
+    return 0;
 }
 
 int file_write(const char *path, const void *data, size_t size, error *e)

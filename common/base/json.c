@@ -121,8 +121,7 @@ int json_open(json_reader *r, const char *path, error *e)
 
 void json_close(json_reader *r)
 {
-    if (r->view.path)
-        file_close(&r->view);
+    file_close(&r->view);
     free(r->tokens);
     *r = (json_reader){0};
 }
@@ -132,7 +131,7 @@ static void drop_pages(json_reader *r)
 {
     const size_t step = (size_t)32 << 20;
     size_t done = (size_t)(r->text - r->view.data);
-    if (r->view.mapped && done - r->dropped >= 2 * step) {
+    if (r->view.watch && done - r->dropped >= 2 * step) {
         size_t size = (done - r->dropped - step) / step * step;
         char *from = (char *)(uintptr_t)r->view.data + r->dropped;
         madvise(from, size, MADV_DONTNEED); /* of a mapping that is never written: read again if needed */

@@ -100,36 +100,32 @@ const char *json_decode(const char *text, size_t size, char *out, size_t *length
     return wrong;
 }
 
-static const char *skip_digits(const char *p, const char *end)
+/* Moves over digits; false when there is none. */
+static bool skip_digits(const char **p, const char *end)
 {
-    while (p < end && *p >= '0' && *p <= '9')
-        p++;
-    return p;
+    const char *start = *p;
+    while (*p < end && **p >= '0' && **p <= '9')
+        ++*p;
+    return *p > start;
 }
 
 bool json_number_valid(const char *text, size_t size)
 {
-    const char *p = text, *end = text + size, *digits;
-    if (p < end && *p == '-')
+    const char *p = text, *end = text + size;
+    p += p < end && *p == '-';
+    if (p < end && *p == '0')
         p++;
-    digits = p;
-    p = p < end && *p == '0' ? p + 1 : skip_digits(p, end);
-    if (p == digits)
+    else if (!skip_digits(&p, end))
         return false;
     if (p < end && *p == '.') {
-        digits = ++p;
-        p = skip_digits(p, end);
-        if (p == digits)
+        p++;
+        if (!skip_digits(&p, end))
             return false;
     }
     if (p < end && (*p == 'e' || *p == 'E')) {
         p++;
-        if (p < end && (*p == '+' || *p == '-'))
-            p++;
-        digits = p;
-        p = skip_digits(p, end);
-        if (p == digits)
-            return false;
+        p += p < end && (*p == '+' || *p == '-');
+        return skip_digits(&p, end) && p == end;
     }
     return p == end;
 }

@@ -51,22 +51,12 @@ const char *options_common(const program *p, int argc, char **argv)
 const char *option_default(const option *o, char text[64])
 {
     *text = 0;
-    switch (o->type) {
-    case OPTION_INT:
+    if (o->type == OPTION_INT)
         snprintf(text, 64, "%lld", (long long)*(int64_t *)o->value);
-        break;
-    case OPTION_NUMBER:
+    else if (o->type == OPTION_NUMBER)
         snprintf(text, 64, "%g", *(double *)o->value);
-        break;
-    case OPTION_TEXT:
-    case OPTION_INPUT:
-    case OPTION_OUTPUT:
-    case OPTION_CHOICE:
-        return *(const char **)o->value ? *(const char **)o->value : text;
-    case OPTION_FLAG:
-    case OPTION_LIST:
-        break;
-    }
+    else if (o->type != OPTION_FLAG && o->type != OPTION_LIST && *(const char **)o->value)
+        return *(const char **)o->value;
     return text;
 }
 
@@ -96,7 +86,8 @@ static bool in_choices(const char *choices, const char *word)
 
 static int set_value(const option *o, const char *text, error *e)
 {
-    bool limited = o->min != 0 || o->max != 0;
+    const bool limited = o->min != 0 || o->max != 0;
+    char range[80] = "";
     switch (o->type) {
     case OPTION_FLAG:
         *(bool *)o->value = true;
@@ -111,26 +102,19 @@ static int set_value(const option *o, const char *text, error *e)
             return fail(e, ERR_USAGE, "--%s is one of %s, not '%s'", o->name, o->choices, text);
         *(const char **)o->value = text;
         return 0;
-    case OPTION_INT: {
-        int64_t v;
+    case OPTION_INT:
+        if (limited)
+            snprintf(range, sizeof range, " from %.0f to %.0f", o->min, o->max);
         if (!text_int(text, strlen(text), limited ? (int64_t)o->min : INT64_MIN,
-                      limited ? (int64_t)o->max : INT64_MAX, &v)) {
-            if (limited)
-                return fail(e, ERR_USAGE, "--%s needs a whole number from %.0f to %.0f, not '%s'", o->name,
-                            o->min, o->max, text);
-            return fail(e, ERR_USAGE, "--%s needs a whole number, not '%s'", o->name, text);
-        }
-        *(int64_t *)o->value = v;
+                      limited ? (int64_t)o->max : INT64_MAX, o->value))
+            return fail(e, ERR_USAGE, "--%s needs a whole number%s, not '%s'", o->name, range, text);
         return 0;
-    }
     case OPTION_NUMBER: {
         double v;
-        if (!text_double(text, strlen(text), &v) || (limited && (v < o->min || v > o->max))) {
-            if (limited)
-                return fail(e, ERR_USAGE, "--%s needs a number from %g to %g, not '%s'", o->name, o->min,
-                            o->max, text);
-            return fail(e, ERR_USAGE, "--%s needs a number, not '%s'", o->name, text);
-        }
+        if (limited)
+            snprintf(range, sizeof range, " from %g to %g", o->min, o->max);
+        if (!text_double(text, strlen(text), &v) || (limited && (v < o->min || v > o->max)))
+            return fail(e, ERR_USAGE, "--%s needs a number%s, not '%s'", o->name, range, text);
         *(double *)o->value = v;
         return 0;
     }

@@ -3,7 +3,6 @@
  * program_man.c. */
 #include "base/program.h"
 
-#include "base/program_man.h"
 #include "base/signals.h"
 
 #include <fcntl.h>

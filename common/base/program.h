@@ -31,12 +31,17 @@
 #include "base/options.h"
 #include "base/version.h"
 
+#include <stdio.h>
+
 /* Parses argv. Returns false when the program should go on; true when it should return *exit_code at once. */
 bool program_begin(const program *p, int argc, char **argv, operands *args, int *exit_code);
 
 /* Prints e's line, if it holds one, as "NAME: TEXT" on stderr, notices a failed standard output, frees option
  * lists. Returns the exit code. */
 int program_end(const program *p, error *e);
+
+/* The manual page of section 1, in man(7): NAME, SYNOPSIS, DESCRIPTION, OPTIONS, EXIT STATUS, EXAMPLES, SEE ALSO. */
+void program_man(const program *p, FILE *f);
 
 /* "NAME: text" on stderr: counts and remarks that are neither results nor errors. At most 2047 bytes of text.
  * Like the error's line it is also appended to the file that the environment's ONEBOX_LOG names. */

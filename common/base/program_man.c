@@ -1,9 +1,7 @@
 /* Manual pages in man(7), which groff and mandoc both read. Texts are those of --help: lines that begin with a blank
  * are set as they are, others are filled. Everything that roff would take for its own is escaped. Source lines are kept
  * short, as roff's readers expect. */
-#include "base/program_man.h"
-
-#include "base/version.h"
+#include "base/program.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -14,42 +12,22 @@
  * typographic ones), and quotes and dots at the start of a line. */
 static void put(FILE *f, const char *text, size_t size, bool line_start)
 {
+    static const char special[] = "\\-'`^~";
+    static const char *const escaped[] = {"\\e", "\\-", "\\(aq", "\\(ga", "\\(ha", "\\(ti"};
     if (line_start && size && (*text == '.' || *text == '\''))
         fputs("\\&", f);
-    for (size_t i = 0; i < size; i++)
-        switch (text[i]) {
-        case '\\':
-            fputs("\\e", f);
-            break;
-        case '-':
-            fputs("\\-", f);
-            break;
-        case '\'':
-            fputs("\\(aq", f);
-            break;
-        case '`':
-            fputs("\\(ga", f);
-            break;
-        case '^':
-            fputs("\\(ha", f);
-            break;
-        case '~':
-            fputs("\\(ti", f);
-            break;
-        default:
+    for (size_t i = 0; i < size; i++) {
+        const char *s = strchr(special, text[i]);
+        if (s && *s)
+            fputs(escaped[s - special], f);
+        else
             fputc(text[i], f);
-        }
+    }
 }
 
 static void put_text(FILE *f, const char *text)
 {
     put(f, text, strlen(text), false);
-}
-
-static void upper(FILE *f, const char *text)
-{
-    for (; *text; text++)
-        fputc(*text == '-' ? *text : toupper((unsigned char)*text), f);
 }
 
 /* Words on source lines of at most 78 bytes, for the formatter to fill again; *column is where the line is. A
@@ -112,21 +90,15 @@ static void body(FILE *f, const char *text, bool verbatim)
 static void synopsis(FILE *f, const char *usage)
 {
     while (*usage) {
-        if (*usage == '-' && (usage[1] == '-' || isalpha((unsigned char)usage[1]))) {
-            size_t size = strspn(usage, "-abcdefghijklmnopqrstuvwxyz0123456789");
-            fputs("\\fB", f);
-            put(f, usage, size, false);
-            fputs("\\fR", f);
-            usage += size;
-        } else if (isalnum((unsigned char)*usage)) {
-            size_t size = strcspn(usage, " []|{}");
-            fputs("\\fI", f);
-            put(f, usage, size, false);
-            fputs("\\fR", f);
-            usage += size;
-        } else {
-            put(f, usage++, 1, false);
-        }
+        bool name = *usage == '-' && (usage[1] == '-' || isalpha((unsigned char)usage[1]));
+        bool word = name || isalnum((unsigned char)*usage);
+        size_t size = name   ? strspn(usage, "-abcdefghijklmnopqrstuvwxyz0123456789")
+                      : word ? strcspn(usage, " []|{}")
+                             : 1;
+        fputs(name ? "\\fB" : word ? "\\fI" : "", f);
+        put(f, usage, size, false);
+        fputs(word ? "\\fR" : "", f);
+        usage += size;
     }
     fputc('\n', f);
 }
@@ -204,7 +176,8 @@ static void options(const program *p, FILE *f)
 void program_man(const program *p, FILE *f)
 {
     fputs(".TH ", f);
-    upper(f, p->name);
+    for (const char *c = p->name; *c; c++)
+        fputc(toupper((unsigned char)*c), f);
     fprintf(f, " 1 %s \"onebox %s\" onebox\n.ad l\n.SH NAME\n", ONEBOX_DATE, ONEBOX_VERSION);
     put_text(f, p->name);
     fputs(" \\- ", f);

@@ -1,5 +1,6 @@
 #include "base/progress.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -18,18 +19,15 @@ progress progress_start(FILE *stream, bool terminal, double interval, double now
     return (progress){stream, terminal, interval, terminal ? -1 : now, false};
 }
 
-void progress_bar(char *text, int width, int64_t done, int64_t total)
+/* "[####......] " with `width` places between the brackets; nothing where there is too little room. */
+static void draw_bar(char text[2 * BAR + 4], int width, int64_t done, int64_t total)
 {
-    int full = total > 0 ? (int)((double)done / (double)total * width) : 0;
-    if (full < 0)
-        full = 0;
-    if (full > width)
-        full = width;
-    text[0] = '[';
-    memset(text + 1, '#', (size_t)full);
-    memset(text + 1 + full, '.', (size_t)(width - full));
-    text[width + 1] = ']';
-    text[width + 2] = 0;
+    double part = total > 0 ? fmin(fmax((double)done / (double)total, 0), 1) : 0;
+    int full = (int)(part * width);
+    *text = 0;
+    if (width >= 4)
+        snprintf(text, 2 * BAR + 4, "[%.*s%.*s] ", full, "####################", width - full,
+                 "....................");
 }
 
 void progress_duration(char text[24], double seconds)
@@ -65,14 +63,12 @@ void progress_show(progress *p, double now, const char *what, int64_t done, int6
         fflush(p->stream);
         return;
     }
-    char bar[BAR + 3], counts[64], line[512];
+    char bar[2 * BAR + 4], counts[64], line[512];
     const int most = columns(p->stream) - 1; /* one less than the line holds, so that it never wraps */
     snprintf(counts, sizeof counts, "%lld/%lld", (long long)done, (long long)total);
     int room = most - (int)(strlen(what) + strlen(counts) + strlen(values)) - 6; /* brackets and blanks */
-    if (room >= 4)
-        progress_bar(bar, room < BAR ? room : BAR, done, total);
-    snprintf(line, sizeof line, "%s %s%s%s  %s", what, room >= 4 ? bar : "", room >= 4 ? " " : "", counts,
-             values);
+    draw_bar(bar, room < BAR ? room : BAR, done, total);
+    snprintf(line, sizeof line, "%s %s%s  %s", what, bar, counts, values);
     fprintf(p->stream, "\r%.*s\033[K", most, line); /* wipes what was longer */
     fflush(p->stream);
     p->drawn = true;

@@ -37,9 +37,6 @@ void progress_clear(progress *p);
 /* Seconds of the monotonic clock. */
 double progress_seconds(void);
 
-/* "[####......]" with `width` places between the brackets; `text` holds at least width + 3 bytes. */
-void progress_bar(char *text, int width, int64_t done, int64_t total);
-
 /* "0:07", "12:34" or "1:02:03", rounded to whole seconds; "-:--" when negative or not finite. */
 void progress_duration(char text[24], double seconds);
 

@@ -16,26 +16,26 @@
 
 enum { FREE, FILLING, FILE_TO_REMOVE, MAPPING };
 
-struct signals_watch {
+typedef struct signals_watch {
     struct signals_watch *next;
     atomic_int state;
     uintptr_t begin, end; /* of a mapping */
     char name[PATH_MAX];
-};
+} watch;
 
-static _Atomic(signals_watch *) watches;
+static _Atomic(watch *) watches;
 static const char *program_name = "onebox";
 
 /* ---------------------------------------------------------------- the list */
 
-static signals_watch *claim(error *e)
+static watch *claim(error *e)
 {
-    for (signals_watch *w = atomic_load(&watches); w; w = w->next) {
+    for (watch *w = atomic_load(&watches); w; w = w->next) {
         int free_state = FREE;
         if (atomic_compare_exchange_strong(&w->state, &free_state, FILLING))
             return w;
     }
-    signals_watch *w = mem_zero(1, sizeof *w, "the name of a file", e);
+    watch *w = mem_zero(1, sizeof *w, "the name of a file", e);
     if (!w)
         return NULL;
     atomic_store(&w->state, FILLING);
@@ -45,34 +45,24 @@ static signals_watch *claim(error *e)
     return w;
 }
 
-static signals_watch *watch(const char *name, int state, const void *data, size_t size, error *e)
+watch *signals_watch(const char *name, const void *data, size_t size, error *e)
 {
     if (strlen(name) >= PATH_MAX) {
         errno = ENAMETOOLONG;
         fail_system(e, "%s", name);
         return NULL;
     }
-    signals_watch *w = claim(e);
+    watch *w = claim(e);
     if (!w)
         return NULL;
     strcpy(w->name, name);
     w->begin = (uintptr_t)data;
     w->end = w->begin + size;
-    atomic_store(&w->state, state);
+    atomic_store(&w->state, data ? MAPPING : FILE_TO_REMOVE);
     return w;
 }
 
-signals_watch *signals_watch_file(const char *name, error *e)
-{
-    return watch(name, FILE_TO_REMOVE, NULL, 0, e);
-}
-
-signals_watch *signals_watch_mapping(const char *name, const void *data, size_t size, error *e)
-{
-    return watch(name, MAPPING, data, size, e);
-}
-
-void signals_release(signals_watch *w)
+void signals_release(watch *w)
 {
     if (w)
         atomic_store(&w->state, FREE);
@@ -82,7 +72,7 @@ void signals_release(signals_watch *w)
 
 static void remove_files(void)
 {
-    for (signals_watch *w = atomic_load(&watches); w; w = w->next)
+    for (watch *w = atomic_load(&watches); w; w = w->next)
         if (atomic_load(&w->state) == FILE_TO_REMOVE)
             unlink(w->name);
 }
@@ -104,7 +94,7 @@ static void on_bus(int number, siginfo_t *info, void *context)
 {
     (void)context;
     const uintptr_t at = (uintptr_t)info->si_addr;
-    for (signals_watch *w = atomic_load(&watches); w; w = w->next) {
+    for (watch *w = atomic_load(&watches); w; w = w->next) {
         if (atomic_load(&w->state) != MAPPING || at < w->begin || at >= w->end)
             continue;
         struct stat st;

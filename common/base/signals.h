@@ -20,16 +20,9 @@ void signals_begin(const char *program);
 /* Writing to a pipe that nobody reads any more fails, in place of ending the program. */
 void signals_ignore_pipe(void);
 
-/* One file or mapping that is watched. */
-typedef struct signals_watch signals_watch;
-
-/* A file to be removed. NULL with e set when memory is refused or the name is too long for any file. */
-signals_watch *signals_watch_file(const char *name, error *e);
-
-/* data[0..size), mapped from the file `name`. */
-signals_watch *signals_watch_mapping(const char *name, const void *data, size_t size, error *e);
-
-/* NULL is nothing. */
-void signals_release(signals_watch *watch);
+/* Watches data[0..size), mapped from the file `name`; with data NULL the file itself, which is to be removed. NULL with
+ * e set when memory is refused or the name is too long for any file. Releasing NULL does nothing. */
+struct signals_watch *signals_watch(const char *name, const void *data, size_t size, error *e);
+void signals_release(struct signals_watch *watch);
 
 #endif

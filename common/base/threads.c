@@ -97,22 +97,17 @@ static int openmp_limit(void)
     return end && end[strspn(end, " ")] == '\0' && limit > 0 && limit < INT_MAX ? (int)limit : INT_MAX;
 }
 
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 int threads_count(int wanted)
 {
-    const int limit = openmp_limit();
-    if (wanted > 0)
-        return min_int(wanted, limit);
     cpu_set_t set;
-    int n =
-        sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    const int quota = threads_quota("");
-    n = min_int(quota > 0 ? min_int(n, quota) : n, limit);
-    return n < 1 ? 1 : n;
+    int n = wanted;
+    if (n <= 0) {
+        n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                        : (int)sysconf(_SC_NPROCESSORS_ONLN);
+        const int quota = threads_quota("");
+        n = quota > 0 && quota < n ? quota : n < 1 ? 1 : n;
+    }
+    return n < openmp_limit() ? n : openmp_limit();
 }
 
 typedef struct loop {
@@ -129,6 +124,7 @@ typedef struct loop {
 typedef struct worker {
     loop *loop;
     int number;
+    pthread_t thread;
 } worker;
 
 static void *loop_run(void *argument)
@@ -162,23 +158,20 @@ int parallel_for(int threads, size_t count, parallel_work *work, void *context, 
         threads = count ? (int)count : 1;
     pthread_mutex_init(&l.lock, NULL);
     worker *workers = mem_zero((size_t)threads, sizeof *workers, "threads", e);
-    pthread_t *ids = mem_zero((size_t)threads, sizeof *ids, "threads", e);
-    int started = 0;
-    if (workers && ids) {
+    int code = workers ? 0 : ERR_SYSTEM, started = 1;
+    if (workers) {
         for (int i = 0; i < threads; i++)
-            workers[i] = (worker){&l, i};
-        for (int i = 1; i < threads; i++, started++)
-            if (pthread_create(&ids[i], NULL, loop_run, &workers[i]))
-                break; /* fewer threads do the same work */
+            workers[i] = (worker){.loop = &l, .number = i};
+        while (started < threads &&
+               !pthread_create(&workers[started].thread, NULL, loop_run, &workers[started]))
+            started++; /* after a refusal fewer threads do the same work */
         loop_run(&workers[0]);
-        for (int i = 1; i <= started; i++)
-            pthread_join(ids[i], NULL);
+        for (int i = 1; i < started; i++)
+            pthread_join(workers[i].thread, NULL);
         if (l.failed_item != SIZE_MAX)
-            fail(e, l.failure.code, "%s", l.failure.text);
+            code = fail(e, l.failure.code, "%s", l.failure.text);
     }
-    int code = !workers || !ids ? ERR_SYSTEM : l.failed_item != SIZE_MAX ? l.failure.code : 0;
     free(workers);
-    free(ids);
     pthread_mutex_destroy(&l.lock);
     return code;
 }

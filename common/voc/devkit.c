@@ -62,9 +62,11 @@ static int no_such_list(const char *dir, const char *path, error *e)
 
 static bool has_annotation(const char *dir, const char *stem, size_t size)
 {
-    char path[4096];
-    int n = snprintf(path, sizeof path, "%s/Annotations/%.*s.xml", dir, (int)size, stem);
-    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
+    text_buffer path = {0};
+    text_add(&path, "%s/Annotations/%.*s.xml", dir, (int)size, stem);
+    bool there = path.data && access(path.data, F_OK) == 0;
+    text_free(&path);
+    return there;
 }
 
 /* The list DIR/ImageSets/Main/SPLIT.txt at `path`. VOC has other lists beside it, of one class each, with a

@@ -220,7 +220,7 @@ static void read_shrunk(int inside)
     char *path = in_folder("input");
     static const char bytes[100000];
     file_view view;
-    if (file_write(path, bytes, sizeof bytes, NULL) || file_open(&view, path, NULL) || !view.mapped)
+    if (file_write(path, bytes, sizeof bytes, NULL) || file_open(&view, path, NULL) || !view.watch)
         _exit(98);
     out_file out;
     char *output = in_folder("output");
