@@ -16,11 +16,6 @@
 
 #define FORMAT "onebox 1"
 
-static bool starts(const char *text, const char *with)
-{
-    return strncmp(text, with, strlen(with)) == 0;
-}
-
 /* ---------------------------------------------------------------- tensors */
 
 /* One tensor of the file into its parameter. */
@@ -43,15 +38,14 @@ static int fill_param(const char *path, const safetensors_tensor *t, const param
         return code;
     for (size_t i = 0; i < p->count; i++)
         if (!isfinite(params[p->offset + i]))
-            return fail(e, ERR_INPUT, "%s: tensor '%s', element %zu is not a finite number", path, t->name,
-                        i);
+            return fail(e, ERR_INPUT, "%s: tensor '%s', element %zu is not a finite number", path, t->name, i);
     return 0;
 }
 
 /* All tensors of the file into the parameters of the groups up to last_group, each of which must be there.
  * Tensors whose name begins with one of `passed` (NULL-terminated) are passed over. */
-static int fill_params(const safetensors *st, const graph *g, int last_group, const char *const *passed,
-                       float *params, error *e)
+static int fill_params(const safetensors *st, const graph *g, int last_group, const char *const *passed, float *params,
+                       error *e)
 {
     const char *path = st->view.path;
     bool *seen = mem_zero((size_t)g->param_count, sizeof *seen, "the weights", e);
@@ -62,13 +56,12 @@ static int fill_params(const safetensors *st, const graph *g, int last_group, co
         const safetensors_tensor *t = &st->tensors[i];
         bool pass = text_ends_with(t->name, ".num_batches_tracked");
         for (const char *const *p = passed; *p && !pass; p++)
-            pass = starts(t->name, *p);
+            pass = strncmp(t->name, *p, strlen(*p)) == 0;
         if (pass)
             continue;
         int k = graph_find_param(g, t->name);
         if (k < 0 || g->params[k].group > last_group) {
-            code = fail(e, ERR_INPUT, "%s: tensor '%s' is not part of this network (another --arch?)", path,
-                        t->name);
+            code = fail(e, ERR_INPUT, "%s: tensor '%s' is not part of this network (another --arch?)", path, t->name);
             break;
         }
         seen[k] = true;
@@ -82,8 +75,7 @@ static int fill_params(const safetensors *st, const graph *g, int last_group, co
             first = first ? first : g->params[k].name;
         }
     if (missing)
-        code = fail(e, ERR_INPUT, "%s: tensor '%s' is missing (%d in all; another --arch?)", path, first,
-                    missing);
+        code = fail(e, ERR_INPUT, "%s: tensor '%s' is missing (%d in all; another --arch?)", path, first, missing);
     free(seen);
     return code;
 }
@@ -97,8 +89,8 @@ int backbone_load(const graph *g, arch a, const char *path, float *params, char 
         return code;
     const char *theirs = safetensors_value(&st, "arch"), *format = safetensors_value(&st, "format");
     if (theirs && format && strcmp(format, FORMAT) == 0 && strcmp(theirs, arch_name(a)) != 0)
-        code = fail(e, ERR_INPUT, "%s: holds a %s, a %s is needed (--arch %s would fit it)", path, theirs,
-                    arch_name(a), theirs);
+        code = fail(e, ERR_INPUT, "%s: holds a %s, a %s is needed (--arch %s would fit it)", path, theirs, arch_name(a),
+                    theirs);
     if (!code)
         code = fill_params(&st, g, GROUP_TOP, passed, params, e);
     if (!code)
@@ -108,16 +100,6 @@ int backbone_load(const graph *g, arch a, const char *path, float *params, char 
 }
 
 /* ---------------------------------------------------------------- metadata */
-
-/* Value of `key`, which must be there. NULL with e set. */
-static const char *needed(const safetensors *st, const char *key, error *e)
-{
-    const char *value = safetensors_value(st, key);
-    if (!value)
-        fail(e, ERR_INPUT, "%s: not a checkpoint of this program, its metadata has no '%s'", st->view.path,
-             key);
-    return value;
-}
 
 static int three_numbers(const char *path, const char *key, const char *text, float out[3], error *e)
 {
@@ -185,11 +167,10 @@ static int split_classes(checkpoint *c, const char *path, char *text, error *e)
 static const struct {
     const char *key;
     size_t place; /* of a const char * in checkpoint_info */
-} kept_texts[] = {
-    {"recipe", offsetof(checkpoint_info, recipe)},   {"parent", offsetof(checkpoint_info, parent)},
-    {"version", offsetof(checkpoint_info, version)}, {"conv", offsetof(checkpoint_info, conv)},
-    {"phase", offsetof(checkpoint_info, phase)},     {"seed", offsetof(checkpoint_info, seed)},
-    {"metrics", offsetof(checkpoint_info, metrics)}};
+} kept_texts[] = {{"recipe", offsetof(checkpoint_info, recipe)},   {"parent", offsetof(checkpoint_info, parent)},
+                  {"version", offsetof(checkpoint_info, version)}, {"conv", offsetof(checkpoint_info, conv)},
+                  {"phase", offsetof(checkpoint_info, phase)},     {"seed", offsetof(checkpoint_info, seed)},
+                  {"metrics", offsetof(checkpoint_info, metrics)}};
 
 static const char **kept_text(checkpoint_info *info, size_t i)
 {
@@ -225,8 +206,8 @@ static int read_info(checkpoint *c, const safetensors *st, error *e)
     static const char *const keys[] = {"format", "task", "arch", "size", "classes", "mean", "std"};
     const char *path = st->view.path, *value[7];
     for (int i = 0; i < 7; i++)
-        if (!(value[i] = needed(st, keys[i], e)))
-            return ERR_INPUT;
+        if (!(value[i] = safetensors_value(st, keys[i])))
+            return fail(e, ERR_INPUT, "%s: not a checkpoint of this program, its metadata has no '%s'", path, keys[i]);
     if (strcmp(value[0], FORMAT) != 0)
         return fail(e, ERR_INPUT, "%s: format '%s', this program reads '%s'", path, value[0], FORMAT);
     if (!task_parse(value[1], &c->info.task))
@@ -240,13 +221,10 @@ static int read_info(checkpoint *c, const safetensors *st, error *e)
     int code = three_numbers(path, "mean", value[5], c->info.mean, e);
     if (!code)
         code = three_numbers(path, "std", value[6], c->info.std, e);
-    if (code)
-        return code;
-
-    code = read_texts(c, st, e);
-    if (code)
-        return code;
-    code = split_classes(c, path, c->texts, e);
+    if (!code)
+        code = read_texts(c, st, e);
+    if (!code)
+        code = split_classes(c, path, c->texts, e);
     if (!code && (c->info.task == TASK_BBOX) != (c->info.class_count == 0))
         code = fail(e, ERR_INPUT, "%s: a %s checkpoint with %d classes", path, task_name(c->info.task),
                     c->info.class_count);
@@ -266,8 +244,8 @@ int checkpoint_open(checkpoint *c, const char *path, error *e)
     code = read_info(c, &st, e);
     if (!code) {
         error inner = {0};
-        code = network_build(&c->graph, c->info.task, c->info.arch, c->info.size, c->info.class_count,
-                             c->info.mean, c->info.std, &inner);
+        code = network_build(&c->graph, c->info.task, c->info.arch, c->info.size, c->info.class_count, c->info.mean,
+                             c->info.std, &inner);
         if (code)
             code = fail(e, code == ERR_SYSTEM ? ERR_SYSTEM : ERR_INPUT, "%s: %s", path, inner.text);
     }
@@ -290,79 +268,67 @@ void checkpoint_close(checkpoint *c)
     *c = (checkpoint){0};
 }
 
-int checkpoint_expect(const checkpoint *c, const char *path, task t, const char *const *names, int count,
-                      error *e)
+int checkpoint_expect(const checkpoint *c, const char *path, task t, const char *const *names, int count, error *e)
 {
     if (c->info.task != t)
-        return fail(e, ERR_INPUT, "%s: is a %s checkpoint, a %s checkpoint is needed", path,
-                    task_name(c->info.task), task_name(t));
+        return fail(e, ERR_INPUT, "%s: is a %s checkpoint, a %s checkpoint is needed", path, task_name(c->info.task),
+                    task_name(t));
     if (count == 0)
         return 0;
     if (c->info.class_count != count)
-        return fail(e, ERR_INPUT, "%s: knows %d classes, the labels have %d", path, c->info.class_count,
-                    count);
+        return fail(e, ERR_INPUT, "%s: knows %d classes, the labels have %d", path, c->info.class_count, count);
     for (int i = 0; i < count; i++)
         if (strcmp(c->info.classes[i], names[i]) != 0)
-            return fail(e, ERR_INPUT, "%s: class %d is '%s', in the labels it is '%s'", path, i,
-                        c->info.classes[i], names[i]);
+            return fail(e, ERR_INPUT, "%s: class %d is '%s', in the labels it is '%s'", path, i, c->info.classes[i],
+                        names[i]);
     return 0;
 }
 
-static int numbers_text(text_buffer *b, const float x[3], error *e)
+enum { NUMBERS = 64 }; /* room for three numbers */
+
+static const char *numbers_text(const float x[3], char text[NUMBERS])
 {
-    text_add(b, "%.9g %.9g %.9g", (double)x[0], (double)x[1], (double)x[2]);
-    return text_done(b, e);
+    snprintf(text, NUMBERS, "%.9g %.9g %.9g", (double)x[0], (double)x[1], (double)x[2]);
+    return text;
 }
 
-static int save_params(const char *path, const checkpoint_info *info, const char *classes, const char *mean,
-                       const char *std, const graph *g, const float *params, error *e)
+int checkpoint_save(const char *path, const checkpoint_info *info, const graph *g, const float *params, error *e)
 {
-    char size[16];
-    snprintf(size, sizeof size, "%d", info->size);
-    safetensors_meta meta[7 + COUNT(kept_texts)] = {{"format", FORMAT},
-                                                    {"task", task_name(info->task)},
-                                                    {"arch", arch_name(info->arch)},
-                                                    {"size", size},
-                                                    {"classes", classes},
-                                                    {"mean", mean},
-                                                    {"std", std}};
-    checkpoint_info texts = *info;
-    for (size_t i = 0; i < COUNT(kept_texts); i++) {
-        const char *text = *kept_text(&texts, i);
-        meta[7 + i] = (safetensors_meta){kept_texts[i].key, text ? text : ""};
-    }
-    safetensors_item *items = mem_zero((size_t)g->param_count, sizeof *items, "tensors", e);
-    if (!items)
-        return ERR_SYSTEM;
-    for (int i = 0; i < g->param_count; i++) {
-        const param *p = &g->params[i];
-        items[i] = (safetensors_item){.name = p->name, .dims = p->dims, .data = params + p->offset};
-        for (int k = 0; k < p->dims; k++)
-            items[i].shape[k] = (uint64_t)p->shape[k];
-    }
-    int code = safetensors_write(path, items, (size_t)g->param_count, meta, COUNT(meta), e);
-    free(items);
-    return code;
-}
-
-int checkpoint_save(const char *path, const checkpoint_info *info, const graph *g, const float *params,
-                    error *e)
-{
-    text_buffer classes = {0}, mean = {0}, std = {0};
+    text_buffer classes = {0};
+    safetensors_item *items = NULL;
     int count = info->task == TASK_BBOX ? 0 : info->class_count;
     int code = check_classes(path, info->classes, count, e);
     for (int i = 0; i < count && !code; i++)
         text_add(&classes, "%s%s", i ? "\n" : "", info->classes[i]);
     if (!code)
         code = text_done(&classes, e);
+    if (!code) {
+        items = mem_zero((size_t)g->param_count, sizeof *items, "tensors", e);
+        code = items ? 0 : ERR_SYSTEM;
+    }
+    for (int i = 0; i < g->param_count && !code; i++) {
+        const param *p = &g->params[i];
+        items[i] = (safetensors_item){.name = p->name, .dims = p->dims, .data = params + p->offset};
+        for (int k = 0; k < p->dims; k++)
+            items[i].shape[k] = (uint64_t)p->shape[k];
+    }
+    char size[16], mean[NUMBERS], std[NUMBERS];
+    snprintf(size, sizeof size, "%d", info->size);
+    safetensors_meta meta[7 + COUNT(kept_texts)] = {{"format", FORMAT},
+                                                    {"task", task_name(info->task)},
+                                                    {"arch", arch_name(info->arch)},
+                                                    {"size", size},
+                                                    {"classes", classes.data},
+                                                    {"mean", numbers_text(info->mean, mean)},
+                                                    {"std", numbers_text(info->std, std)}};
+    checkpoint_info texts = *info;
+    for (size_t i = 0; i < COUNT(kept_texts); i++) {
+        const char *text = *kept_text(&texts, i);
+        meta[7 + i] = (safetensors_meta){kept_texts[i].key, text ? text : ""};
+    }
     if (!code)
-        code = numbers_text(&mean, info->mean, e);
-    if (!code)
-        code = numbers_text(&std, info->std, e);
-    if (!code)
-        code = save_params(path, info, classes.data, mean.data, std.data, g, params, e);
+        code = safetensors_write(path, items, (size_t)g->param_count, meta, COUNT(meta), e);
+    free(items);
     text_free(&classes);
-    text_free(&mean);
-    text_free(&std);
     return code;
 }

@@ -47,13 +47,11 @@ int checkpoint_open(checkpoint *c, const char *path, error *e);
 void checkpoint_close(checkpoint *c);
 
 /* Writes graph g's parameters with what `info` says. Equal input gives equal bytes. */
-int checkpoint_save(const char *path, const checkpoint_info *info, const graph *g, const float *params,
-                    error *e);
+int checkpoint_save(const char *path, const checkpoint_info *info, const graph *g, const float *params, error *e);
 
 /* ERR_INPUT when the checkpoint (opened from `path`) is of another task or has other classes than
  * names[0..count). Pass count 0 to compare the task alone. */
-int checkpoint_expect(const checkpoint *c, const char *path, task t, const char *const *names, int count,
-                      error *e);
+int checkpoint_expect(const checkpoint *c, const char *path, task t, const char *const *names, int count, error *e);
 
 /* Fills the backbone's parameters (GROUP_STEM and GROUP_TOP) of g from `path`: a torchvision file (fc.* and
  * num_batches_tracked are passed over) or any of our checkpoints of the same arch (head.* passed over). The

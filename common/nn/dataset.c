@@ -25,14 +25,12 @@ static int find_pictures(dataset *d, const char *cache_path, error *e)
             return fail(e, ERR_INPUT,
                         "%s: its box %d %d %d %d lies outside the picture of %d x %d (height x width); do "
                         "the labels belong to %s?",
-                        l->rows[i].file_name, b.y1, b.x1, b.y2, b.x2, p.original_height, p.original_width,
-                        cache_path);
+                        l->rows[i].file_name, b.y1, b.x1, b.y2, b.x2, p.original_height, p.original_width, cache_path);
     }
     return 0;
 }
 
-static int open_part(dataset *d, dataset_part *part, const uint32_t *rows, size_t count, bool augmented,
-                     error *e)
+static int open_part(dataset *d, dataset_part *part, const uint32_t *rows, size_t count, bool augmented, error *e)
 {
     *part = (dataset_part){.set = d, .rows = rows, .count = count, .augmented = augmented};
     part->samplers = mem_zero((size_t)d->workers, sizeof *part->samplers, "samplers", e);
@@ -53,10 +51,9 @@ int dataset_open(dataset *d, const cache *c, const char *cache_path, const label
     if (augments)
         d->augments = *augments;
     if (cache_size(c) != size)
-        return fail(
-            e, ERR_INPUT,
-            "%s: its pictures are scaled to %d, the network takes %d; make one with resize-cache --size %d",
-            cache_path, cache_size(c), size, size);
+        return fail(e, ERR_INPUT,
+                    "%s: its pictures are scaled to %d, the network takes %d; make one with resize-cache --size %d",
+                    cache_path, cache_size(c), size, size);
     int code = find_pictures(d, cache_path, e);
     if (!code)
         code = open_part(d, &d->train, l->train, l->train_count, true, e);
@@ -98,6 +95,6 @@ int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float 
     }
     memset(target, 0, 4 * sizeof *target);
     *label = l->class_index < 0 ? 0 : l->class_index;
-    return sample_make(p->samplers[worker], &scaled, list, list ? states : NULL,
-                       d->labels->has_box ? &l->box : NULL, picture, target, e);
+    return sample_make(p->samplers[worker], &scaled, list, list ? states : NULL, d->labels->has_box ? &l->box : NULL,
+                       picture, target, e);
 }

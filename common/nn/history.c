@@ -68,8 +68,8 @@ void history_table_row(task t, int epoch, double trn_loss, loss_value val, text_
 
 /* ---------------------------------------------------------------- TSV */
 
-void history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds,
-                 double rate, text_buffer *b)
+void history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds, double rate,
+                 text_buffer *b)
 {
     char trn[HISTORY_NUMBER], loss[HISTORY_NUMBER], accuracy[HISTORY_NUMBER] = "-", l1[HISTORY_NUMBER] = "-";
     history_rounded(trn_loss, trn);
@@ -81,11 +81,11 @@ void history_row(task t, const char *phase, int epoch, double trn_loss, loss_val
     text_add(b, "%s\t%d\t%s\t%s\t%s\t%s\t%.1f\t%.2f\n", phase, epoch, trn, loss, accuracy, l1, seconds, rate);
 }
 
-void batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
-                 double wait, double rate, text_buffer *b)
+void batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed, double wait,
+                 double rate, text_buffer *b)
 {
-    text_add(b, "%s\t%d\t%lld\t%.9g\t%.9g\t%.9g\t%.3f\t%.2f\n", phase, epoch, (long long)batch, lr, loss,
-             smoothed, wait, rate);
+    text_add(b, "%s\t%d\t%lld\t%.9g\t%.9g\t%.9g\t%.3f\t%.2f\n", phase, epoch, (long long)batch, lr, loss, smoothed,
+             wait, rate);
 }
 
 void lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b)

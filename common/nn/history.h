@@ -33,10 +33,10 @@ void history_table_row(task t, int epoch, double trn_loss, loss_value val, text_
 #define LR_FIND_COLUMNS "batch\tlr\tloss\tsmoothed\n"
 
 /* Lines with newline, added to b. `seconds`: of the epoch's training part; rate in pictures per second. */
-void history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds,
+void history_row(task t, const char *phase, int epoch, double trn_loss, loss_value val, double seconds, double rate,
+                 text_buffer *b);
+void batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed, double wait,
                  double rate, text_buffer *b);
-void batches_row(const char *phase, int epoch, int64_t batch, double lr, double loss, double smoothed,
-                 double wait, double rate, text_buffer *b);
 void lr_find_row(int batch, double lr, double loss, double smoothed, text_buffer *b);
 
 #endif

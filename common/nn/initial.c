@@ -29,8 +29,7 @@ static void fill_normal(const graph *g, const param *p, uint64_t seed, float *pa
         params[p->offset + i] = (float)(std * philox_normal(&r));
 }
 
-static void fill_uniform(const graph *g, const param *p, uint64_t seed, float *params, double low,
-                         double high)
+static void fill_uniform(const graph *g, const param *p, uint64_t seed, float *params, double low, double high)
 {
     philox r = stream_of(g, p, seed);
     for (size_t i = 0; i < p->count; i++)

@@ -23,8 +23,8 @@
 /* Makes sample `sample` (0 .. samples-1) for epoch `epoch`: fills picture_floats floats, a class index and a
  * box (y1, x1, y2, x2). Called from several threads at once; `worker` (0 .. loader_workers-1) is never in use
  * twice at a time, for scratch memory. Random draws must depend on (seed, epoch, sample) only. */
-typedef int loader_make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture,
-                        int32_t *label, float box[4], error *e);
+typedef int loader_make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
+                        float box[4], error *e);
 
 typedef struct loader_options {
     loader_make *make;
@@ -32,10 +32,10 @@ typedef struct loader_options {
     size_t samples;        /* per epoch, at least 1 */
     size_t picture_floats; /* size x size x 3 */
     int batch;             /* the last batch of an epoch holds what is left over … */
-    int least;    /* … unless these are fewer: then the epoch ends one batch earlier; at most batch */
-    int threads;  /* background threads; 0: samples are made inside loader_next */
-    int ring;     /* batches held at a time, at least 2 */
-    bool shuffle; /* each epoch in the order of philox (seed, PURPOSE_SHUFFLE, epoch), else ascending */
+    int least;             /* … unless these are fewer: then the epoch ends one batch earlier; at most batch */
+    int threads;           /* background threads; 0: samples are made inside loader_next */
+    int ring;              /* batches held at a time, at least 2 */
+    bool shuffle;          /* each epoch in the order of philox (seed, PURPOSE_SHUFFLE, epoch), else ascending */
     uint64_t seed;
     uint32_t first_epoch; /* epochs are numbered from here */
     uint32_t epochs;      /* how many there are; after the last batch of the last one loader_next fails */

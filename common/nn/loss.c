@@ -69,8 +69,8 @@ static int check_labels(const loss_shape *s, const int32_t *labels, error *e)
     return 0;
 }
 
-int loss_compute(const loss_shape *s, const float *output, const int32_t *labels, const float *boxes,
-                 float *gradient, loss_value *value, error *e)
+int loss_compute(const loss_shape *s, const float *output, const int32_t *labels, const float *boxes, float *gradient,
+                 loss_value *value, error *e)
 {
     int outputs = task_outputs(s->task, s->classes), right = 0;
     bool classes = s->task != TASK_BBOX, boxed = s->task != TASK_CLS;

@@ -31,8 +31,8 @@ typedef struct loss_value {
 
 /* gradient: d(loss)/d(output), batch x outputs, or NULL. labels / boxes may be NULL where the task has none.
  * A label outside 0..classes-1 is ERR_INPUT (its row is named). */
-int loss_compute(const loss_shape *s, const float *output, const int32_t *labels, const float *boxes,
-                 float *gradient, loss_value *value, error *e);
+int loss_compute(const loss_shape *s, const float *output, const int32_t *labels, const float *boxes, float *gradient,
+                 loss_value *value, error *e);
 
 /* Means over batches weighted by their sizes (so that a smaller last batch counts less). Zero-initialise. */
 typedef struct loss_mean {

@@ -34,15 +34,10 @@ void picture_list_free(picture_list *list)
     *list = (picture_list){0};
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int add_file(picture_list *list, const char *path, error *e)
 {
-    const char *name = base_name(path), *wrong = names_bad_file_name(name, strlen(name));
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *wrong = names_bad_file_name(name, strlen(name));
     if (wrong)
         return fail(e, ERR_INPUT, "%s: the file name %s", path, wrong);
     size_t number, count = list->count;
@@ -217,8 +212,8 @@ static int read_file(picture_source *s, size_t item, picture_reader *r, float *p
     return code;
 }
 
-static int make_picture(void *context, uint32_t item, uint32_t epoch, int worker, float *pixels,
-                        int32_t *label, float target[4], error *e)
+static int make_picture(void *context, uint32_t item, uint32_t epoch, int worker, float *pixels, int32_t *label,
+                        float target[4], error *e)
 {
     picture_source *s = context;
     picture_reader *r = &s->readers[worker];
@@ -272,24 +267,16 @@ static void run_free(prediction_run *r)
     free(r->probability);
 }
 
-/* The augmentation that boxes went through in training is in the checkpoint's recipe. */
-static int trained_augments(prediction_run *r, error *e)
-{
-    recipe trained;
-    int code = recipe_of_checkpoint(&trained, r->c->info.recipe, e);
-    if (!code)
-        r->trained = trained.augments;
-    return code;
-}
-
 static int run_open(prediction_run *r, device *d, int batch, error *e)
 {
     const checkpoint *c = r->c;
-    int code = trained_augments(r, e);
+    recipe trained; /* the augmentation that boxes went through is in it */
+    int code = recipe_of_checkpoint(&trained, c->info.recipe, e);
     if (!code)
         code = source_open(&r->source, e);
     if (code)
         return code;
+    r->trained = trained.augments;
     r->output = mem_zero((size_t)batch * (size_t)c->graph.outputs, sizeof *r->output, "outputs", e);
     r->probability = mem_zero((size_t)c->info.class_count, sizeof *r->probability, "probabilities", e);
     if (!r->output || !r->probability)
@@ -335,8 +322,7 @@ static int hand_out(prediction_run *r, size_t item, const float *output, error *
                     .best = -1};
     for (int i = 0; i < r->c->graph.outputs; i++)
         if (!isfinite(output[i]))
-            return fail(e, ERR_INPUT,
-                        "the network's output for %s is not a finite number; its training failed",
+            return fail(e, ERR_INPUT, "the network's output for %s is not a finite number; its training failed",
                         p.file_name);
     const float *scores = loss_scores(info->task, output);
     if (scores) {
@@ -353,15 +339,6 @@ static int hand_out(prediction_run *r, size_t item, const float *output, error *
     return r->o->row(r->o->context, &p, e);
 }
 
-static int pass_over(prediction_run *r, const char *message, error *e)
-{
-    if (++r->bad > r->o->max_bad)
-        return fail(e, ERR_INPUT, "%s", message);
-    if (r->o->bad)
-        r->o->bad(r->o->context, message);
-    return 0;
-}
-
 static int run_batches(prediction_run *r, error *e)
 {
     for (size_t done = 0; done < r->list->count;) {
@@ -371,9 +348,12 @@ static int run_batches(prediction_run *r, error *e)
             code = forward(r, &b, e);
         for (int i = 0; i < b.count && !code; i++) {
             const char *message = r->source.messages[b.samples[i]];
-            code = message
-                       ? pass_over(r, message, e)
-                       : hand_out(r, b.samples[i], r->output + (size_t)i * (size_t)r->c->graph.outputs, e);
+            if (!message)
+                code = hand_out(r, b.samples[i], r->output + (size_t)i * (size_t)r->c->graph.outputs, e);
+            else if (++r->bad > r->o->max_bad)
+                code = fail(e, ERR_INPUT, "%s", message);
+            else if (r->o->bad)
+                r->o->bad(r->o->context, message);
         }
         if (code)
             return code;
@@ -382,8 +362,8 @@ static int run_batches(prediction_run *r, error *e)
     return 0;
 }
 
-int predict_run(const checkpoint *c, device *d, const picture_list *list, const predict_options *o,
-                size_t *bad, error *e)
+int predict_run(const checkpoint *c, device *d, const picture_list *list, const predict_options *o, size_t *bad,
+                error *e)
 {
     prediction_run r = {.c = c, .list = list, .o = o};
     int batch = list->count < (size_t)o->batch ? (int)list->count : o->batch;

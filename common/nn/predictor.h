@@ -62,7 +62,7 @@ typedef struct predict_options {
 /* Predicts all of the list, which is not empty. *bad: unreadable files. ERR_INPUT when more than max_bad are (the
  * line names the first one too many, in the order of the list), or when the network gives a number that is not
  * finite. */
-int predict_run(const checkpoint *c, device *d, const picture_list *list, const predict_options *o,
-                size_t *bad, error *e);
+int predict_run(const checkpoint *c, device *d, const picture_list *list, const predict_options *o, size_t *bad,
+                error *e);
 
 #endif

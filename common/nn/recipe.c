@@ -60,34 +60,23 @@ static words split_line(const char *line, size_t size)
 
 /* ---------------------------------------------------------------- settings */
 
-static int set_arch(recipe *r, text_field value, error *e)
-{
-    recipe_word names[ARCHS] = {{0}};
-    for (int i = 0; i < ARCHS; i++)
-        names[i].name = arch_name((arch)i);
-    int k = recipe_choose("arch", value, names, ARCHS, e);
-    if (k >= 0)
-        r->arch = (arch)k;
-    return k < 0 ? ERR_INPUT : 0;
-}
-
-static int set_precision(recipe *r, text_field value, error *e)
-{
-    recipe_word known[PRECISIONS];
-    for (int i = 0; i < PRECISIONS; i++)
-        known[i] = recipe_precision((precision)i);
-    int k = recipe_choose("precision", value, known, PRECISIONS, e);
-    if (k >= 0)
-        r->precision = (precision)k;
-    return k < 0 ? ERR_INPUT : 0;
-}
-
 static int set_setting(recipe *r, int key, text_field value, error *e)
 {
-    if (key == RECIPE_ARCH)
-        return set_arch(r, value, e);
-    if (key == RECIPE_PRECISION)
-        return set_precision(r, value, e);
+    recipe_word known[ARCHS + PRECISIONS] = {{0}};
+    if (key == RECIPE_ARCH) {
+        for (int i = 0; i < ARCHS; i++)
+            known[i].name = arch_name((arch)i);
+        int k = recipe_choose("arch", value, known, ARCHS, e);
+        r->arch = k < 0 ? r->arch : (arch)k;
+        return k < 0 ? ERR_INPUT : 0;
+    }
+    if (key == RECIPE_PRECISION) {
+        for (int i = 0; i < PRECISIONS; i++)
+            known[i] = recipe_precision((precision)i);
+        int k = recipe_choose("precision", value, known, PRECISIONS, e);
+        r->precision = k < 0 ? r->precision : (precision)k;
+        return k < 0 ? ERR_INPUT : 0;
+    }
     int64_t n;
     int code = recipe_whole(&recipe_lines[key], value, &n, e);
     if (code)
@@ -113,8 +102,7 @@ static int add_augment(augment_list *list, text_field name, const words *s, size
     snprintf(copy, sizeof copy, "%.*s", text_shown(name), name.text);
     for (size_t i = from; i < s->count; i++)
         if (!text_double(s->w[i].text, s->w[i].size, &numbers[i - from]))
-            return fail(e, ERR_INPUT, "augment %s: '%.*s' is not a number", copy, text_shown(s->w[i]),
-                        s->w[i].text);
+            return fail(e, ERR_INPUT, "augment %s: '%.*s' is not a number", copy, text_shown(s->w[i]), s->w[i].text);
     return augment_add(list, copy, numbers, (int)(s->count - from), e);
 }
 
@@ -134,14 +122,6 @@ static int set_rates(recipe_phase *p, const text_field *f, size_t count, error *
     return 0;
 }
 
-static int set_from(recipe_phase *p, text_field f, error *e)
-{
-    int k = recipe_choose("group", f, recipe_groups, GROUPS, e);
-    if (k >= 0)
-        p->from = k;
-    return k < 0 ? ERR_INPUT : 0;
-}
-
 /* One value of a phase, but for its rates. */
 static int set_phase_value(recipe_phase *p, int key, text_field f, error *e)
 {
@@ -152,8 +132,11 @@ static int set_phase_value(recipe_phase *p, int key, text_field f, error *e)
                                     [PHASE_CUT] = &s->cut,
                                     [PHASE_EPOCHS] = &s->length};
     int64_t n;
-    if (key == PHASE_FROM)
-        return set_from(p, f, e);
+    if (key == PHASE_FROM) {
+        int k = recipe_choose("group", f, recipe_groups, GROUPS, e);
+        p->from = k < 0 ? p->from : k;
+        return k < 0 ? ERR_INPUT : 0;
+    }
     if (key == PHASE_DIV)
         return recipe_number(&recipe_phase_keys[key], f, &s->div, e);
     int code = recipe_whole(&recipe_phase_keys[key], f, &n, e);
@@ -169,8 +152,8 @@ static void take_keyword(words *s, const char *wanted, error *e)
     if (s->at >= s->count)
         s->code = fail(e, ERR_INPUT, "the line ends where '%s' was expected", wanted);
     else if (!text_is(s->w[s->at], wanted))
-        s->code = fail(e, ERR_INPUT, "'%s' was expected, not '%.*s'", wanted, text_shown(s->w[s->at]),
-                       s->w[s->at].text);
+        s->code =
+            fail(e, ERR_INPUT, "'%s' was expected, not '%.*s'", wanted, text_shown(s->w[s->at]), s->w[s->at].text);
     s->at++;
 }
 
@@ -181,8 +164,8 @@ static void take_value(words *s, recipe_phase *p, int key, error *e)
     if (s->code)
         return;
     if (s->at >= s->count)
-        s->code = fail(e, ERR_INPUT, "the line ends where the %s of '%s' was expected (%s)", k->argument,
-                       k->name, k->help);
+        s->code =
+            fail(e, ERR_INPUT, "the line ends where the %s of '%s' was expected (%s)", k->argument, k->name, k->help);
     else
         s->code = set_phase_value(p, key, s->w[s->at++], e);
 }
@@ -199,8 +182,7 @@ static void take_rates(words *s, recipe_phase *p, error *e)
 {
     size_t count = 0;
     double number;
-    while (s->at + count < s->count &&
-           text_double(s->w[s->at + count].text, s->w[s->at + count].size, &number))
+    while (s->at + count < s->count && text_double(s->w[s->at + count].text, s->w[s->at + count].size, &number))
         count++;
     if (!s->code)
         s->code = set_rates(p, s->w + s->at, count, e);
@@ -217,14 +199,12 @@ static void take_schedule(words *s, recipe_phase *p, error *e)
     if (s->code)
         return;
     if (s->at >= s->count) {
-        s->code =
-            fail(e, ERR_INPUT, "the line ends where a schedule (cosine … or triangular …) was expected");
+        s->code = fail(e, ERR_INPUT, "the line ends where a schedule (cosine … or triangular …) was expected");
         return;
     }
     int kind = recipe_choose("schedule", s->w[s->at++], recipe_schedules, RECIPE_SCHEDULES, e);
     s->code = kind < 0 ? ERR_INPUT : 0;
-    p->schedule =
-        (schedule){.kind = (schedule_kind)kind, .cycles = 1, .length = 1, .mult = 1, .div = 1, .cut = 1};
+    p->schedule = (schedule){.kind = (schedule_kind)kind, .cycles = 1, .length = 1, .mult = 1, .div = 1, .cut = 1};
     if (kind == SCHEDULE_COSINE) {
         take_pair(s, p, PHASE_CYCLES, e);
         take_pair(s, p, PHASE_LEN, e);
@@ -243,8 +223,7 @@ static bool phase_name_ok(text_field f)
 {
     for (size_t i = 0; i < f.size; i++) {
         char c = f.text[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-              c == '_'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
             return false;
     }
     return f.size < RECIPE_NAME;
@@ -256,8 +235,8 @@ static int add_phase(recipe *r, words *s, error *e)
     if (s->count < 2)
         return fail(e, ERR_INPUT, "a phase needs a name: phase %s", recipe_lines[RECIPE_PHASE].argument);
     if (!phase_name_ok(s->w[1]))
-        return fail(e, ERR_INPUT, "phase name '%.*s' is not up to %d letters, digits, '-' or '_'",
-                    text_shown(s->w[1]), s->w[1].text, RECIPE_NAME - 1);
+        return fail(e, ERR_INPUT, "phase name '%.*s' is not up to %d letters, digits, '-' or '_'", text_shown(s->w[1]),
+                    s->w[1].text, RECIPE_NAME - 1);
     recipe_phase p = {.from = GROUP_HEAD};
     snprintf(p.name, sizeof p.name, "%.*s", (int)s->w[1].size, s->w[1].text);
     if (recipe_find_phase(r, p.name) >= 0)
@@ -270,8 +249,8 @@ static int add_phase(recipe *r, words *s, error *e)
     take_rates(s, &p, e);
     take_schedule(s, &p, e);
     if (!s->code && s->at < s->count)
-        s->code = fail(e, ERR_INPUT, "'%.*s' stands behind the end of the phase", text_shown(s->w[s->at]),
-                       s->w[s->at].text);
+        s->code =
+            fail(e, ERR_INPUT, "'%.*s' stands behind the end of the phase", text_shown(s->w[s->at]), s->w[s->at].text);
     if (!s->code)
         r->phases[r->phase_count++] = p;
     return s->code;
@@ -473,8 +452,8 @@ static void add_phase_text(text_buffer *b, const recipe_phase *p)
 
 int recipe_text(const recipe *r, text_buffer *b, error *e)
 {
-    text_add(b, "arch %s\nsize %d\nbatch %d\nseed %llu\nprecision %s\n", arch_name(r->arch), r->size,
-             r->batch, (unsigned long long)r->seed, precision_name(r->precision));
+    text_add(b, "arch %s\nsize %d\nbatch %d\nseed %llu\nprecision %s\n", arch_name(r->arch), r->size, r->batch,
+             (unsigned long long)r->seed, precision_name(r->precision));
     for (int i = 0; i < r->augments.count; i++) {
         const augment *a = &r->augments.items[i];
         text_add(b, "augment %s", augment_name(a->kind));

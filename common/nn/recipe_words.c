@@ -14,16 +14,15 @@ const recipe_word recipe_lines[RECIPE_LINES] = {
     [RECIPE_SEED] = {"seed", "N", "start of all random numbers", 0, 9223372036854775807.0},
     [RECIPE_PRECISION] = {"precision", "NAME", "arithmetic of the network", 0, 0},
     [RECIPE_AUGMENT] = {"augment", "NAME NUMBERS", "a random change of the training pictures", 0, 0},
-    [RECIPE_PHASE] = {"phase", "NAME from GROUP lr A [B C] SCHEDULE",
-                      "a part of the training, with its own rates", 0, 0},
+    [RECIPE_PHASE] = {"phase", "NAME from GROUP lr A [B C] SCHEDULE", "a part of the training, with its own rates", 0,
+                      0},
 };
 
 const recipe_word recipe_augments[RECIPE_AUGMENTS] = {
     [AUGMENT_FLIP] = {"flip", "[P]", "mirrored left to right with probability P, 0..1 [0.5]", 0, 0},
-    [AUGMENT_ROTATE] = {"rotate", "D [P]",
-                        "turned by up to D degrees, below 90, with probability P, 0..1 [0.75]", 0, 0},
-    [AUGMENT_LIGHTING] = {"lighting", "B C", "brightness changed by up to B, contrast by up to C, both 0..1",
-                          0, 0},
+    [AUGMENT_ROTATE] = {"rotate", "D [P]", "turned by up to D degrees, below 90, with probability P, 0..1 [0.75]", 0,
+                        0},
+    [AUGMENT_LIGHTING] = {"lighting", "B C", "brightness changed by up to B, contrast by up to C, both 0..1", 0, 0},
 };
 
 static const char *const precision_helps[PRECISIONS] = {
@@ -53,8 +52,7 @@ const recipe_word recipe_schedules[RECIPE_SCHEDULES] = {
 };
 
 const recipe_word recipe_phase_keys[PHASE_KEYS] = {
-    [PHASE_LR] = {"lr", "A[,B,C]", "rate of all layers, or of conv1 to layer2, layer3 and layer4, head", 0,
-                  1e6},
+    [PHASE_LR] = {"lr", "A[,B,C]", "rate of all layers, or of conv1 to layer2, layer3 and layer4, head", 0, 1e6},
     [PHASE_FROM] = {"from", "GROUP", "the layers from here on train", 0, 0},
     [PHASE_CYCLES] = {"cycles", "N", "cosine: number of cycles", 1, 1000},
     [PHASE_LEN] = {"len", "L", "cosine: epochs of the first cycle", 1, 1e6},

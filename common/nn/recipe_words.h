@@ -35,17 +35,7 @@ extern const recipe_word recipe_schedules[RECIPE_SCHEDULES];
 recipe_word recipe_precision(precision p);
 
 /* What --set changes of a phase; CYCLES to MULT belong to cosine, DIV and behind to triangular. */
-enum {
-    PHASE_LR,
-    PHASE_FROM,
-    PHASE_CYCLES,
-    PHASE_LEN,
-    PHASE_MULT,
-    PHASE_DIV,
-    PHASE_CUT,
-    PHASE_EPOCHS,
-    PHASE_KEYS
-};
+enum { PHASE_LR, PHASE_FROM, PHASE_CYCLES, PHASE_LEN, PHASE_MULT, PHASE_DIV, PHASE_CUT, PHASE_EPOCHS, PHASE_KEYS };
 extern const recipe_word recipe_phase_keys[PHASE_KEYS];
 
 /* The index of `word` in the table; -1 with "unknown WHAT …" and the nearest one, or all, in e. */

@@ -32,9 +32,7 @@ static double cosine(const schedule *s, int batches, int64_t k)
 static double triangular(const schedule *s, int batches, int64_t k)
 {
     int64_t length = (int64_t)batches * s->length, top = length / s->cut, t = k % length;
-    double part = t > top ? 1 - (double)(t - top) / (double)(length - top)
-                  : top   ? (double)t / (double)top
-                          : 1;
+    double part = t > top ? 1 - (double)(t - top) / (double)(length - top) : top ? (double)t / (double)top : 1;
     return (1 + part * (s->div - 1)) / s->div;
 }
 

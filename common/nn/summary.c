@@ -80,8 +80,8 @@ static void add_block(listing *t, const graph *g, int add, shape out)
     int branch = g->nodes[add].inputs[0], input = g->nodes[add].inputs[1];
     if (g->nodes[input].kind == NODE_BATCHNORM) /* the shortcut's convolution and batch norm */
         input = g->nodes[g->nodes[input].inputs[0]].inputs[0];
-    add_row(t, text_ends_with(g->nodes[branch].name, ".bn3") ? "Bottleneck" : "BasicBlock",
-            shape_of(g, input), out, "-", 0);
+    add_row(t, text_ends_with(g->nodes[branch].name, ".bn3") ? "Bottleneck" : "BasicBlock", shape_of(g, input), out,
+            "-", 0);
 }
 
 static void add_concatpool(listing *t, shape in, shape out)
@@ -105,8 +105,7 @@ static size_t node_params(const graph *g, const node *n)
 void summary_table(const graph *g, task t, int first_group, text_buffer *b, int *modules)
 {
     listing list = {.b = b};
-    text_add(b, "%-24s %-18s %-18s %-9s %s\n", "module", "input_shape", "output_shape", "trainable",
-             "nb_params");
+    text_add(b, "%-24s %-18s %-18s %-9s %s\n", "module", "input_shape", "output_shape", "trainable", "nb_params");
     for (int i = 1; i < g->node_count; i++) {
         const node *n = &g->nodes[i];
         shape in = shape_of(g, n->inputs[0]), out = shape_of(g, i);

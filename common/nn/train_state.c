@@ -62,9 +62,13 @@ static bool read_rows_text(const char *text, train_rows *r)
 
 /* ---------------------------------------------------------------- writing */
 
-static int save_texts(const char *path, const train_state *s, const char *point, const char *smoothed,
-                      const graph *g, const recipe *r, const float *params, error *e)
+int train_state_save(const char *path, const train_state *s, const graph *g, const recipe *r, const float *params,
+                     error *e)
 {
+    char point[32], average[HISTORY_NUMBER], smoothed[HISTORY_NUMBER + 24];
+    snprintf(point, sizeof point, "%d %d", s->point.phase, s->point.epoch);
+    history_shortest(s->point.smooth.average, average);
+    snprintf(smoothed, sizeof smoothed, "%s %lld", average, (long long)s->point.smooth.count);
     const float *const arrays[KINDS] = {params, s->point.first, s->point.second};
     char history[ROWS_TEXT], batches[ROWS_TEXT];
     const safetensors_meta meta[] = {{"format", FORMAT},
@@ -87,8 +91,7 @@ static int save_texts(const char *path, const train_state *s, const char *point,
         const param *p = &g->params[i];
         for (int kind = 0; kind < kinds_of(p, &s->point, r); kind++, count++) {
             snprintf(names[count], sizeof *names, "%s%s", p->name, endings[kind]);
-            items[count] =
-                (safetensors_item){.name = names[count], .dims = p->dims, .data = arrays[kind] + p->offset};
+            items[count] = (safetensors_item){.name = names[count], .dims = p->dims, .data = arrays[kind] + p->offset};
             for (int k = 0; k < p->dims; k++)
                 items[count].shape[k] = (uint64_t)p->shape[k];
         }
@@ -98,16 +101,6 @@ static int save_texts(const char *path, const train_state *s, const char *point,
     free(items);
     free(names);
     return code;
-}
-
-int train_state_save(const char *path, const train_state *s, const graph *g, const recipe *r,
-                     const float *params, error *e)
-{
-    char point[32], average[HISTORY_NUMBER], smoothed[HISTORY_NUMBER + 24];
-    snprintf(point, sizeof point, "%d %d", s->point.phase, s->point.epoch);
-    history_shortest(s->point.smooth.average, average);
-    snprintf(smoothed, sizeof smoothed, "%s %lld", average, (long long)s->point.smooth.count);
-    return save_texts(path, s, point, smoothed, g, r, params, e);
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -138,11 +131,10 @@ static int read_texts(const safetensors *st, train_state *s, error *e)
 {
     const char *path = st->view.path, *format = safetensors_value(st, "format");
     if (format && strcmp(format, OLD_FORMAT) == 0)
-        return fail(
-            e, ERR_INPUT,
-            "%s: was written by an earlier version of this program: finish the training with that one, or "
-            "remove the file to start anew",
-            path);
+        return fail(e, ERR_INPUT,
+                    "%s: was written by an earlier version of this program: finish the training with that one, or "
+                    "remove the file to start anew",
+                    path);
     if (!format || strcmp(format, FORMAT) != 0)
         return refuse_state(path, "its 'format' is not '" FORMAT "'", e);
     for (int i = 0; i < s->fact_count; i++) {
@@ -156,8 +148,7 @@ static int read_texts(const safetensors *st, train_state *s, error *e)
     s->device = safetensors_value(st, "device");
     bool rows = read_rows_text(safetensors_value(st, "history"), &s->history) &&
                 read_rows_text(safetensors_value(st, "batches"), &s->batches);
-    return rows && s->device ? 0
-                             : refuse_state(path, "it does not say which rows of the tables are its own", e);
+    return rows && s->device ? 0 : refuse_state(path, "it does not say which rows of the tables are its own", e);
 }
 
 static int read_array(const safetensors *st, const param *p, const char *ending, float *array, error *e)
@@ -179,8 +170,8 @@ static int read_array(const safetensors *st, const param *p, const char *ending,
     return code;
 }
 
-static int read_arrays(train_state_file *f, const trainer_point *point, const graph *g, const recipe *r,
-                       float *params, error *e)
+static int read_arrays(train_state_file *f, const trainer_point *point, const graph *g, const recipe *r, float *params,
+                       error *e)
 {
     float *const arrays[KINDS] = {params, f->first, f->second};
     size_t count = 0;
@@ -190,9 +181,8 @@ static int read_arrays(train_state_file *f, const trainer_point *point, const gr
             if (code)
                 return code;
         }
-    return count == f->file.count
-               ? 0
-               : refuse_state(f->file.view.path, "it has tensors that the network does not have", e);
+    return count == f->file.count ? 0
+                                  : refuse_state(f->file.view.path, "it has tensors that the network does not have", e);
 }
 
 int train_state_open(train_state_file *f, const char *path, train_state *s, const graph *g, const recipe *r,

@@ -42,8 +42,8 @@ typedef struct train_state {
 } train_state;
 
 /* Writes `path`, complete or not at all. params, point.first and point.second: flat arrays of g. */
-int train_state_save(const char *path, const train_state *s, const graph *g, const recipe *r,
-                     const float *params, error *e);
+int train_state_save(const char *path, const train_state *s, const graph *g, const recipe *r, const float *params,
+                     error *e);
 
 /* A state that was read; its texts and moments live until train_state_close. */
 typedef struct train_state_file {

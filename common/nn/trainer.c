@@ -130,21 +130,22 @@ static int validation_forward(train_session *s, size_t number, const loader_batc
 
 /* ---------------------------------------------------------------- a run's beginning and end */
 
-static loader_options set_options(const trainer *t, const trainer_set *set, bool shuffle,
-                                  uint32_t first_epoch, uint32_t epochs)
+static loader *open_loader(const trainer *t, const trainer_set *set, bool shuffle, uint32_t first_epoch,
+                           uint32_t epochs, error *e)
 {
-    return (loader_options){.make = set->make,
-                            .context = set->context,
-                            .samples = set->count,
-                            .picture_floats = (size_t)t->graph->size * (size_t)t->graph->size * 3,
-                            .batch = t->recipe->batch,
-                            .least = shuffle ? 2 : 1,
-                            .threads = t->threads,
-                            .ring = shuffle ? 3 : 2,
-                            .shuffle = shuffle,
-                            .seed = t->seed,
-                            .first_epoch = first_epoch,
-                            .epochs = epochs};
+    loader_options o = {.make = set->make,
+                        .context = set->context,
+                        .samples = set->count,
+                        .picture_floats = (size_t)t->graph->size * (size_t)t->graph->size * 3,
+                        .batch = t->recipe->batch,
+                        .least = shuffle ? 2 : 1,
+                        .threads = t->threads,
+                        .ring = shuffle ? 3 : 2,
+                        .shuffle = shuffle,
+                        .seed = t->seed,
+                        .first_epoch = first_epoch,
+                        .epochs = epochs};
+    return loader_open(&o, e);
 }
 
 static void session_close(train_session *s)
@@ -159,22 +160,18 @@ static void session_close(train_session *s)
     free(s->gradient);
 }
 
-/* first_epoch: how many are behind us. train_epochs, val_epochs: how many passes over each set will be asked
- * for; 0: none. */
-static int session_open(train_session *s, const trainer *t, uint32_t first_epoch, uint32_t train_epochs,
-                        uint32_t val_epochs, error *e)
+/* first_epoch: how many are behind us; epochs: how many passes over both sets will be asked for. */
+static int session_open(train_session *s, const trainer *t, uint32_t first_epoch, uint32_t epochs, error *e)
 {
     *s = (train_session){.t = t, .outputs = t->graph->outputs};
     int batch = t->recipe->batch;
     s->train_batches = trainer_batches(t->train.count, batch);
     s->val_batches = loader_batches(t->val.count, batch, 1);
     s->step = (uint64_t)first_epoch * s->train_batches;
-    if (train_epochs && batch < 2)
-        return fail(e, ERR_INPUT, "a batch of %d cannot train: batch norm needs at least two pictures",
-                    batch);
-    if (train_epochs && s->train_batches == 0)
-        return fail(e, ERR_INPUT, "%zu training pictures are too few, at least two are needed",
-                    t->train.count);
+    if (batch < 2)
+        return fail(e, ERR_INPUT, "a batch of %d cannot train: batch norm needs at least two pictures", batch);
+    if (s->train_batches == 0)
+        return fail(e, ERR_INPUT, "%zu training pictures are too few, at least two are needed", t->train.count);
     if (t->val.count == 0)
         return fail(e, ERR_INPUT, "there are no validation pictures");
     size_t floats = (size_t)batch * (size_t)s->outputs;
@@ -188,25 +185,12 @@ static int session_open(train_session *s, const trainer *t, uint32_t first_epoch
     int code = model_upload(s->model, t->params, e);
     if (code)
         return code;
-    if (train_epochs) {
-        loader_options o = set_options(t, &t->train, true, first_epoch, train_epochs);
-        s->train_loader = loader_open(&o, e);
-        if (!s->train_loader)
-            return e->code;
-    }
-    if (val_epochs) {
-        loader_options o = set_options(t, &t->val, false, first_epoch, val_epochs);
-        s->val_loader = loader_open(&o, e);
-        if (!s->val_loader)
-            return e->code;
-    }
-    return 0;
-}
-
-static int make_eval_plans(train_session *s, error *e)
-{
+    s->train_loader = open_loader(t, &t->train, true, first_epoch, epochs, e);
+    s->val_loader = s->train_loader ? open_loader(t, &t->val, false, first_epoch, epochs, e) : NULL;
+    if (!s->val_loader)
+        return e->code;
     plan_options o = {.training = false};
-    return make_pair(&s->eval, s->model, s->t->val.count, s->t->recipe->batch, 1, o, e);
+    return make_pair(&s->eval, s->model, t->val.count, batch, 1, o, e);
 }
 
 /* The plans of the phase before are freed first, so that only one set of activations exists at a time. */
@@ -226,8 +210,8 @@ static int batch_loss(train_session *s, const loader_batch *b, float *gradient, 
 }
 
 /* One training batch: forward, loss, backward, Adam's step number `number` (from 1) with the given rates. */
-static int train_step(train_session *s, const loader_batch *b, const float lr[GROUPS], int first_group,
-                      int64_t number, loss_value *value, error *e)
+static int train_step(train_session *s, const loader_batch *b, const float lr[GROUPS], int first_group, int64_t number,
+                      loss_value *value, error *e)
 {
     plan *p = plan_of(&s->train, b->count);
     int code = plan_forward(p, b->pictures, s->t->seed, s->step, s->output, e);
@@ -266,11 +250,10 @@ static int validate(train_session *s, const trainer_batch *last, loss_value *val
 
 static int not_finite(const recipe_phase *phase, const trainer_batch *b, error *e)
 {
-    return fail(
-        e, ERR_INPUT,
-        "the training loss is not a finite number any more in phase %s, epoch %d, batch %lld (rate of the "
-        "head %g): try a lower one, --set phase.%s.lr=%g",
-        phase->name, b->epoch, (long long)b->batch, b->lr, phase->name, phase->lr[GROUP_HEAD] / 10);
+    return fail(e, ERR_INPUT,
+                "the training loss is not a finite number any more in phase %s, epoch %d, batch %lld (rate of the "
+                "head %g): try a lower one, --set phase.%s.lr=%g",
+                phase->name, b->epoch, (long long)b->batch, b->lr, phase->name, phase->lr[GROUP_HEAD] / 10);
 }
 
 /* ---------------------------------------------------------------- phases */
@@ -305,18 +288,13 @@ static int run_batch(train_session *s, trainer_batch *report, loss_smooth *smoot
     return r->batch ? r->batch(r->context, report, e) : 0;
 }
 
-static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_smooth *smooth,
-                     trainer_epoch *row, error *e)
+static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_smooth *smooth, trainer_epoch *row,
+                     error *e)
 {
     const trainer *t = s->t;
     const recipe_phase *phase = &t->recipe->phases[number];
     const int nb = (int)s->train_batches;
-    trainer_batch report = {.phase = phase,
-                            .phase_number = number,
-                            .epoch = epoch,
-                            .epochs = epochs,
-                            .batches = (int64_t)nb * epochs,
-                            .epoch_batches = nb};
+    trainer_batch report = {.phase = phase, .epoch = epoch, .batches = (int64_t)nb * epochs, .epoch_batches = nb};
     double start = progress_seconds(), before = start;
     size_t pictures = 0;
     int code = 0;
@@ -328,19 +306,15 @@ static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_s
     }
     if (code)
         return code;
-    *row = (trainer_epoch){.phase = phase,
-                           .phase_number = number,
-                           .epoch = epoch,
-                           .epochs = epochs,
-                           .trn_loss = loss_smooth_value(smooth),
-                           .seconds = before - start};
+    *row = (trainer_epoch){
+        .phase = phase, .epoch = epoch, .trn_loss = loss_smooth_value(smooth), .seconds = before - start};
     row->rate = (double)pictures / (row->seconds > 0 ? row->seconds : 1e-9);
     double middle = progress_seconds();
     code = validate(s, &report, &row->val, e);
     if (code)
         return code;
-    row->val_seconds = progress_seconds() - middle;
-    row->val_rate = (double)t->val.count / (row->val_seconds > 0 ? row->val_seconds : 1e-9);
+    double seconds = progress_seconds() - middle;
+    row->val_rate = (double)t->val.count / (seconds > 0 ? seconds : 1e-9);
     if (!isfinite(row->val.loss))
         return not_finite(phase, &report, e);
     return t->report.epoch ? t->report.epoch(t->report.context, row, e) : 0;
@@ -385,8 +359,7 @@ static int run_phase(train_session *s, const trainer_point *from, error *e)
         code = from->epoch ? model_upload_moments(s->model, from->first, from->second, e)
                            : model_reset_moments(s->model, e);
     if (!code && t->report.phase_start)
-        code = t->report.phase_start(t->report.context, number, from->epoch,
-                                     (int64_t)s->train_batches * epochs, e);
+        code = t->report.phase_start(t->report.context, number, from->epoch, (int64_t)s->train_batches * epochs, e);
     loss_smooth smooth = from->smooth;
     trainer_epoch row = {0};
     for (int epoch = from->epoch; epoch < epochs && !code; epoch++) {
@@ -417,25 +390,10 @@ int trainer_run(const trainer *t, error *e)
     }
     if (at.phase < 0 || at.phase >= t->recipe->phase_count || at.epoch < 0 ||
         (at.epoch > 0 && at.epoch >= schedule_epochs(&t->recipe->phases[at.phase].schedule)))
-        return fail(e, ERR_INPUT, "there is no epoch %d in phase number %d to go on with", at.epoch,
-                    at.phase);
-    int code = session_open(&s, t, (uint32_t)done, (uint32_t)(epochs - done), (uint32_t)(epochs - done), e);
-    if (!code)
-        code = make_eval_plans(&s, e);
+        return fail(e, ERR_INPUT, "there is no epoch %d in phase number %d to go on with", at.epoch, at.phase);
+    int code = session_open(&s, t, (uint32_t)done, (uint32_t)(epochs - done), e);
     for (; at.phase < t->recipe->phase_count && !code; at = (trainer_point){.phase = at.phase + 1})
         code = run_phase(&s, &at, e);
-    session_close(&s);
-    return code;
-}
-
-int trainer_evaluate(const trainer *t, loss_value *value, error *e)
-{
-    train_session s;
-    int code = session_open(&s, t, 0, 0, 1, e);
-    if (!code)
-        code = make_eval_plans(&s, e);
-    if (!code)
-        code = validate(&s, NULL, value, e);
     session_close(&s);
     return code;
 }
@@ -468,8 +426,7 @@ static int find_steps(train_session *s, const trainer_lr_find *find, trainer_lr_
         }
         found->recorded = state.recorded;
         if (find->record)
-            code = find->record(find->context, i, find->start[GROUP_HEAD] * factor, value.loss,
-                                found->smoothed, e);
+            code = find->record(find->context, i, find->start[GROUP_HEAD] * factor, value.loss, found->smoothed, e);
         if (code)
             return code;
     }
@@ -480,10 +437,8 @@ int trainer_find_lr(const trainer *t, const trainer_lr_find *find, trainer_lr_fo
 {
     train_session s;
     *found = (trainer_lr_found){0};
-    int code = session_open(&s, t, 0, 1, 1, e);
+    int code = session_open(&s, t, 0, 1, e);
     found->batches = (int)s.train_batches;
-    if (!code)
-        code = make_eval_plans(&s, e);
     if (!code)
         code = make_train_plans(&s, &t->recipe->phases[find->phase], e);
     if (!code)

@@ -24,8 +24,7 @@
 /* After each batch. */
 typedef struct trainer_batch {
     const recipe_phase *phase;
-    int phase_number;
-    int epoch, epochs;      /* of the phase, epoch from 0 */
+    int epoch;              /* of the phase, from 0 */
     int64_t batch, batches; /* of the phase, batch from 0 */
     int epoch_batch, epoch_batches;
     int count;             /* pictures in it */
@@ -37,12 +36,11 @@ typedef struct trainer_batch {
 /* After each epoch. */
 typedef struct trainer_epoch {
     const recipe_phase *phase;
-    int phase_number;
-    int epoch, epochs;
+    int epoch;
     double trn_loss;      /* the running mean after the last batch */
     loss_value val;       /* over the validation set */
     double seconds, rate; /* of the training part; pictures per second */
-    double val_seconds, val_rate;
+    double val_rate;      /* of validation */
 } trainer_epoch;
 
 /* Where a training stands between two epochs. */
@@ -60,8 +58,7 @@ typedef struct trainer_report {
     int (*validation)(void *context, const trainer_batch *last, int done, int total, error *e);
     int (*epoch)(void *context, const trainer_epoch *row, error *e);
     /* params: the parameters now, valid during the call */
-    int (*phase_end)(void *context, int phase_number, const trainer_epoch *last, const float *params,
-                     error *e);
+    int (*phase_end)(void *context, int phase_number, const trainer_epoch *last, const float *params, error *e);
     /* After each epoch but the last one of all, behind the calls above: the point and the parameters that
      * belong to it, valid during the call. Not called while point_due says no. */
     bool (*point_due)(void *context);
@@ -97,9 +94,6 @@ size_t trainer_batches(size_t pictures, int batch);
  * line then names the phase, epoch, batch and rate; also when `from` is no point of the recipe. On failure
  * params may hold those of the last complete phase or of the last point that was reported. */
 int trainer_run(const trainer *t, error *e);
-
-/* One pass over the validation set (or any) in evaluation mode. */
-int trainer_evaluate(const trainer *t, loss_value *value, error *e);
 
 /* ---- learning-rate finder */
 

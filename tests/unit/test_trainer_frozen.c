@@ -80,6 +80,34 @@ static record train(device *d, const graph *net, task t, float *params, double l
     return seen;
 }
 
+/* Loss of `count` pictures in evaluation mode, without a trainer. */
+static double evaluated(device *d, const graph *net, task t, const float *params, size_t count)
+{
+    static float pictures[BATCH * SIDE * SIDE * 3], output[BATCH * 8];
+    float boxes[BATCH][4];
+    int32_t labels[BATCH];
+    error e = {0};
+    loss_mean mean = {0};
+    model *m = model_create(d, net, &e);
+    int code = m ? model_upload(m, params, &e) : e.code;
+    for (size_t first = 0; first < count && !code; first += BATCH) {
+        int n = count - first < BATCH ? (int)(count - first) : BATCH;
+        for (int i = 0; i < n; i++)
+            make(NULL, (uint32_t)first + (uint32_t)i, 0, 0, pictures + i * SIDE * SIDE * 3, &labels[i], boxes[i], &e);
+        loss_shape shape = {t, n, t == TASK_BBOX ? 0 : 3, SIDE};
+        loss_value value = {0};
+        plan *p = plan_create(m, &(plan_options){.batch = n}, &e);
+        code = p ? plan_forward(p, pictures, 0, 0, output, &e) : e.code;
+        if (!code)
+            code = loss_compute(&shape, output, labels, boxes[0], NULL, &value, &e);
+        loss_mean_add(&mean, value, n);
+        plan_free(p);
+    }
+    model_free(m);
+    CHECK(!code, "%s", e.text);
+    return loss_mean_value(&mean).loss;
+}
+
 /* Number of tensors of the groups first .. last, trainable or statistics, that differ / are the same. */
 static int count_tensors(const graph *g, const float *a, const float *b, int first, int last, bool trainable,
                          bool differ)
@@ -180,26 +208,18 @@ int main(void)
     {
         /* This head has neither dropout nor batch norm, so the first training loss is the evaluation loss. */
         size_t n = boxes.param_floats * sizeof(float);
-        recipe r = {.size = SIDE, .batch = BATCH};
-        trainer judge = {.device = d,
-                         .graph = &boxes,
-                         .params = box_start,
-                         .task = TASK_BBOX,
-                         .recipe = &r,
-                         .val = {make, NULL, BATCH}};
-        loss_value value = {0};
-        CHECK(trainer_evaluate(&judge, &value, &e) == 0, "%s", e.text);
+        double value = evaluated(d, &boxes, TASK_BBOX, box_start, BATCH);
         memcpy(box_params, box_start, n);
         record frozen = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_HEAD, 1, BATCH, false);
-        CHECK(fabs(frozen.first - value.loss) < 1e-4 * value.loss, "%.6f in training, %.6f in evaluation",
-              frozen.first, value.loss);
+        CHECK(fabs(frozen.first - value) < 1e-4 * value, "%.6f in training, %.6f in evaluation",
+              frozen.first, value);
         memcpy(box_params, box_start, n);
         record still = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_STEM, 1, BATCH, true);
-        CHECK(fabs(still.first - value.loss) < 1e-4 * value.loss, "%.6f with --bn-freeze, %.6f in evaluation",
-              still.first, value.loss);
+        CHECK(fabs(still.first - value) < 1e-4 * value, "%.6f with --bn-freeze, %.6f in evaluation",
+              still.first, value);
         memcpy(box_params, box_start, n);
         record moving = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_STEM, 1, BATCH, false);
-        CHECK(fabs(moving.first - value.loss) > 1e-3 * value.loss, "%.6f with the batch's statistics too",
+        CHECK(fabs(moving.first - value) > 1e-3 * value, "%.6f with the batch's statistics too",
               moving.first);
     }
     TEST("what is kept of the frozen groups between epochs changes no bit of the validation")
@@ -207,18 +227,9 @@ int main(void)
         for (int from = GROUP_TOP; from <= GROUP_HEAD; from++) {
             memcpy(a, start, net.param_floats * sizeof(float));
             record seen = train(d, &net, TASK_DETN, a, 1e-3, from, 3, BATCH + 3, false);
-            recipe r = {.size = SIDE, .batch = BATCH};
-            trainer judge = {.device = d,
-                             .graph = &net,
-                             .params = a,
-                             .task = TASK_DETN,
-                             .classes = 3,
-                             .recipe = &r,
-                             .val = {make, NULL, BATCH + 3}};
-            loss_value value = {0};
-            CHECK(trainer_evaluate(&judge, &value, &e) == 0, "%s", e.text);
-            CHECK(seen.validation == value.loss, "%.17g while training, %.17g afterwards", seen.validation,
-                  value.loss);
+            double value = evaluated(d, &net, TASK_DETN, a, BATCH + 3);
+            CHECK(seen.validation == value, "%.17g while training, %.17g afterwards", seen.validation,
+                  value);
         }
     }
     free(start);
