@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* The rows of all tasks; one function, since it is one table. */
+/* long: it is one table */
 void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MAX])
 {
     const option rows[] = {

@@ -79,8 +79,8 @@ void safetensors_close(safetensors *st);
 const safetensors_tensor *safetensors_find(const safetensors *st, const char *name);
 const char *safetensors_value(const safetensors *st, const char *key);
 
-/* All elements, row by row, as float32: F32 copied, F64 rounded, F16 and BF16 widened. Other dtypes are ERR_INPUT (`path`
- * is named in the line). `out` holds t->count floats. */
+/* All elements, row by row, as float32: F32 copied, F64 rounded, F16 and BF16 widened. Other dtypes are ERR_INPUT
+ * (`path` is named in the line). `out` holds t->count floats. */
 int safetensors_floats(const safetensors_tensor *t, const char *path, float *out, error *e);
 
 /* A float32 tensor to be written. */
