@@ -439,7 +439,7 @@ static int make_beside(const char *dir, const drawset_options *o, drawset_summar
 
 int drawset_make(const char *dir, const drawset_options *o, drawset_summary *s, error *e)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU};
     enum { NUMBERS = COUNT(numbers) };
     struct sigaction before[NUMBERS], ours = {.sa_handler = on_signal};
     *s = (drawset_summary){0};

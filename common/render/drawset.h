@@ -31,7 +31,7 @@ typedef struct drawset_summary {
 } drawset_summary;
 
 /* Draws the set into a folder beside `dir` and renames it when all is written, so that `dir` holds a whole
- * set or what it held before; a failure, SIGINT, SIGTERM or SIGHUP removes the unfinished one. An older set
+ * set or what it held before; a failure or a signal (INT, TERM, HUP, QUIT, XCPU) removes the unfinished one. An older set
  * is replaced. ERR_USAGE when `dir` is there and is anything else than an empty folder or a drawn set (one
  * with files of other origin in it included); ERR_SYSTEM when the system refuses. */
 int drawset_make(const char *dir, const drawset_options *o, drawset_summary *s, error *e);

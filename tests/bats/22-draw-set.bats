@@ -212,12 +212,15 @@ alike() {
 }
 
 @test "a signal ends it and leaves nothing behind" {
-    "$BIN/draw-set" --pictures 20000 -o "$out" 2>/dev/null 3>&- &
-    program=$!
-    until compgen -G "$out.tmp.*/JPEGImages/*.jpg" >/dev/null; do sleep 0.02; done
-    kill -TERM $program
-    status=0
-    wait $program || status=$?
-    assert_equal "$status" 143
-    assert_equal "$(ls -A "$work")" ""
+    ulimit -c 0
+    for signal in TERM:143 XCPU:152; do
+        "$BIN/draw-set" --pictures 20000 -o "$out" 2>/dev/null 3>&- &
+        program=$!
+        until compgen -G "$out.tmp.*/JPEGImages/*.jpg" >/dev/null; do sleep 0.02; done
+        kill "-${signal%:*}" $program
+        status=0
+        wait $program || status=$?
+        assert_equal "$status" "${signal#*:}"
+        assert_equal "$(ls -A "$work")" ""
+    done
 }
