@@ -262,31 +262,18 @@ typedef struct grammar {
 static bool walk_gap(grammar *g, const char *p, const char *end)
 {
     for (; p < end; p++) {
-        switch (*p) {
-        case ' ':
-        case '\t':
-        case '\r':
-        case '\n':
+        const bool after = g->expect == EXPECT_AFTER && g->depth > 0;
+        if (is_space(*p)) {
             continue;
-        case ',':
-            if (g->expect != EXPECT_AFTER || g->depth == 0)
-                return false;
+        } else if (*p == ',' && after) {
             g->expect = g->open[g->depth] == JSMN_OBJECT ? EXPECT_KEY : EXPECT_VALUE;
-            continue;
-        case ':':
-            if (g->expect != EXPECT_COLON)
-                return false;
+        } else if (*p == ':' && g->expect == EXPECT_COLON) {
             g->expect = EXPECT_VALUE;
-            continue;
-        case ']':
-        case '}':
-            if (g->depth == 0 || (g->expect != EXPECT_AFTER && g->expect != EXPECT_FIRST) ||
-                g->open[g->depth] != (*p == '}' ? JSMN_OBJECT : JSMN_ARRAY))
-                return false;
+        } else if ((after || g->expect == EXPECT_FIRST) && (*p == ']' || *p == '}') &&
+                   g->open[g->depth] == (*p == '}' ? JSMN_OBJECT : JSMN_ARRAY)) {
             g->depth--;
             g->expect = EXPECT_AFTER;
-            continue;
-        default:
+        } else {
             return false;
         }
     }
@@ -371,6 +358,13 @@ static int tokenise(json_reader *r, error *e)
 
 /* ---------------------------------------------------------------- looking into a record */
 
+/* The token's text as it stands in the file; of a string what is between the quotes. */
+static text_field token_text(const json_reader *r, int token)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    return (text_field){r->text + t->start, (size_t)(t->end - t->start)};
+}
+
 bool json_is_member(const json_reader *r, const char *name)
 {
     return text_is(r->key, name);
@@ -396,11 +390,10 @@ int json_get(const json_reader *r, int object, const char *name, error *e)
 {
     if ((size_t)object >= r->token_count || r->tokens[object].type != JSMN_OBJECT)
         return -1;
-    int found = -1, size = (int)strlen(name);
+    int found = -1;
     for (int key = object + 1; (size_t)key < r->token_count && r->tokens[key].parent == object;
          key = json_after(r, key + 1)) {
-        const jsmntok_t *t = &r->tokens[key];
-        if (t->end - t->start != size || memcmp(r->text + t->start, name, (size_t)size) != 0)
+        if (!text_is(token_text(r, key), name))
             continue;
         if (found >= 0) {
             json_fail(r, e, "'%s' is there twice", name);
@@ -413,20 +406,17 @@ int json_get(const json_reader *r, int object, const char *name, error *e)
 
 bool json_number(const json_reader *r, int token, double *value)
 {
-    const jsmntok_t *t = &r->tokens[token];
-    return t->type == JSMN_PRIMITIVE && text_double(r->text + t->start, (size_t)(t->end - t->start), value);
+    const text_field t = token_text(r, token);
+    return r->tokens[token].type == JSMN_PRIMITIVE && text_double(t.text, t.size, value);
 }
 
 bool json_whole(const json_reader *r, int token, int64_t min, int64_t max, int64_t *value)
 {
-    const jsmntok_t *t = &r->tokens[token];
-    if (t->type == JSMN_PRIMITIVE &&
-        text_int(r->text + t->start, (size_t)(t->end - t->start), min, max, value))
+    const text_field t = token_text(r, token);
+    if (r->tokens[token].type == JSMN_PRIMITIVE && text_int(t.text, t.size, min, max, value))
         return true;
     double real; /* only for 12.0 and 1e3: digits alone that text_int refused are out of range */
-    if (!memchr(r->text + t->start, '.', (size_t)(t->end - t->start)) &&
-        !memchr(r->text + t->start, 'e', (size_t)(t->end - t->start)) &&
-        !memchr(r->text + t->start, 'E', (size_t)(t->end - t->start)))
+    if (!memchr(t.text, '.', t.size) && !memchr(t.text, 'e', t.size) && !memchr(t.text, 'E', t.size))
         return false;
     if (!json_number(r, token, &real) || real != floor(real) || fabs(real) >= 0x1p53 || real < (double)min ||
         real > (double)max)
@@ -437,16 +427,10 @@ bool json_whole(const json_reader *r, int token, int64_t min, int64_t max, int64
 
 bool json_truth(const json_reader *r, int token, bool *value)
 {
-    const jsmntok_t *t = &r->tokens[token];
-    double number;
-    if (t->type != JSMN_PRIMITIVE)
-        return false;
-    char c = r->text[t->start];
-    if (c == 't' || c == 'f') {
-        *value = c == 't';
-        return true;
-    }
-    if (!json_number(r, token, &number))
+    const text_field t = token_text(r, token);
+    double number = text_is(t, "true");
+    if (r->tokens[token].type != JSMN_PRIMITIVE ||
+        (!text_is(t, "true") && !text_is(t, "false") && !json_number(r, token, &number)))
         return false;
     *value = number != 0;
     return true;
@@ -454,11 +438,8 @@ bool json_truth(const json_reader *r, int token, bool *value)
 
 bool json_string(const json_reader *r, int token, text_buffer *out, error *e)
 {
-    const jsmntok_t *t = &r->tokens[token];
-    if (t->type != JSMN_STRING)
-        return false;
-    size_t size = (size_t)(t->end - t->start);
-    if (mem_grow(&out->data, &out->capacity, size + 1, 1, "text", e))
-        return false;
-    return json_decode(r->text + t->start, size, out->data, &out->size) == NULL;
+    const text_field t = token_text(r, token);
+    return r->tokens[token].type == JSMN_STRING &&
+           mem_grow(&out->data, &out->capacity, t.size + 1, 1, "text", e) == 0 &&
+           json_decode(t.text, t.size, out->data, &out->size) == NULL;
 }

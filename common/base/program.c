@@ -15,54 +15,52 @@
 
 /* ---------------------------------------------------------------- help and version */
 
-static void print_option(FILE *f, char letter, const char *name, const char *argument, const char *help,
-                         const option *o)
+static void print_option(const option *o)
 {
-    char left[80];
-    char dash[8] = "    ";
-    if (letter)
-        snprintf(dash, sizeof dash, "-%c, ", letter);
-    snprintf(left, sizeof left, "  %s--%s%s%s", dash, name, argument ? " " : "", argument ? argument : "");
-    fprintf(f, "%-29s", left);
+    char left[80], dash[8] = "    ", text[64];
+    if (o->letter)
+        snprintf(dash, sizeof dash, "-%c, ", o->letter);
+    snprintf(left, sizeof left, "  %s--%s%s%s", dash, o->name, o->argument ? " " : "",
+             o->argument ? o->argument : "");
+    printf("%-29s", left);
     if (strlen(left) > 28)
-        fprintf(f, "\n%29s", "");
-    for (const char *line = help; line;) {
-        const char *stop = strchr(line, '\n');
-        fprintf(f, "%.*s", stop ? (int)(stop - line) : (int)strlen(line), line);
-        line = stop ? stop + 1 : NULL;
-        if (line)
-            fprintf(f, "\n%29s", "");
-    }
-    if (o && o->choices)
-        fprintf(f, " (%s)", o->choices);
-    char text[64];
-    if (o && !o->required && *option_default(o, text))
-        fprintf(f, " [%s]", option_default(o, text));
-    fputc('\n', f);
+        printf("\n%29s", "");
+    for (const char *c = o->help; *c; c++)
+        if (*c == '\n')
+            printf("\n%29s", "");
+        else
+            putchar(*c);
+    if (o->choices)
+        printf(" (%s)", o->choices);
+    if (!o->required && *option_default(o, text))
+        printf(" [%s]", option_default(o, text));
+    putchar('\n');
 }
 
-static void print_help(const program *p, FILE *f)
+static void print_help(const program *p)
 {
-    fprintf(f, "%s - %s\n\nUsage: %s %s\n", p->name, p->summary, p->name, p->usage);
+    static const option common[] = {
+        {.name = "check",
+         .argument = "FILE",
+         .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
+        {.name = "help", .letter = 'h', .help = "print this and exit"},
+        {.name = "man", .help = "print the manual page as roff and exit: --man | man -l -"},
+        {.name = "version", .help = "print version, compiler and libraries, and exit"},
+        {0}};
+    printf("%s - %s\n\nUsage: %s %s\n", p->name, p->summary, p->name, p->usage);
     if (p->details)
-        fprintf(f, "\n%s", p->details);
-    bool heading = false;
+        printf("\n%s", p->details);
     for (const option *o = p->options; o && o->name; o++) {
-        if (o->group || !heading)
-            fprintf(f, "\n%s:\n", o->group ? o->group : "Options");
-        heading = true;
-        print_option(f, o->letter, o->name, o->argument, o->help, o);
+        if (o->group || o == p->options)
+            printf("\n%s:\n", o->group ? o->group : "Options");
+        print_option(o);
     }
-    fprintf(f, "\nCommon:\n");
-    if (p->check)
-        print_option(f, 0, "check", "FILE",
-                     "exit 0 when FILE is valid output of this program, else 1; silent", NULL);
-    print_option(f, 'h', "help", NULL, "print this and exit", NULL);
-    print_option(f, 0, "man", NULL, "print the manual page as roff and exit: --man | man -l -", NULL);
-    print_option(f, 0, "version", NULL, "print version, compiler and libraries, and exit", NULL);
-    fprintf(f, "\nExit codes: 0 done, 1 a negative answer, 2 usage, 3 bad input, 4 system.\n");
+    printf("\nCommon:\n");
+    for (const option *o = p->check ? common : common + 1; o->name; o++)
+        print_option(o);
+    printf("\nExit codes: 0 done, 1 a negative answer, 2 usage, 3 bad input, 4 system.\n");
     if (p->examples)
-        fprintf(f, "\nEXAMPLES\n%s", p->examples);
+        printf("\nEXAMPLES\n%s", p->examples);
 }
 
 static void print_version(const program *p)
@@ -117,7 +115,7 @@ bool program_begin(const program *p, int argc, char **argv, operands *args, int 
     const char *common = options_common(p, argc, argv);
     if (common) {
         if (strcmp(common, "--help") == 0)
-            print_help(p, stdout);
+            print_help(p);
         else if (strcmp(common, "--man") == 0)
             program_man(p, stdout);
         else

@@ -25,9 +25,11 @@ static void put(FILE *f, const char *text, size_t size, bool line_start)
     }
 }
 
-static void put_text(FILE *f, const char *text)
+static void put_between(FILE *f, const char *before, const char *text, const char *behind)
 {
+    fputs(before, f);
     put(f, text, strlen(text), false);
+    fputs(behind, f);
 }
 
 /* Words on source lines of at most 78 bytes, for the formatter to fill again; *column is where the line is. A
@@ -119,56 +121,51 @@ static void choices(FILE *f, const char *list, int *column)
     }
 }
 
-static void option_entry(FILE *f, char letter, const char *name, const char *argument, const char *help,
-                         const option *o)
+static void option_entry(FILE *f, const option *o)
 {
     char text[64];
     fputs(".TP\n", f);
-    if (letter)
-        fprintf(f, "\\fB\\-%c\\fR, ", letter);
-    fputs("\\fB\\-\\-", f);
-    put_text(f, name);
-    fputs("\\fR", f);
-    if (argument) {
-        fputs(" \\fI", f);
-        put_text(f, argument);
-        fputs("\\fR", f);
-    }
+    if (o->letter)
+        fprintf(f, "\\fB\\-%c\\fR, ", o->letter);
+    put_between(f, "\\fB\\-\\-", o->name, "\\fR");
+    if (o->argument)
+        put_between(f, " \\fI", o->argument, "\\fR");
     fputc('\n', f);
     int column = 0;
-    words(f, help, strlen(help), &column);
-    fputs(help[strlen(help) - 1] == '.' ? "" : ".", f);
+    words(f, o->help, strlen(o->help), &column);
+    fputs(o->help[strlen(o->help) - 1] == '.' ? "" : ".", f);
     column++;
-    if (o && o->choices)
+    if (o->choices)
         choices(f, o->choices, &column);
-    if (o && !o->required && *option_default(o, text)) {
+    if (!o->required && *option_default(o, text)) {
         char line[300];
         snprintf(line, sizeof line, "Default: %s.", option_default(o, text));
         words(f, line, strlen(line), &column);
     }
-    if (o && o->required)
+    if (o->required)
         words(f, "Required.", 9, &column);
     fputc('\n', f);
 }
 
 static void options(const program *p, FILE *f)
 {
+    static const option common[] = {
+        {.name = "check",
+         .argument = "FILE",
+         .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
+        {.name = "help", .letter = 'h', .help = "print a summary and exit"},
+        {.name = "man", .help = "print the source of this page and exit"},
+        {.name = "version", .help = "print version, compiler and libraries, and exit"},
+        {0}};
     fputs(".SH OPTIONS\n", f);
     for (const option *o = p->options; o && o->name; o++) {
-        if (o->group) {
-            fputs(".SS ", f);
-            put_text(f, o->group);
-            fputc('\n', f);
-        }
-        option_entry(f, o->letter, o->name, o->argument, o->help, o);
+        if (o->group)
+            put_between(f, ".SS ", o->group, "\n");
+        option_entry(f, o);
     }
     fputs(".SS Common\n", f);
-    if (p->check)
-        option_entry(f, 0, "check", "FILE",
-                     "exit 0 when FILE is valid output of this program, else 1; silent", NULL);
-    option_entry(f, 'h', "help", NULL, "print a summary and exit", NULL);
-    option_entry(f, 0, "man", NULL, "print the source of this page and exit", NULL);
-    option_entry(f, 0, "version", NULL, "print version, compiler and libraries, and exit", NULL);
+    for (const option *o = p->check ? common : common + 1; o->name; o++)
+        option_entry(f, o);
 }
 
 /* ---------------------------------------------------------------- the page */
@@ -179,12 +176,9 @@ void program_man(const program *p, FILE *f)
     for (const char *c = p->name; *c; c++)
         fputc(toupper((unsigned char)*c), f);
     fprintf(f, " 1 %s \"onebox %s\" onebox\n.ad l\n.SH NAME\n", ONEBOX_DATE, ONEBOX_VERSION);
-    put_text(f, p->name);
-    fputs(" \\- ", f);
-    put_text(f, p->summary);
-    fputs("\n.SH SYNOPSIS\n.nh\n\\fB", f);
-    put_text(f, p->name);
-    fputs("\\fR ", f);
+    put_between(f, "", p->name, " \\- ");
+    put_between(f, "", p->summary, "\n.SH SYNOPSIS\n.nh\n");
+    put_between(f, "\\fB", p->name, "\\fR ");
     synopsis(f, p->usage);
     fputs(".hy\n.SH DESCRIPTION\n", f);
     if (p->details)
