@@ -1,4 +1,4 @@
-/* conv.h - one convolution of a plan with the algorithm chosen for it. Private to common/device.
+/* conv.h - one convolution of a plan of the CPU with the algorithm chosen for it. Private to common/device.
  *
  * The choice is by rule, from shape and processor alone, so that runs repeat bit for bit. With algorithm auto or
  * winograd, where there is a kernel for it:
@@ -41,6 +41,7 @@ bool conv_may_be_winograd(conv_algorithm algorithm, bool bf16);
 conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, error *e);
 void conv_free(conv *c);
 
+/* Whether it is computed by Winograd: F(4x4, 3x3), or F(4, 2) for stride 2. */
 bool conv_is_winograd(const conv *c);
 
 /* Work area for any of the calls below, in floats (64-byte aligned). */

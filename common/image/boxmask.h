@@ -21,7 +21,7 @@
 box box_resize(box b, int height, int width, int target_height, int target_width);
 box box_flip(box b, int height, int width); /* mirrored left to right */
 box box_pass(box b, int height, int width); /* a flip or rotation that was not taken */
-/* m as warp_rotation gives it. */
+/* m as warp_rotation gives it: it maps a point of the target to one of the source. */
 box box_rotate(box b, int height, int width, const double m[6]);
 
 /* The validation path: a raw box of a height x width picture through Scale (shorter side to size) and NoCrop

@@ -325,7 +325,8 @@ known() { # --set VALUE
         sed 's/^[ `(]//' | sort -u)
     # shellcheck disable=SC2016
     while read -r name; do
-        grep -qE "^[a-z].*[ *]$name\(" common/*/*.c tests/unit/*.[ch] || missing="$missing $name()"
+        grep -qE "^[a-z].*[ *]$name\(" common/*/*.c stages/*.c tests/unit/*.[ch] ||
+            missing="$missing $name()"
     done < <(grep -oE '`[a-z_0-9]+\(\)`' doc/hacking.md | tr -d '`()' | sort -u)
     assert_equal "$missing" ""
 }
@@ -339,18 +340,57 @@ known() { # --set VALUE
     done < <(grep -v '^#' "$root/tests/lib/rooms")
 }
 
-@test "the lines that doc/hacking.md says decide are in the files it names" {
-    local file function
+# Complains unless FILE defines the function NAME(), or else has the text NAME.
+has() { # FILE NAME
+    case $2 in
+    *'()') grep -qE "^[a-z].*[ *]${2%()}\(([^;]*|.*[^;])$" "$1" ;;
+    *) grep -qF -- "$2" "$1" ;;
+    esac || {
+        echo "doc/hacking.md: $1 has no $2"
+        return 1
+    }
+}
+
+# A name in the table stands behind its file; words in front of the first file of a row are none of it.
+# shellcheck disable=SC2016
+@test "doc/hacking.md's files have the functions and words that it says decide" {
+    local file token checked=0
     cd "$root" || return 1
-    sed -n '/^## Which line decides/,/^## /p' doc/hacking.md | grep '^| .*()' >"$BATS_TEST_TMPDIR/rows"
-    [ "$(wc -l <"$BATS_TEST_TMPDIR/rows")" -ge 4 ]
-    while IFS='|' read -r _ _ file function _; do
-        # shellcheck disable=SC2016
-        function=$(grep -oE '`[a-z_0-9]+\(\)`' <<<"$function" | head -n 1 | tr -d '`()')
-        grep -q "[ *]$function(" "$(tr -d ' ' <<<"$file")"
-    done <"$BATS_TEST_TMPDIR/rows"
-    grep -q '^changed = ' scripts/records.mk
-    grep -q '^newer = ' scripts/records.mk
+    while IFS= read -r token; do
+        case $token in
+        '|') file='' ;;
+        '`'*)
+            has "$file" "$(tr -d '`' <<<"$token")"
+            checked=$((checked + 1))
+            ;;
+        *) file=$token ;;
+        esac
+    done < <(sed -n '/^## Which line decides/,/^## To add/p' doc/hacking.md | grep '^| [a-z]' |
+        sed -E 's/^\| [^|]*//; s/`(main|e->code|--check|best)`//g' |
+        grep -oE '^\||`[^`]+`|(common|scripts)/[a-z_/-]+\.(c|h|mk)|pipeline\.mk')
+    [ "$checked" -ge 20 ]
+}
+
+# A list of functions is followed by their file in parentheses.
+# shellcheck disable=SC2016
+@test "doc/hacking.md's way of a picture and a box names the file of each function" {
+    local token name checked=0 waiting=()
+    cd "$root" || return 1
+    while IFS= read -r token; do
+        case $token in
+        '`'*) waiting+=("$(tr -d '`' <<<"$token")") ;;
+        *)
+            for name in "${waiting[@]}"; do
+                has "common/$(tr -d '()' <<<"$token")" "$name"
+                checked=$((checked + 1))
+            done
+            waiting=()
+            ;;
+        esac
+    done < <(sed -n '/^## One picture and one box/,/^## The three/p' doc/hacking.md |
+        grep -oE '`[a-z_0-9]+\(\)`|\([a-z]+/[a-z_]+\.c\)')
+    [ "${#waiting[@]}" -eq 0 ]
+    [ "$checked" -ge 30 ]
 }
 
 # ---------------------------------------------------------------- README.zh-CN.md
