@@ -3,11 +3,6 @@
 #include "base/program.h"
 #include "voc/coco.h"
 
-struct options {
-    const char *output;
-    bool keep_ignored;
-};
-
 static void jsmn_version(char *text, size_t size)
 {
     snprintf(text, size, "jsmn (header only, parent links, strict)\n");
@@ -41,14 +36,14 @@ static void report(const program *p, const coco_counts *n, size_t rows)
 
 int main(int argc, char **argv)
 {
-    struct options o = {0};
+    const char *output = NULL;
+    bool keep_ignored = false;
     const option options[] = {
-        {"output", 'o', OPTION_OUTPUT, &o.output, "FILE", "the table to write; '-' for standard output",
+        {"output", 'o', OPTION_OUTPUT, &output, "FILE", "the table to write; '-' for standard output",
          .required = true},
-        {"keep-ignored", 0, OPTION_FLAG, &o.keep_ignored, NULL,
+        {"keep-ignored", 0, OPTION_FLAG, &keep_ignored, NULL,
          .help = "keep objects marked ignore (VOC difficult) or iscrowd, with 1 in the column ignore"},
         {0}};
-    static void (*const libraries[])(char *, size_t) = {jsmn_version, NULL};
     const program p = {
         .name = "json2anno",
         .summary = "COCO-like annotations (JSON) to a table with one row per object",
@@ -64,7 +59,7 @@ int main(int argc, char **argv)
         .min_operands = 1,
         .max_operands = 1,
         .check = anno_check,
-        .libraries = libraries};
+        .libraries = (void (*const[])(char *, size_t)){jsmn_version, NULL}};
     operands args;
     error e = {0};
     int code;
@@ -72,8 +67,8 @@ int main(int argc, char **argv)
         return code;
     anno_table t;
     coco_counts n;
-    if (!coco_read(&t, args.items[0], o.keep_ignored, &n, &e)) {
-        write_table(&t, o.output, &e);
+    if (!coco_read(&t, args.items[0], keep_ignored, &n, &e)) {
+        write_table(&t, output, &e);
         if (!e.code)
             report(&p, &n, t.count);
     }

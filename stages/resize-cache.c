@@ -1,13 +1,12 @@
 /* resize-cache - the pictures named in a CSV file, scaled once for all trainings. */
 #include "base/file.h"
 #include "base/program.h"
+#include "base/progress.h"
 #include "image/cache.h"
 #include "image/cache_make.h"
 #include "image/picture_file.h"
 #include "voc/csv.h"
 #include "voc/names.h"
-
-#include <time.h>
 
 /* The file names: first column of a CSV file whose header begins with fn. */
 static int read_names(names *list, const char *path, error *e)
@@ -57,16 +56,9 @@ static void report(const program *p, const cache_summary *s, double took)
                  s->changed ? "" : ", unchanged");
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 int main(int argc, char **argv)
 {
-    const double start = seconds();
+    const double start = progress_seconds();
     const char *images = NULL, *output = NULL;
     int64_t threads = 0, size = 224, max_bad = 0;
     const option options[] = {
@@ -106,7 +98,7 @@ int main(int argc, char **argv)
     cache_summary s = {0};
     const cache_options o = {images, (int)size, (int)threads, max_bad, report_bad, &bad};
     if (!read_names(&list, args.items[0], &e) && !cache_make(output, list.items, list.count, &o, &s, &e))
-        report(&p, &s, seconds() - start);
+        report(&p, &s, progress_seconds() - start);
     names_free(&list);
     return program_end(&p, &e);
 }

@@ -9,16 +9,6 @@ int main(int argc, char **argv)
         .summary = "train the classifier of the largest object",
         .usage = "--cache FILE --lrg FILE --val FILE --weights FILE --recipe FILE [OPTIONS] -o cls.ckpt",
         .details = TRAIN_DETAILS("The loss is mean negative log likelihood."),
-        .examples = "  train-cls --cache out/224.cache --lrg out/lrg.csv --val out/val.txt \\\n"
-                    "      --weights resnet34.safetensors --recipe recipes/cls.recipe -o out/cls.ckpt\n"
-                    "  # another rate, less of everything, from nothing\n"
-                    "  train-cls --cache out/224.cache --lrg out/lrg.csv --val out/val.txt \\\n"
-                    "      --weights none --arch tiny --epochs 1 --recipe recipes/cls.recipe \\\n"
-                    "      --set phase.head.lr=1e-3 -o try.ckpt\n"
-                    "  # the curve that helps to choose the first rate\n"
-                    "  train-cls --cache out/224.cache --lrg out/lrg.csv --val out/val.txt \\\n"
-                    "      --weights resnet34.safetensors --recipe recipes/cls.recipe --lr-find lr.tsv\n"
-                    "  # the network's modules\n"
-                    "  train-cls --summary --classes 20\n"};
+        .examples = TRAIN_EXAMPLES("cls", "--lrg out/lrg.csv", " --classes 20")};
     return train_main(&p, argc, argv);
 }

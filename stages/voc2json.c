@@ -27,21 +27,20 @@ int main(int argc, char **argv)
                               {"output", 'o', OPTION_OUTPUT, &output, "FILE",
                                "the JSON to write; '-' for standard output", .required = true},
                               {0}};
-    static void (*const libraries[])(char *, size_t) = {voc_xml_version, NULL};
-    const program p = {.name = "voc2json",
-                       .summary = "annotations of a PASCAL VOC devkit to COCO-like JSON",
-                       .usage = "[--split NAME] -o train.json VOCDIR",
-                       .details = "VOCDIR holds Annotations/*.xml and, for --split, ImageSets/Main/NAME.txt: "
-                                  "VOC 2007, VOC 2012 or a\n"
-                                  "data set in their form, with any class names. Pixels in XML are counted "
-                                  "from 1, in JSON from 0.\n",
-                       .examples = "  voc2json --split train -o train.json VOCdevkit/VOC2007\n"
-                                   "  voc2json -o - mydata | json2anno -o anno.tsv -\n",
-                       .options = options,
-                       .min_operands = 1,
-                       .max_operands = 1,
-                       .check = coco_check,
-                       .libraries = libraries};
+    const program p = {
+        .name = "voc2json",
+        .summary = "annotations of a PASCAL VOC devkit to COCO-like JSON",
+        .usage = "[--split NAME] -o train.json VOCDIR",
+        .details =
+            "VOCDIR holds Annotations/*.xml and, for --split, ImageSets/Main/NAME.txt: VOC 2007, VOC 2012 or a\n"
+            "data set in their form, with any class names. Pixels in XML are counted from 1, in JSON from 0.\n",
+        .examples = "  voc2json --split train -o train.json VOCdevkit/VOC2007\n"
+                    "  voc2json -o - mydata | json2anno -o anno.tsv -\n",
+        .options = options,
+        .min_operands = 1,
+        .max_operands = 1,
+        .check = coco_check,
+        .libraries = (void (*const[])(char *, size_t)){voc_xml_version, NULL}};
     operands args;
     error e = {0};
     int code;
