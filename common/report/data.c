@@ -24,32 +24,29 @@ typedef struct data {
     class_row *rows; /* by number in classes */
 } data;
 
+/* The path of a file in the folder, which the caller frees; NULL when it is not there. */
+static char *path_if_there(html *h, const found *f, const char *name)
+{
+    return found_has(f, name, "") ? html_path(h, name) : NULL;
+}
+
 static bool data_table(html *h, const found *f, const char *name, anno_table *t)
 {
-    if (!found_has(f, name, ""))
-        return false;
-    char *path = html_path(h, name);
-    if (path)
-        anno_read(t, path, h->e);
+    char *path = path_if_there(h, f, name);
+    bool read = path && !anno_read(t, path, h->e);
     free(path);
-    return !h->e->code;
+    return read;
 }
 
 static void data_labels(html *h, const found *f, const char *val, data *d)
 {
-    bool lrg = found_has(f, "lrg.csv", ""), bb = found_has(f, "bb.csv", "");
-    d->has_val = val || found_has(f, "val.txt", "");
-    if (!lrg && !bb)
-        return;
-    char *lrg_path = lrg ? html_path(h, "lrg.csv") : NULL;
-    char *bb_path = bb ? html_path(h, "bb.csv") : NULL;
-    char *val_path = !val && d->has_val ? html_path(h, "val.txt") : NULL;
-    if (!h->e->code)
-        labels_read(&d->labels, lrg_path, bb_path, val ? val : val_path, h->e);
-    free(lrg_path);
-    free(bb_path);
-    free(val_path);
-    d->has_labels = !h->e->code;
+    char *lrg = path_if_there(h, f, "lrg.csv"), *bb = path_if_there(h, f, "bb.csv");
+    char *own = val ? NULL : path_if_there(h, f, "val.txt");
+    d->has_val = val || own;
+    d->has_labels = !h->e->code && (lrg || bb) && !labels_read(&d->labels, lrg, bb, val ? val : own, h->e);
+    free(lrg);
+    free(bb);
+    free(own);
 }
 
 static class_row *counts_of(data *d, const char *name)

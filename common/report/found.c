@@ -13,10 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int list_add(found_list *l, const char *prefix, const char *name, size_t size, error *e)
+static int list_add(found_list *l, const char *prefix, const char *name, error *e)
 {
     text_buffer text = {0};
-    text_add(&text, "%s%.*s", prefix, (int)size, name);
+    text_add(&text, "%s%s", prefix, name);
     int code = text_done(&text, e);
     if (!code)
         code = mem_grow(&l->names, &l->capacity, l->count + 1, sizeof *l->names, "file names", e);
@@ -57,7 +57,7 @@ static int list_files(found_list *l, const char *directory, const char *folder, 
             !text_ends_with(entry->d_name, ending))
             continue;
         if (fstatat(dirfd(d), entry->d_name, &s, 0) == 0 && S_ISREG(s.st_mode))
-            code = list_add(l, folder, entry->d_name, strlen(entry->d_name), e);
+            code = list_add(l, folder, entry->d_name, e);
     }
     if (d)
         closedir(d);
@@ -103,38 +103,33 @@ const char *found_title(const char *name)
     return name;
 }
 
-static int find_models(found *f, error *e)
+static void find_models(found *f, error *e)
 {
-    int code = 0;
-    for (size_t i = 0; i < COUNT(tasks) && !code; i++)
+    for (size_t i = 0; i < COUNT(tasks) && !e->code; i++)
         if (has_model(f, tasks[i][0]))
-            code = list_add(&f->models, "", tasks[i][0], strlen(tasks[i][0]), e);
-    for (size_t i = 0; i < f->files.count && !code; i++) {
+            list_add(&f->models, "", tasks[i][0], e);
+    for (size_t i = 0; i < f->files.count && !e->code; i++) {
+        char name[256];
         const char *file = f->files.names[i];
         bool ckpt = text_ends_with(file, ".ckpt");
         if (!ckpt && !text_ends_with(file, ".history.tsv"))
             continue;
-        char name[256];
         snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(ckpt ? ".ckpt" : ".history.tsv")),
                  file);
         bool known = found_title(name) != name;
         if (!known && !(ckpt && is_phase(f, name)) && (ckpt || !found_has(f, name, ".ckpt")))
-            code = list_add(&f->models, "", name, strlen(name), e);
+            list_add(&f->models, "", name, e);
     }
-    return code;
 }
 
 int found_in(found *f, const char *directory, error *e)
 {
     *f = (found){0};
-    int code = list_files(&f->files, directory, "", "", e);
-    if (!code)
-        code = list_files(&f->lr, directory, "lr/", ".png", e);
-    if (!code)
-        code = list_files(&f->pictures, directory, "pictures/", ".png", e);
-    if (!code)
-        code = list_files(&f->logs, directory, "log/", ".log", e);
-    return code ? code : find_models(f, e);
+    if (!list_files(&f->files, directory, "", "", e) && !list_files(&f->lr, directory, "lr/", ".png", e) &&
+        !list_files(&f->pictures, directory, "pictures/", ".png", e) &&
+        !list_files(&f->logs, directory, "log/", ".log", e))
+        find_models(f, e);
+    return e->code;
 }
 
 void found_free(found *f)

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "image/picture_file.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -95,8 +96,7 @@ void html_encode_path(text_buffer *out, const char *path)
 {
     for (; *path; path++) {
         unsigned char c = (unsigned char)*path;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        text_add(out, plain || strchr("-._~/", c) ? "%c" : "%%%02X", c);
+        text_add(out, isalnum(c) || strchr("-._~/", c) ? "%c" : "%%%02X", c);
     }
 }
 
@@ -112,12 +112,8 @@ void html_link(html *h, const char *name, const char *label)
 void html_anchor(const char *name, char anchor[64])
 {
     size_t n = 0;
-    for (; name[n] && n < 63; n++) {
-        char c = name[n];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                     c == '.';
-        anchor[n] = plain ? c : '_';
-    }
+    for (; name[n] && n < 63; n++)
+        anchor[n] = isalnum((unsigned char)name[n]) || strchr("-.", name[n]) ? name[n] : '_';
     anchor[n] = 0;
 }
 

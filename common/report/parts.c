@@ -6,19 +6,12 @@
 
 #include "base/file.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 /* ---------------------------------------------------------------- pictures */
-
-/* The file's own name without folder and the last ending; the caller frees it. */
-static char *stem_of(const char *path, error *e)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
-    return text_copy(name, dot ? (size_t)(dot - name) : strlen(name), e);
-}
 
 static bool is_file(const char *path)
 {
@@ -43,43 +36,41 @@ static void printed_text(html *h, const char *picture)
     text_free(&name);
 }
 
-static void gallery(html *h, const found_list *l)
+/* A section of pictures, all of them FOLDER/NAME.png; `markup` is its beginning. */
+static void gallery(html *h, const found_list *l, const char *markup)
 {
+    if (l->count == 0)
+        return;
+    html_raw(h, markup);
+    html_put(h, "<div class=\"gallery\">\n");
     for (size_t i = 0; i < l->count && !h->e->code; i++) {
-        char *stem = stem_of(l->names[i], h->e);
-        if (stem) {
-            html_put(h, "<figure>\n");
-            html_picture(h, l->names[i], l->names[i]);
-            html_put(h, "<figcaption>");
-            html_link(h, l->names[i], stem);
-            html_put(h, "</figcaption>\n");
-            printed_text(h, l->names[i]);
-            html_put(h, "</figure>\n");
-        }
+        const char *path = l->names[i], *name = strchr(path, '/') + 1;
+        char *stem = text_copy(name, strlen(name) - strlen(".png"), h->e);
+        if (!stem)
+            return;
+        html_put(h, "<figure>\n");
+        html_picture(h, path, path);
+        html_put(h, "<figcaption>");
+        html_link(h, path, stem);
+        html_put(h, "</figcaption>\n");
+        printed_text(h, path);
+        html_put(h, "</figure>\n");
         free(stem);
     }
+    html_put(h, "</div>\n</section>\n");
 }
 
 void report_lr(html *h, const found *f)
 {
-    if (f->lr.count == 0)
-        return;
-    html_put(
-        h, "<section id=\"rates\">\n<h2>Learning rates</h2>\n"
-           "<p>Before a phase was trained, the rate was raised from batch to batch until the loss exploded. "
-           "A good rate lies where the curve still falls steeply, well before its lowest point.</p>\n"
-           "<div class=\"gallery\">\n");
-    gallery(h, &f->lr);
-    html_put(h, "</div>\n</section>\n");
+    gallery(h, &f->lr,
+            "<section id=\"rates\">\n<h2>Learning rates</h2>\n"
+            "<p>Before a phase was trained, the rate was raised from batch to batch until the loss exploded. "
+            "A good rate lies where the curve still falls steeply, well before its lowest point.</p>\n");
 }
 
 void report_pictures(html *h, const found *f)
 {
-    if (f->pictures.count == 0)
-        return;
-    html_put(h, "<section id=\"pictures\">\n<h2>Pictures</h2>\n<div class=\"gallery\">\n");
-    gallery(h, &f->pictures);
-    html_put(h, "</div>\n</section>\n");
+    gallery(h, &f->pictures, "<section id=\"pictures\">\n<h2>Pictures</h2>\n");
 }
 
 /* ---------------------------------------------------------------- steps */
@@ -100,13 +91,23 @@ static void step_row(html *h, const char *name)
     free(path);
 }
 
+static const char *const order[] = {"log/json.log", "log/anno.log",      "log/largest.log",
+                                    "log/csv.log",  "log/cache.log",     "log/weights.log",
+                                    "log/cls.log",  "log/cls.pred.log",  "log/cls.metrics.log",
+                                    "log/bbox.log", "log/bbox.pred.log", "log/bbox.metrics.log",
+                                    "log/detn.log", "log/detn.pred.log", "log/detn.metrics.log"};
+
+/* Where a log stands among the steps: the others behind those of `order`; the page's own, being written, nowhere. */
+static size_t place_of(const char *log)
+{
+    size_t k = 0;
+    while (k < COUNT(order) && strcmp(log, order[k]) != 0)
+        k++;
+    return strcmp(log, "log/report.log") == 0 ? SIZE_MAX : k;
+}
+
 void report_steps(html *h, const found *f)
 {
-    static const char *const order[] = {"log/json.log", "log/anno.log",      "log/largest.log",
-                                        "log/csv.log",  "log/cache.log",     "log/weights.log",
-                                        "log/cls.log",  "log/cls.pred.log",  "log/cls.metrics.log",
-                                        "log/bbox.log", "log/bbox.pred.log", "log/bbox.metrics.log",
-                                        "log/detn.log", "log/detn.pred.log", "log/detn.metrics.log"};
     if (f->logs.count == 0)
         return;
     html_put(
@@ -114,17 +115,10 @@ void report_steps(html *h, const found *f)
         "<section id=\"steps\">\n<h2>How it was made</h2>\n"
         "<p>The commands that make ran, each of which can be run alone.</p>\n"
         "<div class=\"wide\"><table>\n<thead><tr><th>seconds<th class=\"text\">command</thead>\n<tbody>\n");
-    for (size_t k = 0; k < COUNT(order); k++)
+    for (size_t k = 0; k <= COUNT(order); k++)
         for (size_t i = 0; i < f->logs.count; i++)
-            if (strcmp(f->logs.names[i], order[k]) == 0)
+            if (place_of(f->logs.names[i]) == k)
                 step_row(h, f->logs.names[i]);
-    for (size_t i = 0; i < f->logs.count; i++) { /* the others; the page's own log is being written */
-        bool known = strcmp(f->logs.names[i], "log/report.log") == 0;
-        for (size_t k = 0; k < COUNT(order) && !known; k++)
-            known = strcmp(f->logs.names[i], order[k]) == 0;
-        if (!known)
-            step_row(h, f->logs.names[i]);
-    }
     html_put(h, "</tbody></table></div>\n</section>\n");
 }
 
@@ -150,11 +144,9 @@ static const char *meaning_of(const char *name)
         {".grid.png", "validation pictures with predictions"},
         {".curves.png", "the training by epoch and batch"},
     };
-    size_t n = strlen(name);
     for (size_t i = 0; i < COUNT(meanings); i++) {
-        size_t k = strlen(meanings[i][0]);
-        bool ending = meanings[i][0][0] == '.';
-        if (n >= k && strcmp(name + n - k, meanings[i][0]) == 0 && (ending ? n > k : n == k))
+        const char *what = meanings[i][0];
+        if (*what == '.' ? text_ends_with(name, what) && strcmp(name, what) != 0 : strcmp(name, what) == 0)
             return meanings[i][1];
     }
     return NULL;
