@@ -24,23 +24,18 @@ typedef struct verdict {
 
 /* ---------------------------------------------------------------- one picture */
 
-static double absolute_error(box_real a, box_real b)
-{
-    return (fabs(a.y1 - b.y1) + fabs(a.x1 - b.x1) + fabs(a.y2 - b.y2) + fabs(a.x2 - b.x2)) / 4;
-}
-
 /* Mean absolute difference of the sides in the frame. */
 static double frame_error(const pred_row *p, const anno_row *truth, int frame, bool from_own)
 {
-    const box label = box_validation(truth->box, truth->height, truth->width, frame);
-    const box_real predicted =
-        from_own ? frame_expected(p->box, truth->height, truth->width, frame, NULL) : p->frame;
-    return absolute_error(predicted, box_to_real(label));
+    const box_real a = from_own ? frame_expected(p->box, truth->height, truth->width, frame, NULL) : p->frame;
+    const box_real b = box_to_real(box_validation(truth->box, truth->height, truth->width, frame));
+    return (fabs(a.y1 - b.y1) + fabs(a.x1 - b.x1) + fabs(a.y2 - b.y2) + fabs(a.x2 - b.x2)) / 4;
 }
 
 static verdict judge_picture(const metrics *m, const pred_row *p, const anno_table *anno,
-                             const anno_image *image, const anno_row *truth)
+                             const anno_row *truth)
 {
+    const anno_image *image = anno_find(anno, p->file_name);
     verdict v = {0};
     v.correct = m->has_class && strcmp(p->category, truth->category) == 0;
     if (!m->has_box)
@@ -77,18 +72,17 @@ static int check_rows(metrics *m, const pred_table *pred, error *e)
 }
 
 /* The largest kept object of the picture that `p` predicts, or NULL. */
-static const anno_row *truth_of(const anno_table *anno, const pred_row *p, const anno_image **image)
+static const anno_row *truth_of(const anno_table *anno, const pred_row *p)
 {
-    *image = anno_find(anno, p->file_name);
-    return *image ? anno_largest(anno, *image) : NULL;
+    const anno_image *image = anno_find(anno, p->file_name);
+    return image ? anno_largest(anno, image) : NULL;
 }
 
 static int check_known(metrics *m, const pred_table *pred, const anno_table *anno, bool skip, error *e)
 {
     text_names unknown = {0};
-    const anno_image *image;
     for (size_t i = 0; i < pred->count; i++)
-        if (!truth_of(anno, &pred->rows[i], &image))
+        if (!truth_of(anno, &pred->rows[i]))
             text_names_add(&unknown, "%s", pred->rows[i].file_name);
     m->unjudged = unknown.count;
     m->n = pred->count - m->unjudged;
@@ -103,10 +97,9 @@ static int check_known(metrics *m, const pred_table *pred, const anno_table *ann
 /* The classes of m in byte order; m->class_names numbers them in another order, rank[] translates. */
 static int list_classes(metrics *m, const pred_table *pred, const anno_table *anno, size_t **rank, error *e)
 {
-    const anno_image *image;
     size_t number;
     for (size_t i = 0; i < pred->count && !e->code; i++) {
-        const anno_row *truth = truth_of(anno, &pred->rows[i], &image);
+        const anno_row *truth = truth_of(anno, &pred->rows[i]);
         const char *predicted = pred->rows[i].category;
         if (truth && !names_add(&m->class_names, truth->category, strlen(truth->category), &number, e) &&
             predicted)
@@ -174,12 +167,11 @@ static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno,
     if (!list_classes(m, pred, anno, &rank, e))
         of_class = mem_zero(m->class_count, sizeof *of_class, "classes", e);
     for (size_t i = 0; of_class && i < pred->count; i++) {
-        const anno_image *image;
         const pred_row *p = &pred->rows[i];
-        const anno_row *truth = truth_of(anno, p, &image);
+        const anno_row *truth = truth_of(anno, p);
         if (!truth)
             continue;
-        verdict v = judge_picture(m, p, anno, image, truth);
+        verdict v = judge_picture(m, p, anno, truth);
         add_verdict(&all, &v);
         add_verdict(&of_class[rank[names_find(&m->class_names, truth->category, strlen(truth->category))]],
                     &v);

@@ -28,22 +28,23 @@
 
 enum { QUALITY = 92, HEX = 65, NAME = 64 };
 
-static const char *const folders[] = {"Annotations", "ImageSets", "ImageSets/Main", "JPEGImages"};
-enum { FOLDERS = COUNT(folders) };
-static const char *const lists[] = {"ImageSets/Main/train.txt", "ImageSets/Main/val.txt",
-                                    "ImageSets/Main/trainval.txt"};
-enum { LISTS = COUNT(lists) };
+/* What a set holds beside pictures and annotations: folders, then lists, then the marker. */
 static const char marker[] = "drawn.txt";
+static const char *const fixed[] = {"Annotations",
+                                    "ImageSets",
+                                    "ImageSets/Main",
+                                    "JPEGImages",
+                                    "ImageSets/Main/train.txt",
+                                    "ImageSets/Main/val.txt",
+                                    "ImageSets/Main/trainval.txt",
+                                    marker};
+enum { FOLDERS = 4, LISTS = 3 };
+static const char *const *const folders = fixed, *const *const lists = fixed + FOLDERS;
 static const char heading[] = "onebox drawn set 1\n";
 
-static void annotation_name(char name[NAME], size_t number)
+static void pair_name(char name[NAME], bool is_jpeg, size_t number)
 {
-    snprintf(name, NAME, "Annotations/%06zu.xml", number);
-}
-
-static void picture_name(char name[NAME], size_t number)
-{
-    snprintf(name, NAME, "JPEGImages/%06zu.jpg", number);
+    snprintf(name, NAME, is_jpeg ? "JPEGImages/%06zu.jpg" : "Annotations/%06zu.xml", number);
 }
 
 /* ---------------------------------------------------------------- texts */
@@ -142,13 +143,13 @@ typedef struct known_set {
     char sha256[HEX];
 } known_set;
 
-static int number_line(text_lines *lines, const char *word, int64_t min, int64_t max, int64_t *value)
+static bool number_line(text_lines *lines, const char *word, int64_t min, int64_t max, int64_t *value)
 {
     const char *line;
     size_t size, n = strlen(word);
     if (!text_line(lines, &line, &size) || size <= n + 1 || memcmp(line, word, n) != 0 || line[n] != ' ')
-        return -1;
-    return text_int(line + n + 1, size - n - 1, min, max, value) ? 0 : -1;
+        return false;
+    return text_int(line + n + 1, size - n - 1, min, max, value);
 }
 
 /* Reads DIR/drawn.txt. */
@@ -166,9 +167,9 @@ static int read_marker(const char *dir, known_set *known, error *e)
     int64_t pictures = 0, other;
     bool good = view.size > sizeof heading && memcmp(view.data, heading, sizeof heading - 1) == 0 &&
                 text_line(&lines, &line, &size) &&
-                number_line(&lines, "pictures", 1, DRAWSET_MAX_PICTURES, &pictures) == 0 &&
-                number_line(&lines, "size", DRAWING_MIN_SIZE, DRAWING_MAX_SIZE, &other) == 0 &&
-                number_line(&lines, "seed", 0, INT64_MAX, &other) == 0 && text_line(&lines, &line, &size) &&
+                number_line(&lines, "pictures", 1, DRAWSET_MAX_PICTURES, &pictures) &&
+                number_line(&lines, "size", DRAWING_MIN_SIZE, DRAWING_MAX_SIZE, &other) &&
+                number_line(&lines, "seed", 0, INT64_MAX, &other) && text_line(&lines, &line, &size) &&
                 size == 7 + HEX - 1 && memcmp(line, "sha256 ", 7) == 0;
     if (good) {
         known->pictures = (size_t)pictures;
@@ -191,21 +192,13 @@ static bool is_ours(int folder, const char *name, size_t pictures)
         snprintf(path, sizeof path, "%s", name);
     else
         snprintf(path, sizeof path, "%s/%s", folders[folder], name);
-    for (int i = 0; i < FOLDERS; i++)
-        if (strcmp(path, folders[i]) == 0)
+    for (size_t i = 0; i < COUNT(fixed); i++)
+        if (strcmp(path, fixed[i]) == 0)
             return true;
-    for (int i = 0; i < LISTS; i++)
-        if (strcmp(path, lists[i]) == 0)
-            return true;
-    if (strcmp(path, marker) == 0)
-        return true;
     size_t number = (size_t)strtoul(name, NULL, 10);
-    if (number < 1 || number > pictures)
+    if (folder == FOLDERS || number < 1 || number > pictures)
         return false;
-    annotation_name(wanted, number);
-    if (strcmp(path, wanted) == 0)
-        return true;
-    picture_name(wanted, number);
+    pair_name(wanted, strcmp(folders[folder], "JPEGImages") == 0, number);
     return strcmp(path, wanted) == 0;
 }
 
@@ -286,20 +279,13 @@ static int draw_one(void *context, size_t item, int worker, error *e)
     size_t size = 0;
     if (stopped)
         return fail(e, ERR_SYSTEM, "stopped by a signal");
-    annotation_name(xml_name, number);
-    picture_name(jpeg_name, number);
-    int code = drawing_make(&d, w->o->size, w->o->seed, (uint32_t)number, e);
-    if (!code) {
+    pair_name(xml_name, false, number);
+    pair_name(jpeg_name, true, number);
+    if (!drawing_make(&d, w->o->size, w->o->seed, (uint32_t)number, e))
         add_annotation(&xml, &d, number);
-        code = text_done(&xml, e);
-    }
-    if (!code)
-        code = encode_jpeg(&d.p, &jpeg, &size, jpeg_name, e);
-    if (!code)
-        code = write_set_file(w->dir, xml_name, xml.data, xml.size, e);
-    if (!code)
-        code = write_set_file(w->dir, jpeg_name, jpeg, size, e);
-    if (!code)
+    if (!e->code && !text_done(&xml, e) && !encode_jpeg(&d.p, &jpeg, &size, jpeg_name, e) &&
+        !write_set_file(w->dir, xml_name, xml.data, xml.size, e) &&
+        !write_set_file(w->dir, jpeg_name, jpeg, size, e))
         digest_pair(xml.data, xml.size, jpeg, size, w->digests[item]);
     for (int i = 0; i < d.count; i++) {
         s->objects++;
@@ -310,7 +296,7 @@ static int draw_one(void *context, size_t item, int worker, error *e)
     free(jpeg);
     text_free(&xml);
     drawing_free(&d);
-    return code;
+    return e->code;
 }
 
 static int make_folders(const char *dir, error *e)
@@ -330,23 +316,18 @@ static int make_folders(const char *dir, error *e)
 static int write_texts(const char *dir, const drawset_options *o, const char *sha256, error *e)
 {
     text_buffer b = {0};
-    int code = 0;
-    for (size_t i = 0; i < LISTS && !code; i++) {
+    for (size_t i = 0; i <= LISTS && !e->code; i++) {
         b.size = 0;
-        add_list(&b, i, (size_t)o->pictures);
-        code = text_done(&b, e);
-        if (!code)
-            code = write_set_file(dir, lists[i], b.data, b.size, e);
+        if (i < LISTS)
+            add_list(&b, i, (size_t)o->pictures);
+        else
+            text_add(&b, "%spictures %d\nsize %d\nseed %" PRIu64 "\nsha256 %s\n", heading, o->pictures,
+                     o->size, o->seed, sha256);
+        if (!text_done(&b, e))
+            write_set_file(dir, lists[i], b.data, b.size, e); /* behind the lists stands the marker */
     }
-    b.size = 0;
-    text_add(&b, "%spictures %d\nsize %d\nseed %" PRIu64 "\nsha256 %s\n", heading, o->pictures, o->size,
-             o->seed, sha256);
-    if (!code)
-        code = text_done(&b, e);
-    if (!code)
-        code = write_set_file(dir, marker, b.data, b.size, e);
     text_free(&b);
-    return code;
+    return e->code;
 }
 
 static int sync_tree(const char *dir, error *e)
@@ -366,16 +347,13 @@ static int draw_all(const char *dir, const drawset_options *o, drawset_summary *
     set_work w = {.dir = dir, .o = o};
     w.digests = mem_zero((size_t)o->pictures, HEX, "digests", e);
     w.totals = mem_zero((size_t)threads, sizeof *w.totals, "threads", e);
-    int code = w.digests && w.totals ? make_folders(dir, e) : ERR_SYSTEM;
-    if (!code)
-        code = parallel_for(threads, (size_t)o->pictures, draw_one, &w, e);
-    if (!code) {
+    if (w.digests && w.totals && !make_folders(dir, e) &&
+        !parallel_for(threads, (size_t)o->pictures, draw_one, &w, e)) {
         sha256_hex(w.digests, (size_t)o->pictures * HEX, sha256);
-        code = write_texts(dir, o, sha256, e);
+        if (!write_texts(dir, o, sha256, e))
+            sync_tree(dir, e);
     }
-    if (!code)
-        code = sync_tree(dir, e);
-    for (int i = 0; i < threads && !code; i++) {
+    for (int i = 0; i < threads && !e->code; i++) {
         s->objects += w.totals[i].objects;
         s->difficult += w.totals[i].difficult;
         s->truncated += w.totals[i].truncated;
@@ -383,23 +361,21 @@ static int draw_all(const char *dir, const drawset_options *o, drawset_summary *
     }
     free(w.digests);
     free(w.totals);
-    return code;
+    return e->code;
 }
 
 /* Gives the finished folder its name. An older set of that name goes to `old` first and is removed. */
-static int put_in_place(const char *fresh, const char *dir, const char *old, bool replace, error *e)
+static void put_in_place(const char *fresh, const char *dir, const char *old, bool replace, error *e)
 {
-    if (replace && rename(dir, old))
-        return fail_system(e, "%s: cannot replace the old set", dir);
-    if (rename(fresh, dir)) {
-        int code = fail_system(e, "%s: cannot put the finished set in place", dir);
+    if (replace && rename(dir, old)) {
+        fail_system(e, "%s: cannot replace the old set", dir);
+    } else if (rename(fresh, dir)) {
+        fail_system(e, "%s: cannot put the finished set in place", dir);
         if (replace)
             (void)rename(old, dir);
-        return code;
-    }
-    if (replace)
+    } else if (replace) {
         remove_tree(old);
-    return 0;
+    }
 }
 
 static bool same_set(const char *dir, const known_set *known, const char *sha256)
@@ -413,28 +389,22 @@ static int make_beside(const char *dir, const drawset_options *o, drawset_summar
     known_set known;
     char sha256[HEX];
     text_buffer fresh = {0}, old = {0};
-    int code = look_at(dir, &known, e);
     text_add(&fresh, "%s.tmp.%ld", dir, (long)getpid());
     text_add(&old, "%s.old.%ld", dir, (long)getpid());
-    if (!code)
-        code = text_done(&fresh, e);
-    if (!code)
-        code = text_done(&old, e);
-    if (!code && mkdir(fresh.data, 0777))
-        code = fail_system(e, "%s: cannot make the folder", dir);
-    else if (!code) {
-        code = draw_all(fresh.data, o, s, sha256, e);
-        if (!code && stopped)
-            code = fail(e, ERR_SYSTEM, "stopped by a signal");
-        s->changed = !code && !same_set(dir, &known, sha256);
+    if (!look_at(dir, &known, e) && !text_done(&fresh, e) && !text_done(&old, e) && mkdir(fresh.data, 0777)) {
+        fail_system(e, "%s: cannot make the folder", dir);
+    } else if (!e->code) {
+        if (!draw_all(fresh.data, o, s, sha256, e) && stopped)
+            fail(e, ERR_SYSTEM, "stopped by a signal");
+        s->changed = !e->code && !same_set(dir, &known, sha256);
         if (s->changed)
-            code = put_in_place(fresh.data, dir, old.data, known.pictures > 0, e);
-        if (code || !s->changed)
+            put_in_place(fresh.data, dir, old.data, known.pictures > 0, e);
+        if (e->code || !s->changed)
             remove_tree(fresh.data);
     }
     text_free(&fresh);
     text_free(&old);
-    return code;
+    return e->code;
 }
 
 int drawset_make(const char *dir, const drawset_options *o, drawset_summary *s, error *e)
@@ -473,13 +443,12 @@ static int check_one(void *context, size_t item, int worker, error *e)
 {
     (void)worker;
     set_work *w = context;
-    char name[2][NAME];
+    char name[NAME];
     file_view view[2] = {{0}};
     int code = 0;
-    annotation_name(name[0], item + 1);
-    picture_name(name[1], item + 1);
     for (int i = 0; i < 2 && !code; i++) {
-        char *path = path_join(w->dir, name[i], e);
+        pair_name(name, i == 1, item + 1);
+        char *path = path_join(w->dir, name, e);
         code = path ? file_open(&view[i], path, e) : ERR_SYSTEM;
         free(path);
     }
@@ -512,18 +481,17 @@ int drawset_check(const char *dir, error *e)
 {
     known_set known;
     char sha256[HEX];
-    int code = read_marker(dir, &known, e);
-    for (size_t i = 0; i < LISTS && !code; i++)
-        code = check_list(dir, i, known.pictures, e);
-    if (code)
-        return code;
+    read_marker(dir, &known, e);
+    for (size_t i = 0; i < LISTS && !e->code; i++)
+        check_list(dir, i, known.pictures, e);
+    if (e->code)
+        return e->code;
     set_work w = {.dir = dir, .digests = mem_zero(known.pictures, HEX, "digests", e)};
-    code = w.digests ? parallel_for(threads_count(0), known.pictures, check_one, &w, e) : ERR_SYSTEM;
-    if (!code) {
+    if (w.digests && !parallel_for(threads_count(0), known.pictures, check_one, &w, e)) {
         sha256_hex(w.digests, known.pictures * HEX, sha256);
         if (strcmp(sha256, known.sha256) != 0)
-            code = fail(e, ERR_INPUT, "%s: pictures or annotations are not as they were drawn", dir);
+            fail(e, ERR_INPUT, "%s: pictures or annotations are not as they were drawn", dir);
     }
     free(w.digests);
-    return code;
+    return e->code;
 }

@@ -34,23 +34,13 @@ void html_raw(html *h, const char *markup)
  * UTF-8. */
 static const char *reference_for(char c, size_t length)
 {
-    switch (c) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    case '\n':
-    case '\t':
-        return NULL;
-    default:
-        return length == 0 || c == 0x7f || (unsigned char)c < 0x20 ? REPLACEMENT : NULL;
-    }
+    static const char special[] = "&<>\"'";
+    static const char *const references[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+    const char *at = c ? strchr(special, c) : NULL;
+    if (at)
+        return references[at - special];
+    return length == 0 || c == 0x7f || ((unsigned char)c < 0x20 && c != '\n' && c != '\t') ? REPLACEMENT
+                                                                                           : NULL;
 }
 
 void html_text(html *h, const char *text, size_t size)

@@ -63,25 +63,20 @@ static void open_model(html *h, const found *f, const char *name, model *m)
     path = path_of(h, f, m, ".history.tsv");
     m->has_history = path && !table_read(&m->history, path, h->e);
     free(path);
-    for (size_t i = 0; i < f->logs.count && !h->e->code; i++) {
-        char log[300];
-        snprintf(log, sizeof log, "log/%s.log", name);
-        if (strcmp(f->logs.names[i], log) != 0)
-            continue;
-        path = html_path(h, log);
-        if (path)
+    char log[300];
+    snprintf(log, sizeof log, "log/%s.log", name);
+    for (size_t i = 0; i < f->logs.count; i++)
+        if (strcmp(f->logs.names[i], log) == 0 && (path = html_path(h, log))) {
             found_read_step(&m->step, path, h->e);
-        free(path);
-    }
+            free(path);
+        }
 }
 
 static void close_model(model *m)
 {
     metrics_free(&m->metrics);
-    if (m->has_ckpt)
-        safetensors_close(&m->ckpt);
-    if (m->has_history)
-        table_free(&m->history);
+    safetensors_close(&m->ckpt);
+    table_free(&m->history);
 }
 
 static const char *ckpt_value(const model *m, const char *key)
@@ -282,12 +277,6 @@ static void parameter_count(html *h, const model *m)
         html_put(h, ", %s numbers", number_text(text, 0, count));
 }
 
-static void fact(html *h, const char *name, const char *text)
-{
-    if (*text)
-        html_put(h, "<dt>%s</dt><dd>%s</dd>\n", name, text);
-}
-
 static void training_facts(html *h, const model *m)
 {
     recipe r;
@@ -306,11 +295,12 @@ static void training_facts(html *h, const model *m)
     html_put(h, " (");
     html_link(h, name, NULL);
     html_put(h, ")</dd>\n");
-    if (*parent)
-        html_put(h, "<dt>Starts from</dt><dd>weights with SHA-256 <code>%s</code></dd>\n", parent);
-    else
-        html_put(h, "<dt>Starts from</dt><dd>random weights</dd>\n");
-    fact(h, "Computed on", ckpt_value(m, "conv"));
+    html_put(h,
+             *parent ? "<dt>Starts from</dt><dd>weights with SHA-256 <code>%s</code></dd>\n"
+                     : "<dt>Starts from</dt><dd>random weights</dd>\n",
+             parent);
+    if (*ckpt_value(m, "conv"))
+        html_put(h, "<dt>Computed on</dt><dd>%s</dd>\n", ckpt_value(m, "conv"));
     html_put(h, "<dt>Program</dt><dd>onebox %s, seed %s</dd>\n", ckpt_value(m, "version"),
              ckpt_value(m, "seed"));
     if (*m->step.seconds) {
@@ -335,20 +325,11 @@ static void model_picture(html *h, const found *f, const model *m, const char *e
     html_put(h, "</figcaption></figure>\n");
 }
 
-static const char *task_sentence(task t)
-{
-    switch (t) {
-    case TASK_CLS:
-        return "Says what the largest object of a picture is.";
-    case TASK_BBOX:
-        return "Says where the largest object of a picture is.";
-    case TASK_DETN:
-        return "Says what the largest object of a picture is, and where, in one network.";
-    case TASKS:
-        break;
-    }
-    return "";
-}
+static const char *const task_sentences[TASKS + 1] = {
+    [TASK_CLS] = "Says what the largest object of a picture is.",
+    [TASK_BBOX] = "Says where the largest object of a picture is.",
+    [TASK_DETN] = "Says what the largest object of a picture is, and where, in one network.",
+    [TASKS] = ""};
 
 void report_model(html *h, const found *f, const char *name)
 {
@@ -357,7 +338,7 @@ void report_model(html *h, const found *f, const char *name)
     html_anchor(name, anchor);
     open_model(h, f, name, &m);
     html_put(h, "<section id=\"%s\">\n<h2>%s</h2>\n<p>%s</p>\n", anchor, found_title(name),
-             task_sentence(m.task));
+             task_sentences[m.task]);
     if (!m.has_ckpt)
         html_put(h, "<p class=\"warn\">There is no %s.ckpt: this training did not reach its end.</p>\n",
                  name);
