@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void (*const libraries[])(char *, size_t) = {figure_libraries, picture_versions, NULL};
-
 static render_request request = {.skip = 10, .skip_end = 5};
 static option_list augments;
 
@@ -71,7 +69,7 @@ static const program render = {
                 "      -o curves.png\n",
     .options = options,
     .check = render_check,
-    .libraries = libraries};
+    .libraries = (void (*const[])(char *, size_t)){figure_libraries, picture_versions, NULL}};
 
 int main(int argc, char **argv)
 {

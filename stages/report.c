@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-static void (*const libraries[])(char *, size_t) = {picture_versions, NULL};
-
 int main(int argc, char **argv)
 {
     report_request r = {0};
@@ -37,7 +35,7 @@ int main(int argc, char **argv)
         .min_operands = 1,
         .max_operands = 1,
         .check = report_check,
-        .libraries = libraries};
+        .libraries = (void (*const[])(char *, size_t)){picture_versions, NULL}};
     operands args;
     error e = {0};
     int code;

@@ -67,12 +67,6 @@ static const struct {
                       {"LocAcc@0.5, largest object", 4, 7, 3},
                       {"LocAcc@0.5, any object", 4, 7, 3}};
 
-static bool is_shown(const metrics *m, int figure)
-{
-    return (m->has_class || (figure >= METRIC_L1 && figure <= METRIC_IOU_HALF)) &&
-           (m->has_box || figure == METRIC_ACCURACY);
-}
-
 static void add_cell(text_buffer *out, int width, int decimals, double v)
 {
     if (isfinite(v))
@@ -87,7 +81,7 @@ static void add_class_line(text_buffer *out, const metrics *m, const metrics_cla
     if (m->has_class)
         text_add(out, " %9zu", c->predicted);
     for (int i = 0; i < METRICS; i++) {
-        if (is_shown(m, i))
+        if (isfinite(m->of[i].value))
             add_cell(out, figures[i].width, figures[i].class_decimals, c->of[i].value);
         if (m->has_class && i == METRIC_ACCURACY)
             add_cell(out, 9, 3, c->precision);
@@ -106,7 +100,7 @@ int metrics_table(const metrics *m, text_buffer *out, error *e)
         text_add(out, "; %zu annotated ones not predicted", m->unpredicted);
     text_add(out, "\n\n%-28s %9s %9s\n", "", "value", "std.err.");
     for (int i = 0; i < METRICS; i++) {
-        if (!is_shown(m, i))
+        if (!isfinite(m->of[i].value))
             continue;
         text_add(out, "%-28s", figures[i].title ? figures[i].title : l1);
         add_cell(out, 9, figures[i].decimals, m->of[i].value);

@@ -67,8 +67,7 @@ typedef struct draw_label {
 } draw_label;
 
 /* Places the labels without drawing: widths[i] is the width of mark i's text (0: no label), `height` that of
- * all, `inset` the distance from the box's line. Returns how many are astray. Used by draw_marks; for tests.
- */
+ * all, `inset` the distance from the box's line. Returns how many are astray. Used by draw_marks; for tests. */
 size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths,
                          double height, double inset, draw_label *places);
 

@@ -89,8 +89,7 @@ void figure_text_outlined(figure *f, double x, double y, const char *text, figur
                           double outline);
 
 /* A copy of `text` that can be drawn in `width` pixels of the selected font: bytes that are no UTF-8 and
- * control characters become '?', and what does not fit is cut and ends in an ellipsis. The caller frees it.
- */
+ * control characters become '?', and what does not fit is cut and ends in an ellipsis. The caller frees it. */
 char *figure_fit_text(figure *f, const char *text, double width, error *e);
 
 /* cairo's line for --version, as program.h wants them. */

@@ -46,8 +46,7 @@ int plot_draw(figure *f, figure_rect cell, const plot *p, error *e);
  * apart when `whole`). Returns their number; *step is the distance. low < high. */
 int plot_ticks(double low, double high, int wanted, bool whole, double ticks[PLOT_TICKS_MAX], double *step);
 
-/* The same on a logarithmic axis: powers of ten, and 2 and 5 times those when there are few. 0 < low < high.
- */
+/* The same on a logarithmic axis: powers of ten, and 2 and 5 times those when there are few. 0 < low < high. */
 int plot_log_ticks(double low, double high, double ticks[PLOT_TICKS_MAX]);
 
 /* A tick's text: plain decimals for ticks `step` apart ("0.25", "120", "1e+06"). */

@@ -88,10 +88,7 @@ int render_open(figure *f, const render_request *r, double width, double height,
 int render_save(figure *f, const render_request *r, error *e)
 {
     int code = r->trim ? figure_trim(f, 8, e) : 0;
-    if (!code)
-        code = figure_save(f, r->output, e);
-    figure_close(f);
-    return code;
+    return code ? code : figure_save(f, r->output, e);
 }
 
 int render_floats(picture *p, const float *pixels, int height, int width, error *e)

@@ -90,7 +90,7 @@ int render_floats(picture *p, const float *pixels, int height, int width, error 
 /* Opens the figure that --figure asks for, or one of the default size in inches. */
 int render_open(figure *f, const render_request *r, double width, double height, error *e);
 
-/* Trims on request, saves and closes. */
+/* Trims on request and saves. */
 int render_save(figure *f, const render_request *r, error *e);
 
 #endif

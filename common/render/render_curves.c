@@ -56,8 +56,7 @@ static int timeline_phases(timeline *t, const table *rows, const double *starts,
 }
 
 /* A row's x is how many epochs are done behind it: row i of the history (from 0) ends at i + 1, through all phases.
- * Batches are evenly spread over their epoch, which the columns phase and epoch tell, or simply
- * numbered. */
+ * Batches are evenly spread over their epoch, which the columns phase and epoch tell, or simply numbered. */
 enum timeline_kind { BY_EPOCH, IN_EPOCHS, BY_BATCH };
 
 static int timeline_of(timeline *t, const table *rows, enum timeline_kind kind, error *e)

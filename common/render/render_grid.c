@@ -93,9 +93,8 @@ static int draw_grid(const grid *g, text_buffer *printed, error *e)
     int rows = r->rows ? (int)r->rows : 3, columns = r->columns ? (int)r->columns : 4;
     size_t cells = (size_t)rows * (size_t)columns;
     bool boxes = g->pred.rows[first].has_box;
-    int code = render_open(&f, r, boxes ? 12 : 16, boxes ? 8 : 12, e);
-    if (code)
-        return code;
+    if (render_open(&f, r, boxes ? 12 : 16, boxes ? 8 : 12, e))
+        return e->code;
     figure_rect area = figure_inside(&f, 10);
     if (r->anno) {
         figure_font(&f, 10, false);
@@ -103,13 +102,13 @@ static int draw_grid(const grid *g, text_buffer *printed, error *e)
         area.height -= 20;
         figure_text(&f, f.width / 2.0, f.height - 9, ALIGN_CENTRE, "white: predicted, green: annotated");
     }
-    for (size_t i = 0; i < cells && i < count && !code; i++)
-        code = draw_prediction(&f, g, figure_cell(area, rows, columns, (int)i, 10), &g->pred.rows[first + i],
-                               printed, e);
-    if (!code)
-        code = render_save(&f, r, e);
+    for (size_t i = 0; i < cells && i < count && !e->code; i++)
+        draw_prediction(&f, g, figure_cell(area, rows, columns, (int)i, 10), &g->pred.rows[first + i],
+                        printed, e);
+    if (!e->code)
+        render_save(&f, r, e);
     figure_close(&f);
-    return code;
+    return e->code;
 }
 
 static int open_cache(grid *g, error *e)
@@ -139,20 +138,15 @@ int render_grid(const render_request *r, text_buffer *printed, error *e)
     grid g = {.r = r};
     if (!r->images == !r->cache)
         return fail(e, ERR_USAGE, "--kind grid needs --images DIR or --cache FILE, one of them");
-    int code = pred_read(&g.pred, r->pred, e);
-    if (!code && g.pred.count <= (size_t)r->first)
-        code = fail(e, ERR_INPUT, "%s: holds %zu predictions, none from number %lld on", r->pred,
-                    g.pred.count, (long long)r->first);
-    if (!code && r->anno)
-        code = anno_read(&g.anno, r->anno, e);
-    if (!code && r->cache)
-        code = open_cache(&g, e);
-    if (!code)
-        code = draw_grid(&g, printed, e);
+    if (!pred_read(&g.pred, r->pred, e) && g.pred.count <= (size_t)r->first)
+        fail(e, ERR_INPUT, "%s: holds %zu predictions, none from number %lld on", r->pred, g.pred.count,
+             (long long)r->first);
+    if (!e->code && (!r->anno || !anno_read(&g.anno, r->anno, e)) && (!r->cache || !open_cache(&g, e)))
+        draw_grid(&g, printed, e);
     free(g.pixels);
     sampler_free(g.sampler);
     cache_close(g.cache);
     anno_free(&g.anno);
     pred_free(&g.pred);
-    return code;
+    return e->code;
 }

@@ -30,8 +30,7 @@ void html_raw(html *h, const char *markup)
 
 /* ---------------------------------------------------------------- text */
 
-/* What stands for a character that cannot stand for itself; NULL for others. `length` is 0 where there is no
- * UTF-8. */
+/* What stands for a character that cannot stand for itself; NULL for others. `length` is 0 where there is no UTF-8. */
 static const char *reference_for(char c, size_t length)
 {
     static const char special[] = "&<>\"'";
