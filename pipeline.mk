@@ -38,7 +38,7 @@ demo: ## draw a small set, train and judge all three models on it, with nothing 
 ##@ Downloads
 fetch = BIN='$(BIN)' VOC_MIRRORS='$(VOC_MIRRORS)' WEIGHTS_MIRRORS='$(WEIGHTS_MIRRORS)' \
   $(here)scripts/data --into '$(DATA)'
-data: $(BIN)/import-weights ## download VOC 2007 trainval and ImageNet weights into DATA (1 GB); again: check them
+data: $(BIN)/import-weights ## download VOC 2007 and ImageNet weights into DATA (550 MB, on disk 1 GB); again: check
 	@$(fetch) trainval weights
 data-test: $(BIN)/import-weights ## the same, and the pictures of VOC 2007 test
 	@$(fetch) trainval test weights

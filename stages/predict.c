@@ -68,7 +68,7 @@ int main(int argc, char **argv)
     work.as_trained = !wanted_precision;
     work.program = &p;
     if (!check_options(args.count, &e) && !predict_table_write(&work, args.items, args.count, &e))
-        program_note(&p, "%s%s%zu pictures predicted, %.1f a second", work.remark, *work.remark ? "; " : "",
-                     work.predicted, work.rate);
+        program_note(&p, "%s%s%zu picture%s predicted, %.1f a second", work.remark, *work.remark ? "; " : "",
+                     work.predicted, work.predicted == 1 ? "" : "s", work.rate);
     return program_end(&p, &e);
 }
