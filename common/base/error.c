@@ -79,13 +79,9 @@ void *mem_zero(size_t count, size_t size, const char *what, error *e)
 {
     if (count == 0)
         count = 1;
-    if (size && count > SIZE_MAX / size) {
-        fail_memory(e, SIZE_MAX, what);
-        return NULL;
-    }
-    void *p = calloc(count, size);
+    void *p = calloc(count, size); /* checks the product */
     if (!p)
-        fail_memory(e, count * size, what);
+        fail_memory(e, size > SIZE_MAX / count ? SIZE_MAX : count * size, what);
     return p;
 }
 
@@ -94,12 +90,9 @@ int mem_grow(void *block, size_t *capacity, size_t need, size_t size, const char
     if (need <= *capacity)
         return 0;
     size_t wanted = *capacity ? *capacity : 16;
-    while (wanted < need) {
-        if (wanted > SIZE_MAX / 2)
-            return fail_memory(e, SIZE_MAX, what);
+    while (wanted < need && wanted <= SIZE_MAX / 2)
         wanted *= 2;
-    }
-    if (wanted > SIZE_MAX / size)
+    if (wanted < need || wanted > SIZE_MAX / size)
         return fail_memory(e, SIZE_MAX, what);
     void *old;
     memcpy(&old, block, sizeof old);
@@ -115,14 +108,8 @@ void *mem_room(size_t bytes, const char *what, error *e)
 {
     const size_t huge = (size_t)1 << 21;
     size_t align = bytes >= 2 * huge ? huge : 64;
-    if (bytes > SIZE_MAX - align) {
-        fail_memory(e, bytes, what);
-        return NULL;
-    }
-    size_t rounded = (bytes + align - 1) / align * align;
-    if (rounded == 0)
-        rounded = align;
-    void *p = aligned_alloc(align, rounded);
+    size_t rounded = bytes ? (bytes + align - 1) / align * align : align;
+    void *p = rounded < bytes ? NULL : aligned_alloc(align, rounded);
     if (!p) {
         fail_memory(e, bytes, what);
         return NULL;

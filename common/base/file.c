@@ -161,14 +161,14 @@ static int not_apart(const file_use *a, const file_use *b, error *e)
     const char *path = strcmp(a->path, "-") != 0 ? a->path
                        : a->written              ? "standard output"
                                                  : "standard input";
-    const char *dash_a = a->option ? "--" : "", *dash_b = b->option ? "--" : "";
-    if (a->written == b->written)
-        return fail(e, ERR_USAGE, "%s: %s%s and %s%s would %s; give them different names", path, dash_a,
-                    a->what, dash_b, b->what, a->written ? "be one file" : "both read it");
-    if (a->written)
+    if (a->written && !b->written)
         return not_apart(b, a, e);
-    return fail(e, ERR_USAGE, "%s: %s%s reads it and %s%s would replace it; give them different names", path,
-                dash_a, a->what, dash_b, b->what);
+    const bool replaced = !a->written && b->written;
+    return fail(e, ERR_USAGE, "%s: %s%s%s and %s%s would %s; give them different names", path,
+                a->option ? "--" : "", a->what, replaced ? " reads it" : "", b->option ? "--" : "", b->what,
+                replaced     ? "replace it"
+                : b->written ? "be one file"
+                             : "both read it");
 }
 
 int files_apart(const file_use *files, size_t count, error *e)

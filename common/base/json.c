@@ -189,58 +189,42 @@ static bool end_of_object(json_reader *r, error *e)
 bool json_next(json_reader *r, error *e)
 {
     r->text = NULL;
-    for (;;) {
+    while (r->state != WALK_END) {
+        const bool first = r->state == WALK_FIRST_KEY || r->state == WALK_FIRST_ELEMENT;
+        const bool in_array = r->state == WALK_FIRST_ELEMENT || r->state == WALK_NEXT_ELEMENT;
         skip_space(r);
-        char c = r->at < r->end ? *r->at : 0;
-        switch (r->state) {
-        case WALK_FIRST_KEY:
-        case WALK_NEXT_KEY:
+        const char c = r->at < r->end ? *r->at : 0;
+        if (!in_array) {
             r->key = (text_field){0};
             r->index = -1;
             if (c == '}')
                 return end_of_object(r, e);
-            if (r->state == WALK_NEXT_KEY) {
-                if (c != ',')
-                    return fail_at(r, r->at, "',' or '}' is expected", e);
-                r->at++;
-                skip_space(r);
-            }
-            if (!take_key(r, e))
-                return false;
-            if (r->at < r->end && *r->at == '[') {
-                r->at++;
-                r->state = WALK_FIRST_ELEMENT;
-                break;
-            }
+        } else if (c == ']') {
+            r->at++;
             r->state = WALK_NEXT_KEY;
-            return take_record(r, e);
-        case WALK_FIRST_ELEMENT:
-            if (c == ']') {
-                r->at++;
-                r->state = WALK_NEXT_KEY;
-                r->text = r->at;
-                r->size = r->token_count = 0;
-                return true;
-            }
-            r->state = WALK_NEXT_ELEMENT;
-            r->index = 0;
-            return take_record(r, e);
-        case WALK_NEXT_ELEMENT:
-            if (c == ']') {
-                r->at++;
-                r->state = WALK_NEXT_KEY;
-                break;
-            }
+            if (!first)
+                continue;
+            r->text = r->at;
+            r->size = r->token_count = 0;
+            return true;
+        }
+        if (!first) {
             if (c != ',')
-                return fail_at(r, r->at, "',' or ']' is expected", e);
+                return fail_at(r, r->at, in_array ? "',' or ']' is expected" : "',' or '}' is expected", e);
             r->at++;
             skip_space(r);
-            r->index++;
-            return take_record(r, e);
-        default:
-            return false;
         }
+        if (in_array)
+            r->index++;
+        else if (!take_key(r, e))
+            return false;
+        r->state = in_array ? WALK_NEXT_ELEMENT : WALK_NEXT_KEY;
+        if (in_array || r->at == r->end || *r->at != '[')
+            return take_record(r, e);
+        r->at++;
+        r->state = WALK_FIRST_ELEMENT;
     }
+    return false;
 }
 
 /* ---------------------------------------------------------------- what jsmn lets through */

@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
-#include "base/utf8.h"
 
 #include <stdbool.h>
 #include <stdint.h>

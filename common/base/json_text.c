@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- reading */
@@ -42,10 +43,9 @@ static uint32_t hex4(const char *p, const char *end)
     if (end - p < 4)
         return UINT32_MAX;
     for (int i = 0; i < 4; i++) {
-        char c = p[i], low = (char)(c | 0x20);
-        if (!((c >= '0' && c <= '9') || (low >= 'a' && low <= 'f')))
+        if (!isxdigit((unsigned char)p[i]))
             return UINT32_MAX;
-        value = value << 4 | (uint32_t)(c <= '9' ? c - '0' : low - 'a' + 10);
+        value = value << 4 | (uint32_t)(p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
     }
     return value;
 }

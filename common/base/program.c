@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,7 +136,8 @@ bool program_begin(const program *p, int argc, char **argv, operands *args, int 
     }
     files_matter = options_write_files(p);
     if (files_matter)
-        signals_ignore_pipe();
+        signal(SIGPIPE,
+               SIG_IGN); /* writing to a pipe that nobody reads fails, in place of ending the program */
     return false;
 }
 

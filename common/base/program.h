@@ -29,9 +29,11 @@
 #define ONEBOX_BASE_PROGRAM_H
 
 #include "base/options.h"
-#include "base/version.h"
 
 #include <stdio.h>
+
+#define ONEBOX_VERSION "0.1.0"
+#define ONEBOX_DATE "2026-11-24" /* of the manual pages */
 
 /* Parses argv. Returns false when the program should go on; true when it should return *exit_code at once. */
 bool program_begin(const program *p, int argc, char **argv, operands *args, int *exit_code);

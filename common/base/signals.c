@@ -110,11 +110,6 @@ static void on_bus(int number, siginfo_t *info, void *context)
     on_end(number);
 }
 
-void signals_ignore_pipe(void)
-{
-    signal(SIGPIPE, SIG_IGN);
-}
-
 void signals_begin(const char *program)
 {
     static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXCPU};

@@ -17,9 +17,6 @@
  *   BUS in a watched mapping      is one line ("PROGRAM: FILE: …") and exit ERR_SYSTEM. */
 void signals_begin(const char *program);
 
-/* Writing to a pipe that nobody reads any more fails, in place of ending the program. */
-void signals_ignore_pipe(void);
-
 /* Watches data[0..size), mapped from the file `name`; with data NULL the file itself, which is to be removed. NULL with
  * e set when memory is refused or the name is too long for any file. Releasing NULL does nothing. */
 struct signals_watch *signals_watch(const char *name, const void *data, size_t size, error *e);
