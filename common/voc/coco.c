@@ -14,12 +14,14 @@ typedef struct coco_image {
     int64_t id;
     const char *file_name;
     int32_t width, height;
+    size_t first; /* object, by number + 1; 0: none */
 } coco_image;
 
 typedef struct coco_object {
     int64_t image_id, category_id;
     box_xywh bbox;
     bool ignore;
+    size_t next; /* of the same picture, by number + 1; 0: none */
 } coco_object;
 
 /* The file's records as they come; joined when all are there, because the arrays may stand in any order. */
@@ -29,7 +31,6 @@ typedef struct coco {
     size_t image_count, image_capacity, object_count, object_capacity;
     names file_names, category_names;
     idmap image_ids, category_ids; /* to indices into images, category_names */
-    size_t category_count;
     size_t folders; /* file names that had folders before them */
     bool seen[3];   /* images, annotations, categories */
     text_buffer text;
@@ -137,70 +138,53 @@ static int take_image(coco *c, const json_reader *r, error *e)
     int64_t id, width, height;
     size_t number;
     uint32_t was = 0;
-    int code = whole_member(r, "id", 0, ANNO_ID_MAX, &id, e);
-    if (!code)
-        code = whole_member(r, "width", 1, ANNO_SIDE_MAX, &width, e);
-    if (!code)
-        code = whole_member(r, "height", 1, ANNO_SIDE_MAX, &height, e);
-    if (!code)
-        code = file_name(c, r, e);
-    if (!code && c->image_count >= IDMAP_NONE - 1)
-        code = json_fail(r, e, "too many pictures");
-    if (!code)
-        code = names_add(&c->file_names, c->text.data, c->text.size, &number, e);
-    if (!code && number != c->image_count)
-        code = json_fail(r, e, "file_name %s is there twice", c->file_names.items[number]);
-    if (!code)
-        code = idmap_add(&c->image_ids, id, (uint32_t)number, &was, e);
-    if (!code && was != IDMAP_NONE)
-        code = json_fail(r, e, "image id %" PRId64 " is there twice", id);
-    if (!code)
-        code = mem_grow(&c->images, &c->image_capacity, c->image_count + 1, sizeof *c->images, "pictures", e);
-    if (!code)
-        c->images[c->image_count++] =
-            (coco_image){id, c->file_names.items[number], (int32_t)width, (int32_t)height};
-    return code;
+    if (whole_member(r, "id", 0, ANNO_ID_MAX, &id, e) || whole_member(r, "width", 1, ANNO_SIDE_MAX, &width, e) ||
+        whole_member(r, "height", 1, ANNO_SIDE_MAX, &height, e) || file_name(c, r, e))
+        return e->code;
+    if (c->image_count >= IDMAP_NONE - 1)
+        return json_fail(r, e, "too many pictures");
+    if (names_add(&c->file_names, c->text.data, c->text.size, &number, e))
+        return e->code;
+    if (number != c->image_count)
+        return json_fail(r, e, "file_name %s is there twice", c->file_names.items[number]);
+    if (idmap_add(&c->image_ids, id, (uint32_t)number, &was, e))
+        return e->code;
+    if (was != IDMAP_NONE)
+        return json_fail(r, e, "image id %" PRId64 " is there twice", id);
+    if (mem_grow(&c->images, &c->image_capacity, c->image_count + 1, sizeof *c->images, "pictures", e))
+        return e->code;
+    c->images[c->image_count++] = (coco_image){.id = id,
+                                               .file_name = c->file_names.items[number],
+                                               .width = (int32_t)width,
+                                               .height = (int32_t)height};
+    return 0;
 }
 
 static int take_object(coco *c, const json_reader *r, error *e)
 {
-    coco_object o;
-    bool crowd = false;
-    int code = whole_member(r, "image_id", 0, ANNO_ID_MAX, &o.image_id, e);
-    if (!code)
-        code = whole_member(r, "category_id", 0, ANNO_ID_MAX, &o.category_id, e);
-    if (!code)
-        code = bbox_member(r, &o.bbox, e);
-    if (!code)
-        code = flag_member(r, "ignore", &o.ignore, e);
-    if (!code)
-        code = flag_member(r, "iscrowd", &crowd, e);
-    if (!code)
-        code =
-            mem_grow(&c->objects, &c->object_capacity, c->object_count + 1, sizeof *c->objects, "objects", e);
-    if (code)
-        return code;
+    coco_object o = {0};
+    bool crowd;
+    if (whole_member(r, "image_id", 0, ANNO_ID_MAX, &o.image_id, e) ||
+        whole_member(r, "category_id", 0, ANNO_ID_MAX, &o.category_id, e) || bbox_member(r, &o.bbox, e) ||
+        flag_member(r, "ignore", &o.ignore, e) || flag_member(r, "iscrowd", &crowd, e) ||
+        mem_grow(&c->objects, &c->object_capacity, c->object_count + 1, sizeof *c->objects, "objects", e))
+        return e->code;
     o.ignore |= crowd;
     c->objects[c->object_count++] = o;
     return 0;
 }
 
+/* Two ids may share a name: they are one class then. */
 static int take_category(coco *c, const json_reader *r, error *e)
 {
     int64_t id;
     size_t number;
     uint32_t was = 0;
-    int code = whole_member(r, "id", 0, ANNO_ID_MAX, &id, e);
-    if (!code)
-        code = string_member(c, r, "name", names_bad_category, e);
-    if (!code) /* two ids may share a name: they are one class then */
-        code = names_add(&c->category_names, c->text.data, c->text.size, &number, e);
-    if (!code)
-        code = idmap_add(&c->category_ids, id, (uint32_t)number, &was, e);
-    if (!code && was != IDMAP_NONE)
-        code = json_fail(r, e, "category id %" PRId64 " is there twice", id);
-    c->category_count++;
-    return code;
+    if (whole_member(r, "id", 0, ANNO_ID_MAX, &id, e) || string_member(c, r, "name", names_bad_category, e) ||
+        names_add(&c->category_names, c->text.data, c->text.size, &number, e) ||
+        idmap_add(&c->category_ids, id, (uint32_t)number, &was, e))
+        return e->code;
+    return was == IDMAP_NONE ? 0 : json_fail(r, e, "category id %" PRId64 " is there twice", id);
 }
 
 static int take_record(coco *c, const json_reader *r, error *e)
@@ -244,27 +228,31 @@ static int take_file(coco *c, const char *path, error *e)
 
 /* ---------------------------------------------------------------- joining */
 
-/* The objects' numbers grouped by picture, each group in file order: order[start[i]] … order[start[i + 1] - 1]. */
-static int group_objects(const coco *c, const char *path, size_t *start, size_t *order, error *e)
+/* Strings the objects of each picture together, in file order, and counts the classes that have one. */
+static int group_objects(coco *c, const char *path, size_t *used, error *e)
 {
-    for (size_t i = 0; i < c->object_count; i++) {
-        uint32_t image = idmap_find(&c->image_ids, c->objects[i].image_id);
-        if (image == IDMAP_NONE)
-            return fail(e, ERR_INPUT, "%s: annotations[%zu]: no image has the id %" PRId64, path, i,
-                        c->objects[i].image_id);
-        if (idmap_find(&c->category_ids, c->objects[i].category_id) == IDMAP_NONE)
-            return fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, path, i,
-                        c->objects[i].category_id);
-        start[image + 1]++;
+    bool *seen = mem_zero(c->category_names.count, sizeof *seen, "classes", e);
+    int code = seen ? 0 : ERR_SYSTEM;
+    for (size_t i = 0; i < c->object_count && !code; i++) {
+        const coco_object *o = &c->objects[i];
+        const uint32_t name = idmap_find(&c->category_ids, o->category_id);
+        if (idmap_find(&c->image_ids, o->image_id) == IDMAP_NONE)
+            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no image has the id %" PRId64, path, i, o->image_id);
+        else if (name == IDMAP_NONE)
+            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, path, i,
+                        o->category_id);
+        else if (!seen[name]) {
+            seen[name] = true;
+            ++*used;
+        }
     }
-    for (size_t i = 0; i < c->image_count; i++)
-        start[i + 1] += start[i];
-    for (size_t i = 0; i < c->object_count; i++)
-        order[start[idmap_find(&c->image_ids, c->objects[i].image_id)]++] = i;
-    for (size_t i = c->image_count; i > 0; i--) /* the filling moved every start to the next one's */
-        start[i] = start[i - 1];
-    start[0] = 0;
-    return 0;
+    free(seen);
+    for (size_t i = c->object_count; i > 0 && !code; i--) {
+        coco_image *image = &c->images[idmap_find(&c->image_ids, c->objects[i - 1].image_id)];
+        c->objects[i - 1].next = image->first;
+        image->first = i;
+    }
+    return code;
 }
 
 static int add_object(anno_table *t, const coco *c, const coco_image *image, const coco_object *o,
@@ -282,41 +270,19 @@ static int add_object(anno_table *t, const coco *c, const coco_image *image, con
                     image->height, (text_field){name, strlen(name)}, b, o->ignore, e);
 }
 
-/* How many classes have an object. */
-static int count_used(const coco *c, size_t *used, error *e)
+static int join_arrays(anno_table *t, coco *c, const char *path, bool keep_ignored, coco_counts *counts, error *e)
 {
-    bool *seen = mem_zero(c->category_names.count, sizeof *seen, "classes", e);
-    if (!seen)
-        return ERR_SYSTEM;
-    for (size_t i = 0; i < c->object_count; i++) {
-        const uint32_t name = idmap_find(&c->category_ids, c->objects[i].category_id);
-        *used += !seen[name];
-        seen[name] = true;
-    }
-    free(seen);
-    return 0;
-}
-
-static int join_arrays(anno_table *t, const coco *c, const char *path, bool keep_ignored, coco_counts *counts,
-                       error *e)
-{
-    size_t *start = mem_zero(c->image_count + 1, sizeof *start, "objects", e);
-    size_t *order = mem_zero(c->object_count, sizeof *order, "objects", e);
-    int code = start && order ? group_objects(c, path, start, order, e) : ERR_SYSTEM;
-    if (!code)
-        code = count_used(c, &counts->used, e);
+    int code = group_objects(c, path, &counts->used, e);
     for (size_t i = 0; i < c->image_count && !code; i++) {
         size_t before = t->count;
-        for (size_t k = start[i]; k < start[i + 1] && !code; k++) {
-            const coco_object *o = &c->objects[order[k]];
+        for (size_t k = c->images[i].first; k && !code; k = c->objects[k - 1].next) {
+            const coco_object *o = &c->objects[k - 1];
             counts->ignored += o->ignore;
             if (!o->ignore || keep_ignored)
                 code = add_object(t, c, &c->images[i], o, counts, e);
         }
         counts->unused += t->count == before;
     }
-    free(start);
-    free(order);
     return code ? code : anno_finish(t, e);
 }
 
@@ -343,7 +309,6 @@ int coco_check(const char *path, error *e)
     anno_table t;
     coco_counts counts;
     int code = coco_read(&t, path, true, &counts, e);
-    if (!code)
-        anno_free(&t);
+    anno_free(&t);
     return code;
 }

@@ -29,8 +29,7 @@ static int name_bytes_order(const struct dirent **a, const struct dirent **b)
 
 static int is_txt(const struct dirent *entry)
 {
-    size_t n = strlen(entry->d_name);
-    return n > 4 && n < 64 && text_ends_with(entry->d_name, ".txt") && entry->d_name[0] != '.';
+    return strlen(entry->d_name) < 64 && text_ends_with(entry->d_name, ".txt") && entry->d_name[0] != '.';
 }
 
 /* ERR_INPUT for a list that is not there, with the names of those that are. */
@@ -105,8 +104,7 @@ static int read_split(names *stems, const char *dir, const char *path, error *e)
 
 static int is_xml(const struct dirent *entry)
 {
-    size_t n = strlen(entry->d_name);
-    return n > 4 && text_ends_with(entry->d_name, ".xml") && entry->d_name[0] != '.';
+    return text_ends_with(entry->d_name, ".xml") && entry->d_name[0] != '.';
 }
 
 static int list_folder(names *stems, const char *path, error *e)
@@ -183,25 +181,23 @@ static int give_classes(devkit *d, error *e)
     names seen = {0};
     bool voc = true;
     size_t number;
-    int code = 0;
     for (size_t i = 0; i < d->count; i++)
-        for (size_t k = 0; k < d->pictures[i].count && !code; k++) {
+        for (size_t k = 0; k < d->pictures[i].count && !e->code; k++) {
             const char *name = d->pictures[i].objects[k].name;
             voc = voc && is_voc_class(name);
-            code = names_add(&seen, name, strlen(name), &number, e);
+            names_add(&seen, name, strlen(name), &number, e);
         }
     d->used = seen.count;
-    size_t *order = code ? NULL : mem_zero(seen.count, sizeof *order, "classes", e);
-    if (order) {
+    size_t *order = mem_zero(seen.count, sizeof *order, "classes", e);
+    if (order)
         names_sort(&seen, order);
-        for (size_t i = 0; i < (voc ? COUNT(voc_classes) : seen.count) && !code; i++) {
-            const char *name = voc ? voc_classes[i] : seen.items[order[i]];
-            code = names_add(&d->classes, name, strlen(name), &number, e);
-        }
+    for (size_t i = 0; i < (voc ? COUNT(voc_classes) : seen.count) && !e->code; i++) {
+        const char *name = voc ? voc_classes[i] : seen.items[order[i]];
+        names_add(&d->classes, name, strlen(name), &number, e);
     }
     free(order);
     names_free(&seen);
-    return e->code ? e->code : code;
+    return e->code;
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -214,14 +210,12 @@ static int read_pictures(devkit *d, const char *dir, const names *stems, error *
         text_buffer path = {0};
         size_t number;
         text_add(&path, "%s/Annotations/%s.xml", dir, stems->items[i]);
-        code = text_done(&path, e);
-        if (!code)
-            code = mem_grow(&d->pictures, &d->capacity, d->count + 1, sizeof *d->pictures, "pictures", e);
-        if (!code)
-            code = voc_picture_read(&d->pictures[d->count++], path.data, e);
-        if (!code)
-            code = names_add(&seen, d->pictures[i].file_name, strlen(d->pictures[i].file_name), &number, e);
-        if (!code && number != i)
+        if (text_done(&path, e) ||
+            mem_grow(&d->pictures, &d->capacity, d->count + 1, sizeof *d->pictures, "pictures", e) ||
+            voc_picture_read(&d->pictures[d->count++], path.data, e) ||
+            names_add(&seen, d->pictures[i].file_name, strlen(d->pictures[i].file_name), &number, e))
+            code = e->code;
+        else if (number != i)
             code = fail(e, ERR_INPUT, "%s: the picture %s belongs to another annotation too", path.data,
                         d->pictures[i].file_name);
         text_free(&path);
@@ -251,26 +245,20 @@ int devkit_read(devkit *d, const char *dir, const char *split, error *e)
     text_buffer path = {0};
     *d = (devkit){0};
     const char *wrong = split ? names_bad_file_name(split, strlen(split)) : NULL;
-    int code = wrong ? fail(e, ERR_USAGE, "--split '%.80s' %s", split, wrong) : 0;
+    if (wrong)
+        return fail(e, ERR_USAGE, "--split '%.80s' %s", split, wrong);
     if (split)
         text_add(&path, "%s/ImageSets/Main/%s.txt", dir, split);
     else
         text_add(&path, "%s/Annotations", dir);
-    if (!code)
-        code = text_done(&path, e);
+    int code = text_done(&path, e);
     if (!code)
         code = split ? read_split(&stems, dir, path.data, e) : list_folder(&stems, path.data, e);
-    if (!code)
-        code = read_pictures(d, dir, &stems, e);
-    if (!code)
-        code = give_ids(d, e);
-    if (!code)
-        code = give_classes(d, e);
-    if (!code)
+    if (!code && !read_pictures(d, dir, &stems, e) && !give_ids(d, e) && !give_classes(d, e))
         count_objects(d);
     text_free(&path);
     names_free(&stems);
-    return code;
+    return e->code;
 }
 
 void devkit_free(devkit *d)
@@ -285,52 +273,45 @@ void devkit_free(devkit *d)
 
 /* ---------------------------------------------------------------- writing */
 
-static void print_object(FILE *f, const devkit *d, const voc_object *o, int64_t image_id, size_t id)
+static void add_object(text_buffer *out, const devkit *d, const voc_object *o, int64_t image_id, size_t id)
 {
-    const int64_t x = o->box.x1, y = o->box.y1, right = (int64_t)o->box.x2 + 1,
-                  bottom = (int64_t)o->box.y2 + 1;
+    const int64_t x = o->box.x1, y = o->box.y1, right = (int64_t)o->box.x2 + 1, bottom = (int64_t)o->box.y2 + 1;
     const size_t class = names_find(&d->classes, o->name, strlen(o->name)) + 1;
-    fprintf(
-        f,
-        "%s{\"segmentation\": [[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
-        ", %" PRId64 ", %" PRId64 "]], \"area\": %" PRId64 ", \"iscrowd\": 0, \"image_id\": %" PRId64 ", ",
-        id == 1 ? "" : ", ", x, y, x, bottom, right, bottom, right, y, (right - x) * (bottom - y), image_id);
-    fprintf(f,
-            "\"bbox\": [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
-            "], \"category_id\": %zu, \"id\": %zu, \"ignore\": %d}",
-            x, y, right - x, bottom - y, class, id, o->difficult);
+    text_add(out, "%s{\"segmentation\": [[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64, id == 1 ? "" : ", ", x,
+             y, x, bottom);
+    text_add(out, ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]], \"area\": %" PRId64, right, bottom, right,
+             y, (right - x) * (bottom - y));
+    text_add(out, ", \"iscrowd\": 0, \"image_id\": %" PRId64 ", \"bbox\": [%" PRId64 ", %" PRId64, image_id, x, y);
+    text_add(out, ", %" PRId64 ", %" PRId64 "], \"category_id\": %zu, \"id\": %zu, \"ignore\": %d}", right - x,
+             bottom - y, class, id, o->difficult);
 }
 
 int devkit_print(const devkit *d, FILE *f, error *e)
 {
-    text_buffer quoted = {0};
-    int code = 0;
-    fputs("{\"images\": [", f);
-    for (size_t i = 0; i < d->count && !code; i++) {
-        const voc_picture *p = &d->pictures[i];
-        quoted.size = 0;
-        json_add_string(&quoted, p->file_name);
-        code = text_done(&quoted, e);
-        if (!code)
-            fprintf(f, "%s{\"file_name\": %s, \"height\": %d, \"width\": %d, \"id\": %" PRId64 "}",
-                    i ? ", " : "", quoted.data, p->height, p->width, d->ids[i]);
-    }
-    fputs("], \"type\": \"instances\", \"annotations\": [", f);
+    text_buffer out = {0};
     size_t id = 0;
-    for (size_t i = 0; i < d->count && !code; i++)
+    text_add(&out, "{\"images\": [");
+    for (size_t i = 0; i < d->count; i++) {
+        const voc_picture *p = &d->pictures[i];
+        text_add(&out, "%s{\"file_name\": ", i ? ", " : "");
+        json_add_string(&out, p->file_name);
+        text_add(&out, ", \"height\": %d, \"width\": %d, \"id\": %" PRId64 "}", p->height, p->width, d->ids[i]);
+    }
+    text_add(&out, "], \"type\": \"instances\", \"annotations\": [");
+    for (size_t i = 0; i < d->count; i++)
         for (size_t k = 0; k < d->pictures[i].count; k++)
             if (!box_is_empty(d->pictures[i].objects[k].box))
-                print_object(f, d, &d->pictures[i].objects[k], d->ids[i], ++id);
-    fputs("], \"categories\": [", f);
-    for (size_t i = 0; i < d->classes.count && !code; i++) {
-        quoted.size = 0;
-        json_add_string(&quoted, d->classes.items[i]);
-        code = text_done(&quoted, e);
-        if (!code)
-            fprintf(f, "%s{\"supercategory\": \"none\", \"id\": %zu, \"name\": %s}", i ? ", " : "", i + 1,
-                    quoted.data);
+                add_object(&out, d, &d->pictures[i].objects[k], d->ids[i], ++id);
+    text_add(&out, "], \"categories\": [");
+    for (size_t i = 0; i < d->classes.count; i++) {
+        text_add(&out, "%s{\"supercategory\": \"none\", \"id\": %zu, \"name\": ", i ? ", " : "", i + 1);
+        json_add_string(&out, d->classes.items[i]);
+        text_add(&out, "}");
     }
-    fputs("]}", f);
-    text_free(&quoted);
+    text_add(&out, "]}");
+    int code = text_done(&out, e);
+    if (!code)
+        fputs(out.data, f);
+    text_free(&out);
     return code;
 }

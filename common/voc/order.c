@@ -11,53 +11,26 @@
 enum { PROBES = 9, PERTURB_SHIFT = 5 };
 
 typedef struct set_table {
-    int64_t *keys;
-    uint32_t *index; /* into ids; UINT32_MAX: the slot is empty */
+    const int64_t *ids;
+    uint32_t *slots; /* index into ids + 1; 0: the slot is empty */
     size_t mask, fill;
 } set_table;
 
-static int table_make(set_table *t, size_t size, error *e)
+/* Puts an id that is not in the table into the first empty slot of its walk. */
+static void table_put(set_table *t, uint32_t index)
 {
-    *t = (set_table){.mask = size - 1};
-    t->keys = mem_zero(size, sizeof *t->keys, "the set", e);
-    t->index = mem_zero(size, sizeof *t->index, "the set", e);
-    if (!t->keys || !t->index) {
-        free(t->keys);
-        free(t->index);
-        *t = (set_table){0};
-        return ERR_SYSTEM;
-    }
-    memset(t->index, 0xff, size * sizeof *t->index);
-    return 0;
-}
-
-static void table_free(set_table *t)
-{
-    free(t->keys);
-    free(t->index);
-}
-
-/* The slot for a key that is not in the table. */
-static size_t empty_slot(const set_table *t, int64_t key)
-{
-    uint64_t perturb = (uint64_t)key;
-    size_t i = (size_t)key & t->mask;
-    for (;;) {
+    uint64_t perturb = (uint64_t)t->ids[index];
+    for (size_t i = (size_t)perturb & t->mask;;) {
         size_t last = i + PROBES <= t->mask ? i + PROBES : i;
         for (size_t slot = i; slot <= last; slot++)
-            if (t->index[slot] == UINT32_MAX)
-                return slot;
+            if (!t->slots[slot]) {
+                t->slots[slot] = index + 1;
+                t->fill++;
+                return;
+            }
         perturb >>= PERTURB_SHIFT;
         i = (size_t)(5 * (uint64_t)i + 1 + perturb) & t->mask;
     }
-}
-
-static void table_put(set_table *t, int64_t key, uint32_t index)
-{
-    size_t slot = empty_slot(t, key);
-    t->keys[slot] = key;
-    t->index[slot] = index;
-    t->fill++;
 }
 
 static int grow_table(set_table *t, error *e)
@@ -65,37 +38,32 @@ static int grow_table(set_table *t, error *e)
     size_t least = t->fill > 50000 ? t->fill * 2 : t->fill * 4, size = 8;
     while (size <= least)
         size *= 2;
-    set_table next;
-    if (table_make(&next, size, e))
+    set_table next = {.ids = t->ids, .slots = mem_zero(size, sizeof *next.slots, "the set", e), .mask = size - 1};
+    if (!next.slots)
         return ERR_SYSTEM;
     for (size_t slot = 0; slot <= t->mask; slot++)
-        if (t->index[slot] != UINT32_MAX)
-            table_put(&next, t->keys[slot], t->index[slot]);
-    table_free(t);
+        if (t->slots[slot])
+            table_put(&next, t->slots[slot] - 1);
+    free(t->slots);
     *t = next;
     return 0;
 }
 
 int set_order(const int64_t *ids, size_t count, set_rule rule, uint32_t *position, error *e)
 {
-    set_table t;
-    int code = table_make(&t, 8, e);
+    set_table t = {.ids = ids, .slots = mem_zero(8, sizeof *t.slots, "the set", e), .mask = 7};
+    int code = t.slots ? 0 : ERR_SYSTEM;
     for (size_t i = 0; i < count && !code; i++) {
-        table_put(&t, ids[i], (uint32_t)i);
+        table_put(&t, (uint32_t)i);
         bool keep = rule == SET_RULE_36 ? t.fill * 3 < t.mask * 2 : t.fill * 5 < t.mask * 3;
         if (!keep)
             code = grow_table(&t, e);
     }
-    if (code) {
-        table_free(&t);
-        return code;
-    }
-    size_t n = 0;
-    for (size_t slot = 0; slot <= t.mask; slot++)
-        if (t.index[slot] != UINT32_MAX)
-            position[n++] = t.index[slot];
-    table_free(&t);
-    return 0;
+    for (size_t slot = 0, n = 0; slot <= t.mask && !code; slot++)
+        if (t.slots[slot])
+            position[n++] = t.slots[slot] - 1;
+    free(t.slots);
+    return code;
 }
 
 /* ---------------------------------------------------------------- ascending ids */

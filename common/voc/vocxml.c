@@ -53,7 +53,6 @@ typedef struct reader {
     bool seen[FIELD_COUNT];
     double number[FIELD_COUNT];
     char *file_name, *name;
-    bool difficult;
     raw_object *objects;
     size_t count, capacity;
 } reader;
@@ -70,13 +69,7 @@ static unsigned long long line_of(const reader *r)
 
 static void stop_parser(reader *r, const char *what, const char *which)
 {
-    if (!r->e->code)
-        fail(r->e, ERR_INPUT, "%s:%llu: %s%s", r->path, line_of(r), what, which);
-    XML_StopParser(r->parser, XML_FALSE);
-}
-
-static void stop_memory(reader *r)
-{
+    fail(r->e, ERR_INPUT, "%s:%llu: %s%s", r->path, line_of(r), what, which);
     XML_StopParser(r->parser, XML_FALSE);
 }
 
@@ -114,7 +107,7 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
             r->field = (field)f;
             r->text.size = 0;
             if (text_done(&r->text, r->e))
-                stop_memory(r);
+                XML_StopParser(r->parser, XML_FALSE);
         }
 }
 
@@ -128,17 +121,15 @@ static void on_text(void *context, const XML_Char *text, int size)
     else
         text_add_bytes(&r->text, text, (size_t)size);
     if (text_done(&r->text, r->e))
-        stop_memory(r);
+        XML_StopParser(r->parser, XML_FALSE);
 }
 
 /* The text of the field without blanks around it. */
 static text_field trimmed(const reader *r)
 {
     text_field t = {r->text.data, r->text.size};
-    while (t.size && strchr(" \t\r\n", t.text[0])) {
+    for (; t.size && strchr(" \t\r\n", t.text[0]); t.size--)
         t.text++;
-        t.size--;
-    }
     while (t.size && strchr(" \t\r\n", t.text[t.size - 1]))
         t.size--;
     return t;
@@ -157,7 +148,7 @@ static void take_name(reader *r, char **where, const char *(*bad)(const char *, 
     free(*where);
     *where = text_copy(t.text, t.size, r->e);
     if (!*where)
-        stop_memory(r);
+        XML_StopParser(r->parser, XML_FALSE);
 }
 
 static void take_number(reader *r)
@@ -189,7 +180,7 @@ static void end_object(reader *r)
             return;
         }
     if (mem_grow(&r->objects, &r->capacity, r->count + 1, sizeof *r->objects, "objects", r->e)) {
-        stop_memory(r);
+        XML_StopParser(r->parser, XML_FALSE);
         return;
     }
     raw_object *o = &r->objects[r->count++];
@@ -248,13 +239,11 @@ static int finish_picture(reader *r, voc_picture *p)
 {
     if (!r->seen[FIELD_FILE_NAME])
         return fail(r->e, ERR_INPUT, "%s: %s is missing", r->path, field_paths[FIELD_FILE_NAME]);
-    int code = whole_side(r, FIELD_WIDTH, &p->width);
-    if (!code)
-        code = whole_side(r, FIELD_HEIGHT, &p->height);
-    if (!code)
-        p->objects = mem_zero(r->count, sizeof *p->objects, "objects", r->e);
-    if (code || !p->objects)
+    if (whole_side(r, FIELD_WIDTH, &p->width) || whole_side(r, FIELD_HEIGHT, &p->height))
         return r->e->code;
+    p->objects = mem_zero(r->count, sizeof *p->objects, "objects", r->e);
+    if (!p->objects)
+        return ERR_SYSTEM;
     p->file_name = r->file_name;
     r->file_name = NULL;
     for (size_t i = 0; i < r->count; i++) {
@@ -285,7 +274,7 @@ static int parse_view(reader *r, const file_view *view)
     const bool parsed = XML_Parse(r->parser, view->data, (int)view->size, 1) == XML_STATUS_OK;
     if (!parsed && XML_GetErrorCode(r->parser) == XML_ERROR_NO_MEMORY)
         fail(r->e, ERR_SYSTEM, "%s: out of memory in expat", r->path);
-    else if (!parsed && !r->e->code)
+    else if (!parsed)
         fail(r->e, ERR_INPUT, "%s:%llu: no well-formed XML: %s", r->path, line_of(r),
              XML_ErrorString(XML_GetErrorCode(r->parser)));
     XML_ParserFree(r->parser);

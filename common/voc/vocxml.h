@@ -32,7 +32,7 @@ typedef struct voc_picture {
     char *file_name;
     int32_t width, height;
     voc_object *objects;
-    size_t count, capacity;
+    size_t count;
 } voc_picture; /* zero-initialise */
 
 /* Reads one XML file. Fractional coordinates are rounded (floor(x + 0.5)) before 1 is taken off. ERR_INPUT with
