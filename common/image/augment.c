@@ -8,14 +8,27 @@
 
 #include <string.h>
 
+/* A number runs from 0 to max, which does not count when it is open. */
 static const struct {
     const char *name;
     int numbers, required;
-    double defaults[2];
+    struct {
+        double otherwise, max; /* otherwise: when it is not given */
+        bool open;
+        const char *before, *after; /* of the number that is out of range */
+    } of[2];
 } kinds[] = {
-    [AUGMENT_FLIP] = {"flip", 1, 0, {0.5}},
-    [AUGMENT_ROTATE] = {"rotate", 2, 1, {0, 0.75}},
-    [AUGMENT_LIGHTING] = {"lighting", 2, 2, {0}},
+    [AUGMENT_FLIP] = {"flip", 1, 0, {{0.5, 1, false, "", " is not a probability"}}},
+    [AUGMENT_ROTATE] = {"rotate",
+                        2,
+                        1,
+                        {{0, 90, true, "", " degrees are not within [0, 90)"},
+                         {0.75, 1, false, "", " is not a probability"}}},
+    [AUGMENT_LIGHTING] = {"lighting",
+                          2,
+                          2,
+                          {{0, 1, false, "brightness ", " is not within [0, 1]"},
+                           {0, 1, true, "contrast ", " is not within [0, 1)"}}},
 };
 
 enum { KINDS = COUNT(kinds) };
@@ -28,30 +41,6 @@ const char *augment_name(augment_kind kind)
 int augment_numbers(augment_kind kind)
 {
     return kinds[kind].numbers;
-}
-
-static int check_numbers(const augment *a, error *e)
-{
-    const double *n = a->numbers;
-    switch (a->kind) {
-    case AUGMENT_FLIP:
-        if (!(n[0] >= 0 && n[0] <= 1))
-            return fail(e, ERR_INPUT, "flip: %g is not a probability", n[0]);
-        break;
-    case AUGMENT_ROTATE:
-        if (!(n[0] >= 0 && n[0] < 90))
-            return fail(e, ERR_INPUT, "rotate: %g degrees are not within [0, 90)", n[0]);
-        if (!(n[1] >= 0 && n[1] <= 1))
-            return fail(e, ERR_INPUT, "rotate: %g is not a probability", n[1]);
-        break;
-    case AUGMENT_LIGHTING:
-        if (!(n[0] >= 0 && n[0] <= 1))
-            return fail(e, ERR_INPUT, "lighting: brightness %g is not within [0, 1]", n[0]);
-        if (!(n[1] >= 0 && n[1] < 1))
-            return fail(e, ERR_INPUT, "lighting: contrast %g is not within [0, 1)", n[1]);
-        break;
-    }
-    return 0;
 }
 
 int augment_add(augment_list *list, const char *name, const double *numbers, int count, error *e)
@@ -74,12 +63,14 @@ int augment_add(augment_list *list, const char *name, const double *numbers, int
     if (list->count == AUGMENT_MAX)
         return fail(e, ERR_INPUT, "more than %d augmentations", AUGMENT_MAX);
     augment a = {.kind = (augment_kind)kind};
-    for (int i = 0; i < kinds[kind].numbers; i++)
-        a.numbers[i] = i < count ? numbers[i] : kinds[kind].defaults[i];
-    int code = check_numbers(&a, e);
-    if (!code)
-        list->items[list->count++] = a;
-    return code;
+    for (int i = 0; i < kinds[kind].numbers; i++) {
+        const double n = i < count ? numbers[i] : kinds[kind].of[i].otherwise, max = kinds[kind].of[i].max;
+        if (!(n >= 0 && (kinds[kind].of[i].open ? n < max : n <= max)))
+            return fail(e, ERR_INPUT, "%s: %s%g%s", name, kinds[kind].of[i].before, n, kinds[kind].of[i].after);
+        a.numbers[i] = n;
+    }
+    list->items[list->count++] = a;
+    return 0;
 }
 
 /* Uniform in [-s, s). */

@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "image/cache.h"
 #include "image/cache_format.h"
@@ -44,6 +45,7 @@ typedef struct cache_work {
     cache_job *jobs;
     size_t count;
     cache *old; /* NULL: none that can be used */
+    bool any_damaged; /* pixels of it */
     cache_sources sources;
     resize_scratch *scratch; /* one per thread */
     int threads;
@@ -103,9 +105,8 @@ static int find_known(void *context, size_t item, int worker, error *e)
         return ERR_SYSTEM;
     if (stat(path, &st)) {
         fail_open(&found, path);
-        code = set_bad(j, &found, e);
         free(path);
-        return code;
+        return set_bad(j, &found, e);
     }
     j->source.bytes = st.st_size;
     j->source.time = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
@@ -310,13 +311,10 @@ static int write_index(cache_work *m, cache_header *h, error *e)
                             .file_bytes = start + good * sizeof *index + names_bytes};
         cache_digest_of(h, index, names, h->sha256);
         const char zeros[8] = {0};
-        code = write_at(m, zeros, start - m->placed, m->placed, e);
-        if (!code)
-            code = write_at(m, index, good * sizeof *index, start, e);
-        if (!code)
-            code = write_at(m, names, names_bytes, start + good * sizeof *index, e);
-        if (!code)
-            code = write_at(m, h, sizeof *h, 0, e);
+        if (write_at(m, zeros, start - m->placed, m->placed, e) ||
+            write_at(m, index, good * sizeof *index, start, e) ||
+            write_at(m, names, names_bytes, start + good * sizeof *index, e) || write_at(m, h, sizeof *h, 0, e))
+            code = ERR_SYSTEM;
     }
     free(index);
     free(names);
@@ -341,14 +339,6 @@ static int too_many_bad(const cache_work *m, cache_summary *summary, error *e)
     if (summary->bad == m->count)
         return fail(e, ERR_INPUT, "none of %zu pictures can be used; the first: %s", m->count, first);
     return 0;
-}
-
-static bool any_damaged(const cache_work *m)
-{
-    for (size_t i = 0; i < m->count; i++)
-        if (m->jobs[i].damaged)
-            return true;
-    return false;
 }
 
 static int write_cache(cache_work *m, char digest[65], cache_summary *summary, error *e)
@@ -385,22 +375,11 @@ static int write_cache(cache_work *m, char digest[65], cache_summary *summary, e
         return code;
     }
     sha256_text(header.sha256, digest);
-    summary->changed = !m->old || any_damaged(m) || strcmp(digest, cache_digest(m->old)) != 0;
+    summary->changed = !m->old || m->any_damaged || strcmp(digest, cache_digest(m->old)) != 0;
     if (summary->changed)
         return out_commit(&out, e);
     out_discard(&out);
     return 0;
-}
-
-/* Nothing to decode, and exactly the pictures that are there. */
-static bool nothing_to_do(const cache_work *m)
-{
-    if (!m->old || cache_count(m->old) != m->count)
-        return false;
-    for (size_t i = 0; i < m->count; i++)
-        if (!m->jobs[i].keep)
-            return false;
-    return true;
 }
 
 static int remember_sources(const cache_work *m, const char *sources, const char *digest, error *e)
@@ -436,7 +415,13 @@ static int update(cache_work *m, const char *sources, cache_summary *summary, er
     int code = parallel_for(m->threads, m->count, find_known, m, e);
     if (code)
         return code;
-    if (nothing_to_do(m))
+    /* Nothing to do: nothing to decode, and exactly the pictures that are there. */
+    bool same = m->old && cache_count(m->old) == m->count;
+    for (size_t i = 0; i < m->count; i++) {
+        same = same && m->jobs[i].keep;
+        m->any_damaged = m->any_damaged || m->jobs[i].damaged;
+    }
+    if (same)
         memcpy(digest, cache_digest(m->old), sizeof digest);
     else
         code = write_cache(m, digest, summary, e);
@@ -492,18 +477,14 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
     m.started = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     m.threads = threads_count(options->threads);
     m.scratch = mem_zero((size_t)m.threads, sizeof *m.scratch, "threads", e);
-    size_t length = strlen(path) + sizeof ".sources";
-    char *sources = malloc(length);
-    int code = m.scratch ? 0 : ERR_SYSTEM;
-    if (!sources)
-        code = fail_memory(e, length, "a file name");
-    if (!code) {
-        snprintf(sources, length, "%s.sources", path);
+    text_buffer sources = {0};
+    text_add(&sources, "%s.sources", path);
+    int code = m.scratch ? text_done(&sources, e) : ERR_SYSTEM;
+    if (!code)
         code = list_jobs(&m, names, count, e);
-    }
     if (!code) {
-        open_old(&m, sources, e);
-        code = update(&m, sources, summary, e);
+        open_old(&m, sources.data, e);
+        code = update(&m, sources.data, summary, e);
     }
     for (size_t i = 0; i < m.count; i++)
         free(m.jobs[i].bad);
@@ -513,6 +494,6 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
     free(m.jobs);
     cache_sources_free(&m.sources);
     cache_close(m.old);
-    free(sources);
+    text_free(&sources);
     return code;
 }
