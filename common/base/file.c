@@ -111,6 +111,26 @@ void file_close(file_view *view)
     *view = (file_view){0};
 }
 
+int file_lines(const file_view *view, bool table, file_taker *take, void *context, error *e)
+{
+    text_lines lines = text_lines_of(view->data, view->size);
+    const char *line;
+    size_t size;
+    if (table && view->size == 0)
+        return fail(e, ERR_INPUT, "%s: is empty, a header line is needed", view->path);
+    while (text_line(&lines, &line, &size)) {
+        int code = take(context, lines.number, line, size, e);
+        if (code) {
+            fail_context(e, "%s:%zu", view->path, lines.number);
+            return code;
+        }
+    }
+    if (table && view->data[view->size - 1] != '\n')
+        return fail(e, ERR_INPUT, "%s:%zu: the last line does not end: the file is truncated", view->path,
+                    lines.number);
+    return 0;
+}
+
 /* ---------------------------------------------------------------- names */
 
 char *path_join(const char *dir, const char *name, error *e)

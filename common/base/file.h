@@ -34,6 +34,11 @@ int file_open(file_view *view, const char *path, error *e);
 int file_read(file_view *view, const char *path, size_t max, error *e);
 void file_close(file_view *view);
 
+/* Calls `take` for each line of an open file (text_line), numbered from 1, until it returns a code; the place,
+ * "PATH:3", is put before what it said. A table must have a line, and the last one must end: ERR_INPUT otherwise. */
+typedef int file_taker(void *context, size_t number, const char *line, size_t size, error *e);
+int file_lines(const file_view *view, bool table, file_taker *take, void *context, error *e);
+
 typedef struct out_file {
     FILE *stream;    /* print here; a temporary file may be read back too */
     char *path;      /* as given */

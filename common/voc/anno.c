@@ -132,48 +132,27 @@ static int whole_field(const text_field *fields, int column, int64_t min, int64_
                 column_names[column], text_shown(f), f.text, min, max);
 }
 
-static int read_row(anno_table *t, const char *line, size_t size, error *e)
+static int take_line(void *context, size_t number, const char *line, size_t size, error *e)
 {
     text_field f[COLUMNS];
+    if (number == 1)
+        return text_is((text_field){line, size}, ANNO_HEADER)
+                   ? 0
+                   : fail(e, ERR_INPUT, "no annotation table: the header must be image_id ... ignore");
     size_t count = text_split(line, size, '\t', f, COLUMNS);
     if (count != COLUMNS)
         return fail(e, ERR_INPUT, "%zu columns, %d are needed (tabs between them)", count, COLUMNS);
     int64_t id, width, height, corner[4], ignore;
-    int code = whole_field(f, 0, 0, ANNO_ID_MAX, &id, e);
-    if (!code)
-        code = whole_field(f, 2, 1, ANNO_SIDE_MAX, &width, e);
-    if (!code)
-        code = whole_field(f, 3, 1, ANNO_SIDE_MAX, &height, e);
-    for (int i = 0; i < 4 && !code; i++)
-        code = whole_field(f, 5 + i, 0, ANNO_SIDE_MAX, &corner[i], e);
-    if (!code)
-        code = whole_field(f, 9, 0, 1, &ignore, e);
-    if (code)
-        return code;
+    if (whole_field(f, 0, 0, ANNO_ID_MAX, &id, e) || whole_field(f, 2, 1, ANNO_SIDE_MAX, &width, e) ||
+        whole_field(f, 3, 1, ANNO_SIDE_MAX, &height, e))
+        return ERR_INPUT;
+    for (int i = 0; i < 4; i++)
+        if (whole_field(f, 5 + i, 0, ANNO_SIDE_MAX, &corner[i], e))
+            return ERR_INPUT;
+    if (whole_field(f, 9, 0, 1, &ignore, e))
+        return ERR_INPUT;
     box b = {(int32_t)corner[0], (int32_t)corner[1], (int32_t)corner[2], (int32_t)corner[3]};
-    return anno_add(t, id, f[1], (int32_t)width, (int32_t)height, f[4], b, ignore == 1, e);
-}
-
-static int read_view(anno_table *t, const file_view *view, error *e)
-{
-    text_lines lines = text_lines_of(view->data, view->size);
-    const char *line;
-    size_t size;
-    if (!text_line(&lines, &line, &size))
-        return fail(e, ERR_INPUT, "%s: is empty, a header line is needed", view->path);
-    if (!text_is((text_field){line, size}, ANNO_HEADER))
-        return fail(e, ERR_INPUT, "%s:1: no annotation table: the header must be image_id ... ignore",
-                    view->path);
-    int code = 0;
-    while (!code && text_line(&lines, &line, &size)) {
-        code = read_row(t, line, size, e);
-        if (code)
-            fail_context(e, "%s:%zu", view->path, lines.number);
-    }
-    if (!code && view->data[view->size - 1] != '\n')
-        code = fail(e, ERR_INPUT, "%s:%zu: the last line does not end: the file is truncated", view->path,
-                    lines.number);
-    return code ? code : anno_finish(t, e);
+    return anno_add(context, id, f[1], (int32_t)width, (int32_t)height, f[4], b, ignore == 1, e);
 }
 
 int anno_read(anno_table *t, const char *path, error *e)
@@ -183,7 +162,9 @@ int anno_read(anno_table *t, const char *path, error *e)
     int code = file_open(&view, path, e);
     if (code)
         return code;
-    code = read_view(t, &view, e);
+    code = file_lines(&view, true, take_line, t, e);
+    if (!code)
+        code = anno_finish(t, e);
     file_close(&view);
     if (code)
         anno_free(t);
@@ -232,8 +213,7 @@ int anno_check(const char *path, error *e)
 {
     anno_table t;
     int code = anno_read(&t, path, e);
-    if (!code)
-        anno_free(&t);
+    anno_free(&t);
     return code;
 }
 
@@ -251,9 +231,8 @@ int anno_check_largest(const char *path, error *e)
 {
     anno_table t;
     int code = anno_read(&t, path, e);
-    if (!code) {
+    if (!code)
         code = anno_check_one_each(&t, path, e);
-        anno_free(&t);
-    }
+    anno_free(&t);
     return code;
 }

@@ -17,18 +17,18 @@
 typedef struct csv_labels {
     names file_names; /* number = row */
     names seen;       /* labels in order of first appearance */
-    int32_t *label;   /* per row: number in `seen` */
-    box *box;         /* per row */
-    size_t label_capacity, box_capacity;
+    struct {
+        int32_t label; /* number in `seen`, of lrg.csv */
+        box box;       /* of bb.csv */
+    } *rows;
+    size_t capacity;
 } csv_labels;
 
 static void csv_labels_free(csv_labels *c)
 {
     names_free(&c->file_names);
     names_free(&c->seen);
-    free(c->label);
-    free(c->box);
-    *c = (csv_labels){0};
+    free(c->rows);
 }
 
 /* "y1 x1 y2 x2" */
@@ -50,30 +50,21 @@ static int parse_box(text_field f, box *b, error *e)
 
 static int read_record(csv_labels *c, const text_field *f, bool boxes, error *e)
 {
-    size_t row, rows = c->file_names.count, number;
-    const char *wrong = names_bad_file_name(f[0].text, f[0].size);
-    if (wrong)
-        return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(f[0]), f[0].text, wrong);
-    if (rows >= INT32_MAX)
+    size_t row = c->file_names.count, number;
+    if (row >= INT32_MAX)
         return fail(e, ERR_INPUT, "too many rows");
-    int code = names_add(&c->file_names, f[0].text, f[0].size, &row, e);
-    if (!code && row != rows)
-        code = fail(e, ERR_INPUT, "%s is there twice", c->file_names.items[row]);
-    if (code)
-        return code;
-    if (boxes) {
-        code = mem_grow(&c->box, &c->box_capacity, rows + 1, sizeof *c->box, "labels", e);
-        return code ? code : parse_box(f[1], &c->box[rows], e);
-    }
-    wrong = names_bad_category(f[1].text, f[1].size);
+    if (names_add_file(&c->file_names, f[0], e) ||
+        mem_grow(&c->rows, &c->capacity, row + 1, sizeof *c->rows, "labels", e))
+        return e->code;
+    if (boxes)
+        return parse_box(f[1], &c->rows[row].box, e);
+    const char *wrong = names_bad_category(f[1].text, f[1].size);
     if (wrong)
         return fail(e, ERR_INPUT, "label '%.*s' %s", text_shown(f[1]), f[1].text, wrong);
-    code = mem_grow(&c->label, &c->label_capacity, rows + 1, sizeof *c->label, "labels", e);
-    if (!code)
-        code = names_add(&c->seen, f[1].text, f[1].size, &number, e);
-    if (!code)
-        c->label[rows] = (int32_t)number;
-    return code;
+    if (names_add(&c->seen, f[1].text, f[1].size, &number, e))
+        return e->code;
+    c->rows[row].label = (int32_t)number;
+    return 0;
 }
 
 static int read_records(csv_labels *c, csv_reader *r, bool boxes, error *e)
@@ -117,25 +108,10 @@ static int read_csv(csv_labels *c, const char *path, bool boxes, error *e)
 
 /* ---------------------------------------------------------------- lists of names */
 
-static int read_name_lines(names *list, const file_view *view, error *e)
+static int take_name_line(void *list, size_t number, const char *line, size_t size, error *e)
 {
-    text_lines lines = text_lines_of(view->data, view->size);
-    const char *line;
-    size_t size, number;
-    while (text_line(&lines, &line, &size)) {
-        size_t before = list->count;
-        const char *wrong = names_bad_file_name(line, size);
-        if (wrong)
-            return fail(e, ERR_INPUT, "%s:%zu: file name '%.*s' %s", view->path, lines.number,
-                        text_shown((text_field){line, size}), line, wrong);
-        int code = names_add(list, line, size, &number, e);
-        if (code)
-            return code;
-        if (number != before)
-            return fail(e, ERR_INPUT, "%s:%zu: %s is there twice", view->path, lines.number,
-                        list->items[number]);
-    }
-    return 0;
+    (void)number;
+    return names_add_file(list, (text_field){line, size}, e);
 }
 
 int labels_read_names(names *list, const char *path, error *e)
@@ -144,7 +120,7 @@ int labels_read_names(names *list, const char *path, error *e)
     int code = file_open(&view, path, e);
     if (code)
         return code;
-    code = read_name_lines(list, &view, e);
+    code = file_lines(&view, false, take_name_line, list, e);
     file_close(&view);
     return code;
 }
@@ -175,11 +151,9 @@ static int fill_rows(labels *l, const csv_labels *lrg, const csv_labels *bb, err
     for (size_t i = 0; i < l->count; i++) {
         label_row *row = &l->rows[i];
         row->file_name = order->items[i];
-        row->class_index = lrg ? lrg->label[i] : -1;
-        if (bb) {
-            size_t j = names_find(&bb->file_names, row->file_name, strlen(row->file_name));
-            row->box = bb->box[j];
-        }
+        row->class_index = lrg ? lrg->rows[i].label : -1;
+        if (bb)
+            row->box = bb->rows[names_find(&bb->file_names, row->file_name, strlen(row->file_name))].box;
     }
     return 0;
 }
@@ -255,15 +229,15 @@ int labels_read(labels *l, const char *lrg, const char *bb, const char *val, err
 {
     csv_labels c = {0}, b = {0};
     *l = (labels){.has_class = lrg != NULL, .has_box = bb != NULL};
-    int code = lrg || bb ? 0 : fail(e, ERR_USAGE, "a label file is needed: lrg.csv, bb.csv or both");
-    if (!code && lrg)
-        code = read_csv(&c, lrg, false, e);
+    if (!lrg && !bb)
+        return fail(e, ERR_USAGE, "a label file is needed: lrg.csv, bb.csv or both");
+    int code = lrg ? read_csv(&c, lrg, false, e) : 0;
     if (!code && bb)
         code = read_csv(&b, bb, true, e);
-    if (!code && lrg && bb)
-        code = all_known(&c.file_names, lrg, &b.file_names, bb, e);
-    if (!code && lrg && bb)
-        code = all_known(&b.file_names, bb, &c.file_names, lrg, e);
+    if (!code && lrg && bb && !all_known(&c.file_names, lrg, &b.file_names, bb, e))
+        all_known(&b.file_names, bb, &c.file_names, lrg, e);
+    if (!code)
+        code = e->code;
     if (!code)
         code = fill_rows(l, lrg ? &c : NULL, bb ? &b : NULL, e);
     if (!code)
@@ -332,7 +306,7 @@ int labels_check(const char *path, error *e)
     else if (view.size == 0)
         code = fail(e, ERR_INPUT, "%s: is empty", view.path);
     else
-        code = read_name_lines(&list, &view, e);
+        code = file_lines(&view, false, take_name_line, &list, e);
     names_free(&list);
     csv_labels_free(&c);
     file_close(&view);

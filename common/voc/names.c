@@ -153,3 +153,13 @@ const char *names_bad_file_name(const char *text, size_t size)
         return "is a folder, a plain file name is needed";
     return NULL;
 }
+
+int names_add_file(names *n, text_field file_name, error *e)
+{
+    size_t number, before = n->count;
+    const char *wrong = names_bad_file_name(file_name.text, file_name.size);
+    if (wrong)
+        return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(file_name), file_name.text, wrong);
+    int code = names_add(n, file_name.text, file_name.size, &number, e);
+    return code || number == before ? code : fail(e, ERR_INPUT, "%s is there twice", n->items[number]);
+}

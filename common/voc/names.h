@@ -41,4 +41,8 @@ const char *names_bad_file_name(const char *text, size_t size);
 /* The same for a category: not empty, at most 255 bytes, UTF-8 (it goes into JSON), no control characters. */
 const char *names_bad_category(const char *text, size_t size);
 
+/* Adds a picture's file name that must be new: ERR_INPUT, without a place (fail_context), when it is not, or when
+ * names_bad_file_name has something against it. */
+int names_add_file(names *n, text_field file_name, error *e);
+
 #endif

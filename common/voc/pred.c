@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BASE_COLUMNS = 7, FRAME_COLUMNS = 4, FRAME_MAX = 1000000 };
+enum {
+    BASE_COLUMNS = 7,
+    FRAME_COLUMNS = 4,
+    COLUMNS_MAX = BASE_COLUMNS + FRAME_COLUMNS + 2 * PRED_TOP_MAX,
+    FRAME_MAX = 1000000
+};
 static const char *const base_names[BASE_COLUMNS] = {"file_name", "category", "probability", "y1",
                                                      "x1",        "y2",       "x2"};
 
@@ -73,28 +78,26 @@ static bool numbered(text_field f, const char *name, int64_t min, int64_t max, i
 }
 
 /* Sets t->frame and t->top from the header; `columns` of them. */
-static int read_header(pred_table *t, const text_field *f, size_t columns, const char *path, error *e)
+static int read_header(pred_table *t, const text_field *f, size_t columns, error *e)
 {
     int64_t n;
     size_t at = BASE_COLUMNS;
     for (size_t i = 0; i < BASE_COLUMNS; i++)
         if (columns <= i || !text_is(f[i], base_names[i]))
-            return fail(e, ERR_INPUT, "%s:1: no prediction table: column %zu must be '%s'", path, i + 1,
-                        base_names[i]);
+            return fail(e, ERR_INPUT, "no prediction table: column %zu must be '%s'", i + 1, base_names[i]);
     if (columns >= BASE_COLUMNS + FRAME_COLUMNS && numbered(f[at], "y1", 1, FRAME_MAX, &n)) {
         t->frame = (int)n;
         for (size_t i = 0; i < FRAME_COLUMNS; i++, at++)
             if (!numbered(f[at], base_names[3 + i], n, n, &n))
-                return fail(e, ERR_INPUT, "%s:1: column %zu must be '%s_%d', not '%.*s'", path, at + 1,
-                            base_names[3 + i], t->frame, text_shown(f[at]), f[at].text);
+                return fail(e, ERR_INPUT, "column %zu must be '%s_%d', not '%.*s'", at + 1, base_names[3 + i],
+                            t->frame, text_shown(f[at]), f[at].text);
     }
     while (at < columns) {
         t->top++;
         if (!numbered(f[at], "category", t->top, t->top, &n) || at + 1 == columns ||
             !numbered(f[at + 1], "probability", t->top, t->top, &n))
-            return fail(e, ERR_INPUT,
-                        "%s:1: column %zu is '%.*s', category_%d and probability_%d are expected", path,
-                        at + 1, text_shown(f[at]), f[at].text, t->top, t->top);
+            return fail(e, ERR_INPUT, "column %zu is '%.*s', category_%d and probability_%d are expected", at + 1,
+                        text_shown(f[at]), f[at].text, t->top, t->top);
         at += 2;
     }
     return 0;
@@ -137,14 +140,8 @@ static int read_box(const text_field *f, bool *there, box_real *b, error *e)
 
 static int read_row(pred_table *t, const text_field *f, error *e)
 {
-    size_t number;
     pred_row row = {0};
-    const char *wrong = names_bad_file_name(f[0].text, f[0].size);
-    if (wrong)
-        return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(f[0]), f[0].text, wrong);
-    int code = names_add(&t->file_names, f[0].text, f[0].size, &number, e);
-    if (!code && number != t->count)
-        code = fail(e, ERR_INPUT, "%s is there twice", t->file_names.items[number]);
+    int code = names_add_file(&t->file_names, f[0], e);
     if (!code)
         code = read_pair(t, f + 1, &row.category, &row.probability, e);
     if (!code)
@@ -170,35 +167,30 @@ static int read_row(pred_table *t, const text_field *f, error *e)
     }
     if (code)
         return code;
-    row.file_name = t->file_names.items[number];
+    row.file_name = t->file_names.items[t->count];
     t->rows[t->count++] = row;
     return 0;
 }
 
-static int read_view(pred_table *t, const file_view *view, text_field *f, error *e)
+/* The table being read and the fields of a line. */
+typedef struct pred_reader {
+    pred_table *t;
+    size_t columns;
+    text_field f[COLUMNS_MAX];
+} pred_reader;
+
+static int take_line(void *context, size_t number, const char *line, size_t size, error *e)
 {
-    const size_t most = BASE_COLUMNS + FRAME_COLUMNS + 2 * PRED_TOP_MAX;
-    text_lines lines = text_lines_of(view->data, view->size);
-    const char *line;
-    size_t size;
-    if (!text_line(&lines, &line, &size))
-        return fail(e, ERR_INPUT, "%s: is empty, a header line is needed", view->path);
-    size_t columns = text_split(line, size, '\t', f, most);
-    if (columns > most)
-        return fail(e, ERR_INPUT, "%s:1: %zu columns are too many", view->path, columns);
-    int code = read_header(t, f, columns, view->path, e);
-    while (!code && text_line(&lines, &line, &size)) {
-        size_t count = text_split(line, size, '\t', f, columns);
-        code = count == columns ? read_row(t, f, e)
-                                : fail(e, ERR_INPUT, "%zu columns, the header has %zu (tabs between them)",
-                                       count, columns);
-        if (code)
-            fail_context(e, "%s:%zu", view->path, lines.number);
+    pred_reader *r = context;
+    size_t count = text_split(line, size, '\t', r->f, COLUMNS_MAX);
+    if (number == 1) {
+        r->columns = count;
+        return count > COLUMNS_MAX ? fail(e, ERR_INPUT, "%zu columns are too many", count)
+                                   : read_header(r->t, r->f, count, e);
     }
-    if (!code && view->data[view->size - 1] != '\n')
-        code = fail(e, ERR_INPUT, "%s:%zu: the last line does not end: the file is truncated", view->path,
-                    lines.number);
-    return code;
+    return count == r->columns ? read_row(r->t, r->f, e)
+                               : fail(e, ERR_INPUT, "%zu columns, the header has %zu (tabs between them)", count,
+                                      r->columns);
 }
 
 int pred_read(pred_table *t, const char *path, error *e)
@@ -208,10 +200,11 @@ int pred_read(pred_table *t, const char *path, error *e)
     int code = file_open(&view, path, e);
     if (code)
         return code;
-    text_field *fields =
-        mem_zero(BASE_COLUMNS + FRAME_COLUMNS + 2 * PRED_TOP_MAX, sizeof *fields, "predictions", e);
-    code = fields ? read_view(t, &view, fields, e) : ERR_SYSTEM;
-    free(fields);
+    pred_reader *r = mem_zero(1, sizeof *r, "predictions", e);
+    if (r)
+        r->t = t;
+    code = r ? file_lines(&view, true, take_line, r, e) : ERR_SYSTEM;
+    free(r);
     file_close(&view);
     if (code)
         pred_free(t);
@@ -239,7 +232,6 @@ int pred_check(const char *path, error *e)
 {
     pred_table t;
     int code = pred_read(&t, path, e);
-    if (!code)
-        pred_free(&t);
+    pred_free(&t);
     return code;
 }
