@@ -24,42 +24,19 @@ typedef struct args_bias_act {
     size_t count, channels, relu;
 } args_bias_act;
 
-typedef struct args_norm_sums {
-    const void *x, *dy0, *dy1, *y;
-    const float *mean;
-    float *partial; /* [2][groups][channels] */
-    size_t lanes, channels, count;
-} args_norm_sums;
-
-typedef struct args_norm_reduce {
-    const float *partial;
-    double *sums; /* [2][slices][channels] */
-    size_t groups, slices, channels;
-} args_norm_reduce;
-
-typedef struct args_norm_finish {
-    const double *sums;
-    size_t slices, channels, rows;
-    float eps, momentum;
-    float *running_mean, *running_var, *mean, *inverse_std;
+/* Of all kernels of batch norms, each of which uses a part of it. */
+typedef struct args_norm {
+    const void *x, *add, *dy0, *dy1;
+    const void *mask; /* backward: what came out of the ReLU, or NULL */
+    void *y, *dx, *dadd;
     float *dweight, *dbias;
-} args_norm_finish;
-
-typedef struct args_norm_apply {
-    const void *x, *add;
-    void *y;
-    const float *weight, *bias, *mean, *inverse_std;
-    size_t lanes, channels, count, relu;
-} args_norm_apply;
-
-typedef struct args_norm_gradient {
-    const void *dy0, *dy1, *y, *x;
-    void *dx, *dadd;
-    const float *weight, *mean, *inverse_std, *dweight, *dbias;
-    size_t lanes, channels, count;
-    float inverse_rows;
-    int stored;
-} args_norm_gradient;
+    kernel_norm n;
+    double *sums;          /* [2][slices][channels] */
+    float *partial;        /* [2][groups][channels] */
+    size_t groups, slices; /* rows of `partial` and of `sums` */
+    size_t lanes, count;   /* threads that share the work, and numbers in x */
+    double inverse_rows;
+} args_norm;
 
 typedef struct args_pool {
     const void *x;
@@ -147,76 +124,69 @@ cudaError_t kernel_bias_act(cudaStream_t stream, number_type type, void *y, cons
 /* ---------------------------------------------------------------- batch norm */
 
 /* [2][groups][channels] -> [2][slices][channels], in double. */
-KERNEL(norm_reduce, args_norm_reduce)
+KERNEL(norm_reduce, args_norm)
 {
-    EACH(i, 2 * a.slices * a.channels) {
-        size_t which = i / (a.slices * a.channels), slice = i / a.channels % a.slices, c = i % a.channels;
+    EACH(i, 2 * a.slices * a.n.channels) {
+        size_t which = i / (a.slices * a.n.channels), slice = i / a.n.channels % a.slices, c = i % a.n.channels;
         double sum = 0;
         for (size_t g = slice; g < a.groups; g += a.slices)
-            sum += (double)a.partial[(which * a.groups + g) * a.channels + c];
+            sum += (double)a.partial[(which * a.groups + g) * a.n.channels + c];
         a.sums[i] = sum;
     }
 }
 
-static __device__ __forceinline__ double slice_total(const args_norm_finish *a, size_t which, size_t c)
+static __device__ __forceinline__ double slice_total(const args_norm *a, size_t which, size_t c)
 {
     double sum = 0;
     for (size_t s = 0; s < a->slices; s++)
-        sum += a->sums[(which * a->slices + s) * a->channels + c];
+        sum += a->sums[(which * a->slices + s) * a->n.channels + c];
     return sum;
 }
 
 /* Mean and deviation from sums around the running mean; moves the running statistics. */
-KERNEL(norm_finish, args_norm_finish)
+KERNEL(norm_finish, args_norm)
 {
-    EACH(c, a.channels) {
-        double count = (double)a.rows, d = slice_total(&a, 0, c) / count;
+    EACH(c, a.n.channels) {
+        double count = (double)a.n.rows, d = slice_total(&a, 0, c) / count;
         double variance = slice_total(&a, 1, c) / count - d * d;
         if (variance < 0)
             variance = 0;
-        double mean = (double)a.running_mean[c] + d, keep = 1 - (double)a.momentum;
+        double mean = (double)a.n.running_mean[c] + d, keep = 1 - (double)a.n.momentum;
         double unbiased = count > 1 ? variance * count / (count - 1) : variance;
-        a.mean[c] = (float)mean;
-        a.inverse_std[c] = (float)(1 / sqrt(variance + (double)a.eps));
-        a.running_mean[c] = (float)(keep * (double)a.running_mean[c] + (double)a.momentum * mean);
-        a.running_var[c] = (float)(keep * (double)a.running_var[c] + (double)a.momentum * unbiased);
+        a.n.mean[c] = (float)mean;
+        a.n.inverse_std[c] = (float)(1 / sqrt(variance + (double)a.n.eps));
+        a.n.running_mean[c] = (float)(keep * (double)a.n.running_mean[c] + (double)a.n.momentum * mean);
+        a.n.running_var[c] = (float)(keep * (double)a.n.running_var[c] + (double)a.n.momentum * unbiased);
     }
 }
 
-KERNEL(norm_stored, args_norm_finish)
+KERNEL(norm_stored, args_norm)
 {
-    EACH(c, a.channels) {
-        a.mean[c] = a.running_mean[c];
-        a.inverse_std[c] = (float)(1 / sqrt((double)a.running_var[c] + (double)a.eps));
+    EACH(c, a.n.channels) {
+        a.n.mean[c] = a.n.running_mean[c];
+        a.n.inverse_std[c] = (float)(1 / sqrt((double)a.n.running_var[c] + (double)a.n.eps));
     }
 }
 
-KERNEL(norm_finish_gradient, args_norm_finish)
+KERNEL(norm_finish_gradient, args_norm)
 {
-    EACH(c, a.channels) {
+    EACH(c, a.n.channels) {
         a.dbias[c] = (float)slice_total(&a, 0, c);
-        a.dweight[c] = (float)(slice_total(&a, 1, c) * (double)a.inverse_std[c]);
+        a.dweight[c] = (float)(slice_total(&a, 1, c) * (double)a.n.inverse_std[c]);
     }
 }
 
 /* Flat values have few rows: one thread for each feature, all in double. */
-typedef struct args_flat_norm {
-    const float *x, *add, *dy0, *dy1, *y0;
-    float *y, *dx, *dadd;
-    const float *weight, *bias;
-    float *running_mean, *running_var, *mean, *inverse_std, *dweight, *dbias;
-    size_t rows, channels, relu, stored;
-    float eps, momentum;
-} args_flat_norm;
-
-KERNEL(flat_norm, args_flat_norm)
+KERNEL(flat_norm, args_norm)
 {
-    EACH(c, a.channels) {
-        double running = (double)a.running_mean[c], mean = running, variance = (double)a.running_var[c];
-        if (!a.stored) {
-            double sum = 0, square = 0, count = (double)a.rows, keep = 1 - (double)a.momentum;
-            for (size_t i = c; i < a.rows * a.channels; i += a.channels) {
-                double d = (double)a.x[i] - running;
+    const float *x = (const float *)a.x, *add = (const float *)a.add;
+    float *y = (float *)a.y;
+    EACH(c, a.n.channels) {
+        double running = (double)a.n.running_mean[c], mean = running, variance = (double)a.n.running_var[c];
+        if (!a.n.stored) {
+            double sum = 0, square = 0, count = (double)a.n.rows, keep = 1 - (double)a.n.momentum;
+            for (size_t i = c; i < a.count; i += a.n.channels) {
+                double d = (double)x[i] - running;
                 sum += d;
                 square += d * d;
             }
@@ -224,67 +194,52 @@ KERNEL(flat_norm, args_flat_norm)
             double biased = square / count - sum / count * (sum / count);
             biased = biased < 0 ? 0 : biased;
             double unbiased = count > 1 ? biased * count / (count - 1) : biased;
-            a.running_mean[c] = (float)(keep * running + (double)a.momentum * mean);
-            a.running_var[c] = (float)(keep * variance + (double)a.momentum * unbiased);
+            a.n.running_mean[c] = (float)(keep * running + (double)a.n.momentum * mean);
+            a.n.running_var[c] = (float)(keep * variance + (double)a.n.momentum * unbiased);
             variance = biased;
         }
-        a.mean[c] = (float)mean;
-        a.inverse_std[c] = (float)(1 / sqrt(variance + (double)a.eps));
-        for (size_t i = c; i < a.rows * a.channels; i += a.channels) {
-            float v = (a.x[i] - a.mean[c]) * a.inverse_std[c] * a.weight[c] + a.bias[c];
-            if (a.add)
-                v += a.add[i];
-            a.y[i] = a.relu && v < 0 ? 0 : v;
+        a.n.mean[c] = (float)mean;
+        a.n.inverse_std[c] = (float)(1 / sqrt(variance + (double)a.n.eps));
+        for (size_t i = c; i < a.count; i += a.n.channels) {
+            float v = (x[i] - a.n.mean[c]) * a.n.inverse_std[c] * a.n.weight[c] + a.n.bias[c];
+            if (add)
+                v += add[i];
+            y[i] = a.n.relu && v < 0 ? 0 : v;
         }
     }
 }
 
-static __device__ __forceinline__ double flat_gradient(const args_flat_norm *a, size_t i)
+static __device__ __forceinline__ double flat_gradient(const args_norm *a, size_t i)
 {
-    if (a->relu && !(a->y0[i] > 0))
+    const float *dy0 = (const float *)a->dy0, *dy1 = (const float *)a->dy1, *mask = (const float *)a->mask;
+    if (mask && !(mask[i] > 0))
         return 0;
-    return (double)a->dy0[i] + (a->dy1 ? (double)a->dy1[i] : 0);
+    return (double)dy0[i] + (dy1 ? (double)dy1[i] : 0);
 }
 
-KERNEL(flat_norm_backward, args_flat_norm)
+KERNEL(flat_norm_backward, args_norm)
 {
-    EACH(c, a.channels) {
-        double sum = 0, product = 0, mean = (double)a.mean[c], inverse = (double)a.inverse_std[c];
-        for (size_t i = c; i < a.rows * a.channels; i += a.channels) {
+    const float *x = (const float *)a.x;
+    float *dx = (float *)a.dx, *dadd = (float *)a.dadd;
+    EACH(c, a.n.channels) {
+        double sum = 0, product = 0, mean = (double)a.n.mean[c], inverse = (double)a.n.inverse_std[c];
+        for (size_t i = c; i < a.count; i += a.n.channels) {
             double g = flat_gradient(&a, i);
             sum += g;
-            product += g * ((double)a.x[i] - mean) * inverse;
+            product += g * ((double)x[i] - mean) * inverse;
         }
         a.dbias[c] = (float)sum;
         a.dweight[c] = (float)product;
-        sum = a.stored ? 0 : sum / (double)a.rows;
-        product = a.stored ? 0 : product / (double)a.rows;
-        for (size_t i = c; i < a.rows * a.channels; i += a.channels) {
-            double g = flat_gradient(&a, i), xhat = ((double)a.x[i] - mean) * inverse;
-            if (a.dadd)
-                a.dadd[i] = (float)g;
-            if (a.dx)
-                a.dx[i] = (float)((double)a.weight[c] * inverse * (g - sum - xhat * product));
+        sum = a.n.stored ? 0 : sum / (double)a.n.rows;
+        product = a.n.stored ? 0 : product / (double)a.n.rows;
+        for (size_t i = c; i < a.count; i += a.n.channels) {
+            double g = flat_gradient(&a, i), xhat = ((double)x[i] - mean) * inverse;
+            if (dadd)
+                dadd[i] = (float)g;
+            if (dx)
+                dx[i] = (float)((double)a.n.weight[c] * inverse * (g - sum - xhat * product));
         }
     }
-}
-
-static args_flat_norm flat_of(const kernel_norm *n)
-{
-    args_flat_norm a = {0};
-    a.weight = n->weight;
-    a.bias = n->bias;
-    a.running_mean = n->running_mean;
-    a.running_var = n->running_var;
-    a.mean = n->mean;
-    a.inverse_std = n->inverse_std;
-    a.rows = n->rows;
-    a.channels = n->channels;
-    a.relu = (size_t)n->relu;
-    a.stored = (size_t)n->stored;
-    a.eps = n->eps;
-    a.momentum = n->momentum;
-    return a;
 }
 
 enum { SUM_LANES = 1 << 17, APPLY_LANES = 1 << 18 };
@@ -308,139 +263,75 @@ size_t kernel_norm_work(size_t rows, size_t channels)
     return 2 * channels * (groups * sizeof(float) + slices_of(groups) * sizeof(double)) + 256;
 }
 
-/* The double sums lie first in `work`, the float parts behind them. */
-static args_norm_sums sums_of(const kernel_norm *n, size_t groups)
+/* The double sums lie first in n->work, the float parts behind them. */
+static args_norm norm_args(const kernel_norm *n)
 {
-    args_norm_sums a = {0};
-    a.partial = (float *)((double *)n->work + 2 * slices_of(groups) * n->channels);
-    a.lanes = groups * n->channels;
-    a.channels = n->channels;
-    a.count = n->rows * n->channels;
-    return a;
-}
-
-static cudaError_t add_parts(cudaStream_t stream, const kernel_norm *n, size_t groups)
-{
-    args_norm_reduce a = {0};
-    a.partial = sums_of(n, groups).partial;
+    args_norm a = {0};
+    a.n = *n;
+    a.groups = groups_of(n->rows, n->channels, SUM_LANES);
+    a.slices = slices_of(a.groups);
     a.sums = (double *)n->work;
-    a.groups = groups;
-    a.slices = slices_of(groups);
-    a.channels = n->channels;
-    return LAUNCH(norm_reduce, args_norm_reduce, blocks(2 * a.slices * a.channels), BLOCK, stream, a);
+    a.partial = (float *)(a.sums + 2 * a.slices * n->channels);
+    a.lanes = a.groups * n->channels;
+    a.count = n->rows * n->channels;
+    a.inverse_rows = 1 / (double)n->rows;
+    return a;
 }
 
-static args_norm_finish finish_of(const kernel_norm *n, size_t groups)
+static cudaError_t add_parts(cudaStream_t stream, args_norm a)
 {
-    args_norm_finish a = {0};
-    a.sums = (const double *)n->work;
-    a.slices = slices_of(groups);
-    a.channels = n->channels;
-    a.rows = n->rows;
-    a.eps = n->eps;
-    a.momentum = n->momentum;
-    a.inverse_std = n->inverse_std;
-    return a;
+    return LAUNCH(norm_reduce, args_norm, blocks(2 * a.slices * a.n.channels), BLOCK, stream, a);
 }
 
 cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const void *x, const void *add,
                                 void *y)
 {
-    if (n->flat) {
-        args_flat_norm args = flat_of(n);
-        args.x = (const float *)x;
-        args.add = (const float *)add;
-        args.y = (float *)y;
-        return LAUNCH(flat_norm, args_flat_norm, blocks(n->channels), BLOCK, stream, args);
-    }
-    const size_t groups = groups_of(n->rows, n->channels, SUM_LANES);
-    args_norm_finish finish = finish_of(n, groups);
-    finish.running_mean = n->running_mean;
-    finish.running_var = n->running_var;
-    finish.mean = n->mean;
+    args_norm a = norm_args(n);
+    a.x = x;
+    a.add = add;
+    a.y = y;
+    if (n->flat)
+        return LAUNCH(flat_norm, args_norm, blocks(n->channels), BLOCK, stream, a);
     cudaError_t status;
     if (n->stored) {
-        status = LAUNCH(norm_stored, args_norm_finish, blocks(n->channels), BLOCK, stream, finish);
+        status = LAUNCH(norm_stored, args_norm, blocks(n->channels), BLOCK, stream, a);
     } else {
-        args_norm_sums sums = sums_of(n, groups);
-        sums.x = x;
-        sums.mean = n->running_mean;
-        status = LAUNCH_TYPED(n->type, moments, args_norm_sums, sums.lanes, stream, sums);
+        status = LAUNCH_TYPED(n->type, moments, args_norm, a.lanes, stream, a);
         if (status == cudaSuccess)
-            status = add_parts(stream, n, groups);
+            status = add_parts(stream, a);
         if (status == cudaSuccess)
-            status = LAUNCH(norm_finish, args_norm_finish, blocks(n->channels), BLOCK, stream, finish);
+            status = LAUNCH(norm_finish, args_norm, blocks(n->channels), BLOCK, stream, a);
     }
     if (status != cudaSuccess)
         return status;
-    args_norm_apply apply = {0};
-    apply.x = x;
-    apply.add = add;
-    apply.y = y;
-    apply.weight = n->weight;
-    apply.bias = n->bias;
-    apply.mean = n->mean;
-    apply.inverse_std = n->inverse_std;
-    apply.lanes = groups_of(n->rows, n->channels, APPLY_LANES) * n->channels;
-    apply.channels = n->channels;
-    apply.count = n->rows * n->channels;
-    apply.relu = (size_t)n->relu;
-    return LAUNCH_TYPED(n->type, norm_apply, args_norm_apply, apply.lanes, stream, apply);
+    a.lanes = groups_of(n->rows, n->channels, APPLY_LANES) * n->channels;
+    return LAUNCH_TYPED(n->type, norm_apply, args_norm, a.lanes, stream, a);
 }
 
 cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, const void *dy0, const void *dy1,
                                  const void *x, const void *y, float *dweight, float *dbias, void *dx,
                                  void *dadd)
 {
-    if (n->flat) {
-        args_flat_norm args = flat_of(n);
-        args.x = (const float *)x;
-        args.dy0 = (const float *)dy0;
-        args.dy1 = (const float *)dy1;
-        args.y0 = (const float *)y;
-        args.dweight = dweight;
-        args.dbias = dbias;
-        args.dx = (float *)dx;
-        args.dadd = (float *)dadd;
-        return LAUNCH(flat_norm_backward, args_flat_norm, blocks(n->channels), BLOCK, stream, args);
-    }
-    const size_t groups = groups_of(n->rows, n->channels, SUM_LANES);
-    const void *mask = n->relu ? y : NULL;
-    args_norm_sums sums = sums_of(n, groups);
-    sums.x = x;
-    sums.dy0 = dy0;
-    sums.dy1 = dy1;
-    sums.y = mask;
-    sums.mean = n->mean;
-    cudaError_t status = LAUNCH_TYPED(n->type, norm_gradient_sums, args_norm_sums, sums.lanes, stream, sums);
-    if (status == cudaSuccess)
-        status = add_parts(stream, n, groups);
-    if (status != cudaSuccess)
-        return status;
-    args_norm_finish finish = finish_of(n, groups);
-    finish.dweight = dweight;
-    finish.dbias = dbias;
-    status = LAUNCH(norm_finish_gradient, args_norm_finish, blocks(n->channels), BLOCK, stream, finish);
-    if (status != cudaSuccess || (!dx && !dadd))
-        return status;
-    args_norm_gradient a = {0};
+    args_norm a = norm_args(n);
+    a.x = x;
     a.dy0 = dy0;
     a.dy1 = dy1;
-    a.y = mask;
-    a.x = x;
-    a.dx = dx;
-    a.dadd = dadd;
-    a.weight = n->weight;
-    a.mean = n->mean;
-    a.inverse_std = n->inverse_std;
+    a.mask = n->relu ? y : NULL;
     a.dweight = dweight;
     a.dbias = dbias;
+    a.dx = dx;
+    a.dadd = dadd;
+    if (n->flat)
+        return LAUNCH(flat_norm_backward, args_norm, blocks(n->channels), BLOCK, stream, a);
+    cudaError_t status = LAUNCH_TYPED(n->type, norm_gradient_sums, args_norm, a.lanes, stream, a);
+    if (status == cudaSuccess)
+        status = add_parts(stream, a);
+    if (status == cudaSuccess)
+        status = LAUNCH(norm_finish_gradient, args_norm, blocks(n->channels), BLOCK, stream, a);
+    if (status != cudaSuccess || (!dx && !dadd))
+        return status;
     a.lanes = groups_of(n->rows, n->channels, APPLY_LANES) * n->channels;
-    a.channels = n->channels;
-    a.count = n->rows * n->channels;
-    a.inverse_rows = (float)(1 / (double)n->rows);
-    a.stored = n->stored;
-    return LAUNCH_TYPED(n->type, norm_gradient, args_norm_gradient, a.lanes, stream, a);
+    return LAUNCH_TYPED(n->type, norm_gradient, args_norm, a.lanes, stream, a);
 }
 
 /* ---------------------------------------------------------------- pooling, flattening */
@@ -495,15 +386,6 @@ cudaError_t kernel_fold(cudaStream_t stream, number_type type, const float *weig
                         const float *weight, const float *bias, const float *mean, const float *var,
                         void *folded, void *folded_bias)
 {
-    args_fold args = {0};
-    args.weights = weights;
-    args.weight = weight;
-    args.bias = bias;
-    args.mean = mean;
-    args.var = var;
-    args.folded = folded;
-    args.folded_bias = folded_bias;
-    args.k = k;
-    args.each = each;
+    args_fold args = {weights, weight, bias, mean, var, folded, folded_bias, k, each};
     return LAUNCH_TYPED(type, fold, args_fold, k * each, stream, args);
 }

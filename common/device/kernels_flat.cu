@@ -50,15 +50,7 @@ KERNEL(dropout, args_dropout)
 cudaError_t kernel_dropout(cudaStream_t stream, const float *x, float *y, size_t count, float p,
                            uint64_t seed, uint64_t key, uint64_t step)
 {
-    args_dropout args = {0};
-    args.x = x;
-    args.y = y;
-    args.count = count;
-    args.limit = (double)p * 4294967296.0;
-    args.seed = seed;
-    args.key = key;
-    args.scale = 1 / (1 - p);
-    args.step = (uint32_t)step;
+    args_dropout args = {x, y, count, (double)p * 4294967296.0, seed, key, 1 / (1 - p), (uint32_t)step};
     return LAUNCH(dropout, args_dropout, blocks((count + 3) / 4), BLOCK, stream, args);
 }
 

@@ -8,10 +8,6 @@ typedef struct args_params {
     int first_group;
 } args_params;
 
-typedef struct args_scale {
-    kernel_scale *scale;
-} args_scale;
-
 typedef struct args_scale_output {
     const kernel_scale *scale;
     float *gradient;
@@ -44,9 +40,8 @@ KERNEL(adam, args_params)
 KERNEL(copy_params, args_params)
 {
     PIECES(i) {
-        if (!piece.small)
-            return;
-        store_small(a.p.small_params, i, a.p.type, a.p.params[i]);
+        if (piece.small)
+            store_small(a.p.small_params, i, a.p.type, a.p.params[i]);
     }
 }
 
@@ -64,9 +59,9 @@ KERNEL(finish_gradients, args_params)
     }
 }
 
-KERNEL(next_scale, args_scale)
+KERNEL(next_scale, args_params)
 {
-    kernel_scale *s = a.scale;
+    kernel_scale *s = a.p.scale;
     if (threadIdx.x > 0)
         return;
     if (s->bad) {
@@ -85,47 +80,35 @@ KERNEL(scale_output, args_scale_output)
     }
 }
 
-KERNEL(forget_bad, args_scale)
+KERNEL(forget_bad, args_params)
 {
     if (threadIdx.x == 0)
-        a.scale->bad = 0;
-}
-
-static args_params params_of(const kernel_params *p, int first_group)
-{
-    args_params args;
-    args.p = *p;
-    for (int i = 0; i < 7; i++)
-        args.step_size[i] = 0;
-    args.first_group = first_group;
-    return args;
+        a.p.scale->bad = 0;
 }
 
 cudaError_t kernel_adam(cudaStream_t stream, const kernel_params *p, const float *step_size, int groups,
                         int first_group)
 {
-    args_params args = params_of(p, first_group);
+    args_params args = {*p, {0}, first_group};
     for (int i = 0; i < groups && i < 7; i++)
         args.step_size[i] = step_size[i];
     cudaError_t status = LAUNCH(adam, args_params, p->piece_count, BLOCK, stream, args);
     if (status != cudaSuccess || !p->scale)
         return status;
-    args_scale scale = {p->scale};
-    return LAUNCH(next_scale, args_scale, 1, 1, stream, scale);
+    return LAUNCH(next_scale, args_params, 1, 1, stream, args);
 }
 
 cudaError_t kernel_copy_params(cudaStream_t stream, const kernel_params *p)
 {
-    args_params args = params_of(p, 0);
+    args_params args = {*p, {0}, 0};
     return LAUNCH(copy_params, args_params, p->piece_count, BLOCK, stream, args);
 }
 
 cudaError_t kernel_finish_gradients(cudaStream_t stream, const kernel_params *p, int first_group)
 {
-    args_params args = params_of(p, first_group);
+    args_params args = {*p, {0}, first_group};
     if (p->scale) {
-        args_scale scale = {p->scale};
-        cudaError_t status = LAUNCH(forget_bad, args_scale, 1, 1, stream, scale);
+        cudaError_t status = LAUNCH(forget_bad, args_params, 1, 1, stream, args);
         if (status != cudaSuccess)
             return status;
     }

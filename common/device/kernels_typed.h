@@ -57,11 +57,11 @@ KERNEL_OF(NAME(bias_act), args_bias_act)
 
 /* Sums of x - shift and of its square: a shifted one-pass variance, exact enough when the shift (the running
  * mean) is near the mean (Chan, Golub and LeVeque 1983). */
-KERNEL_OF(NAME(moments), args_norm_sums)
+KERNEL_OF(NAME(moments), args_norm)
 {
     const NUMBER *x = (const NUMBER *)a.x;
     EACH(t, a.lanes) {
-        float shift = a.mean[t % a.channels], sum = 0, square = 0;
+        float shift = a.n.running_mean[t % a.n.channels], sum = 0, square = 0;
         for (size_t i = t; i < a.count; i += a.lanes) {
             float d = LOAD(x, i) - shift;
             sum += d;
@@ -72,34 +72,34 @@ KERNEL_OF(NAME(moments), args_norm_sums)
     }
 }
 
-KERNEL_OF(NAME(norm_apply), args_norm_apply)
+KERNEL_OF(NAME(norm_apply), args_norm)
 {
     const NUMBER *x = (const NUMBER *)a.x, *add = (const NUMBER *)a.add;
     NUMBER *y = (NUMBER *)a.y;
     EACH(t, a.lanes) {
-        size_t c = t % a.channels;
-        float scale = a.weight[c] * a.inverse_std[c], mean = a.mean[c], bias = a.bias[c];
+        size_t c = t % a.n.channels;
+        float scale = a.n.weight[c] * a.n.inverse_std[c], mean = a.n.mean[c], bias = a.n.bias[c];
         for (size_t i = t; i < a.count; i += a.lanes) {
             float v = (LOAD(x, i) - mean) * scale + bias;
             if (add)
                 v += LOAD(add, i);
-            STORE(y, i, a.relu && v < 0 ? 0 : v);
+            STORE(y, i, a.n.relu && v < 0 ? 0 : v);
         }
     }
 }
 
-/* Sums of g and g * (x - mean), where g is dy masked by y > 0. */
-KERNEL_OF(NAME(norm_gradient_sums), args_norm_sums)
+/* Sums of g and g * (x - mean), where g is dy where the ReLU let it through. */
+KERNEL_OF(NAME(norm_gradient_sums), args_norm)
 {
     const NUMBER *x = (const NUMBER *)a.x, *dy0 = (const NUMBER *)a.dy0, *dy1 = (const NUMBER *)a.dy1,
-                 *y = (const NUMBER *)a.y;
+                 *mask = (const NUMBER *)a.mask;
     EACH(t, a.lanes) {
-        float mean = a.mean[t % a.channels], sum = 0, product = 0;
+        float mean = a.n.mean[t % a.n.channels], sum = 0, product = 0;
         for (size_t i = t; i < a.count; i += a.lanes) {
             float g = LOAD(dy0, i);
             if (dy1)
                 g += LOAD(dy1, i);
-            if (y && !(LOAD(y, i) > 0))
+            if (mask && !(LOAD(mask, i) > 0))
                 g = 0;
             sum += g;
             product += g * (LOAD(x, i) - mean);
@@ -110,21 +110,21 @@ KERNEL_OF(NAME(norm_gradient_sums), args_norm_sums)
 }
 
 /* dx = weight / std * (g - mean of g - xhat * mean of g*xhat) */
-KERNEL_OF(NAME(norm_gradient), args_norm_gradient)
+KERNEL_OF(NAME(norm_gradient), args_norm)
 {
-    const NUMBER *dy0 = (const NUMBER *)a.dy0, *dy1 = (const NUMBER *)a.dy1, *y = (const NUMBER *)a.y,
+    const NUMBER *dy0 = (const NUMBER *)a.dy0, *dy1 = (const NUMBER *)a.dy1, *mask = (const NUMBER *)a.mask,
                  *x = (const NUMBER *)a.x;
     NUMBER *dx = (NUMBER *)a.dx, *dadd = (NUMBER *)a.dadd;
     EACH(t, a.lanes) {
-        size_t c = t % a.channels;
-        float inverse_std = a.inverse_std[c], k = a.weight[c] * inverse_std, mean = a.mean[c];
-        float mean_g = a.stored ? 0 : a.dbias[c] * a.inverse_rows,
-              slope = a.stored ? 0 : a.dweight[c] * a.inverse_rows * inverse_std;
+        size_t c = t % a.n.channels;
+        float inverse_std = a.n.inverse_std[c], k = a.n.weight[c] * inverse_std, mean = a.n.mean[c];
+        float mean_g = a.n.stored ? 0 : a.dbias[c] * (float)a.inverse_rows,
+              slope = a.n.stored ? 0 : a.dweight[c] * (float)a.inverse_rows * inverse_std;
         for (size_t i = t; i < a.count; i += a.lanes) {
             float g = LOAD(dy0, i);
             if (dy1)
                 g += LOAD(dy1, i);
-            if (y && !(LOAD(y, i) > 0))
+            if (mask && !(LOAD(mask, i) > 0))
                 g = 0;
             float v = LOAD(x, i); /* before dx is written: it may be x */
             if (dadd)
