@@ -277,7 +277,6 @@ static const device_ops cpu_ops = {
     .plan_free = cpu_plan_free,
     .forward = cpu_plan_forward,
     .backward = cpu_plan_backward,
-    .plan_bytes = cpu_plan_bytes,
     .feature_floats = cpu_plan_feature_floats,
     .features = cpu_plan_features,
     .forward_features = cpu_plan_forward_features,

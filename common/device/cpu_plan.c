@@ -172,13 +172,14 @@ plan *cpu_plan_create(model *m, const plan_options *options, error *e)
     cpu_plan *p = mem_zero(1, sizeof *p, "a plan", e);
     if (!p)
         return NULL;
-    p->base = (plan){m, *options};
+    p->base = (plan){.model = m, .options = *options};
     int code = options->training ? cpu_model_train((cpu_model *)m, e) : 0;
     if (!code)
         code = planning_run(&table, p, &p->s, m->graph, options, e);
     const size_t statistics = (size_t)cpu_of(m)->threads * 4 * (size_t)((p->bn_channels + 15) / 16 * 16);
     if (statistics > p->scratch_floats)
         p->scratch_floats = statistics;
+    p->base.bytes = (p->s.buffers.total + p->scratch_floats) * sizeof(float);
     if (!code)
         code = cpu_model_reserve((cpu_model *)m, p->s.buffers.total, p->scratch_floats, e);
     if (!code)
@@ -208,12 +209,5 @@ void cpu_plan_free(plan *base)
     }
     free(p->s.steps);
     free(p->s.buffers.items);
-    free(p->seconds);
     free(p);
-}
-
-size_t cpu_plan_bytes(const plan *base)
-{
-    const cpu_plan *p = (const cpu_plan *)base;
-    return (p->s.buffers.total + p->scratch_floats) * sizeof(float);
 }

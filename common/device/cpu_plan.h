@@ -6,7 +6,7 @@
 #include "device/cpu.h"
 #include "device/planning.h"
 
-/* Parts of a step's time, for cpu_profile.h. */
+/* Parts of a step's time, for a bench that asks for it. */
 typedef enum spent_part {
     SPENT_STEP,    /* all of it */
     SPENT_PACK,    /* convolutions: weights into the kernels' layouts */
@@ -29,8 +29,8 @@ typedef struct cpu_plan {
     uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
     int bn_channels;     /* the widest batch norm */
     size_t scratch_floats;
-    double (*seconds)[SPENT_PARTS]; /* of each step, or NULL: not timed */
-    bool processor_time;
+    double (*seconds)[SPENT_PARTS]; /* of each step, added up by `clock`; NULL: not timed */
+    double (*clock)(void);
 } cpu_plan;
 
 static inline cpu_work *cpu_work_of(const step *s)

@@ -1,11 +1,11 @@
 /* cpu_run.c - runs the steps of a CPU's plan: one case for each kind of step, forward and backward.
  *
  * A step names buffers by number; they lie in the model's arena, which all plans of the model share. Blocked values
- * go to the kernels for the plan's precision, flat ones to those for fp32. With a profile (cpu_profile.h) the time
+ * go to the kernels for the plan's precision, flat ones to those for fp32. For a bench the time
  * of each step is added up. An evaluation plan can be cut in two where one buffer leads from the frozen groups to
  * the others (plan_features).
  */
-#include "device/cpu_profile.h"
+#include "device/cpu_plan.h"
 
 #include "base/random.h"
 
@@ -24,9 +24,7 @@ typedef struct cpu_run {
 
 static double now(const cpu_run *r)
 {
-    if (!r->seconds)
-        return 0;
-    return cpu_profile_clock(r->p->processor_time, r->threads);
+    return r->seconds ? r->p->clock() : 0;
 }
 
 /* Adds the time since `start` to a part of the present step. */

@@ -203,7 +203,6 @@ static inline cuda_work *cuda_work_of(const step *s)
 
 plan *cuda_plan_create(model *m, const plan_options *options, error *e);
 void cuda_plan_free(plan *p);
-size_t cuda_plan_bytes(const plan *p);
 int cuda_plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, float *output, error *e);
 int cuda_plan_backward(plan *p, const float *output_gradient, error *e);
 

@@ -52,7 +52,6 @@ static const device_ops cuda_ops = {
     .plan_free = cuda_plan_free,
     .forward = cuda_plan_forward,
     .backward = cuda_plan_backward,
-    .plan_bytes = cuda_plan_bytes,
 };
 
 /* cuBLAS's work area: what its documentation advises for the largest GPUs. */

@@ -120,6 +120,7 @@ static int make_room(cuda_plan *p, error *e)
                             .outputs = batch * (size_t)m->graph->outputs,
                             .folds = p->folds,
                             .batch = p->base.options.batch};
+    p->base.bytes = need.arena + need.scratch + p->statistic_floats * sizeof(float);
     int code = cuda_model_reserve((cuda_model *)m, &need, e);
     if (!code)
         code = cuda_allocate((void **)&p->statistics, p->statistic_floats * sizeof(float),
@@ -134,7 +135,7 @@ plan *cuda_plan_create(model *m, const plan_options *options, error *e)
     cuda_plan *p = mem_zero(1, sizeof *p, "a plan", e);
     if (!p)
         return NULL;
-    p->base = (plan){m, *options};
+    p->base = (plan){.model = m, .options = *options};
     int code = cuda_use(cuda_of(m), e);
     if (!code && options->training)
         code = cuda_model_train((cuda_model *)m, e);
@@ -168,10 +169,4 @@ void cuda_plan_free(plan *base)
     free(p->s.steps);
     free(p->s.buffers.items);
     free(p);
-}
-
-size_t cuda_plan_bytes(const plan *base)
-{
-    const cuda_plan *p = (const cuda_plan *)base;
-    return p->s.buffers.total + p->scratch_bytes + p->statistic_floats * sizeof(float);
 }

@@ -123,7 +123,4 @@ int plan_backward(plan *p, const float *output_gradient, error *e);
 /* Copies the gradients (flat array like params; frozen ones are 0). For tests and summaries. */
 int model_download_gradients(model *m, float *gradients, error *e);
 
-/* Bytes of working memory the plan holds. */
-size_t plan_bytes(const plan *p);
-
 #endif

@@ -23,7 +23,6 @@ typedef struct device_ops {
     void (*plan_free)(plan *p);
     int (*forward)(plan *p, const float *input, uint64_t seed, uint64_t step, float *output, error *e);
     int (*backward)(plan *p, const float *output_gradient, error *e);
-    size_t (*plan_bytes)(const plan *p);
     /* all three may be NULL: no plan can be cut */
     size_t (*feature_floats)(const plan *p, int first_group);
     int (*features)(plan *p, int first_group, const float *input, float *features, error *e);
@@ -44,6 +43,7 @@ struct model {
 struct plan {
     model *model;
     plan_options options;
+    size_t bytes; /* working memory */
 };
 
 /* The CPU device (cpu.c). */

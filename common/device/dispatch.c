@@ -183,11 +183,6 @@ int plan_backward(plan *p, const float *output_gradient, error *e)
     return p->model->device->ops->backward(p, output_gradient, e);
 }
 
-size_t plan_bytes(const plan *p)
-{
-    return p->model->device->ops->plan_bytes(p);
-}
-
 size_t plan_feature_floats(const plan *p, int first_group)
 {
     const device_ops *ops = p->model->device->ops;

@@ -4,8 +4,10 @@
  * `cpu`: processor time divided by the number of threads instead of wall time, for a machine that is not
  * idle.
  */
+#include "bench.h"
+
 #include "base/random.h"
-#include "device/cpu_profile.h"
+#include "device/cpu_plan.h"
 #include "graph/resnet.h"
 #include "nn/initial.h"
 
@@ -20,7 +22,8 @@ static int thread_count;
 
 static double now(void)
 {
-    return cpu_profile_clock(processor_time, thread_count);
+    return processor_time ? bench_seconds(CLOCK_PROCESS_CPUTIME_ID) / thread_count
+                          : bench_seconds(CLOCK_MONOTONIC);
 }
 
 /* ---------------------------------------------------------------- the peak */
@@ -107,14 +110,53 @@ static const char *cell(char text[16], double seconds, int steps)
     return text;
 }
 
-static void table(plan *p, int steps, double peak, double whole, double adam)
+typedef struct profile_row {
+    const char *kind; /* "conv", "batchnorm", ... */
+    const node *node; /* sums of gradients: whose value it is */
+    bool backward;
+    const char *algorithm; /* convolutions: "winograd", "direct"; else "" */
+    double flops;          /* of a direct convolution */
+    const double *seconds; /* by spent_part */
+} profile_row;
+
+static profile_row row_of(const cpu_plan *p, size_t index)
+{
+    static const char *const kinds[] = {[STEP_NORMALIZE] = "normalize",
+                                        [STEP_CONV] = "conv",
+                                        [STEP_BATCHNORM] = "batchnorm",
+                                        [STEP_RELU] = "relu",
+                                        [STEP_ADD] = "add",
+                                        [STEP_SUM] = "sum",
+                                        [STEP_MAXPOOL] = "maxpool",
+                                        [STEP_CONCATPOOL] = "concatpool",
+                                        [STEP_FLATTEN] = "flatten",
+                                        [STEP_LINEAR] = "linear",
+                                        [STEP_DROPOUT] = "dropout"};
+    const step *s = &p->s.steps[index];
+    const node *nodes = p->base.model->graph->nodes, *x = &nodes[s->node];
+    profile_row row = {.kind = kinds[s->kind],
+                       .node = x,
+                       .backward = s->backward,
+                       .algorithm = "",
+                       .seconds = p->seconds[index]};
+    if (s->kind == STEP_CONV) {
+        row.algorithm = conv_is_winograd(cpu_work_of(s)->conv) ? "winograd" : "direct";
+        row.flops =
+            2.0 * p->base.options.batch * x->c * x->h * x->w * nodes[x->inputs[0]].c * x->kernel * x->kernel;
+        if (s->backward && s->in_gradient != NONE) /* of the data and of the weights */
+            row.flops *= 2;
+    }
+    return row;
+}
+
+static void table(const cpu_plan *p, int steps, double peak, double whole, double adam)
 {
     total t = {0};
-    profile_row row;
     char a[16], b[16];
     printf("%-9s %-24s %14s %-9s %9s %9s %9s %7s\n", "pass", "node", "shape", "kernel", "ms", "weights",
            "GFLOP/s", "% peak");
-    for (int i = 0; cpu_profile_row(p, i, &row); i++) {
+    for (size_t i = 0; i < p->s.count; i++) {
+        const profile_row row = row_of(p, i);
         const node *n = row.node;
         const double *s = row.seconds;
         char shape[32] = "";
@@ -124,8 +166,8 @@ static void table(plan *p, int steps, double peak, double whole, double adam)
                n && n->name[0] ? n->name : row.kind, shape, row.algorithm[0] ? row.algorithm : row.kind);
         printf(" %9.2f", 1e3 * s[SPENT_STEP] / steps);
         printf(" %9s", cell(a, s[SPENT_WEIGHTS], steps));
-        if (row.flops + row.weights_flops > 0) {
-            double rate = (row.flops + row.weights_flops) * steps / s[SPENT_STEP] * 1e-9;
+        if (row.flops > 0) {
+            double rate = row.flops * steps / s[SPENT_STEP] * 1e-9;
             printf(" %9.0f %6.0f%%", rate, 100 * rate / peak);
         }
         printf("\n");
@@ -167,13 +209,17 @@ static int phase(model *m, const char *name, bool training, int first_group, int
 {
     const plan_options options = {.batch = batch, .training = training, .first_group = first_group};
     plan *p = plan_create(m, &options, e);
+    cpu_plan *inside = (cpu_plan *)p;
+    double(*seconds)[SPENT_PARTS] = p ? calloc(inside->s.count, sizeof *seconds) : NULL;
     float *output = calloc((size_t)batch * (size_t)outputs, sizeof *output);
     const float lr[GROUPS] = {1e-6f, 1e-6f, 1e-6f};
     double whole = 0, adam = 0;
-    int code = p && output ? 0 : ERR_SYSTEM;
+    int code = p && output && seconds ? 0 : ERR_SYSTEM;
     for (int i = -1; i < steps && !code; i++) {
-        if (i == 0)
-            code = cpu_profile_start(p, processor_time, e);
+        if (i == 0) { /* the steps before are not timed */
+            inside->clock = now;
+            inside->seconds = seconds;
+        }
         double t0 = now(), t1 = t0;
         code = code ? code : plan_forward(p, input, 1, (uint64_t)(i + 1), output, e);
         if (training && !code) {
@@ -190,10 +236,11 @@ static int phase(model *m, const char *name, bool training, int first_group, int
     }
     if (!code) {
         printf("\n%s: %.2f img/s\n", name, batch * steps / whole);
-        table(p, steps, peak, whole, adam);
+        table(inside, steps, peak, whole, adam);
         fflush(stdout);
     }
     plan_free(p);
+    free(seconds);
     free(output);
     return code;
 }
