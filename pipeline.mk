@@ -1,6 +1,7 @@
 # pipeline.mk: the way from data/ to out/, one rule for each program. Included by Makefile; in an installed copy by
-# onebox.mk. `make help` lists goals and settings. Three more files belong to it:
+# onebox.mk. `make help` lists goals and settings. Four more files belong to it:
 #
+#   scripts/make.mk        words that all of these use, such as $$(call recorded,…)
 #   scripts/settings.mk    what can be set; where annotations, pictures and weights are
 #   scripts/records.mk     when a program must run again; why, params-diff, accept
 #   scripts/published.mk   learning-rate curves and pictures of the published run

@@ -31,9 +31,9 @@ typedef struct drawset_summary {
 } drawset_summary;
 
 /* Draws the set into a folder beside `dir` and renames it when all is written, so that `dir` holds a whole
- * set or what it held before; a failure or a signal (INT, TERM, HUP, QUIT, XCPU) removes the unfinished one. An older set
- * is replaced. ERR_USAGE when `dir` is there and is anything else than an empty folder or a drawn set (one
- * with files of other origin in it included); ERR_SYSTEM when the system refuses. */
+ * set or what it held before; a failure or a signal (INT, TERM, HUP, QUIT, XCPU) removes the unfinished one.
+ * An older set is replaced. ERR_USAGE when `dir` is there and is anything else than an empty folder or a drawn
+ * set (one with files of other origin in it included); ERR_SYSTEM when the system refuses. */
 int drawset_make(const char *dir, const drawset_options *o, drawset_summary *s, error *e);
 
 /* For --check: `dir` holds a whole set, byte by byte as it was drawn. */
