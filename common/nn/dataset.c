@@ -47,9 +47,7 @@ static int open_part(dataset *d, dataset_part *part, const uint32_t *rows, size_
 int dataset_open(dataset *d, const cache *c, const char *cache_path, const labels *l, int size,
                  const augment_list *augments, uint64_t seed, int workers, error *e)
 {
-    *d = (dataset){.cache = c, .labels = l, .seed = seed, .workers = workers};
-    if (augments)
-        d->augments = *augments;
+    *d = (dataset){.cache = c, .labels = l, .augments = *augments, .seed = seed, .workers = workers};
     if (cache_size(c) != size)
         return fail(e, ERR_INPUT,
                     "%s: its pictures are scaled to %d, the network takes %d; make one with resize-cache --size %d",

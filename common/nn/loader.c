@@ -18,8 +18,6 @@ typedef struct loader_slot {
     float *boxes;
     uint32_t *samples;
     uint32_t epoch;
-    size_t number;
-    bool last;
     int count;
     int left;      /* samples not made yet */
     int failed_at; /* lowest position that failed */
@@ -87,10 +85,8 @@ static void open_batch(loader *l)
     uint64_t n = l->opened;
     loader_slot *s = &l->slots[l->opened % (uint64_t)l->o.ring];
     s->epoch = l->o.first_epoch + (uint32_t)(n / l->per_epoch);
-    s->number = (size_t)(n % l->per_epoch);
-    s->last = s->number + 1 == l->per_epoch;
     order_epoch(l, s->epoch);
-    size_t first = s->number * (size_t)l->o.batch, left = l->o.samples - first;
+    size_t first = (size_t)(n % l->per_epoch) * (size_t)l->o.batch, left = l->o.samples - first;
     s->count = left < (size_t)l->o.batch ? (int)left : l->o.batch;
     memcpy(s->samples, l->order + first, (size_t)s->count * sizeof *s->samples);
     s->left = s->count;
@@ -244,9 +240,6 @@ int loader_next(loader *l, loader_batch *batch, error *e)
     pthread_mutex_unlock(&l->lock);
     if (!code)
         *batch = (loader_batch){.count = s->count,
-                                .epoch = s->epoch,
-                                .number = s->number,
-                                .last = s->last,
                                 .pictures = s->pictures,
                                 .labels = s->labels,
                                 .boxes = s->boxes,

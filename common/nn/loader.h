@@ -43,9 +43,6 @@ typedef struct loader_options {
 
 typedef struct loader_batch {
     int count;               /* samples */
-    uint32_t epoch;          /* its number */
-    size_t number;           /* of the batch in its epoch, from 0 */
-    bool last;               /* of its epoch */
     const float *pictures;   /* count x picture_floats */
     const int32_t *labels;   /* count */
     const float *boxes;      /* count x 4 */

@@ -122,8 +122,7 @@ void summary_table(const graph *g, task t, int first_group, text_buffer *b, int 
     shape last = shape_of(g, g->node_count - 1);
     if (t == TASK_CLS)
         add_row(&list, "LogSoftmax", last, last, "-", 0);
-    if (modules)
-        *modules = list.rows;
+    *modules = list.rows;
 }
 
 /* ---------------------------------------------------------------- noise */

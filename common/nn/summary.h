@@ -18,7 +18,7 @@
  * trainable: True or False for modules with weights (those of groups >= first_group train), else '-';
  * nb_params: weights and biases, no running statistics. Pooling to the classifier's head counts as its two
  * pools, their concatenation and a Flatten, and its output goes through a LogSoftmax, as in the published
- * run. g is a network of task t (network_build). *modules, if not NULL, gets their number. */
+ * run. g is a network of task t (network_build). *modules gets their number. */
 void summary_table(const graph *g, task t, int first_group, text_buffer *b, int *modules);
 
 /* What fast.ai's summary() does to a fresh network: a batch of 3 pictures of uniform noise, [0, 1) after

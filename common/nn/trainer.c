@@ -24,8 +24,7 @@ typedef struct train_session {
     model *model;
     plan_pair train, eval;
     loader *train_loader, *val_loader;
-    int outputs;
-    float *output, *gradient;          /* batch x outputs */
+    float *output, *gradient;          /* batch x the network's outputs */
     size_t train_batches, val_batches; /* per epoch */
     uint64_t step;                     /* training batches since the start, over all phases */
     /* What the frozen groups make of the validation pictures, one block for each batch: the same in every
@@ -163,7 +162,7 @@ static void session_close(train_session *s)
 /* first_epoch: how many are behind us; epochs: how many passes over both sets will be asked for. */
 static int session_open(train_session *s, const trainer *t, uint32_t first_epoch, uint32_t epochs, error *e)
 {
-    *s = (train_session){.t = t, .outputs = t->graph->outputs};
+    *s = (train_session){.t = t};
     int batch = t->recipe->batch;
     s->train_batches = trainer_batches(t->train.count, batch);
     s->val_batches = loader_batches(t->val.count, batch, 1);
@@ -174,7 +173,7 @@ static int session_open(train_session *s, const trainer *t, uint32_t first_epoch
         return fail(e, ERR_INPUT, "%zu training pictures are too few, at least two are needed", t->train.count);
     if (t->val.count == 0)
         return fail(e, ERR_INPUT, "there are no validation pictures");
-    size_t floats = (size_t)batch * (size_t)s->outputs;
+    size_t floats = (size_t)batch * (size_t)t->graph->outputs;
     s->output = mem_zero(floats, sizeof *s->output, "outputs", e);
     s->gradient = mem_zero(floats, sizeof *s->gradient, "gradients", e);
     if (!s->output || !s->gradient)
