@@ -160,12 +160,11 @@ static size_t find_item(const target *t, const char *name)
 }
 
 /* What does not fit, by kind. */
-typedef struct misfits {
-    text_names unknown, shape, missing;
-} misfits;
+enum { MISSING, RESHAPED, UNKNOWN, MISFITS };
+static const char *const misfit_words[MISFITS] = {"missing", "of another shape", "unknown"};
 
 /* Finds the source's tensor for each item. */
-static void find_items(target *t, const import_source *s, misfits *m, import_result *r)
+static void find_items(target *t, const import_source *s, text_names m[MISFITS], import_result *r)
 {
     for (size_t i = 0; i < s->st.count; i++) {
         const safetensors_tensor *x = &s->st.tensors[i];
@@ -176,21 +175,21 @@ static void find_items(target *t, const import_source *s, misfits *m, import_res
         if (k == t->count && is_counter(&t->graph, name)) {
             r->counters++;
         } else if (k == t->count) {
-            text_names_add(&m->unknown, "'%s'", name);
+            text_names_add(&m[UNKNOWN], "'%s'", name);
         } else if (!same_shape(x, &t->items[k])) {
             char is[60], needed[60];
             text_shape(is, sizeof is, x->dims, x->shape);
             text_shape(needed, sizeof needed, t->items[k].dims, t->items[k].shape);
-            text_names_add(&m->shape, "'%s' is %s instead of %s", name, is, needed);
+            text_names_add(&m[RESHAPED], "'%s' is %s instead of %s", name, is, needed);
         }
     }
     for (size_t k = 0; k < t->count; k++)
         if (!t->from[k])
-            text_names_add(&m->missing, "'%s'", t->items[k].name);
+            text_names_add(&m[MISSING], "'%s'", t->items[k].name);
 }
 
 /* Of the counters of batches all are there or none. */
-static void find_counters(const target *t, const import_source *s, misfits *m)
+static void find_counters(const target *t, const import_source *s, text_names m[MISFITS])
 {
     static const char mean[] = ".running_mean";
     for (int i = 0; i < t->graph.param_count; i++) {
@@ -200,25 +199,26 @@ static void find_counters(const target *t, const import_source *s, misfits *m)
             continue;
         snprintf(counter, sizeof counter, "%.*s" COUNTER, (int)(strlen(name) - strlen(mean)), name);
         if (!find_tensor(s, counter))
-            text_names_add(&m->missing, "'%s'", counter);
+            text_names_add(&m[MISSING], "'%s'", counter);
     }
 }
 
-/* The line that names all of it. */
-static int refuse_misfits(const misfits *m, const char *path, arch a, error *e)
+static int match_tensors(target *t, arch a, const import_source *s, import_result *r, error *e)
 {
-    const struct {
-        const text_names *names;
-        const char *words;
-    } all[] = {{&m->missing, "missing"}, {&m->shape, "of another shape"}, {&m->unknown, "unknown"}};
-    text_buffer b = {0};
-    text_add(&b, "%s: is no %s", path, arch_name(a));
+    text_names m[MISFITS] = {{.count = 0}};
+    find_items(t, s, m, r);
+    if (r->counters)
+        find_counters(t, s, m);
+    if (!m[MISSING].count && !m[RESHAPED].count && !m[UNKNOWN].count)
+        return 0;
+    text_buffer b = {0}; /* the line that names all of it */
+    text_add(&b, "%s: is no %s", s->st.view.path, arch_name(a));
     const char *before = ": ";
-    for (size_t i = 0; i < COUNT(all); i++) {
-        size_t count = all[i].names->count;
-        if (!count)
+    for (int i = 0; i < MISFITS; i++) {
+        if (!m[i].count)
             continue;
-        text_add(&b, "%s%zu tensor%s %s (%s)", before, count, count == 1 ? "" : "s", all[i].words, all[i].names->text);
+        text_add(&b, "%s%zu tensor%s %s (%s)", before, m[i].count, m[i].count == 1 ? "" : "s", misfit_words[i],
+                 m[i].text);
         before = "; ";
     }
     int code = text_done(&b, e);
@@ -226,15 +226,6 @@ static int refuse_misfits(const misfits *m, const char *path, arch a, error *e)
         code = fail(e, ERR_INPUT, "%s", b.data);
     text_free(&b);
     return code;
-}
-
-static int match_tensors(target *t, arch a, const import_source *s, import_result *r, error *e)
-{
-    misfits m = {0};
-    find_items(t, s, &m, r);
-    if (r->counters)
-        find_counters(t, s, &m);
-    return m.unknown.count || m.shape.count || m.missing.count ? refuse_misfits(&m, s->st.view.path, a, e) : 0;
 }
 
 /* ---------------------------------------------------------------- reading and writing */

@@ -61,8 +61,7 @@ typedef struct pickle {
 
 /* Reads one pickle from the beginning of data[0..size), which must stay while *p is used. `globals`:
  * NULL-terminated list of "module name" that may occur, besides collections.OrderedDict. Lines of errors
- * begin with
- * "`what`: byte N". pickle_free releases what was read (also after a failure). */
+ * begin with "`what`: byte N". pickle_free releases what was read (also after a failure). */
 int pickle_read(pickle *p, const void *data, size_t size, const char *const *globals, const char *what, error *e);
 void pickle_free(pickle *p);
 
