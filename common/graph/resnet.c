@@ -1,7 +1,8 @@
 /* resnet.c - the words for tasks and architectures, and the networks: a backbone, then one of three heads.
  *
  * A backbone is a stem and four stages of residual blocks; a table says how many and how wide. A builder remembers the
- * last node; after the first failure all its steps do nothing, and network_build gives that failure back.
+ * last node. After a failure that is -1, behind which nothing can stand: all later steps fail as well, the first error
+ * stays, and network_build gives it back.
  */
 #include "graph/resnet.h"
 
@@ -62,8 +63,7 @@ int task_outputs(task t, int classes)
 
 /* ---------------------------------------------------------------- backbone */
 
-/* A network being built. `at` is its last node; -1 after a failure, when every step does nothing and the first
- * error stays in e. */
+/* A network being built. `at` is its last node, or -1 after a failure. */
 typedef struct builder {
     graph *g;
     error *e;
@@ -75,24 +75,21 @@ static void add_conv(builder *b, const char *prefix, const char *name, int chann
 {
     char full[64];
     snprintf(full, sizeof full, "%s%s", prefix, name);
-    if (b->at >= 0)
-        b->at = graph_conv(b->g, b->at, full, b->group, channels, kernel, stride, kernel / 2, b->e);
+    b->at = graph_conv(b->g, b->at, full, b->group, channels, kernel, stride, kernel / 2, b->e);
 }
 
 static void add_batchnorm(builder *b, const char *prefix, const char *name)
 {
     char full[64];
     snprintf(full, sizeof full, "%s%s", prefix, name);
-    if (b->at >= 0)
-        b->at = graph_batchnorm(b->g, b->at, full, b->group, b->e);
+    b->at = graph_batchnorm(b->g, b->at, full, b->group, b->e);
 }
 
 static void add_relu(builder *b, const char *prefix, const char *name)
 {
     char full[64];
     snprintf(full, sizeof full, "%s%s", prefix, name);
-    if (b->at >= 0)
-        b->at = graph_relu(b->g, b->at, full, b->group, b->e);
+    b->at = graph_relu(b->g, b->at, full, b->group, b->e);
 }
 
 /* One residual block. The shortcut is the input itself, or a 1x1 convolution with batch norm where the shape
@@ -103,35 +100,27 @@ static void add_block(builder *b, const char *prefix, bool bottleneck, int width
         return;
     int input = b->at, out = bottleneck ? 4 * width : width;
     bool project = stride != 1 || b->g->nodes[input].c != out;
+    add_conv(b, prefix, "conv1", width, bottleneck ? 1 : 3, bottleneck ? 1 : stride);
+    add_batchnorm(b, prefix, "bn1");
+    add_relu(b, prefix, "relu1");
+    add_conv(b, prefix, "conv2", width, 3, bottleneck ? stride : 1);
+    add_batchnorm(b, prefix, "bn2");
     if (bottleneck) {
-        add_conv(b, prefix, "conv1", width, 1, 1);
-        add_batchnorm(b, prefix, "bn1");
-        add_relu(b, prefix, "relu1");
-        add_conv(b, prefix, "conv2", width, 3, stride);
-        add_batchnorm(b, prefix, "bn2");
         add_relu(b, prefix, "relu2");
         add_conv(b, prefix, "conv3", out, 1, 1);
         add_batchnorm(b, prefix, "bn3");
-    } else {
-        add_conv(b, prefix, "conv1", width, 3, stride);
-        add_batchnorm(b, prefix, "bn1");
-        add_relu(b, prefix, "relu1");
-        add_conv(b, prefix, "conv2", width, 3, 1);
-        add_batchnorm(b, prefix, "bn2");
     }
     int branch = b->at, shortcut = input;
-    if (project && branch >= 0) {
+    if (project) {
         b->at = input;
         add_conv(b, prefix, "downsample.0", out, 1, stride);
         add_batchnorm(b, prefix, "downsample.1");
         shortcut = b->at;
     }
-    if (branch >= 0 && shortcut >= 0) {
-        char full[64];
-        snprintf(full, sizeof full, "%sadd", prefix);
-        b->at = graph_add(b->g, branch, shortcut, full, b->group, b->e);
-        add_relu(b, prefix, "relu");
-    }
+    char full[64];
+    snprintf(full, sizeof full, "%sadd", prefix);
+    b->at = graph_add(b->g, branch, shortcut, full, b->group, b->e);
+    add_relu(b, prefix, "relu");
 }
 
 int resnet_backbone(graph *g, arch a, error *e)
@@ -140,8 +129,7 @@ int resnet_backbone(graph *g, arch a, error *e)
     add_conv(&b, "", "conv1", archs[a].widths[0], 7, 2);
     add_batchnorm(&b, "", "bn1");
     add_relu(&b, "", "relu");
-    if (b.at >= 0)
-        b.at = graph_maxpool(g, b.at, "maxpool", b.group, 3, 2, 1, e);
+    b.at = graph_maxpool(g, b.at, "maxpool", b.group, 3, 2, 1, e);
     for (int stage = 0; stage < 4; stage++) {
         b.group = stage < 2 ? GROUP_STEM : GROUP_TOP;
         for (int i = 0; i < archs[a].blocks[stage]; i++) {
@@ -157,26 +145,22 @@ int resnet_backbone(graph *g, arch a, error *e)
 
 static void add_dropout(builder *b, const char *name, float p)
 {
-    if (b->at >= 0)
-        b->at = graph_dropout(b->g, b->at, name, b->group, p, b->e);
+    b->at = graph_dropout(b->g, b->at, name, b->group, p, b->e);
 }
 
 static void add_linear(builder *b, const char *name, int outputs)
 {
-    if (b->at >= 0)
-        b->at = graph_linear(b->g, b->at, name, b->group, outputs, b->e);
+    b->at = graph_linear(b->g, b->at, name, b->group, outputs, b->e);
 }
 
 static void add_flatten(builder *b, const char *name)
 {
-    if (b->at >= 0)
-        b->at = graph_flatten(b->g, b->at, name, b->group, b->e);
+    b->at = graph_flatten(b->g, b->at, name, b->group, b->e);
 }
 
 static void head_cls(builder *b, int classes)
 {
-    if (b->at >= 0)
-        b->at = graph_concatpool(b->g, b->at, "head.0", GROUP_TOP, b->e);
+    b->at = graph_concatpool(b->g, b->at, "head.0", GROUP_TOP, b->e);
     add_batchnorm(b, "", "head.2");
     add_dropout(b, "head.3", 0.25f);
     add_linear(b, "head.4", 512);
