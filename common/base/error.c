@@ -60,17 +60,13 @@ int fail_context(error *e, const char *format, ...)
 {
     if (!e)
         return ERR_SYSTEM;
-    char context[sizeof e->text], old[sizeof e->text];
+    char context[sizeof e->text / 2 + 1], old[sizeof e->text]; /* half of the line at most */
     va_list args;
     va_start(args, format);
     vsnprintf(context, sizeof context, format, args);
     va_end(args);
     memcpy(old, e->text, sizeof old);
-    size_t n = strlen(context);
-    if (n > sizeof e->text / 2)
-        n = sizeof e->text / 2;
-    memcpy(e->text, context, n);
-    snprintf(e->text + n, sizeof e->text - n, ": %.*s", (int)(sizeof e->text - n - 3), old);
+    snprintf(e->text, sizeof e->text, "%s: %.*s", context, (int)(sizeof e->text - strlen(context) - 3), old);
     clean(e->text);
     return e->code;
 }
