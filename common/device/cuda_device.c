@@ -59,34 +59,21 @@ enum { CUBLAS_WORKSPACE = 32 << 20, WORKSPACE_DEFAULT = 512 };
 
 static int make_handles(cuda_device *d, error *e)
 {
-    int code = CHECK_CUDA(cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking), e);
-    if (!code)
-        code = CHECK_CUDA(cudaStreamCreateWithFlags(&d->copies, cudaStreamNonBlocking), e);
-    if (!code)
-        code = CHECK_CUDNN(cudnnCreate(&d->cudnn), e);
-    if (!code)
-        code = CHECK_CUDNN(cudnnSetStream(d->cudnn, d->stream), e);
-    if (!code)
-        code = CHECK_CUBLAS(cublasCreate(&d->cublas), e);
-    if (!code)
-        code = CHECK_CUBLAS(cublasSetStream(d->cublas, d->stream), e);
-    if (!code)
-        code = cuda_allocate(&d->cublas_workspace, CUBLAS_WORKSPACE, "cuBLAS", e);
-    if (!code) /* after the stream: setting that takes the work area back */
-        code = CHECK_CUBLAS(cublasSetWorkspace(d->cublas, d->cublas_workspace, CUBLAS_WORKSPACE), e);
-    if (!code)
-        code = CHECK_CUBLAS(cublasSetMathMode(d->cublas, d->compute == CUBLAS_COMPUTE_32F
-                                                             ? CUBLAS_PEDANTIC_MATH
-                                                             : CUBLAS_TF32_TENSOR_OP_MATH),
-                            e);
-    for (int i = 0; i < SLICES && !code; i++) {
-        code = CHECK_CUDA(cudaHostAlloc(&d->slices[i], SLICE_BYTES, cudaHostAllocDefault), e);
-        if (!code)
-            code = CHECK_CUDA(cudaEventCreateWithFlags(&d->slice_free[i], cudaEventDisableTiming), e);
-    }
-    if (!code)
-        code = CHECK_CUDA(cudaEventCreateWithFlags(&d->uploaded, cudaEventDisableTiming), e);
-    return code;
+    const cublasMath_t math = d->compute == CUBLAS_COMPUTE_32F ? CUBLAS_PEDANTIC_MATH : CUBLAS_TF32_TENSOR_OP_MATH;
+    if (CHECK_CUDA(cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking), e) ||
+        CHECK_CUDA(cudaStreamCreateWithFlags(&d->copies, cudaStreamNonBlocking), e) ||
+        CHECK_CUDNN(cudnnCreate(&d->cudnn), e) || CHECK_CUDNN(cudnnSetStream(d->cudnn, d->stream), e) ||
+        CHECK_CUBLAS(cublasCreate(&d->cublas), e) || CHECK_CUBLAS(cublasSetStream(d->cublas, d->stream), e) ||
+        cuda_allocate(&d->cublas_workspace, CUBLAS_WORKSPACE, "cuBLAS", e) ||
+        /* after the stream: setting that takes the work area back */
+        CHECK_CUBLAS(cublasSetWorkspace(d->cublas, d->cublas_workspace, CUBLAS_WORKSPACE), e) ||
+        CHECK_CUBLAS(cublasSetMathMode(d->cublas, math), e))
+        return ERR_SYSTEM;
+    for (int i = 0; i < SLICES; i++)
+        if (CHECK_CUDA(cudaHostAlloc(&d->slices[i], SLICE_BYTES, cudaHostAllocDefault), e) ||
+            CHECK_CUDA(cudaEventCreateWithFlags(&d->slice_free[i], cudaEventDisableTiming), e))
+            return ERR_SYSTEM;
+    return CHECK_CUDA(cudaEventCreateWithFlags(&d->uploaded, cudaEventDisableTiming), e);
 }
 
 /* Name and arithmetic of the precision; bf16 and TF32 came with sm_80. */
