@@ -28,7 +28,8 @@ SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recove
 override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
 override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
-# Debian has no static oneDNN; the others have archives, as have those that they need (cairo: the four behind it).
+# Debian has no static oneDNN; of the others Debian 12 has archives, as of those that they need (cairo: the four behind
+# it). Debian 13 has none of cairo.
 dynamic  := -lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash
 archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lxxhash -lbrotlidec -lbrotlicommon \
   -lnettle
