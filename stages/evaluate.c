@@ -29,24 +29,23 @@ int main(int argc, char **argv)
         {"pred", 0, OPTION_INPUT, &pred_path, "FILE", "predictions: pred.tsv of predict", .required = true},
         {"output", 'o', OPTION_OUTPUT, &output, "FILE",
          .help = "write metrics as JSON too; '-': to standard output instead of the table"},
-        {"frame", 0, OPTION_INT, &frame, "N",
-         "side of the frame of L1 when the predictions have no frame columns", .min = 1, .max = 65535},
+        {"frame", 0, OPTION_INT, &frame, "N", "side of the frame of L1 when the predictions have no frame columns",
+         .min = 1, .max = 65535},
         {"skip-unknown", 0, OPTION_FLAG, &o.skip_unknown, NULL,
          .help = "leave out predicted pictures without an annotated object;\nwithout this they are an error"},
         {0}};
-    const program p = {
-        .name = "evaluate",
-        .summary = "accuracy, L1, IoU and localisation accuracy of predictions",
-        .usage = "--anno anno.tsv --pred pred.tsv [-o metrics.json]",
-        .details =
-            "Every predicted picture is compared with its largest object. LocAcc@0.5: class right\n"
-            "and IoU at least 0.5, against the largest object and against any object of the predicted\n"
-            "class. The table goes to standard output. '-' reads one of the two tables from standard\n"
-            "input.\n",
-        .examples = "  evaluate --anno anno.tsv --pred detn.pred.tsv -o detn.metrics.json\n"
-                    "  evaluate --anno anno.tsv --pred detn.pred.tsv -o - | jq .accuracy.value\n",
-        .options = options,
-        .check = metrics_check};
+    const program p = {.name = "evaluate",
+                       .summary = "accuracy, L1, IoU and localisation accuracy of predictions",
+                       .usage = "--anno anno.tsv --pred pred.tsv [-o metrics.json]",
+                       .details =
+                           "Every predicted picture is compared with its largest object. LocAcc@0.5: class right\n"
+                           "and IoU at least 0.5, against the largest object and against any object of the predicted\n"
+                           "class. The table goes to standard output. '-' reads one of the two tables from standard\n"
+                           "input.\n",
+                       .examples = "  evaluate --anno anno.tsv --pred detn.pred.tsv -o detn.metrics.json\n"
+                                   "  evaluate --anno anno.tsv --pred detn.pred.tsv -o - | jq .accuracy.value\n",
+                       .options = options,
+                       .check = metrics_check};
     operands args;
     error e = {0};
     int code;

@@ -7,8 +7,7 @@ int main(int argc, char **argv)
     const char *output = NULL, *name = NULL;
     const option options[] = {{"output", 'o', OPTION_OUTPUT, &output, "FILE",
                                "the safetensors file to write; '-' for standard output", .required = true},
-                              {"arch", 0, OPTION_CHOICE, &name, "NAME",
-                               "what it must be [what its tensors say]",
+                              {"arch", 0, OPTION_CHOICE, &name, "NAME", "what it must be [what its tensors say]",
                                .choices = "resnet18|resnet34|resnet50"},
                               {0}};
     const program p = {

@@ -24,8 +24,8 @@ static void report(const program *p, const coco_counts *n, size_t rows)
     char used[40] = "";
     if (n->used < n->categories)
         snprintf(used, sizeof used, "%zu of ", n->used);
-    program_note(p, "%zu images, %zu objects, %zu ignored, %s%zu classes; %zu rows", n->images, n->objects,
-                 n->ignored, used, n->categories, rows);
+    program_note(p, "%zu images, %zu objects, %zu ignored, %s%zu classes; %zu rows", n->images, n->objects, n->ignored,
+                 used, n->categories, rows);
     if (n->clamped || n->dropped || n->unused)
         program_note(p, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row",
                      n->clamped, n->dropped, n->unused);
@@ -48,11 +48,10 @@ int main(int argc, char **argv)
         .name = "json2anno",
         .summary = "COCO-like annotations (JSON) to a table with one row per object",
         .usage = "[--keep-ignored] -o anno.tsv FILE.json",
-        .details =
-            "Reads PASCAL VOC in the form of fast.ai, or COCO's own instances_*.json; '-' is standard "
-            "input.\n"
-            "Columns: image_id file_name width height category y1 x1 y2 x2 ignore (tabs, one header line).\n"
-            "Boxes are inclusive pixels counted from 0, row first, cut to the picture.\n",
+        .details = "Reads PASCAL VOC in the form of fast.ai, or COCO's own instances_*.json; '-' is standard "
+                   "input.\n"
+                   "Columns: image_id file_name width height category y1 x1 y2 x2 ignore (tabs, one header line).\n"
+                   "Boxes are inclusive pixels counted from 0, row first, cut to the picture.\n",
         .examples = "  json2anno -o anno.tsv pascal_train2007.json\n"
                     "  json2anno -o - instances_val2017.json | cut -f5 | sort | uniq -c | sort -rn\n",
         .options = options,

@@ -32,9 +32,8 @@ int main(int argc, char **argv)
         .name = "largest",
         .summary = "the largest object of each picture",
         .usage = "-o largest.tsv anno.tsv",
-        .details =
-            "Keeps the row with the greatest (y2 - y1) * (x2 - x1); among equals the first. Rows with ignore 1\n"
-            "are passed over. Pictures stay in the order in which they first appear. '-' is standard input.\n",
+        .details = "Keeps the row with the greatest (y2 - y1) * (x2 - x1); among equals the first. Rows with ignore 1\n"
+                   "are passed over. Pictures stay in the order in which they first appear. '-' is standard input.\n",
         .examples = "  largest -o largest.tsv anno.tsv\n"
                     "  json2anno -o - train.json | largest -o - - | cut -f5 | sort | uniq -c\n",
         .options = options,

@@ -11,15 +11,13 @@ int main(int argc, char **argv)
     const char *order = "set";
     int64_t seed = 42;
     const option options[] = {
-        {"lrg", 0, OPTION_OUTPUT, &m.lrg, "FILE", "write file names and classes (fn,cat)",
-         .group = "Outputs"},
+        {"lrg", 0, OPTION_OUTPUT, &m.lrg, "FILE", "write file names and classes (fn,cat)", .group = "Outputs"},
         {"bb", 0, OPTION_OUTPUT, &m.bb, "FILE", .help = "write file names and boxes (fn,bbox: y1 x1 y2 x2)"},
         {"val", 0, OPTION_OUTPUT, &m.val, "FILE", .help = "write the file names of the validation rows"},
         {"order", 0, OPTION_CHOICE, &order, "HOW",
          "order of the rows: 'set', as CPython iterates over a set of the\nimage ids, or 'id', ascending",
          .choices = "set|id", .group = "Rows"},
-        {"val-pct", 0, OPTION_NUMBER, &m.val_share, "SHARE", "share of the rows that validate", .min = 0,
-         .max = 1},
+        {"val-pct", 0, OPTION_NUMBER, &m.val_share, "SHARE", "share of the rows that validate", .min = 0, .max = 1},
         {"seed", 0, OPTION_INT, &seed, "N", "seed of the split (numpy's legacy generator)", .min = 0,
          .max = UINT32_MAX},
         {0}};
@@ -28,11 +26,10 @@ int main(int argc, char **argv)
         .summary = "label files for the trainings",
         .usage = "[--order set|id] --lrg lrg.csv --bb bb.csv [--val val.txt [--val-pct 0.2] "
                  "[--seed 42]] largest.tsv",
-        .details =
-            "The order of the rows decides, with the seed, which pictures validate. The SHA-256 whose first\n"
-            "12 digits are printed is that of the file names without extension, one a line:\n"
-            "  cut -d. -f1 val.txt | sha256sum\n"
-            "A file that would stay the same keeps its time.\n",
+        .details = "The order of the rows decides, with the seed, which pictures validate. The SHA-256 whose first\n"
+                   "12 digits are printed is that of the file names without extension, one a line:\n"
+                   "  cut -d. -f1 val.txt | sha256sum\n"
+                   "A file that would stay the same keeps its time.\n",
         .examples = "  mkcsv --lrg lrg.csv --bb bb.csv --val val.txt largest.tsv\n"
                     "  mkcsv --order id --lrg - largest.tsv | head\n",
         .options = options,
@@ -54,8 +51,8 @@ int main(int argc, char **argv)
         if (mkcsv_write(&t, &m, &r, &e) == ERR_INPUT)
             fail_context(&e, "%s", args.items[0]);
         if (!e.code)
-            program_note(&p, "%zu rows, %s order; train %zu sha256 %.12s; val %zu sha256 %.12s", t.count,
-                         order, r.train, r.train_sha256, r.val, r.val_sha256);
+            program_note(&p, "%zu rows, %s order; train %zu sha256 %.12s; val %zu sha256 %.12s", t.count, order,
+                         r.train, r.train_sha256, r.val, r.val_sha256);
     }
     anno_free(&t);
     return program_end(&p, &e);

@@ -92,8 +92,8 @@ int file_read(file_view *view, const char *path, size_t max, error *e)
     if (!S_ISREG(st.st_mode))
         code = fail(e, ERR_INPUT, "%s: is a pipe or a device, a regular file is needed", path);
     else if ((uint64_t)st.st_size > max)
-        code = fail(e, ERR_INPUT, "%s: has %lld bytes, more than the %zu that are allowed", path,
-                    (long long)st.st_size, max);
+        code = fail(e, ERR_INPUT, "%s: has %lld bytes, more than the %zu that are allowed", path, (long long)st.st_size,
+                    max);
     else
         code = read_stream(view, fd, e);
     close(fd);
@@ -178,14 +178,12 @@ static bool same_place(const place *a, const place *b)
 
 static int not_apart(const file_use *a, const file_use *b, error *e)
 {
-    const char *path = strcmp(a->path, "-") != 0 ? a->path
-                       : a->written              ? "standard output"
-                                                 : "standard input";
+    const char *path = strcmp(a->path, "-") != 0 ? a->path : a->written ? "standard output" : "standard input";
     if (a->written && !b->written)
         return not_apart(b, a, e);
     const bool replaced = !a->written && b->written;
-    return fail(e, ERR_USAGE, "%s: %s%s%s and %s%s would %s; give them different names", path,
-                a->option ? "--" : "", a->what, replaced ? " reads it" : "", b->option ? "--" : "", b->what,
+    return fail(e, ERR_USAGE, "%s: %s%s%s and %s%s would %s; give them different names", path, a->option ? "--" : "",
+                a->what, replaced ? " reads it" : "", b->option ? "--" : "", b->what,
                 replaced     ? "replace it"
                 : b->written ? "be one file"
                              : "both read it");

@@ -77,8 +77,7 @@ bool file_same(const char *a, const char *b);
 
 /* A file that a program reads or writes. */
 typedef struct file_use {
-    const char
-        *what; /* who uses it, for the error line: "the history", or an option's name without its dashes */
+    const char *what; /* who uses it, for the error line: "the history", or an option's name without its dashes */
     const char *path;
     bool written;
     bool option; /* `what` is an option's name */

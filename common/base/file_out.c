@@ -92,8 +92,7 @@ static int create(out_file *out, error *e)
     int fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, replaces ? 0600 : 0666);
     if (fd < 0)
         return fail_system(e, "%s: cannot create", out->path);
-    bool kept = !replaces || fchmod(fd, st.st_mode & 0777) == 0 ||
-                errno == EPERM; /* some file systems have no modes */
+    bool kept = !replaces || fchmod(fd, st.st_mode & 0777) == 0 || errno == EPERM; /* some file systems have no modes */
     out->stream = kept ? fdopen(fd, "w+b") : NULL;
     if (out->stream)
         return 0;
@@ -141,9 +140,7 @@ int out_try(const char *path, error *e)
     if (strcmp(path, "-") == 0)
         return 0;
     if (is_special(path, &st))
-        return S_ISDIR(st.st_mode)  ? refuse(path, EISDIR, e)
-               : access(path, W_OK) ? refuse(path, errno, e)
-                                    : 0;
+        return S_ISDIR(st.st_mode) ? refuse(path, EISDIR, e) : access(path, W_OK) ? refuse(path, errno, e) : 0;
     out_file out;
     int code = out_open(&out, path, e);
     if (!code)
@@ -197,8 +194,8 @@ static bool same_bytes(const char *a, const char *b)
 
 int out_commit_if_changed(out_file *out, bool *changed, error *e)
 {
-    *changed = fflush(out->stream) || ferror(out->stream) || !out->temporary ||
-               !same_bytes(out->temporary, out->target);
+    *changed =
+        fflush(out->stream) || ferror(out->stream) || !out->temporary || !same_bytes(out->temporary, out->target);
     if (*changed)
         return out_commit(out, e);
     out_discard(out);

@@ -32,8 +32,7 @@ typedef struct json_reader {
     const char *at, *end;
     /* the record last returned by json_next; token 0 is its root */
     text_field key; /* name of the member of the top object, as written (escapes not decoded) */
-    int64_t
-        index; /* which element of that array, from 0; -1: the member is no array, the record is its value */
+    int64_t index;  /* which element of that array, from 0; -1: the member is no array, the record is its value */
     const char *text;
     size_t size;
     jsmntok_t *tokens;

@@ -137,8 +137,7 @@ void json_add_string(text_buffer *out, const char *text)
     text_add_bytes(out, "\"", 1);
     while (*text) {
         size_t plain = 0; /* what stays as it is */
-        while ((unsigned char)text[plain] >= 0x20 && text[plain] != 0x7f && text[plain] != '"' &&
-               text[plain] != '\\')
+        while ((unsigned char)text[plain] >= 0x20 && text[plain] != 0x7f && text[plain] != '"' && text[plain] != '\\')
             plain++;
         text_add_bytes(out, text, plain);
         text += plain;

@@ -105,8 +105,8 @@ static int set_value(const option *o, const char *text, error *e)
     case OPTION_INT:
         if (limited)
             snprintf(range, sizeof range, " from %.0f to %.0f", o->min, o->max);
-        if (!text_int(text, strlen(text), limited ? (int64_t)o->min : INT64_MIN,
-                      limited ? (int64_t)o->max : INT64_MAX, o->value))
+        if (!text_int(text, strlen(text), limited ? (int64_t)o->min : INT64_MIN, limited ? (int64_t)o->max : INT64_MAX,
+                      o->value))
             return fail(e, ERR_USAGE, "--%s needs a whole number%s, not '%s'", o->name, range, text);
         return 0;
     case OPTION_NUMBER: {
@@ -120,8 +120,7 @@ static int set_value(const option *o, const char *text, error *e)
     }
     case OPTION_LIST: {
         option_list *list = o->value;
-        int code =
-            mem_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, "options", e);
+        int code = mem_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, "options", e);
         if (!code)
             list->items[list->count++] = text;
         return code;
@@ -145,8 +144,7 @@ static int parse_one(const program *p, int argc, char **argv, int *at, bool *see
             return fail(e, ERR_USAGE, "--%s takes no value", o->name);
     } else if (!value) {
         if (*at + 1 >= argc)
-            return fail(e, ERR_USAGE, "--%s needs a value (%s)", o->name,
-                        o->argument ? o->argument : "VALUE");
+            return fail(e, ERR_USAGE, "--%s needs a value (%s)", o->name, o->argument ? o->argument : "VALUE");
         value = argv[++*at];
     }
     if (seen[o - p->options] && o->type != OPTION_LIST && o->type != OPTION_FLAG)
@@ -189,14 +187,13 @@ int options_parse(const program *p, int argc, char **argv, operands *args, error
         return code;
     for (const option *o = p->options; o && o->name; o++)
         if (o->required && !seen[o - p->options])
-            return fail(e, ERR_USAGE, "--%s %s is needed; see --help", o->name,
-                        o->argument ? o->argument : "");
+            return fail(e, ERR_USAGE, "--%s %s is needed; see --help", o->name, o->argument ? o->argument : "");
     *args = (operands){argv + 1, count};
     if (count < p->min_operands)
         return fail(e, ERR_USAGE, "too few file names; usage: %s %s", p->name, p->usage);
     if (p->max_operands >= 0 && count > p->max_operands)
-        return fail(e, ERR_USAGE, "'%s' is one file name too many; usage: %s %s", argv[1 + p->max_operands],
-                    p->name, p->usage);
+        return fail(e, ERR_USAGE, "'%s' is one file name too many; usage: %s %s", argv[1 + p->max_operands], p->name,
+                    p->usage);
     return check_files(p, args, e);
 }
 

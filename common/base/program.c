@@ -21,8 +21,7 @@ static void print_option(const option *o)
     char left[80], dash[8] = "    ", text[64];
     if (o->letter)
         snprintf(dash, sizeof dash, "-%c, ", o->letter);
-    snprintf(left, sizeof left, "  %s--%s%s%s", dash, o->name, o->argument ? " " : "",
-             o->argument ? o->argument : "");
+    snprintf(left, sizeof left, "  %s--%s%s%s", dash, o->name, o->argument ? " " : "", o->argument ? o->argument : "");
     printf("%-29s", left);
     if (strlen(left) > 28)
         printf("\n%29s", "");
@@ -40,14 +39,13 @@ static void print_option(const option *o)
 
 static void print_help(const program *p)
 {
-    static const option common[] = {
-        {.name = "check",
-         .argument = "FILE",
-         .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
-        {.name = "help", .letter = 'h', .help = "print this and exit"},
-        {.name = "man", .help = "print the manual page as roff and exit: --man | man -l -"},
-        {.name = "version", .help = "print version, compiler and libraries, and exit"},
-        {0}};
+    static const option common[] = {{.name = "check",
+                                     .argument = "FILE",
+                                     .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
+                                    {.name = "help", .letter = 'h', .help = "print this and exit"},
+                                    {.name = "man", .help = "print the manual page as roff and exit: --man | man -l -"},
+                                    {.name = "version", .help = "print version, compiler and libraries, and exit"},
+                                    {0}};
     printf("%s - %s\n\nUsage: %s %s\n", p->name, p->summary, p->name, p->usage);
     if (p->details)
         printf("\n%s", p->details);
@@ -136,8 +134,7 @@ bool program_begin(const program *p, int argc, char **argv, operands *args, int 
     }
     files_matter = options_write_files(p);
     if (files_matter)
-        signal(SIGPIPE,
-               SIG_IGN); /* writing to a pipe that nobody reads fails, in place of ending the program */
+        signal(SIGPIPE, SIG_IGN); /* writing to a pipe that nobody reads fails, in place of ending the program */
     return false;
 }
 

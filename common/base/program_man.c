@@ -149,14 +149,13 @@ static void option_entry(FILE *f, const option *o)
 
 static void options(const program *p, FILE *f)
 {
-    static const option common[] = {
-        {.name = "check",
-         .argument = "FILE",
-         .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
-        {.name = "help", .letter = 'h', .help = "print a summary and exit"},
-        {.name = "man", .help = "print the source of this page and exit"},
-        {.name = "version", .help = "print version, compiler and libraries, and exit"},
-        {0}};
+    static const option common[] = {{.name = "check",
+                                     .argument = "FILE",
+                                     .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
+                                    {.name = "help", .letter = 'h', .help = "print a summary and exit"},
+                                    {.name = "man", .help = "print the source of this page and exit"},
+                                    {.name = "version", .help = "print version, compiler and libraries, and exit"},
+                                    {0}};
     fputs(".SH OPTIONS\n", f);
     for (const option *o = p->options; o && o->name; o++) {
         if (o->group)

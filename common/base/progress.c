@@ -26,8 +26,7 @@ static void draw_bar(char text[2 * BAR + 4], int width, int64_t done, int64_t to
     int full = (int)(part * width);
     *text = 0;
     if (width >= 4)
-        snprintf(text, 2 * BAR + 4, "[%.*s%.*s] ", full, "####################", width - full,
-                 "....................");
+        snprintf(text, 2 * BAR + 4, "[%.*s%.*s] ", full, "####################", width - full, "....................");
 }
 
 void progress_duration(char text[24], double seconds)

@@ -27,8 +27,7 @@ progress progress_start(FILE *stream, bool terminal, double interval, double now
 /* Shows "WHAT [####....] DONE/TOTAL  VALUES" when it is time to (and on a terminal also when done = total).
  * `what` and `values` are one line each. On a narrow terminal the bar becomes shorter, then goes, before anything else
  * is cut off. */
-void progress_show(progress *p, double now, const char *what, int64_t done, int64_t total,
-                   const char *values);
+void progress_show(progress *p, double now, const char *what, int64_t done, int64_t total, const char *values);
 
 /* Wipes the bar, so that other lines may be printed; nothing elsewhere. Call it before any other output and
  * at the end. */

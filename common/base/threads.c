@@ -50,9 +50,8 @@ static double least_quota(const char *hierarchy, char *path)
     double least = 0;
     for (;;) {
         char folder[PATH_MAX];
-        const double quota = snprintf(folder, sizeof folder, "%s%s", hierarchy, path) < (int)sizeof folder
-                                 ? folder_quota(folder)
-                                 : 0;
+        const double quota =
+            snprintf(folder, sizeof folder, "%s%s", hierarchy, path) < (int)sizeof folder ? folder_quota(folder) : 0;
         if (quota > 0 && (least <= 0 || quota < least))
             least = quota;
         char *slash = strrchr(path, '/');
@@ -102,8 +101,7 @@ int threads_count(int wanted)
     cpu_set_t set;
     int n = wanted;
     if (n <= 0) {
-        n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                        : (int)sysconf(_SC_NPROCESSORS_ONLN);
+        n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
         const int quota = threads_quota("");
         n = quota > 0 && quota < n ? quota : n < 1 ? 1 : n;
     }
@@ -162,8 +160,7 @@ int parallel_for(int threads, size_t count, parallel_work *work, void *context, 
     if (workers) {
         for (int i = 0; i < threads; i++)
             workers[i] = (worker){.loop = &l, .number = i};
-        while (started < threads &&
-               !pthread_create(&workers[started].thread, NULL, loop_run, &workers[started]))
+        while (started < threads && !pthread_create(&workers[started].thread, NULL, loop_run, &workers[started]))
             started++; /* after a refusal fewer threads do the same work */
         loop_run(&workers[0]);
         for (int i = 1; i < started; i++)

@@ -61,16 +61,15 @@ static bool wants_strided(const conv_shape *s, const conv_options *o)
     if (o->algorithm == CONV_DIRECT || o->bf16 || o->plain_input ||
         (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
         return false;
-    return s->kernel == 3 && s->stride == 2 && s->padding == 1 && s->h % 2 == 0 && s->w % 2 == 0 &&
-           s->oh >= 4 && s->ow >= 4;
+    return s->kernel == 3 && s->stride == 2 && s->padding == 1 && s->h % 2 == 0 && s->w % 2 == 0 && s->oh >= 4 &&
+           s->ow >= 4;
 }
 
 /* In bf16 oneDNN 2 makes the weights' gradient of strided kernels larger than 1x1 at a quarter of its speed
  * in fp32 (but not with AMX). */
 static bool wants_wide(const conv_shape *s, const conv_options *o)
 {
-    return o->bf16 && o->backward_weights && s->stride > 1 && s->kernel > 1 && !o->plain_input &&
-           !onednn_has_amx();
+    return o->bf16 && o->backward_weights && s->stride > 1 && s->kernel > 1 && !o->plain_input && !onednn_has_amx();
 }
 
 /* Floats of a tensor in blocks of 16 channels: whole cache lines. */
@@ -102,11 +101,8 @@ static void widen(const void *from, float *to, size_t count, int threads)
 static bool create_passes(conv *c, onednn *d, error *e)
 {
     const conv_options *o = &c->options;
-    onednn_conv_options forward = {.bf16 = o->bf16,
-                                   .plain_input = o->plain_input,
-                                   .inference = o->inference,
-                                   .add = o->add,
-                                   .relu = o->relu};
+    onednn_conv_options forward = {
+        .bf16 = o->bf16, .plain_input = o->plain_input, .inference = o->inference, .add = o->add, .relu = o->relu};
     onednn_conv_options backward = {.bf16 = o->bf16, .plain_input = o->plain_input};
     const bool wanted[3] = {true, o->backward_data, o->backward_weights};
     for (int pass = 0; pass < 3; pass++) {
@@ -136,8 +132,8 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
                                                    .numbers = winograd_numbers_of(options, (conv_pass)pass)};
     c->strided_shape = (strided_shape){.n = s->n, .c = s->c, .k = s->k, .oh = s->oh, .ow = s->ow};
     int block = onednn_block(d);
-    c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh *
-                   (size_t)s->ow * (options->bf16 ? 2 : 4);
+    c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh * (size_t)s->ow *
+                   (options->bf16 ? 2 : 4);
     if (block == 16 && wants_strided(s, options) && strided_supported(&c->strided_shape))
         c->maker = STRIDED;
     if (block == 16 && wants_winograd(s, options) && winograd_supported(&c->winograd_shape[CONV_FORWARD]))
@@ -183,8 +179,7 @@ size_t conv_scratch_floats(const conv *c)
 {
     if (c->maker == WINOGRAD) {
         const size_t forward = winograd_scratch_floats(&c->winograd_shape[CONV_FORWARD], c->options.threads),
-                     backward =
-                         winograd_scratch_floats(&c->winograd_shape[CONV_BACKWARD_DATA], c->options.threads);
+                     backward = winograd_scratch_floats(&c->winograd_shape[CONV_BACKWARD_DATA], c->options.threads);
         return forward > backward ? forward : backward;
     }
     if (c->maker == STRIDED)
@@ -244,8 +239,7 @@ int conv_forward(conv *c, const void *src, const float *packed, const float *bia
                                         .sums = sums ? sums->sums : NULL,
                                         .center = sums ? sums->center : NULL};
     if (c->maker == WINOGRAD)
-        winograd_forward(&c->winograd_shape[CONV_FORWARD], src, packed, dst, &epilogue, scratch,
-                         c->options.threads);
+        winograd_forward(&c->winograd_shape[CONV_FORWARD], src, packed, dst, &epilogue, scratch, c->options.threads);
     if (c->maker == STRIDED)
         strided_forward(&c->strided_shape, src, packed, dst, &epilogue, scratch, c->options.threads);
     if (c->maker != LIBRARY)
@@ -272,8 +266,7 @@ int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsr
     return onednn_conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
 }
 
-int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch,
-                          error *e)
+int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch, error *e)
 {
     if (c->maker == WINOGRAD)
         winograd_backward_weights(&c->winograd_shape[CONV_BACKWARD_WEIGHTS], src, ddst, dw_oihw, scratch,

@@ -26,8 +26,8 @@ typedef struct conv conv;
 typedef struct conv_options {
     conv_algorithm algorithm;
     int threads;
-    bool bf16;     /* activations and their gradients, products; sums, weights' gradients and bias in fp32 */
-    bool training; /* the plan trains, if perhaps not this layer */
+    bool bf16;        /* activations and their gradients, products; sums, weights' gradients and bias in fp32 */
+    bool training;    /* the plan trains, if perhaps not this layer */
     bool plain_input; /* the network's input, plain NCHW */
     bool inference;   /* with bias; add and relu as below */
     bool add, relu;
@@ -70,7 +70,6 @@ int conv_forward(conv *c, const void *src, const float *packed, const float *bia
                  const conv_sums *sums, float *scratch, error *e);
 int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsrc, const conv_sums *sums,
                        float *scratch, error *e);
-int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch,
-                          error *e);
+int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch, error *e);
 
 #endif

@@ -148,8 +148,8 @@ static int cpu_adam_step(model *base, const float lr[GROUPS], int first_group, i
             end += g->params[next++].count;
         if (p->group >= first_group)
             d->kernels->adam(m->params + p->offset, m->gradients + p->offset, m->first + p->offset,
-                             m->second + p->offset, end - p->offset,
-                             (float)((double)lr[p->group] * correction), d->threads);
+                             m->second + p->offset, end - p->offset, (float)((double)lr[p->group] * correction),
+                             d->threads);
         i = next;
     }
     for (int i = first_group; i < GROUPS; i++)
@@ -201,10 +201,8 @@ void cpu_model_release_slot(cpu_model *m, packed *slot)
 static void fold_batchnorm(cpu_model *m, const param *weights, const node *bn, float *bias)
 {
     const param *params = m->base.graph->params;
-    const float *weight = m->params + params[bn->params[0]].offset,
-                *shift = m->params + params[bn->params[1]].offset,
-                *mean = m->params + params[bn->params[2]].offset,
-                *var = m->params + params[bn->params[3]].offset;
+    const float *weight = m->params + params[bn->params[0]].offset, *shift = m->params + params[bn->params[1]].offset,
+                *mean = m->params + params[bn->params[2]].offset, *var = m->params + params[bn->params[3]].offset;
     size_t each = weights->count / (size_t)weights->shape[0];
     for (int k = 0; k < weights->shape[0]; k++) {
         double scale = (double)weight[k] / sqrt((double)var[k] + BATCHNORM_EPS);
@@ -248,8 +246,7 @@ static int reserve(float **block, size_t *have, size_t need, const char *what, e
 int cpu_model_reserve(cpu_model *m, size_t arena_floats, size_t scratch_floats, error *e)
 {
     m->active = NULL;
-    int code =
-        reserve(&m->arena, &m->arena_floats, arena_floats, "activations (a smaller batch needs less)", e);
+    int code = reserve(&m->arena, &m->arena_floats, arena_floats, "activations (a smaller batch needs less)", e);
     return code ? code : reserve(&m->scratch, &m->scratch_floats, scratch_floats, "a work area", e);
 }
 
@@ -299,8 +296,7 @@ device *cpu_open(const device_options *options, error *e)
     const char *lacks = bf16_lacks(kernels);
     if (options->precision == PRECISION_BF16 && lacks) {
         fail(e, ERR_USAGE,
-             "precision bf16 needs a processor with %s, which this one lacks; use --precision fp32 or auto",
-             lacks);
+             "precision bf16 needs a processor with %s, which this one lacks; use --precision fp32 or auto", lacks);
         return NULL;
     }
     if (options->precision == PRECISION_FP16) {
@@ -326,9 +322,8 @@ device *cpu_open(const device_options *options, error *e)
         free(d);
         return NULL;
     }
-    snprintf(d->base.description, sizeof d->base.description,
-             "cpu: %s %s, kernels %s, %d thread%s, conv %s, %s", onednn_version(), onednn_isa(),
-             kernels->name, d->threads, d->threads == 1 ? "" : "s",
+    snprintf(d->base.description, sizeof d->base.description, "cpu: %s %s, kernels %s, %d thread%s, conv %s, %s",
+             onednn_version(), onednn_isa(), kernels->name, d->threads, d->threads == 1 ? "" : "s",
              conv_may_be_winograd(d->algorithm, d->bf16) ? "winograd" : "direct", d->bf16 ? "bf16" : "fp32");
     return &d->base;
 }
@@ -338,7 +333,7 @@ void cpu_versions(char *text, size_t size)
     size_t used = strlen(text);
     const cpu_kernels *kernels = cpu_kernels_choose(getenv("ONEBOX_MAX_ISA"));
     const char *lacks = bf16_lacks(kernels);
-    snprintf(text + used, size - used, "%s (%s)\ndevices: cpu (kernels %s, %d threads, %s%s)\n",
-             onednn_version(), onednn_isa(), kernels->name, threads_count(0),
-             lacks ? "fp32; bf16 would need " : "fp32 and bf16", lacks ? lacks : "");
+    snprintf(text + used, size - used, "%s (%s)\ndevices: cpu (kernels %s, %d threads, %s%s)\n", onednn_version(),
+             onednn_isa(), kernels->name, threads_count(0), lacks ? "fp32; bf16 would need " : "fp32 and bf16",
+             lacks ? lacks : "");
 }

@@ -30,11 +30,10 @@ typedef struct batchnorm {
     const float *weight, *bias;
     float *running_mean, *running_var;
     float *mean, *inverse_std; /* written forward, read backward */
-    const double
-        *sums; /* [2][c] gathered by the convolution beside it, or NULL. Forward: sums of x - running_mean
+    const double *sums; /* [2][c] gathered by the convolution beside it, or NULL. Forward: sums of x - running_mean
                            and of its square. Backward: sums of dy and of dy * (x - mean); dy is summed and masked
                            already, so dy1 is NULL and y is not read */
-    float *partial; /* work area: threads * 2 * round_up(c, 16) doubles, seen as floats */
+    float *partial;     /* work area: threads * 2 * round_up(c, 16) doubles, seen as floats */
     int threads;
 } batchnorm;
 
@@ -51,8 +50,8 @@ typedef struct cpu_kernels {
     /* dy = dy0 + dy1? is the gradient of y; with relu it counts where y > 0. Writes the gradients of weight
      * and bias, of x (dx, which may be x itself or NULL) and, when asked for, of the added tensor (dadd,
      * which may be dy0). */
-    void (*batchnorm_backward)(const batchnorm *b, const void *dy0, const void *dy1, const void *x,
-                               const void *y, float *dweight, float *dbias, void *dx, void *dadd);
+    void (*batchnorm_backward)(const batchnorm *b, const void *dy0, const void *dy1, const void *x, const void *y,
+                               float *dweight, float *dbias, void *dx, void *dadd);
 
     /* dx may be dy, y may be a */
     void (*relu_forward)(const void *x, void *y, size_t count, int threads);
@@ -62,8 +61,7 @@ typedef struct cpu_kernels {
     /* blocked -> flat [N][2C]: maxima, then averages; `where` [N][C] holds the pixel of each maximum (the
      * first). */
     void (*concatpool_forward)(const void *x, int n, int c, int hw, float *y, int32_t *where, int threads);
-    void (*concatpool_backward)(const float *dy, int n, int c, int hw, const int32_t *where, void *dx,
-                                int threads);
+    void (*concatpool_backward)(const float *dy, int n, int c, int hw, const int32_t *where, void *dx, int threads);
 
     /* blocked <-> flat [N][C*H*W] */
     void (*flatten)(const void *x, int n, int c, int hw, float *y, int threads);
@@ -71,8 +69,8 @@ typedef struct cpu_kernels {
 
     /* y = kept ? x / (1-p) : 0 with the mask rule of plan_forward; the backward pass is the same call. y may
      * be x. */
-    void (*dropout)(const float *x, float *y, size_t count, float p, uint64_t seed, uint64_t stream,
-                    uint64_t step, int threads);
+    void (*dropout)(const float *x, float *y, size_t count, float p, uint64_t seed, uint64_t stream, uint64_t step,
+                    int threads);
 
     void (*add_bias)(float *y, const float *bias, int n, int features, int threads);
     void (*bias_gradient)(const float *dy, float *dbias, int n, int features);

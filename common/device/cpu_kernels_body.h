@@ -61,8 +61,8 @@ static inline number put(float x)
 
 #define PARALLEL _Pragma("omp parallel num_threads(threads)")
 
-static void normalize(const float *input, int n, int hw, const float mean[3], const float std[3],
-                      void *result, int threads)
+static void normalize(const float *input, int n, int hw, const float mean[3], const float std[3], void *result,
+                      int threads)
 {
     number *out = result;
     size_t pixels = (size_t)hw;
@@ -85,12 +85,12 @@ static void normalize(const float *input, int n, int hw, const float mean[3], co
 /* ---------------------------------------------------------------- elementwise */
 
 /* A loop over [0, count), split into contiguous shares. */
-#define ELEMENTS(body)                                                                                       \
-    PARALLEL                                                                                                 \
-    {                                                                                                        \
-        const part mine = part_of(count);                                                                    \
-        for (size_t i = mine.from; i < mine.end; i++)                                                        \
-            body;                                                                                            \
+#define ELEMENTS(body)                                                                                                 \
+    PARALLEL                                                                                                           \
+    {                                                                                                                  \
+        const part mine = part_of(count);                                                                              \
+        for (size_t i = mine.from; i < mine.end; i++)                                                                  \
+            body;                                                                                                      \
     }
 
 static void relu_forward(const void *source, void *result, size_t count, int threads)
@@ -100,8 +100,7 @@ static void relu_forward(const void *source, void *result, size_t count, int thr
     ELEMENTS(y[i] = get(x[i]) < 0 ? 0 : x[i])
 }
 
-static void relu_backward(const void *gradient, const void *result, void *source_gradient, size_t count,
-                          int threads)
+static void relu_backward(const void *gradient, const void *result, void *source_gradient, size_t count, int threads)
 {
     const number *dy = gradient, *y = result;
     number *dx = source_gradient;
@@ -116,8 +115,8 @@ static void add(const void *first, const void *second, void *sum, size_t count, 
 }
 
 #ifndef BF16
-static void adam(float *restrict p, const float *restrict g, float *restrict m, float *restrict v,
-                 size_t count, float step_size, int threads)
+static void adam(float *restrict p, const float *restrict g, float *restrict m, float *restrict v, size_t count,
+                 float step_size, int threads)
 {
     const float b1 = 0.9f, b2 = 0.999f, c1 = (float)(1 - 0.9), c2 = (float)(1 - 0.999), eps = 1e-8f;
     ELEMENTS({
@@ -158,8 +157,8 @@ static void philox_16(uint64_t seed, uint64_t stream, uint64_t index, uint32_t w
     }
 }
 
-static void dropout(const float *x, float *y, size_t count, float p, uint64_t seed, uint64_t stream,
-                    uint64_t step, int threads)
+static void dropout(const float *x, float *y, size_t count, float p, uint64_t seed, uint64_t stream, uint64_t step,
+                    int threads)
 {
     float scale = 1 / (1 - p);
     double limit = ceil((double)p * 4294967296.0); /* the least word that keeps; may be 2^32 */
@@ -182,8 +181,7 @@ static void dropout(const float *x, float *y, size_t count, float p, uint64_t se
 
 /* ---------------------------------------------------------------- between the layouts */
 
-static void concatpool_forward(const void *source, int n, int c, int hw, float *y, int32_t *where,
-                               int threads)
+static void concatpool_forward(const void *source, int n, int c, int hw, float *y, int32_t *where, int threads)
 {
     const number *x = source;
     int blocks = blocks_of(c);
@@ -250,8 +248,7 @@ static void flatten(const void *source, int n, int c, int hw, float *y, int thre
         const part mine = part_of((size_t)n);
         for (size_t i = mine.from; i < mine.end; i++)
             for (int channel = 0; channel < c; channel++) {
-                const number *from =
-                    x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
+                const number *from = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
                 float *to = y + (i * (size_t)c + (size_t)channel) * (size_t)hw;
                 for (int p = 0; p < hw; p++)
                     to[p] = get(from[p * BLOCK + channel % BLOCK]);

@@ -40,8 +40,8 @@ static void plane_moments(const number *restrict x, size_t hw, const float shift
 }
 
 /* x * scale + shift (+ add) (relu) over one plane. */
-static void plane_affine(const number *restrict x, const number *add, number *y, size_t hw,
-                         const float scale[BLOCK], const float shift[BLOCK], bool relu)
+static void plane_affine(const number *restrict x, const number *add, number *y, size_t hw, const float scale[BLOCK],
+                         const float shift[BLOCK], bool relu)
 {
     float s[BLOCK], t[BLOCK];
     memcpy(s, scale, sizeof s);
@@ -97,8 +97,7 @@ static void save_statistics(const batchnorm *b, int channel, double sum, double 
     double unbiased = count > 1 ? variance * count / (count - 1) : variance;
     double keep = 1 - (double)b->momentum;
     b->running_mean[channel] = (float)(keep * (double)b->running_mean[channel] + (double)b->momentum * mean);
-    b->running_var[channel] =
-        (float)(keep * (double)b->running_var[channel] + (double)b->momentum * unbiased);
+    b->running_var[channel] = (float)(keep * (double)b->running_var[channel] + (double)b->momentum * unbiased);
 }
 
 static void stored_statistics(const batchnorm *b)
@@ -190,19 +189,19 @@ static void batchnorm_forward(const batchnorm *b, const void *source, const void
 }
 
 /* Sums over one plane of g and g * xhat, where g is dy masked by y > 0. */
-static void plane_gradient_sums(const number *restrict dy0, const number *restrict dy1,
-                                const number *restrict x, const number *restrict y, size_t hw,
-                                const float mean[BLOCK], const float inverse_std[BLOCK], sums *s)
+static void plane_gradient_sums(const number *restrict dy0, const number *restrict dy1, const number *restrict x,
+                                const number *restrict y, size_t hw, const float mean[BLOCK],
+                                const float inverse_std[BLOCK], sums *s)
 {
     float a[BLOCK] = {0}, b[BLOCK] = {0}, m[BLOCK];
     memcpy(m, mean, sizeof m);
-#define SUM_LOOP(gradient)                                                                                   \
-    for (size_t p = 0; p < hw; p++)                                                                          \
-        for (size_t j = 0; j < BLOCK; j++) {                                                                 \
-            size_t i = p * BLOCK + j;                                                                        \
-            float g = gradient;                                                                              \
-            a[j] += g;                                                                                       \
-            b[j] += g * (get(x[i]) - m[j]);                                                                  \
+#define SUM_LOOP(gradient)                                                                                             \
+    for (size_t p = 0; p < hw; p++)                                                                                    \
+        for (size_t j = 0; j < BLOCK; j++) {                                                                           \
+            size_t i = p * BLOCK + j;                                                                                  \
+            float g = gradient;                                                                                        \
+            a[j] += g;                                                                                                 \
+            b[j] += g * (get(x[i]) - m[j]);                                                                            \
         }
     if (y && dy1)
         SUM_LOOP(get(y[i]) > 0 ? get(dy0[i]) + get(dy1[i]) : 0)
@@ -222,8 +221,8 @@ static void plane_gradient_sums(const number *restrict dy0, const number *restri
 /* dx = k * (g - ga - (x - mean) * gb): k = weight * inverse_std, ga and gb carry the means of g and of
  * g*xhat. */
 static void plane_gradient(const number *dy0, const number *dy1, const number *x, const number *y, size_t hw,
-                           const float k[BLOCK], const float ga[BLOCK], const float gb[BLOCK],
-                           const float mean[BLOCK], number *dx, number *dadd)
+                           const float k[BLOCK], const float ga[BLOCK], const float gb[BLOCK], const float mean[BLOCK],
+                           number *dx, number *dadd)
 {
     float kk[BLOCK], aa[BLOCK], bb[BLOCK], mm[BLOCK];
     memcpy(kk, k, sizeof kk);
@@ -251,8 +250,8 @@ static void plane_gradient(const number *dy0, const number *dy1, const number *x
 }
 
 #ifndef BF16
-static void flat_backward(const batchnorm *b, const float *dy0, const float *dy1, const float *x,
-                          const float *y, float *dweight, float *dbias, float *dx, float *dadd)
+static void flat_backward(const batchnorm *b, const float *dy0, const float *dy1, const float *x, const float *y,
+                          float *dweight, float *dbias, float *dx, float *dadd)
 {
     size_t features = (size_t)b->c;
     for (size_t c = 0; c < features; c++) {
@@ -275,8 +274,7 @@ static void flat_backward(const batchnorm *b, const float *dy0, const float *dy1
             if (dadd)
                 dadd[i] = (float)g;
             if (dx)
-                dx[i] =
-                    (float)((double)b->weight[c] * (double)b->inverse_std[c] * (g - mean_g - xhat * mean_gx));
+                dx[i] = (float)((double)b->weight[c] * (double)b->inverse_std[c] * (g - mean_g - xhat * mean_gx));
         }
     }
 }
@@ -284,8 +282,8 @@ static void flat_backward(const batchnorm *b, const float *dy0, const float *dy1
 #endif
 
 /* The gradients of weight and bias: sums over all planes. */
-static void gradient_sums(const batchnorm *b, const number *dy0, const number *dy1, const number *x,
-                          const number *y, float *dweight, float *dbias)
+static void gradient_sums(const batchnorm *b, const number *dy0, const number *dy1, const number *x, const number *y,
+                          float *dweight, float *dbias)
 {
     int blocks = blocks_of(b->c), threads = b->threads;
     size_t n = (size_t)b->n, planes = (size_t)blocks * n, hw = (size_t)b->hw;
@@ -299,8 +297,8 @@ static void gradient_sums(const batchnorm *b, const number *dy0, const number *d
             float mean[BLOCK], inverse_std[BLOCK];
             load_channels(b->mean, b->c, (int)block, mean);
             load_channels(b->inverse_std, b->c, (int)block, inverse_std);
-            plane_gradient_sums(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, mean,
-                                inverse_std, &partial[(size_t)mine.thread * (size_t)blocks + block]);
+            plane_gradient_sums(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, mean, inverse_std,
+                                &partial[(size_t)mine.thread * (size_t)blocks + block]);
         }
     }
     for (int block = 0; block < blocks; block++) {
@@ -312,9 +310,9 @@ static void gradient_sums(const batchnorm *b, const number *dy0, const number *d
     }
 }
 
-static void batchnorm_backward(const batchnorm *b, const void *gradient0, const void *gradient1,
-                               const void *source, const void *result, float *dweight, float *dbias,
-                               void *source_gradient, void *addend_gradient)
+static void batchnorm_backward(const batchnorm *b, const void *gradient0, const void *gradient1, const void *source,
+                               const void *result, float *dweight, float *dbias, void *source_gradient,
+                               void *addend_gradient)
 {
     const number *dy0 = gradient0, *dy1 = gradient1, *x = source, *y = result;
     number *dx = source_gradient, *dadd = addend_gradient;

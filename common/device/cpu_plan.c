@@ -63,9 +63,8 @@ static int prepare_conv(planning *w, step *s, const chain *run)
     if (!k->packed_forward)
         return ERR_SYSTEM;
     if (options.backward_data) {
-        k->packed_backward =
-            cpu_model_slot(model_of(w), x->params[0], conv_packed_format(k->conv, CONV_BACKWARD_DATA),
-                           conv_packed_floats(k->conv, CONV_BACKWARD_DATA), x->c, w->e);
+        k->packed_backward = cpu_model_slot(model_of(w), x->params[0], conv_packed_format(k->conv, CONV_BACKWARD_DATA),
+                                            conv_packed_floats(k->conv, CONV_BACKWARD_DATA), x->c, w->e);
         if (!k->packed_backward)
             return ERR_SYSTEM;
     }

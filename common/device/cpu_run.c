@@ -66,8 +66,7 @@ static batchnorm batchnorm_of(const cpu_run *r, const step *s)
                        .running_var = param_of(r, x, 3),
                        .mean = cpu_work_of(s)->mean,
                        .inverse_std = cpu_work_of(s)->inverse_std,
-                       .sums =
-                           (s->backward ? s->sums_backward : s->sums_forward) ? cpu_work_of(s)->sums : NULL,
+                       .sums = (s->backward ? s->sums_backward : s->sums_forward) ? cpu_work_of(s)->sums : NULL,
                        .partial = r->m->scratch,
                        .threads = r->threads};
 }
@@ -121,8 +120,8 @@ static int forward_conv(const cpu_run *r, const step *s)
         sums = sums_of(r, s);
     int code = pack(r, s, k->packed_forward, CONV_FORWARD, s->folded);
     return code ? code
-                : conv_forward(k->conv, at(r, s->in), k->packed_forward->data, bias, at(r, s->add),
-                               at(r, s->out), s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
+                : conv_forward(k->conv, at(r, s->in), k->packed_forward->data, bias, at(r, s->add), at(r, s->out),
+                               s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
 }
 
 static int backward_conv(const cpu_run *r, const step *s)
@@ -142,8 +141,7 @@ static int backward_conv(const cpu_run *r, const step *s)
     }
     const double start = now(r);
     if (!code)
-        code =
-            conv_backward_weights(k->conv, at(r, s->in), gradient, gradient_of(r, x, 0), r->m->scratch, r->e);
+        code = conv_backward_weights(k->conv, at(r, s->in), gradient, gradient_of(r, x, 0), r->m->scratch, r->e);
     spend(r, SPENT_WEIGHTS, start);
     return code;
 }
@@ -152,8 +150,8 @@ static int forward_linear(const cpu_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
-    int code = onednn_matmul(false, true, batch, x->c, inputs, at(r, s->in), param_of(r, x, 0), false,
-                             at(r, s->out), r->e);
+    int code =
+        onednn_matmul(false, true, batch, x->c, inputs, at(r, s->in), param_of(r, x, 0), false, at(r, s->out), r->e);
     if (!code)
         r->k->add_bias(at(r, s->out), param_of(r, x, 1), batch, x->c, r->threads);
     return code;
@@ -164,8 +162,8 @@ static int backward_linear(const cpu_run *r, const step *s)
     const node *x = &r->g->nodes[s->node];
     const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
     const float *gradient = at(r, s->gradient[0]);
-    int code = onednn_matmul(true, false, x->c, inputs, batch, gradient, at(r, s->in), false,
-                             gradient_of(r, x, 0), r->e);
+    int code =
+        onednn_matmul(true, false, x->c, inputs, batch, gradient, at(r, s->in), false, gradient_of(r, x, 0), r->e);
     r->k->bias_gradient(gradient, gradient_of(r, x, 1), batch, x->c);
     if (!code && s->in_gradient != NONE)
         code = onednn_matmul(false, false, batch, inputs, x->c, gradient, param_of(r, x, 0), false,
@@ -178,15 +176,13 @@ static void run_dropout(const cpu_run *r, const step *s, const float *from, floa
 {
     const node *x = &r->g->nodes[s->node];
     const size_t count = (size_t)r->p->base.options.batch * (size_t)x->c * (size_t)x->h * (size_t)x->w;
-    r->k->dropout(from, to, count, x->p, r->p->seed, PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step,
-                  r->threads);
+    r->k->dropout(from, to, count, x->p, r->p->seed, PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step, r->threads);
 }
 
 static int run_forward(const cpu_run *r, const step *s)
 {
     const node *source = &r->g->nodes[s->source == NONE ? s->node : s->source];
-    const int batch = r->p->base.options.batch, c = source->c, hw = source->h * source->w,
-              threads = r->threads;
+    const int batch = r->p->base.options.batch, c = source->c, hw = source->h * source->w, threads = r->threads;
     const cpu_kernels *k = kernels_of(r, s);
     float *in = at(r, s->in), *out = at(r, s->out);
     switch (s->kind) {
@@ -228,8 +224,7 @@ static int run_forward(const cpu_run *r, const step *s)
 static int run_backward(const cpu_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node], *source = &r->g->nodes[s->source == NONE ? s->node : s->source];
-    const int batch = r->p->base.options.batch, c = source->c, hw = source->h * source->w,
-              threads = r->threads;
+    const int batch = r->p->base.options.batch, c = source->c, hw = source->h * source->w, threads = r->threads;
     const cpu_kernels *k = kernels_of(r, s);
     float *dy = at(r, s->gradient[0]), *dy1 = at(r, s->gradient[1]), *dx = at(r, s->in_gradient);
     switch (s->kind) {
@@ -240,8 +235,8 @@ static int run_backward(const cpu_run *r, const step *s)
         return backward_conv(r, s);
     case STEP_BATCHNORM: {
         batchnorm b = batchnorm_of(r, s);
-        k->batchnorm_backward(&b, dy, dy1, at(r, s->in), at(r, s->out), gradient_of(r, x, 0),
-                              gradient_of(r, x, 1), dx, at(r, s->add_gradient));
+        k->batchnorm_backward(&b, dy, dy1, at(r, s->in), at(r, s->out), gradient_of(r, x, 0), gradient_of(r, x, 1), dx,
+                              at(r, s->add_gradient));
         return 0;
     }
     case STEP_RELU:
@@ -250,8 +245,7 @@ static int run_backward(const cpu_run *r, const step *s)
     case STEP_MAXPOOL:
         return onednn_pool_backward(cpu_work_of(s)->pool, dy, at(r, s->extra), dx, r->e);
     case STEP_CONCATPOOL:
-        r->blocked->concatpool_backward(dy, batch, c, hw, (const int32_t *)(const void *)at(r, s->extra), dx,
-                                        threads);
+        r->blocked->concatpool_backward(dy, batch, c, hw, (const int32_t *)(const void *)at(r, s->extra), dx, threads);
         return 0;
     case STEP_FLATTEN:
         r->blocked->unflatten(dy, batch, c, hw, dx, threads);
@@ -308,12 +302,10 @@ static int run_steps(cpu_run *r, int first, int end)
 
 static void copy_output(const cpu_run *r, float *output)
 {
-    memcpy(output, at(r, r->p->s.output),
-           (size_t)r->p->base.options.batch * (size_t)r->g->outputs * sizeof *output);
+    memcpy(output, at(r, r->p->s.output), (size_t)r->p->base.options.batch * (size_t)r->g->outputs * sizeof *output);
 }
 
-int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output,
-                     error *e)
+int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output, error *e)
 {
     cpu_plan *p = (cpu_plan *)base;
     p->seed = seed;

@@ -171,12 +171,10 @@ int cuda_conv_find(cuda_conv *c, const cuda_conv_memory *m, error *e);
 
 size_t cuda_conv_workspace(const cuda_conv *c);
 /* y = relu?(conv(x) + bias + add?); bias NULL without options.bias. y may not be add. */
-int cuda_conv_forward(cuda_conv *c, const void *x, const void *weights, const void *bias, const void *add,
-                      void *y, void *workspace, error *e);
-int cuda_conv_backward_data(cuda_conv *c, const void *dy, const void *weights, void *dx, void *workspace,
-                            error *e);
-int cuda_conv_backward_weights(cuda_conv *c, const void *x, const void *dy, void *dw, void *workspace,
-                               error *e);
+int cuda_conv_forward(cuda_conv *c, const void *x, const void *weights, const void *bias, const void *add, void *y,
+                      void *workspace, error *e);
+int cuda_conv_backward_data(cuda_conv *c, const void *dy, const void *weights, void *dx, void *workspace, error *e);
+int cuda_conv_backward_weights(cuda_conv *c, const void *x, const void *dy, void *dw, void *workspace, error *e);
 
 /* ---- plans */
 

@@ -44,8 +44,7 @@ int check_cuda(cudaError_t status, const char *call, const char *file, int line,
     if (status == cudaSuccess)
         return 0;
     (void)cudaGetLastError(); /* forget it, unless the device is lost */
-    return call_failed(call, file, line, cudaGetErrorName(status), cudaGetErrorString(status),
-                       cuda_hint(status), e);
+    return call_failed(call, file, line, cudaGetErrorName(status), cudaGetErrorString(status), cuda_hint(status), e);
 }
 
 int check_cudnn(cudnnStatus_t status, const char *call, const char *file, int line, error *e)
@@ -58,15 +57,13 @@ int check_cudnn(cudnnStatus_t status, const char *call, const char *file, int li
     const char *hint = "";
     if (status == CUDNN_STATUS_NOT_INITIALIZED)
         hint = "cuDNN found no usable GPU or driver";
-    else if (status == CUDNN_STATUS_ALLOC_FAILED ||
-             status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)
+    else if (status == CUDNN_STATUS_ALLOC_FAILED || status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)
         hint = "too little memory on the GPU or the host; a smaller --set batch=N needs less";
     else if (status == CUDNN_STATUS_NOT_SUPPORTED)
         hint = "this GPU or cuDNN lacks it; try --precision fp32, or --device cpu";
     else if (status == CUDNN_STATUS_EXECUTION_FAILED)
         hint = "the GPU stopped; this or an earlier call made it (dmesg, nvidia-smi)";
-    return call_failed(call, file, line, cudnnGetErrorString(status), *text ? text : "cuDNN says no more",
-                       hint, e);
+    return call_failed(call, file, line, cudnnGetErrorString(status), *text ? text : "cuDNN says no more", hint, e);
 }
 
 int check_cublas(cublasStatus_t status, const char *call, const char *file, int line, error *e)

@@ -47,11 +47,10 @@ static const cuda_conv_choice *known(const cuda_conv *c, conv_pass pass)
 }
 
 /* Notes an algorithm when it is the first to fit. fp32 stays with plain multiply-adds whatever is offered. */
-static bool fits(const cuda_conv *c, cuda_conv_choice *choice, cudnnStatus_t status,
-                 cudnnDeterminism_t determinism, cudnnMathType_t math, size_t memory, int algorithm)
+static bool fits(const cuda_conv *c, cuda_conv_choice *choice, cudnnStatus_t status, cudnnDeterminism_t determinism,
+                 cudnnMathType_t math, size_t memory, int algorithm)
 {
-    if (status != CUDNN_STATUS_SUCCESS || determinism != CUDNN_DETERMINISTIC ||
-        memory > c->device->workspace_limit)
+    if (status != CUDNN_STATUS_SUCCESS || determinism != CUDNN_DETERMINISTIC || memory > c->device->workspace_limit)
         return false;
     if (choice->identity && algorithm != (int)CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM)
         return false;
@@ -72,26 +71,25 @@ static int workspace_of(const cuda_conv *c, cuda_conv_choice *choice, error *e)
         return code;
     switch (choice->pass) {
     case CONV_FORWARD:
-        return CHECK_CUDNN(
-            cudnnGetConvolutionForwardWorkspaceSize(
-                h, c->x, c->w, pass, c->y, (cudnnConvolutionFwdAlgo_t)choice->algorithm, &choice->workspace),
-            e);
+        return CHECK_CUDNN(cudnnGetConvolutionForwardWorkspaceSize(h, c->x, c->w, pass, c->y,
+                                                                   (cudnnConvolutionFwdAlgo_t)choice->algorithm,
+                                                                   &choice->workspace),
+                           e);
     case CONV_BACKWARD_DATA:
-        return CHECK_CUDNN(cudnnGetConvolutionBackwardDataWorkspaceSize(
-                               h, c->w, c->y, pass, c->x, (cudnnConvolutionBwdDataAlgo_t)choice->algorithm,
-                               &choice->workspace),
-                           e);
+        return CHECK_CUDNN(
+            cudnnGetConvolutionBackwardDataWorkspaceSize(
+                h, c->w, c->y, pass, c->x, (cudnnConvolutionBwdDataAlgo_t)choice->algorithm, &choice->workspace),
+            e);
     default:
-        return CHECK_CUDNN(cudnnGetConvolutionBackwardFilterWorkspaceSize(
-                               h, c->x, c->y, pass, c->w, (cudnnConvolutionBwdFilterAlgo_t)choice->algorithm,
-                               &choice->workspace),
-                           e);
+        return CHECK_CUDNN(
+            cudnnGetConvolutionBackwardFilterWorkspaceSize(
+                h, c->x, c->y, pass, c->w, (cudnnConvolutionBwdFilterAlgo_t)choice->algorithm, &choice->workspace),
+            e);
     }
 }
 
 /* Asks cuDNN for algorithms: by its heuristics, or (memory given) by timing. */
-static int ask_cudnn(const cuda_conv *c, cuda_conv_choice *choice, const cuda_conv_memory *m, bool *found,
-                     error *e)
+static int ask_cudnn(const cuda_conv *c, cuda_conv_choice *choice, const cuda_conv_memory *m, bool *found, error *e)
 {
     cudnnHandle_t h = c->device->cudnn;
     cudnnConvolutionDescriptor_t pass = c->pass[choice->pass];
@@ -99,40 +97,39 @@ static int ask_cudnn(const cuda_conv *c, cuda_conv_choice *choice, const cuda_co
     *found = false;
     if (choice->pass == CONV_FORWARD) {
         cudnnConvolutionFwdAlgoPerf_t offer[OFFERS];
-        code = m ? CHECK_CUDNN(cudnnFindConvolutionForwardAlgorithmEx(h, c->x, m->x, c->w, m->weights, pass,
-                                                                      c->y, m->y, OFFERS, &offers, offer,
-                                                                      m->workspace, m->workspace_bytes),
+        code = m ? CHECK_CUDNN(cudnnFindConvolutionForwardAlgorithmEx(h, c->x, m->x, c->w, m->weights, pass, c->y, m->y,
+                                                                      OFFERS, &offers, offer, m->workspace,
+                                                                      m->workspace_bytes),
                                e)
-                 : CHECK_CUDNN(cudnnGetConvolutionForwardAlgorithm_v7(h, c->x, c->w, pass, c->y, OFFERS,
-                                                                      &offers, offer),
-                               e);
+                 : CHECK_CUDNN(
+                       cudnnGetConvolutionForwardAlgorithm_v7(h, c->x, c->w, pass, c->y, OFFERS, &offers, offer), e);
         for (int i = 0; i < offers && !code && !*found; i++)
-            *found = fits(c, choice, offer[i].status, offer[i].determinism, offer[i].mathType,
-                          offer[i].memory, (int)offer[i].algo);
+            *found = fits(c, choice, offer[i].status, offer[i].determinism, offer[i].mathType, offer[i].memory,
+                          (int)offer[i].algo);
     } else if (choice->pass == CONV_BACKWARD_DATA) {
         cudnnConvolutionBwdDataAlgoPerf_t offer[OFFERS];
-        code = m ? CHECK_CUDNN(cudnnFindConvolutionBackwardDataAlgorithmEx(
-                                   h, c->w, m->weights, c->y, m->y, pass, c->x, m->x, OFFERS, &offers, offer,
-                                   m->workspace, m->workspace_bytes),
-                               e)
-                 : CHECK_CUDNN(cudnnGetConvolutionBackwardDataAlgorithm_v7(h, c->w, c->y, pass, c->x, OFFERS,
-                                                                           &offers, offer),
-                               e);
+        code =
+            m ? CHECK_CUDNN(cudnnFindConvolutionBackwardDataAlgorithmEx(h, c->w, m->weights, c->y, m->y, pass, c->x,
+                                                                        m->x, OFFERS, &offers, offer, m->workspace,
+                                                                        m->workspace_bytes),
+                            e)
+              : CHECK_CUDNN(
+                    cudnnGetConvolutionBackwardDataAlgorithm_v7(h, c->w, c->y, pass, c->x, OFFERS, &offers, offer), e);
         for (int i = 0; i < offers && !code && !*found; i++)
-            *found = fits(c, choice, offer[i].status, offer[i].determinism, offer[i].mathType,
-                          offer[i].memory, (int)offer[i].algo);
+            *found = fits(c, choice, offer[i].status, offer[i].determinism, offer[i].mathType, offer[i].memory,
+                          (int)offer[i].algo);
     } else {
         cudnnConvolutionBwdFilterAlgoPerf_t offer[OFFERS];
-        code = m ? CHECK_CUDNN(cudnnFindConvolutionBackwardFilterAlgorithmEx(
-                                   h, c->x, m->x, c->y, m->y, pass, c->w, m->weight_gradient, OFFERS, &offers,
-                                   offer, m->workspace, m->workspace_bytes),
+        code = m ? CHECK_CUDNN(cudnnFindConvolutionBackwardFilterAlgorithmEx(h, c->x, m->x, c->y, m->y, pass, c->w,
+                                                                             m->weight_gradient, OFFERS, &offers, offer,
+                                                                             m->workspace, m->workspace_bytes),
                                e)
-                 : CHECK_CUDNN(cudnnGetConvolutionBackwardFilterAlgorithm_v7(h, c->x, c->y, pass, c->w,
-                                                                             OFFERS, &offers, offer),
-                               e);
+                 : CHECK_CUDNN(
+                       cudnnGetConvolutionBackwardFilterAlgorithm_v7(h, c->x, c->y, pass, c->w, OFFERS, &offers, offer),
+                       e);
         for (int i = 0; i < offers && !code && !*found; i++)
-            *found = fits(c, choice, offer[i].status, offer[i].determinism, offer[i].mathType,
-                          offer[i].memory, (int)offer[i].algo);
+            *found = fits(c, choice, offer[i].status, offer[i].determinism, offer[i].mathType, offer[i].memory,
+                          (int)offer[i].algo);
     }
     return code;
 }
@@ -147,13 +144,12 @@ static int choose(cuda_conv *c, conv_pass pass, const cuda_conv_memory *m, error
         *choice = *old;
         return CHECK_CUDNN(cudnnSetConvolutionMathType(c->pass[pass], choice->math), e);
     }
-    *choice =
-        (cuda_conv_choice){.shape = c->shape, .pass = pass, .identity = identity(c, pass), .math = d->math};
+    *choice = (cuda_conv_choice){.shape = c->shape, .pass = pass, .identity = identity(c, pass), .math = d->math};
     bool found;
     int code = ask_cudnn(c, choice, m, &found, e);
     if (!code && !found) {
         /* the deterministic algorithms that every GPU has */
-        choice->algorithm = pass == CONV_FORWARD ? (int)CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM
+        choice->algorithm = pass == CONV_FORWARD         ? (int)CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM
                             : pass == CONV_BACKWARD_DATA ? (int)CUDNN_CONVOLUTION_BWD_DATA_ALGO_1
                                                          : (int)CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1;
     }
@@ -162,8 +158,8 @@ static int choose(cuda_conv *c, conv_pass pass, const cuda_conv_memory *m, error
     /* by heuristics first, by timing when memory is there: only the last word is kept */
     if (code || (d->find && !m))
         return code;
-    code = mem_grow(&d->choices, &d->choice_capacity, d->choice_count + 1, sizeof *d->choices,
-                    "convolution algorithms", e);
+    code = mem_grow(&d->choices, &d->choice_capacity, d->choice_count + 1, sizeof *d->choices, "convolution algorithms",
+                    e);
     if (!code)
         d->choices[d->choice_count++] = *choice;
     return code;
@@ -209,15 +205,14 @@ static int make_descriptors(cuda_conv *c, error *e)
     if (!code)
         code = CHECK_CUDNN(cudnnCreateFilterDescriptor(&c->w), e);
     if (!code)
-        code = CHECK_CUDNN(
-            cudnnSetFilter4dDescriptor(c->w, type, CUDNN_TENSOR_NHWC, s->k, s->c, s->kernel, s->kernel), e);
+        code =
+            CHECK_CUDNN(cudnnSetFilter4dDescriptor(c->w, type, CUDNN_TENSOR_NHWC, s->k, s->c, s->kernel, s->kernel), e);
     if (!code && c->options.bias) {
         code = CHECK_CUDNN(cudnnCreateActivationDescriptor(&c->activation), e);
         if (!code)
-            code = CHECK_CUDNN(cudnnSetActivationDescriptor(c->activation,
-                                                            c->options.relu ? CUDNN_ACTIVATION_RELU
-                                                                            : CUDNN_ACTIVATION_IDENTITY,
-                                                            CUDNN_PROPAGATE_NAN, 0),
+            code = CHECK_CUDNN(cudnnSetActivationDescriptor(
+                                   c->activation, c->options.relu ? CUDNN_ACTIVATION_RELU : CUDNN_ACTIVATION_IDENTITY,
+                                   CUDNN_PROPAGATE_NAN, 0),
                                e);
     }
     for (int pass = 0; pass < CONV_PASSES && !code; pass++) {
@@ -225,10 +220,10 @@ static int make_descriptors(cuda_conv *c, error *e)
             continue;
         code = CHECK_CUDNN(cudnnCreateConvolutionDescriptor(&c->pass[pass]), e);
         if (!code)
-            code = CHECK_CUDNN(cudnnSetConvolution2dDescriptor(c->pass[pass], s->padding, s->padding,
-                                                               s->stride, s->stride, 1, 1,
-                                                               CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
-                               e);
+            code =
+                CHECK_CUDNN(cudnnSetConvolution2dDescriptor(c->pass[pass], s->padding, s->padding, s->stride, s->stride,
+                                                            1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
+                            e);
         if (!code)
             code = CHECK_CUDNN(cudnnSetConvolutionMathType(c->pass[pass], c->device->math), e);
         if (!code)
@@ -273,8 +268,8 @@ void cuda_conv_free(cuda_conv *c)
 
 static const float one = 1, zero = 0;
 
-int cuda_conv_forward(cuda_conv *c, const void *x, const void *weights, const void *bias, const void *add,
-                      void *y, void *workspace, error *e)
+int cuda_conv_forward(cuda_conv *c, const void *x, const void *weights, const void *bias, const void *add, void *y,
+                      void *workspace, error *e)
 {
     const cuda_device *d = c->device;
     const cuda_conv_choice *choice = &c->choice[CONV_FORWARD];
@@ -283,14 +278,14 @@ int cuda_conv_forward(cuda_conv *c, const void *x, const void *weights, const vo
     if (bias && !c->unfused) {
         /* without an addend the call still wants one: y, times zero */
         cudnnStatus_t status = cudnnConvolutionBiasActivationForward(
-            d->cudnn, &one, c->x, x, c->w, weights, pass, algorithm, workspace, choice->workspace,
-            add ? &one : &zero, c->y, add ? add : y, c->bias, bias, c->activation, c->y, y);
+            d->cudnn, &one, c->x, x, c->w, weights, pass, algorithm, workspace, choice->workspace, add ? &one : &zero,
+            c->y, add ? add : y, c->bias, bias, c->activation, c->y, y);
         if (status != CUDNN_STATUS_NOT_SUPPORTED)
             return check_cudnn(status, "cudnnConvolutionBiasActivationForward", __FILE__, __LINE__, e);
         c->unfused = true;
     }
-    int code = CHECK_CUDNN(cudnnConvolutionForward(d->cudnn, &one, c->x, x, c->w, weights, pass, algorithm,
-                                                   workspace, choice->workspace, &zero, c->y, y),
+    int code = CHECK_CUDNN(cudnnConvolutionForward(d->cudnn, &one, c->x, x, c->w, weights, pass, algorithm, workspace,
+                                                   choice->workspace, &zero, c->y, y),
                            e);
     if (code || !bias)
         return code;
@@ -300,24 +295,22 @@ int cuda_conv_forward(cuda_conv *c, const void *x, const void *weights, const vo
                       e);
 }
 
-int cuda_conv_backward_data(cuda_conv *c, const void *dy, const void *weights, void *dx, void *workspace,
-                            error *e)
+int cuda_conv_backward_data(cuda_conv *c, const void *dy, const void *weights, void *dx, void *workspace, error *e)
 {
     const cuda_conv_choice *choice = &c->choice[CONV_BACKWARD_DATA];
     return CHECK_CUDNN(cudnnConvolutionBackwardData(c->device->cudnn, &one, c->w, weights, c->y, dy,
                                                     c->pass[CONV_BACKWARD_DATA],
-                                                    (cudnnConvolutionBwdDataAlgo_t)choice->algorithm,
-                                                    workspace, choice->workspace, &zero, c->x, dx),
+                                                    (cudnnConvolutionBwdDataAlgo_t)choice->algorithm, workspace,
+                                                    choice->workspace, &zero, c->x, dx),
                        e);
 }
 
-int cuda_conv_backward_weights(cuda_conv *c, const void *x, const void *dy, void *dw, void *workspace,
-                               error *e)
+int cuda_conv_backward_weights(cuda_conv *c, const void *x, const void *dy, void *dw, void *workspace, error *e)
 {
     const cuda_conv_choice *choice = &c->choice[CONV_BACKWARD_WEIGHTS];
     return CHECK_CUDNN(cudnnConvolutionBackwardFilter(c->device->cudnn, &one, c->x, x, c->y, dy,
                                                       c->pass[CONV_BACKWARD_WEIGHTS],
-                                                      (cudnnConvolutionBwdFilterAlgo_t)choice->algorithm,
-                                                      workspace, choice->workspace, &zero, c->w, dw),
+                                                      (cudnnConvolutionBwdFilterAlgo_t)choice->algorithm, workspace,
+                                                      choice->workspace, &zero, c->w, dw),
                        e);
 }

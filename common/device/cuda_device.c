@@ -77,30 +77,26 @@ static int make_handles(cuda_device *d, error *e)
 }
 
 /* Name and arithmetic of the precision; bf16 and TF32 came with sm_80. */
-static int choose_precision(cuda_device *d, precision wanted, const struct cudaDeviceProp *gpu,
-                            const char **name, error *e)
+static int choose_precision(cuda_device *d, precision wanted, const struct cudaDeviceProp *gpu, const char **name,
+                            error *e)
 {
     *d = (cuda_device){.base = d->base, .number = d->number};
-    d->numbers = wanted == PRECISION_BF16   ? NUMBER_BF16
-                 : wanted == PRECISION_FP16 ? NUMBER_FP16
-                                            : NUMBER_FLOAT;
+    d->numbers = wanted == PRECISION_BF16 ? NUMBER_BF16 : wanted == PRECISION_FP16 ? NUMBER_FP16 : NUMBER_FLOAT;
     d->number_bytes = d->numbers == NUMBER_FLOAT ? 4 : 2;
     d->type = d->numbers == NUMBER_FLOAT  ? CUDNN_DATA_FLOAT
               : d->numbers == NUMBER_BF16 ? CUDNN_DATA_BFLOAT16
                                           : CUDNN_DATA_HALF;
     bool strict = wanted == PRECISION_FP32;
     d->compute = strict ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32;
-    d->math = strict                       ? CUDNN_FMA_MATH
-              : d->numbers == NUMBER_FLOAT ? CUDNN_DEFAULT_MATH
-                                           : CUDNN_TENSOR_OP_MATH;
+    d->math = strict ? CUDNN_FMA_MATH : d->numbers == NUMBER_FLOAT ? CUDNN_DEFAULT_MATH : CUDNN_TENSOR_OP_MATH;
     *name = strict                      ? "fp32"
             : d->numbers == NUMBER_BF16 ? "bf16"
             : d->numbers == NUMBER_FP16 ? "fp16"
             : gpu->major < 8            ? "fp32 (no tf32 on this GPU)"
                                         : "tf32";
     if (wanted == PRECISION_BF16 && gpu->major < 8)
-        return fail(e, ERR_USAGE, "precision bf16 needs a GPU of sm_80 or newer, %s is sm_%d%d; use fp16",
-                    gpu->name, gpu->major, gpu->minor);
+        return fail(e, ERR_USAGE, "precision bf16 needs a GPU of sm_80 or newer, %s is sm_%d%d; use fp16", gpu->name,
+                    gpu->major, gpu->minor);
     return 0;
 }
 
@@ -140,11 +136,10 @@ static int check_versions(error *e)
     if (driver / 1000 < runtime / 1000)
         return fail(
             e, ERR_SYSTEM,
-            "cuda: the GPU's driver knows CUDA %s, this build needs %s: install a newer driver or an older CUDA",
-            a, b);
+            "cuda: the GPU's driver knows CUDA %s, this build needs %s: install a newer driver or an older CUDA", a, b);
     if (cudnnGetVersion() / 10000 != CUDNN_MAJOR)
-        return fail(e, ERR_SYSTEM, "cuda: cuDNN %zu was loaded, this build needs version %d",
-                    cudnnGetVersion(), CUDNN_MAJOR);
+        return fail(e, ERR_SYSTEM, "cuda: cuDNN %zu was loaded, this build needs version %d", cudnnGetVersion(),
+                    CUDNN_MAJOR);
     return 0;
 }
 
@@ -156,9 +151,9 @@ static void describe_gpu(cuda_device *d, const struct cudaDeviceProp *gpu, const
     char text[16];
     version_text(runtime, text);
     snprintf(d->base.description, sizeof d->base.description,
-             "cuda:%d: %.80s (sm_%d%d, %.1f GiB), CUDA %s, cuDNN %zu.%zu.%zu, %s%s", d->number, gpu->name,
-             gpu->major, gpu->minor, cuda_gib(gpu->totalGlobalMem), text, v / 10000, v / 100 % 100, v % 100,
-             precision_text, d->find ? ", algorithms by timing" : "");
+             "cuda:%d: %.80s (sm_%d%d, %.1f GiB), CUDA %s, cuDNN %zu.%zu.%zu, %s%s", d->number, gpu->name, gpu->major,
+             gpu->minor, cuda_gib(gpu->totalGlobalMem), text, v / 10000, v / 100 % 100, v % 100, precision_text,
+             d->find ? ", algorithms by timing" : "");
 }
 
 static device *cuda_open(int number, const device_options *options, error *e)
@@ -167,8 +162,8 @@ static device *cuda_open(int number, const device_options *options, error *e)
     if (check_versions(e) || CHECK_CUDA(cudaGetDeviceCount(&count), e))
         return NULL;
     if (number >= count) {
-        fail(e, ERR_SYSTEM, "cuda: there is no GPU number %d, %d %s found; use --device cuda:0 or cpu",
-             number, count, count == 1 ? "was" : "were");
+        fail(e, ERR_SYSTEM, "cuda: there is no GPU number %d, %d %s found; use --device cuda:0 or cpu", number, count,
+             count == 1 ? "was" : "were");
         return NULL;
     }
     cuda_device *d = mem_zero(1, sizeof *d, "the GPU device", e);
@@ -203,8 +198,8 @@ static void cuda_versions(char *text, size_t size)
     char version[16];
     (void)cudaRuntimeGetVersion(&runtime);
     version_text(runtime, version);
-    int more = snprintf(text + used, size - used, "CUDA %s, cuDNN %zu.%zu.%zu\n", version, v / 10000,
-                        v / 100 % 100, v % 100);
+    int more =
+        snprintf(text + used, size - used, "CUDA %s, cuDNN %zu.%zu.%zu\n", version, v / 10000, v / 100 % 100, v % 100);
     used += more > 0 ? (size_t)more : 0;
     error e = {0};
     if (used < size && (check_versions(&e) || CHECK_CUDA(cudaGetDeviceCount(&count), &e)))
@@ -213,11 +208,11 @@ static void cuda_versions(char *text, size_t size)
         struct cudaDeviceProp gpu;
         if (cudaGetDeviceProperties(&gpu, i) != cudaSuccess)
             continue;
-        more = snprintf(text + used, size - used, "devices: cuda:%d (%.80s, sm_%d%d, %.1f GiB)\n", i,
-                        gpu.name, gpu.major, gpu.minor, cuda_gib(gpu.totalGlobalMem));
+        more = snprintf(text + used, size - used, "devices: cuda:%d (%.80s, sm_%d%d, %.1f GiB)\n", i, gpu.name,
+                        gpu.major, gpu.minor, cuda_gib(gpu.totalGlobalMem));
         used += more > 0 ? (size_t)more : 0;
     }
 }
 
-__attribute__((visibility("default"))) const device_library onebox_cuda_device = {
-    .build = DEVICE_BUILD, .open = cuda_open, .versions = cuda_versions};
+__attribute__((visibility("default")))
+const device_library onebox_cuda_device = {.build = DEVICE_BUILD, .open = cuda_open, .versions = cuda_versions};

@@ -27,11 +27,10 @@ int cuda_allocate(void **block, size_t bytes, const char *what, error *e)
     if (status != cudaErrorMemoryAllocation)
         return check_cuda(status, "cudaMalloc", __FILE__, line, e);
     (void)cudaGetLastError();
-    return fail(
-        e, ERR_SYSTEM,
-        "cuda: cudaMalloc of %.2f GiB for %s failed with cudaErrorMemoryAllocation at cuda_memory.c:%d: "
-        "%.2f GiB are free on the GPU; end other programs on it, or use a smaller --set batch=N",
-        cuda_gib(bytes), what, line, cuda_gib(free_memory()));
+    return fail(e, ERR_SYSTEM,
+                "cuda: cudaMalloc of %.2f GiB for %s failed with cudaErrorMemoryAllocation at cuda_memory.c:%d: "
+                "%.2f GiB are free on the GPU; end other programs on it, or use a smaller --set batch=N",
+                cuda_gib(bytes), what, line, cuda_gib(free_memory()));
 }
 
 /* Makes *block, of *have bytes, at least `need` bytes large. */
@@ -65,13 +64,12 @@ static int too_large(cuda_model *m, const cuda_need *need, int line, error *e)
     size_t fits = left > fixed ? (left - fixed) / each : 0;
     if (fits >= (size_t)need->batch) /* free, but not in one piece */
         fits = (size_t)need->batch / 2;
-    return fail(
-        e, ERR_SYSTEM,
-        "cuda: a batch of %d needs %.2f GiB for activations and work areas, and cudaMalloc failed with "
-        "cudaErrorMemoryAllocation at cuda_memory.c:%d: %.2f GiB are free on the GPU; %s%.0zu%s",
-        need->batch, cuda_gib(need->arena + need->scratch + need->pictures), line, cuda_gib(left),
-        fits ? "a batch of about " : "not even one picture would fit", fits,
-        fits ? " would fit (--set batch=N, or --batch N of predict)" : "");
+    return fail(e, ERR_SYSTEM,
+                "cuda: a batch of %d needs %.2f GiB for activations and work areas, and cudaMalloc failed with "
+                "cudaErrorMemoryAllocation at cuda_memory.c:%d: %.2f GiB are free on the GPU; %s%.0zu%s",
+                need->batch, cuda_gib(need->arena + need->scratch + need->pictures), line, cuda_gib(left),
+                fits ? "a batch of about " : "not even one picture would fit", fits,
+                fits ? " would fit (--set batch=N, or --batch N of predict)" : "");
 }
 
 static int grow_output(cuda_model *m, size_t floats, error *e)
@@ -82,8 +80,7 @@ static int grow_output(cuda_model *m, size_t floats, error *e)
         (void)cudaFreeHost(m->output);
     m->output = NULL;
     m->output_floats = 0;
-    int code = CHECK_CUDA(
-        cudaHostAlloc((void **)&m->output, 2 * floats * sizeof *m->output, cudaHostAllocDefault), e);
+    int code = CHECK_CUDA(cudaHostAlloc((void **)&m->output, 2 * floats * sizeof *m->output, cudaHostAllocDefault), e);
     if (!code)
         m->output_floats = floats;
     return code;

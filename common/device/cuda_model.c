@@ -58,8 +58,8 @@ static int make_pieces(cuda_model *m, error *e)
     cudaStream_t stream = cuda_of(&m->base)->stream;
     int code = cuda_allocate((void **)&m->pieces, count * sizeof *pieces, "a table of parameters", e);
     if (!code)
-        code = CHECK_CUDA(
-            cudaMemcpyAsync(m->pieces, pieces, count * sizeof *pieces, cudaMemcpyHostToDevice, stream), e);
+        code =
+            CHECK_CUDA(cudaMemcpyAsync(m->pieces, pieces, count * sizeof *pieces, cudaMemcpyHostToDevice, stream), e);
     if (!code)
         code = CHECK_CUDA(cudaStreamSynchronize(stream), e);
     free(pieces);
@@ -91,8 +91,7 @@ int cuda_model_train(cuda_model *m, error *e)
         code = zeroed(blocks[i].block, blocks[i].bytes, "gradients and moments", d->stream, e);
         if (!code && blocks[i].block == (void **)&m->scale) {
             const kernel_scale start = {.scale = 1024};
-            code = CHECK_CUDA(
-                cudaMemcpyAsync(m->scale, &start, sizeof start, cudaMemcpyHostToDevice, d->stream), e);
+            code = CHECK_CUDA(cudaMemcpyAsync(m->scale, &start, sizeof start, cudaMemcpyHostToDevice, d->stream), e);
             if (!code)
                 code = CHECK_CUDA(cudaStreamSynchronize(d->stream), e);
         }
@@ -182,8 +181,7 @@ static int send(cuda_model *m, const float *host, float *array, error *e)
         reorder(g, &g->params[i], host + g->params[i].offset, block + m->offset[i], true);
     int code = cuda_use(cuda_of(&m->base), e);
     if (!code)
-        code = CHECK_CUDA(
-            cudaMemcpyAsync(array, block, m->floats * sizeof *block, cudaMemcpyHostToDevice, stream), e);
+        code = CHECK_CUDA(cudaMemcpyAsync(array, block, m->floats * sizeof *block, cudaMemcpyHostToDevice, stream), e);
     if (!code)
         code = CHECK_CUDA(cudaStreamSynchronize(stream), e);
     free(block);
@@ -200,8 +198,7 @@ static int fetch(cuda_model *m, const float *array, int first_group, float *host
         return ERR_SYSTEM;
     int code = cuda_use(cuda_of(&m->base), e);
     if (!code)
-        code = CHECK_CUDA(
-            cudaMemcpyAsync(block, array, m->floats * sizeof *block, cudaMemcpyDeviceToHost, stream), e);
+        code = CHECK_CUDA(cudaMemcpyAsync(block, array, m->floats * sizeof *block, cudaMemcpyDeviceToHost, stream), e);
     if (!code)
         code = CHECK_CUDA(cudaStreamSynchronize(stream), e);
     for (int i = 0; i < g->param_count && !code; i++)
@@ -296,13 +293,12 @@ int cuda_model_fold(cuda_model *m, int number, int bn, error *e)
     const cuda_device *d = cuda_of(&m->base);
     const int *norm = g->nodes[bn].params;
     char *folded = m->folded;
-    int code =
-        CHECK_CUDA(kernel_fold(d->stream, d->numbers, m->params + m->offset[number], (size_t)p->shape[0],
-                               p->count / (size_t)p->shape[0], m->params + m->offset[norm[0]],
-                               m->params + m->offset[norm[1]], m->params + m->offset[norm[2]],
-                               m->params + m->offset[norm[3]], folded + m->offset[number] * d->number_bytes,
-                               folded + m->offset[norm[1]] * d->number_bytes),
-                   e);
+    int code = CHECK_CUDA(kernel_fold(d->stream, d->numbers, m->params + m->offset[number], (size_t)p->shape[0],
+                                      p->count / (size_t)p->shape[0], m->params + m->offset[norm[0]],
+                                      m->params + m->offset[norm[1]], m->params + m->offset[norm[2]],
+                                      m->params + m->offset[norm[3]], folded + m->offset[number] * d->number_bytes,
+                                      folded + m->offset[norm[1]] * d->number_bytes),
+                          e);
     m->folded_version[number] = code ? 0 : m->version[p->group];
     return code;
 }

@@ -51,8 +51,7 @@ static int prepare(planning *w, step *s, const chain *run)
     (void)run;
     cuda_plan *p = w->plan;
     const node *x = &w->g->nodes[s->node];
-    const size_t batch = (size_t)w->options->batch, pixels = batch * (size_t)x->h * (size_t)x->w,
-                 c = (size_t)x->c;
+    const size_t batch = (size_t)w->options->batch, pixels = batch * (size_t)x->h * (size_t)x->w, c = (size_t)x->c;
     size_t extra = 0;
     s->work = mem_zero(1, sizeof(cuda_work), "a plan", w->e);
     if (!s->work)
@@ -93,10 +92,9 @@ static int find_algorithms(cuda_plan *p, error *e)
         const cuda_conv_memory memory = {
             .x = m->arena + p->s.buffers.items[s->in].offset,
             .y = m->arena + p->s.buffers.items[s->out].offset,
-            .weights =
-                copies ? (char *)m->small_params + offset * d->number_bytes : (char *)(m->params + offset),
-            .weight_gradient = copies ? (char *)m->small_gradients + offset * d->number_bytes
-                                      : (char *)(m->gradients + offset),
+            .weights = copies ? (char *)m->small_params + offset * d->number_bytes : (char *)(m->params + offset),
+            .weight_gradient =
+                copies ? (char *)m->small_gradients + offset * d->number_bytes : (char *)(m->gradients + offset),
             .workspace = m->scratch,
             .workspace_bytes = d->workspace_limit};
         int code = cuda_conv_find(cuda_work_of(s)->conv, &memory, e);
@@ -123,8 +121,7 @@ static int make_room(cuda_plan *p, error *e)
     p->base.bytes = need.arena + need.scratch + p->statistic_floats * sizeof(float);
     int code = cuda_model_reserve((cuda_model *)m, &need, e);
     if (!code)
-        code = cuda_allocate((void **)&p->statistics, p->statistic_floats * sizeof(float),
-                             "batch-norm statistics", e);
+        code = cuda_allocate((void **)&p->statistics, p->statistic_floats * sizeof(float), "batch-norm statistics", e);
     return code || !d->find ? code : find_algorithms(p, e);
 }
 

@@ -93,10 +93,9 @@ static int product(const cuda_run *r, bool transpose_a, bool transpose_b, int ro
 {
     const float one = 1, zero = 0;
     return CHECK_CUBLAS(cublasGemmEx(r->d->cublas, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-                                     transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, columns, rows, inner, &one, b,
-                                     CUDA_R_32F, transpose_b ? inner : columns, a, CUDA_R_32F,
-                                     transpose_a ? rows : inner, &zero, c, CUDA_R_32F, columns, r->d->compute,
-                                     CUBLAS_GEMM_DEFAULT),
+                                     transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, columns, rows, inner, &one, b, CUDA_R_32F,
+                                     transpose_b ? inner : columns, a, CUDA_R_32F, transpose_a ? rows : inner, &zero, c,
+                                     CUDA_R_32F, columns, r->d->compute, CUBLAS_GEMM_DEFAULT),
                         r->e);
 }
 
@@ -104,17 +103,15 @@ static int run_conv(const cuda_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     if (s->folded == NONE)
-        return cuda_conv_forward(cuda_work_of(s)->conv, at(r, s->in),
-                                 small(r, x, r->m->params, r->m->small_params), NULL, NULL, at(r, s->out),
-                                 r->m->scratch, r->e);
+        return cuda_conv_forward(cuda_work_of(s)->conv, at(r, s->in), small(r, x, r->m->params, r->m->small_params),
+                                 NULL, NULL, at(r, s->out), r->m->scratch, r->e);
     const char *folded = r->m->folded;
     size_t bias = r->m->offset[r->g->nodes[s->folded].params[1]];
     int code = cuda_model_fold(r->m, x->params[0], s->folded, r->e);
     return code ? code
-                : cuda_conv_forward(cuda_work_of(s)->conv, at(r, s->in),
-                                    folded + r->m->offset[x->params[0]] * r->d->number_bytes,
-                                    folded + bias * r->d->number_bytes, at(r, s->add), at(r, s->out),
-                                    r->m->scratch, r->e);
+                : cuda_conv_forward(
+                      cuda_work_of(s)->conv, at(r, s->in), folded + r->m->offset[x->params[0]] * r->d->number_bytes,
+                      folded + bias * r->d->number_bytes, at(r, s->add), at(r, s->out), r->m->scratch, r->e);
 }
 
 static int run_forward(const cuda_run *r, const step *s)
@@ -122,12 +119,11 @@ static int run_forward(const cuda_run *r, const step *s)
     const node *x = &r->g->nodes[s->node], *source = s->source == NONE ? x : &r->g->nodes[s->source];
     cudaStream_t stream = r->d->stream;
     number_type numbers = numbers_of(r, s);
-    size_t batch = (size_t)r->p->base.options.batch, hw = (size_t)source->h * (size_t)source->w,
-           c = (size_t)source->c;
+    size_t batch = (size_t)r->p->base.options.batch, hw = (size_t)source->h * (size_t)source->w, c = (size_t)source->c;
     switch (s->kind) {
     case STEP_NORMALIZE:
-        return CHECK_CUDA(kernel_normalize(stream, numbers, r->m->pictures, batch * (size_t)(x->h * x->w),
-                                           r->g->mean, r->g->std, at(r, s->out)),
+        return CHECK_CUDA(kernel_normalize(stream, numbers, r->m->pictures, batch * (size_t)(x->h * x->w), r->g->mean,
+                                           r->g->std, at(r, s->out)),
                           r->e);
     case STEP_CONV:
         return run_conv(r, s);
@@ -136,35 +132,27 @@ static int run_forward(const cuda_run *r, const step *s)
         return CHECK_CUDA(kernel_norm_forward(stream, &n, at(r, s->in), at(r, s->add), at(r, s->out)), r->e);
     }
     case STEP_RELU:
-        return CHECK_CUDA(kernel_relu(stream, numbers, at(r, s->in), at(r, s->out), count_of(r, s->node)),
-                          r->e);
+        return CHECK_CUDA(kernel_relu(stream, numbers, at(r, s->in), at(r, s->out), count_of(r, s->node)), r->e);
     case STEP_ADD:
-        return CHECK_CUDA(
-            kernel_add(stream, numbers, at(r, s->in), at(r, s->add), at(r, s->out), count_of(r, s->node)),
-            r->e);
+        return CHECK_CUDA(kernel_add(stream, numbers, at(r, s->in), at(r, s->add), at(r, s->out), count_of(r, s->node)),
+                          r->e);
     case STEP_MAXPOOL: {
         const kernel_pool p = pool_of(r, s);
-        return CHECK_CUDA(kernel_pool_forward(stream, &p, at(r, s->in), at(r, s->out), at(r, s->extra)),
-                          r->e);
+        return CHECK_CUDA(kernel_pool_forward(stream, &p, at(r, s->in), at(r, s->out), at(r, s->extra)), r->e);
     }
     case STEP_CONCATPOOL:
-        return CHECK_CUDA(kernel_concatpool(stream, r->d->numbers, at(r, s->in), batch, c, hw, at(r, s->out),
-                                            at(r, s->extra)),
-                          r->e);
+        return CHECK_CUDA(
+            kernel_concatpool(stream, r->d->numbers, at(r, s->in), batch, c, hw, at(r, s->out), at(r, s->extra)), r->e);
     case STEP_FLATTEN:
-        return CHECK_CUDA(kernel_flatten(stream, r->d->numbers, at(r, s->in), batch, c, hw, at(r, s->out)),
-                          r->e);
+        return CHECK_CUDA(kernel_flatten(stream, r->d->numbers, at(r, s->in), batch, c, hw, at(r, s->out)), r->e);
     case STEP_LINEAR: {
-        int code = product(r, false, true, (int)batch, x->c, source->c, at(r, s->in), param_of(r, x, 0),
-                           at(r, s->out));
+        int code = product(r, false, true, (int)batch, x->c, source->c, at(r, s->in), param_of(r, x, 0), at(r, s->out));
         return code ? code
-                    : CHECK_CUDA(
-                          kernel_add_bias(stream, at(r, s->out), param_of(r, x, 1), batch, (size_t)x->c),
-                          r->e);
+                    : CHECK_CUDA(kernel_add_bias(stream, at(r, s->out), param_of(r, x, 1), batch, (size_t)x->c), r->e);
     }
     case STEP_DROPOUT:
-        return CHECK_CUDA(kernel_dropout(stream, at(r, s->in), at(r, s->out), count_of(r, s->node), x->p,
-                                         r->p->seed, PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step),
+        return CHECK_CUDA(kernel_dropout(stream, at(r, s->in), at(r, s->out), count_of(r, s->node), x->p, r->p->seed,
+                                         PHILOX_STREAM(PURPOSE_DROPOUT, s->node), r->p->step),
                           r->e);
     case STEP_SUM: /* backward only */
         return 0;
@@ -174,10 +162,10 @@ static int run_forward(const cuda_run *r, const step *s)
 
 static int copy(const cuda_run *r, int to, int from, size_t bytes)
 {
-    return to == NONE ? 0
-                      : CHECK_CUDA(cudaMemcpyAsync(at(r, to), at(r, from), bytes, cudaMemcpyDeviceToDevice,
-                                                   r->d->stream),
-                                   r->e);
+    return to == NONE
+               ? 0
+               : CHECK_CUDA(cudaMemcpyAsync(at(r, to), at(r, from), bytes, cudaMemcpyDeviceToDevice, r->d->stream),
+                            r->e);
 }
 
 static int backward_conv(const cuda_run *r, const step *s)
@@ -188,8 +176,7 @@ static int backward_conv(const cuda_run *r, const step *s)
     const void *weights = small(r, x, r->m->params, r->m->small_params);
     int code = dx ? cuda_conv_backward_data(c, dy, weights, dx, r->m->scratch, r->e) : 0;
     return code ? code
-                : cuda_conv_backward_weights(c, at(r, s->in), dy,
-                                             small(r, x, r->m->gradients, r->m->small_gradients),
+                : cuda_conv_backward_weights(c, at(r, s->in), dy, small(r, x, r->m->gradients, r->m->small_gradients),
                                              r->m->scratch, r->e);
 }
 
@@ -200,8 +187,8 @@ static int backward_linear(const cuda_run *r, const step *s)
     float *dy = at(r, s->gradient[0]), *dx = at(r, s->in_gradient);
     int code = product(r, true, false, x->c, inputs, batch, dy, at(r, s->in), gradient_of(r, x, 0));
     if (!code)
-        code = CHECK_CUDA(
-            kernel_bias_gradient(r->d->stream, dy, gradient_of(r, x, 1), (size_t)batch, (size_t)x->c), r->e);
+        code =
+            CHECK_CUDA(kernel_bias_gradient(r->d->stream, dy, gradient_of(r, x, 1), (size_t)batch, (size_t)x->c), r->e);
     if (!code && dx)
         code = product(r, false, false, batch, inputs, x->c, dy, param_of(r, x, 0), dx);
     return code;
@@ -212,17 +199,16 @@ static int run_backward(const cuda_run *r, const step *s)
     const node *x = &r->g->nodes[s->node], *source = s->source == NONE ? x : &r->g->nodes[s->source];
     cudaStream_t stream = r->d->stream;
     number_type numbers = numbers_of(r, s);
-    size_t batch = (size_t)r->p->base.options.batch, hw = (size_t)source->h * (size_t)source->w,
-           c = (size_t)source->c, count = count_of(r, s->node);
+    size_t batch = (size_t)r->p->base.options.batch, hw = (size_t)source->h * (size_t)source->w, c = (size_t)source->c,
+           count = count_of(r, s->node);
     void *gradient = at(r, s->gradient[0]), *dx = at(r, s->in_gradient);
     switch (s->kind) {
     case STEP_CONV:
         return backward_conv(r, s);
     case STEP_BATCHNORM: {
         const kernel_norm n = norm_of(r, s);
-        return CHECK_CUDA(kernel_norm_backward(stream, &n, gradient, at(r, s->gradient[1]), at(r, s->in),
-                                               at(r, s->out), gradient_of(r, x, 0), gradient_of(r, x, 1), dx,
-                                               at(r, s->add_gradient)),
+        return CHECK_CUDA(kernel_norm_backward(stream, &n, gradient, at(r, s->gradient[1]), at(r, s->in), at(r, s->out),
+                                               gradient_of(r, x, 0), gradient_of(r, x, 1), dx, at(r, s->add_gradient)),
                           r->e);
     }
     case STEP_RELU:
@@ -233,8 +219,7 @@ static int run_backward(const cuda_run *r, const step *s)
     }
     case STEP_CONCATPOOL:
         return CHECK_CUDA(
-            kernel_concatpool_backward(stream, r->d->numbers, gradient, batch, c, hw, at(r, s->extra), dx),
-            r->e);
+            kernel_concatpool_backward(stream, r->d->numbers, gradient, batch, c, hw, at(r, s->extra), dx), r->e);
     case STEP_FLATTEN:
         return CHECK_CUDA(kernel_unflatten(stream, r->d->numbers, gradient, batch, c, hw, dx), r->e);
     case STEP_LINEAR:
@@ -249,9 +234,8 @@ static int run_backward(const cuda_run *r, const step *s)
         return code ? code : copy(r, s->add_gradient, s->gradient[0], bytes);
     }
     case STEP_SUM:
-        return CHECK_CUDA(
-            kernel_add(stream, numbers, gradient, at(r, s->gradient[1]), gradient, count_of(r, s->value)),
-            r->e);
+        return CHECK_CUDA(kernel_add(stream, numbers, gradient, at(r, s->gradient[1]), gradient, count_of(r, s->value)),
+                          r->e);
     case STEP_NORMALIZE:
         return 0;
     }
@@ -272,9 +256,9 @@ static int upload(const cuda_run *r, const float *input)
         if (code)
             return code;
         memcpy(d->slices[slice], (const char *)input + done, size);
-        code = CHECK_CUDA(cudaMemcpyAsync((char *)r->m->pictures + done, d->slices[slice], size,
-                                          cudaMemcpyHostToDevice, d->copies),
-                          r->e);
+        code = CHECK_CUDA(
+            cudaMemcpyAsync((char *)r->m->pictures + done, d->slices[slice], size, cudaMemcpyHostToDevice, d->copies),
+            r->e);
         if (!code)
             code = CHECK_CUDA(cudaEventRecord(d->slice_free[slice], d->copies), r->e);
         if (code)
@@ -290,8 +274,7 @@ static cuda_run run_of(cuda_plan *p, error *e)
     return (cuda_run){.p = p, .m = (cuda_model *)m, .d = cuda_of(m), .g = m->graph, .e = e};
 }
 
-int cuda_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output,
-                      error *e)
+int cuda_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output, error *e)
 {
     cuda_plan *p = (cuda_plan *)base;
     p->seed = seed;
@@ -308,8 +291,8 @@ int cuda_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t st
         for (int i = base->options.first_group; i < GROUPS; i++)
             r.m->version[i]++;
     if (!code)
-        code = CHECK_CUDA(
-            cudaMemcpyAsync(r.m->output, at(&r, p->s.output), bytes, cudaMemcpyDeviceToHost, r.d->stream), e);
+        code = CHECK_CUDA(cudaMemcpyAsync(r.m->output, at(&r, p->s.output), bytes, cudaMemcpyDeviceToHost, r.d->stream),
+                          e);
     if (!code)
         code = CHECK_CUDA(cudaStreamSynchronize(r.d->stream), e);
     if (code) {
@@ -337,8 +320,8 @@ int cuda_plan_backward(plan *base, const float *output_gradient, error *e)
     if (code)
         return code;
     memcpy(pinned, output_gradient, count * sizeof *pinned);
-    code = CHECK_CUDA(
-        cudaMemcpyAsync(gradient, pinned, count * sizeof *pinned, cudaMemcpyHostToDevice, r.d->stream), e);
+    code =
+        CHECK_CUDA(cudaMemcpyAsync(gradient, pinned, count * sizeof *pinned, cudaMemcpyHostToDevice, r.d->stream), e);
     if (!code)
         code = CHECK_CUDA(cudaEventRecord(m->gradient_free, r.d->stream), e);
     if (!code && m->scale)

@@ -25,8 +25,8 @@ cudaError_t kernel_normalize(cudaStream_t stream, number_type type, const float 
                              const float *mean, const float *std, void *out);
 
 cudaError_t kernel_relu(cudaStream_t stream, number_type type, const void *x, void *y, size_t count);
-cudaError_t kernel_relu_backward(cudaStream_t stream, number_type type, const void *dy, const void *y,
-                                 void *dx, size_t count); /* dx may be dy */
+cudaError_t kernel_relu_backward(cudaStream_t stream, number_type type, const void *dy, const void *y, void *dx,
+                                 size_t count); /* dx may be dy */
 cudaError_t kernel_add(cudaStream_t stream, number_type type, const void *a, const void *b, void *y,
                        size_t count); /* y may be a */
 
@@ -43,60 +43,55 @@ typedef struct kernel_norm {
     int relu;   /* a ReLU follows (behind the addition, if there is one) */
     float eps, momentum;
     const float *weight, *bias;
-    float *running_mean,
-        *running_var;          /* moved unless stored; the variance that goes in is the unbiased one */
-    float *mean, *inverse_std; /* written forward, read backward */
-    void *work;                /* kernel_norm_work bytes */
+    float *running_mean, *running_var; /* moved unless stored; the variance that goes in is the unbiased one */
+    float *mean, *inverse_std;         /* written forward, read backward */
+    void *work;                        /* kernel_norm_work bytes */
 } kernel_norm;
 
 size_t kernel_norm_work(size_t rows, size_t channels);
 /* y = relu?(norm(x) * weight + bias + add?) */
-cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const void *x, const void *add,
-                                void *y);
+cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const void *x, const void *add, void *y);
 /* dy = dy0 + dy1? is the gradient of y; with relu it counts where y > 0. Writes the gradients of weight and
  * bias, of x (dx, NULL or even x) and of the added tensor (dadd, NULL or even dy0). */
 cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, const void *dy0, const void *dy1,
-                                 const void *x, const void *y, float *dweight, float *dbias, void *dx,
-                                 void *dadd);
+                                 const void *x, const void *y, float *dweight, float *dbias, void *dx, void *dadd);
 
 /* Max-pooling; `where` keeps the place of the (first) maximum within each window, one per output. */
 typedef struct kernel_pool {
     number_type type;
     int n, c, h, w, oh, ow, kernel, stride, padding; /* kernel <= 255 */
 } kernel_pool;
-cudaError_t kernel_pool_forward(cudaStream_t stream, const kernel_pool *p, const void *x, void *y,
-                                uint16_t *where);
-cudaError_t kernel_pool_backward(cudaStream_t stream, const kernel_pool *p, const void *dy,
-                                 const uint16_t *where, void *dx);
+cudaError_t kernel_pool_forward(cudaStream_t stream, const kernel_pool *p, const void *x, void *y, uint16_t *where);
+cudaError_t kernel_pool_backward(cudaStream_t stream, const kernel_pool *p, const void *dy, const uint16_t *where,
+                                 void *dx);
 
 /* [N][HW][C] -> flat [N][2C]: maxima, then averages. `where` [N][C]: pixel of the (first) maximum, or NULL.
  */
-cudaError_t kernel_concatpool(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c,
-                              size_t hw, float *y, int32_t *where);
-cudaError_t kernel_concatpool_backward(cudaStream_t stream, number_type type, const float *dy, size_t n,
-                                       size_t c, size_t hw, const int32_t *where, void *dx);
+cudaError_t kernel_concatpool(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c, size_t hw,
+                              float *y, int32_t *where);
+cudaError_t kernel_concatpool_backward(cudaStream_t stream, number_type type, const float *dy, size_t n, size_t c,
+                                       size_t hw, const int32_t *where, void *dx);
 
 /* [N][HW][C] <-> flat [N][C*HW] */
-cudaError_t kernel_flatten(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c,
-                           size_t hw, float *y);
-cudaError_t kernel_unflatten(cudaStream_t stream, number_type type, const float *y, size_t n, size_t c,
-                             size_t hw, void *x);
+cudaError_t kernel_flatten(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c, size_t hw,
+                           float *y);
+cudaError_t kernel_unflatten(cudaStream_t stream, number_type type, const float *y, size_t n, size_t c, size_t hw,
+                             void *x);
 
 /* y = kept ? x / (1-p) : 0 by the mask rule of plan_forward; the backward pass is the same call. y may be x.
  */
-cudaError_t kernel_dropout(cudaStream_t stream, const float *x, float *y, size_t count, float p,
-                           uint64_t seed, uint64_t key, uint64_t step);
+cudaError_t kernel_dropout(cudaStream_t stream, const float *x, float *y, size_t count, float p, uint64_t seed,
+                           uint64_t key, uint64_t step);
 
 /* y[n][f] += bias[f]; dbias[f] = sum over n of dy[n][f] */
 cudaError_t kernel_add_bias(cudaStream_t stream, float *y, const float *bias, size_t n, size_t features);
-cudaError_t kernel_bias_gradient(cudaStream_t stream, const float *dy, float *dbias, size_t n,
-                                 size_t features);
+cudaError_t kernel_bias_gradient(cudaStream_t stream, const float *dy, float *dbias, size_t n, size_t features);
 
 /* Convolution weights [K][...], `each` floats per output channel, times the batch norm behind them, and the
  * bias that is left of it, both in `type`. */
 cudaError_t kernel_fold(cudaStream_t stream, number_type type, const float *weights, size_t k, size_t each,
-                        const float *weight, const float *bias, const float *mean, const float *var,
-                        void *folded, void *folded_bias);
+                        const float *weight, const float *bias, const float *mean, const float *var, void *folded,
+                        void *folded_bias);
 
 /* ---- all parameters in one launch
  *
@@ -135,8 +130,7 @@ cudaError_t kernel_copy_params(cudaStream_t stream, const kernel_params *p);
 /* Gradients of groups >= first_group made float and divided by the scale; notes those that are not finite. */
 cudaError_t kernel_finish_gradients(cudaStream_t stream, const kernel_params *p, int first_group);
 /* d(loss)/d(output) times the scale, in place. */
-cudaError_t kernel_scale_output(cudaStream_t stream, const kernel_scale *scale, float *gradient,
-                                size_t count);
+cudaError_t kernel_scale_output(cudaStream_t stream, const kernel_scale *scale, float *gradient, size_t count);
 
 #ifdef __cplusplus
 }

@@ -78,9 +78,9 @@ typedef struct args_fold {
 #define STORE(p, i, v) ((p)[i] = store_fp16(v))
 #include "device/kernels_typed.h"
 
-#define LAUNCH_TYPED(type, name, args_type, count, stream, args)                                             \
-    ((type) == NUMBER_FLOAT  ? LAUNCH(name##_float, args_type, blocks(count), BLOCK, stream, args)           \
-     : (type) == NUMBER_BF16 ? LAUNCH(name##_bf16, args_type, blocks(count), BLOCK, stream, args)            \
+#define LAUNCH_TYPED(type, name, args_type, count, stream, args)                                                       \
+    ((type) == NUMBER_FLOAT  ? LAUNCH(name##_float, args_type, blocks(count), BLOCK, stream, args)                     \
+     : (type) == NUMBER_BF16 ? LAUNCH(name##_bf16, args_type, blocks(count), BLOCK, stream, args)                      \
                              : LAUNCH(name##_fp16, args_type, blocks(count), BLOCK, stream, args))
 
 cudaError_t kernel_normalize(cudaStream_t stream, number_type type, const float *input, size_t pixels,
@@ -100,15 +100,14 @@ cudaError_t kernel_relu(cudaStream_t stream, number_type type, const void *x, vo
     return LAUNCH_TYPED(type, relu, args_elements, count, stream, args);
 }
 
-cudaError_t kernel_relu_backward(cudaStream_t stream, number_type type, const void *dy, const void *y,
-                                 void *dx, size_t count)
+cudaError_t kernel_relu_backward(cudaStream_t stream, number_type type, const void *dy, const void *y, void *dx,
+                                 size_t count)
 {
     args_elements args = {dy, y, dx, count};
     return LAUNCH_TYPED(type, relu_backward, args_elements, count, stream, args);
 }
 
-cudaError_t kernel_add(cudaStream_t stream, number_type type, const void *a, const void *b, void *y,
-                       size_t count)
+cudaError_t kernel_add(cudaStream_t stream, number_type type, const void *a, const void *b, void *y, size_t count)
 {
     args_elements args = {a, b, y, count};
     return LAUNCH_TYPED(type, add, args_elements, count, stream, args);
@@ -283,8 +282,7 @@ static cudaError_t add_parts(cudaStream_t stream, args_norm a)
     return LAUNCH(norm_reduce, args_norm, blocks(2 * a.slices * a.n.channels), BLOCK, stream, a);
 }
 
-cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const void *x, const void *add,
-                                void *y)
+cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const void *x, const void *add, void *y)
 {
     args_norm a = norm_args(n);
     a.x = x;
@@ -309,8 +307,7 @@ cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const
 }
 
 cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, const void *dy0, const void *dy1,
-                                 const void *x, const void *y, float *dweight, float *dbias, void *dx,
-                                 void *dadd)
+                                 const void *x, const void *y, float *dweight, float *dbias, void *dx, void *dadd)
 {
     args_norm a = norm_args(n);
     a.x = x;
@@ -336,45 +333,44 @@ cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, cons
 
 /* ---------------------------------------------------------------- pooling, flattening */
 
-cudaError_t kernel_pool_forward(cudaStream_t stream, const kernel_pool *p, const void *x, void *y,
-                                uint16_t *where)
+cudaError_t kernel_pool_forward(cudaStream_t stream, const kernel_pool *p, const void *x, void *y, uint16_t *where)
 {
     args_pool args = {x, y, where, *p};
     size_t count = (size_t)p->n * (size_t)p->c * (size_t)p->oh * (size_t)p->ow;
     return LAUNCH_TYPED(p->type, pool_forward, args_pool, count, stream, args);
 }
 
-cudaError_t kernel_pool_backward(cudaStream_t stream, const kernel_pool *p, const void *dy,
-                                 const uint16_t *where, void *dx)
+cudaError_t kernel_pool_backward(cudaStream_t stream, const kernel_pool *p, const void *dy, const uint16_t *where,
+                                 void *dx)
 {
     args_pool args = {dy, dx, (uint16_t *)where, *p};
     size_t count = (size_t)p->n * (size_t)p->c * (size_t)p->h * (size_t)p->w;
     return LAUNCH_TYPED(p->type, pool_backward, args_pool, count, stream, args);
 }
 
-cudaError_t kernel_concatpool(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c,
-                              size_t hw, float *y, int32_t *where)
+cudaError_t kernel_concatpool(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c, size_t hw,
+                              float *y, int32_t *where)
 {
     args_spread args = {(void *)x, y, where, n, c, hw};
     return LAUNCH_TYPED(type, concatpool, args_spread, n * c, stream, args);
 }
 
-cudaError_t kernel_concatpool_backward(cudaStream_t stream, number_type type, const float *dy, size_t n,
-                                       size_t c, size_t hw, const int32_t *where, void *dx)
+cudaError_t kernel_concatpool_backward(cudaStream_t stream, number_type type, const float *dy, size_t n, size_t c,
+                                       size_t hw, const int32_t *where, void *dx)
 {
     args_spread args = {dx, (float *)dy, (int32_t *)where, n, c, hw};
     return LAUNCH_TYPED(type, concatpool_backward, args_spread, n * hw * c, stream, args);
 }
 
-cudaError_t kernel_flatten(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c,
-                           size_t hw, float *y)
+cudaError_t kernel_flatten(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c, size_t hw,
+                           float *y)
 {
     args_spread args = {(void *)x, y, NULL, n, c, hw};
     return LAUNCH_TYPED(type, flatten, args_spread, n * hw * c, stream, args);
 }
 
-cudaError_t kernel_unflatten(cudaStream_t stream, number_type type, const float *y, size_t n, size_t c,
-                             size_t hw, void *x)
+cudaError_t kernel_unflatten(cudaStream_t stream, number_type type, const float *y, size_t n, size_t c, size_t hw,
+                             void *x)
 {
     args_spread args = {x, (float *)y, NULL, n, c, hw};
     return LAUNCH_TYPED(type, unflatten, args_spread, n * hw * c, stream, args);
@@ -383,8 +379,8 @@ cudaError_t kernel_unflatten(cudaStream_t stream, number_type type, const float 
 /* ---------------------------------------------------------------- folding */
 
 cudaError_t kernel_fold(cudaStream_t stream, number_type type, const float *weights, size_t k, size_t each,
-                        const float *weight, const float *bias, const float *mean, const float *var,
-                        void *folded, void *folded_bias)
+                        const float *weight, const float *bias, const float *mean, const float *var, void *folded,
+                        void *folded_bias)
 {
     args_fold args = {weights, weight, bias, mean, var, folded, folded_bias, k, each};
     return LAUNCH_TYPED(type, fold, args_fold, k * each, stream, args);

@@ -15,8 +15,7 @@
 #ifdef __CUDACC__
 #include <cuda_fp16.h>
 #define KERNEL(name, type) static __global__ void __launch_bounds__(256) name(const type a)
-#define LAUNCH(name, type, grid, block, stream, args)                                                        \
-    (name<<<(grid), (block), 0, (stream)>>>(args), cudaGetLastError())
+#define LAUNCH(name, type, grid, block, stream, args) (name<<<(grid), (block), 0, (stream)>>>(args), cudaGetLastError())
 #endif
 
 /* The same with a name that is itself a macro's. */
@@ -25,9 +24,8 @@
 enum { BLOCK = 256 };
 
 /* This thread's share of 0 .. count-1. */
-#define EACH(i, count)                                                                                       \
-    for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x; i < (count);                              \
-         i += (size_t)gridDim.x * blockDim.x)
+#define EACH(i, count)                                                                                                 \
+    for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x; i < (count); i += (size_t)gridDim.x * blockDim.x)
 
 static unsigned blocks(size_t count)
 {

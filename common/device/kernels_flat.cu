@@ -20,8 +20,8 @@ typedef struct args_bias {
 /* Philox4x32-10 as in base/random.h: counter (index, key), key `seed`. */
 static __device__ __forceinline__ void philox(uint64_t seed, uint64_t key, uint64_t index, uint32_t out[4])
 {
-    uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32), c2 = (uint32_t)key,
-             c3 = (uint32_t)(key >> 32), k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32), c2 = (uint32_t)key, c3 = (uint32_t)(key >> 32),
+             k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
         uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
         c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
@@ -47,8 +47,8 @@ KERNEL(dropout, args_dropout)
     }
 }
 
-cudaError_t kernel_dropout(cudaStream_t stream, const float *x, float *y, size_t count, float p,
-                           uint64_t seed, uint64_t key, uint64_t step)
+cudaError_t kernel_dropout(cudaStream_t stream, const float *x, float *y, size_t count, float p, uint64_t seed,
+                           uint64_t key, uint64_t step)
 {
     args_dropout args = {x, y, count, (double)p * 4294967296.0, seed, key, 1 / (1 - p), (uint32_t)step};
     return LAUNCH(dropout, args_dropout, blocks((count + 3) / 4), BLOCK, stream, args);
@@ -77,8 +77,7 @@ cudaError_t kernel_add_bias(cudaStream_t stream, float *y, const float *bias, si
     return LAUNCH(add_bias, args_bias, blocks(n * features), BLOCK, stream, args);
 }
 
-cudaError_t kernel_bias_gradient(cudaStream_t stream, const float *dy, float *dbias, size_t n,
-                                 size_t features)
+cudaError_t kernel_bias_gradient(cudaStream_t stream, const float *dy, float *dbias, size_t n, size_t features)
 {
     args_bias args = {dbias, dy, n, features};
     return LAUNCH(bias_gradient, args_bias, blocks(features), BLOCK, stream, args);

@@ -15,8 +15,8 @@ typedef struct args_scale_output {
 } args_scale_output;
 
 /* A block for each piece. */
-#define PIECES(i)                                                                                            \
-    const kernel_piece piece = a.p.pieces[blockIdx.x];                                                       \
+#define PIECES(i)                                                                                                      \
+    const kernel_piece piece = a.p.pieces[blockIdx.x];                                                                 \
     for (size_t i = piece.offset + threadIdx.x; i < piece.offset + piece.count; i += blockDim.x)
 
 KERNEL(adam, args_params)

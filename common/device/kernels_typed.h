@@ -151,8 +151,7 @@ KERNEL_OF(NAME(pool_forward), args_pool)
         float best = 0;
         for (int ky = top < 0 ? -top : 0; ky < p.kernel && top + ky < p.h; ky++)
             for (int kx = left < 0 ? -left : 0; kx < p.kernel && left + kx < p.w; kx++) {
-                float v =
-                    LOAD(sample, ((size_t)(top + ky) * (size_t)p.w + (size_t)(left + kx)) * (size_t)p.c + c);
+                float v = LOAD(sample, ((size_t)(top + ky) * (size_t)p.w + (size_t)(left + kx)) * (size_t)p.c + c);
                 if (best_at < 0 || v > best || v != v) {
                     best = v;
                     best_at = ky * p.kernel + kx;

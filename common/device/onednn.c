@@ -128,8 +128,7 @@ static dnnl_format_tag_t blocked_tag(const onednn *d)
     return d->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
-static bool make_layout(layout *l, int a, int b, int c, int f, dnnl_data_type_t type, dnnl_format_tag_t tag,
-                        error *e)
+static bool make_layout(layout *l, int a, int b, int c, int f, dnnl_data_type_t type, dnnl_format_tag_t tag, error *e)
 {
     const dnnl_dims_t sizes = {a, b, c, f};
     return !failed(layout_create(l, 4, sizes, type, tag), "layout", e);
@@ -177,9 +176,8 @@ static bool make_memory(dnnl_memory_t *m, const_layout l, onednn *d, error *e)
 static bool make_attr(dnnl_primitive_attr_t *attr, const onednn_conv_options *o, error *e)
 {
     dnnl_post_ops_t ops = NULL;
-    bool ok =
-        !failed(dnnl_primitive_attr_create(attr), "attributes", e) &&
-        !failed(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user), "scratchpad", e);
+    bool ok = !failed(dnnl_primitive_attr_create(attr), "attributes", e) &&
+              !failed(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user), "scratchpad", e);
     if (ok && (o->add || o->relu)) {
         ok = !failed(dnnl_post_ops_create(&ops), "post-ops", e);
         if (ok && o->add)
@@ -206,12 +204,11 @@ static bool describe_pass(onednn_conv *c, const onednn_conv_options *o, dnnl_for
         .engine = c->device->engine, .strides = {s->stride, s->stride}, .padding = {s->padding, s->padding}};
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t hint = NULL;
-    bool ok =
-        make_layout(&conv.src, s->n, s->c, s->h, s->w, type, src_tag, e) &&
-        make_layout(&conv.weights, s->k, s->c, s->kernel, s->kernel, type, dnnl_format_tag_any, e) &&
-        make_layout(&conv.dst, s->n, s->k, s->oh, s->ow, type, blocked_tag(c->device), e) &&
-        (!o->inference || !failed(layout_create(&conv.bias, 1, bias_sizes, dnnl_f32, dnnl_a), "layout", e)) &&
-        make_attr(&attr, o, e);
+    bool ok = make_layout(&conv.src, s->n, s->c, s->h, s->w, type, src_tag, e) &&
+              make_layout(&conv.weights, s->k, s->c, s->kernel, s->kernel, type, dnnl_format_tag_any, e) &&
+              make_layout(&conv.dst, s->n, s->k, s->oh, s->ow, type, blocked_tag(c->device), e) &&
+              (!o->inference || !failed(layout_create(&conv.bias, 1, bias_sizes, dnnl_f32, dnnl_a), "layout", e)) &&
+              make_attr(&attr, o, e);
     if (ok && !forward) /* backward passes are described by their forward pass */
         ok = !failed(describe_convolution(&conv, kind, &hint), "convolution", e);
     conv.attr = attr;
@@ -221,10 +218,9 @@ static bool describe_pass(onednn_conv *c, const onednn_conv_options *o, dnnl_for
         ok = make_layout(&conv.weights, s->k, s->c, s->kernel, s->kernel, dnnl_f32, dnnl_format_tag_any, e);
     }
     if (ok)
-        ok = !failed(forward ? describe_convolution(&conv, kind, &c->description)
-                     : c->pass == CONV_BACKWARD_DATA
-                         ? describe_convolution_data(&conv, hint, &c->description)
-                         : describe_convolution_weights(&conv, hint, &c->description),
+        ok = !failed(forward                         ? describe_convolution(&conv, kind, &c->description)
+                     : c->pass == CONV_BACKWARD_DATA ? describe_convolution_data(&conv, hint, &c->description)
+                                                     : describe_convolution_weights(&conv, hint, &c->description),
                      "convolution", e);
     if (hint)
         dnnl_primitive_desc_destroy(hint);
@@ -270,16 +266,14 @@ static bool finish_conv(onednn_conv *c, const onednn_conv_options *o, error *e)
     c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
     c->format = format_number(c->device, c->packed);
     return !failed(dnnl_primitive_create(&c->primitive, c->description), "convolution", e) &&
-           make_memory(&c->a, data ? dst : src, c->device, e) &&
-           make_memory(&c->b, data ? src : dst, c->device, e) &&
-           make_memory(&c->weights, c->packed, c->device, e) &&
-           make_memory(&c->scratch, scratch, c->device, e) &&
+           make_memory(&c->a, data ? dst : src, c->device, e) && make_memory(&c->b, data ? src : dst, c->device, e) &&
+           make_memory(&c->weights, c->packed, c->device, e) && make_memory(&c->scratch, scratch, c->device, e) &&
            (!o->inference || make_memory(&c->bias, layout_of(c, dnnl_query_weights_md, 1), c->device, e)) &&
            make_pack(c, e);
 }
 
-onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
-                                const onednn_conv_options *options, error *e)
+onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass, const onednn_conv_options *options,
+                                error *e)
 {
     onednn_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
     if (!c)
@@ -287,8 +281,7 @@ onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
     c->device = d;
     c->pass = pass;
     c->shape = *s;
-    if (describe_pass(c, options, options->plain_input ? dnnl_nchw : blocked_tag(d), e) &&
-        finish_conv(c, options, e))
+    if (describe_pass(c, options, options->plain_input ? dnnl_nchw : blocked_tag(d), e) && finish_conv(c, options, e))
         return c;
     onednn_conv_free(c);
     return NULL;
@@ -332,8 +325,7 @@ static bool point(dnnl_memory_t m, const void *data, error *e)
     return !failed(dnnl_memory_set_data_handle(m, (void *)(size_t)data), "data handle", e);
 }
 
-static int execute(onednn *d, dnnl_primitive_t p, int count, const dnnl_exec_arg_t *args, const char *what,
-                   error *e)
+static int execute(onednn *d, dnnl_primitive_t p, int count, const dnnl_exec_arg_t *args, const char *what, error *e)
 {
     if (failed(dnnl_primitive_execute(p, d->stream, count, args), what, e) ||
         failed(dnnl_stream_wait(d->stream), what, e))
@@ -342,8 +334,8 @@ static int execute(onednn *d, dnnl_primitive_t p, int count, const dnnl_exec_arg
 }
 
 /* from -> to through the reorder, or a copy where the layouts are equal. */
-static int reorder(onednn_conv *c, dnnl_memory_t from_memory, const float *from, dnnl_memory_t to_memory,
-                   float *to, error *e)
+static int reorder(onednn_conv *c, dnnl_memory_t from_memory, const float *from, dnnl_memory_t to_memory, float *to,
+                   error *e)
 {
     if (!c->pack) {
         memcpy(to, from, dnnl_memory_desc_get_size(c->packed));
@@ -360,11 +352,11 @@ int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e)
     return reorder(c, c->plain, oihw, c->weights, packed, e);
 }
 
-int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b,
-                    float *scratch, error *e)
+int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b, float *scratch,
+                    error *e)
 {
-    if (!point(c->a, a, e) || !point(c->b, b, e) || !point(c->weights, packed, e) ||
-        !point(c->scratch, scratch, e) || (c->bias && !point(c->bias, bias, e)))
+    if (!point(c->a, a, e) || !point(c->b, b, e) || !point(c->weights, packed, e) || !point(c->scratch, scratch, e) ||
+        (c->bias && !point(c->bias, bias, e)))
         return ERR_SYSTEM;
     bool data = c->pass == CONV_BACKWARD_DATA;
     const dnnl_exec_arg_t args[] = {{data ? DNNL_ARG_DIFF_DST : DNNL_ARG_SRC, c->a},
@@ -456,11 +448,9 @@ size_t onednn_pool_workspace_bytes(const onednn_pool *p)
 
 int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *workspace, error *e)
 {
-    if (!point(p->src, src, e) || !point(p->dst, dst, e) ||
-        (p->workspace && !point(p->workspace, workspace, e)))
+    if (!point(p->src, src, e) || !point(p->dst, dst, e) || (p->workspace && !point(p->workspace, workspace, e)))
         return ERR_SYSTEM;
-    const dnnl_exec_arg_t args[] = {
-        {DNNL_ARG_SRC, p->src}, {DNNL_ARG_DST, p->dst}, {DNNL_ARG_WORKSPACE, p->workspace}};
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, p->src}, {DNNL_ARG_DST, p->dst}, {DNNL_ARG_WORKSPACE, p->workspace}};
     return execute(p->device, p->forward, p->workspace ? 3 : 2, args, "pooling", e);
 }
 
@@ -478,8 +468,7 @@ int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace
 int onednn_matmul(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
                   bool accumulate, float *c, error *e)
 {
-    dnnl_status_t status =
-        dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, transpose_a ? m : k, b,
-                   transpose_b ? k : n, accumulate ? 1.0f : 0.0f, c, n);
+    dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a,
+                                      transpose_a ? m : k, b, transpose_b ? k : n, accumulate ? 1.0f : 0.0f, c, n);
     return failed(status, "matrix product", e) ? ERR_SYSTEM : 0;
 }

@@ -31,7 +31,7 @@ bool onednn_has_amx(void);
 typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
 
 typedef struct onednn_conv_options {
-    bool bf16; /* source, destination and packed weights; sums, bias and gradients of weights are fp32 */
+    bool bf16;        /* source, destination and packed weights; sums, bias and gradients of weights are fp32 */
     bool plain_input; /* the input is plain NCHW: for the network's 3 channels */
     bool inference;   /* forward only: bias, and the two below, are wanted */
     bool add;         /* forward: the result is added to what dst holds */
@@ -39,8 +39,8 @@ typedef struct onednn_conv_options {
 } onednn_conv_options;
 
 /* By the direct algorithm. NULL with e set on failure. */
-onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass,
-                                const onednn_conv_options *options, error *e);
+onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass, const onednn_conv_options *options,
+                                error *e);
 void onednn_conv_free(onednn_conv *c);
 
 /* Floats of the packed weights (backward weights: of the packed gradient), and of the work area. */
@@ -55,8 +55,8 @@ int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e)
 
 /* CONV_FORWARD: a = src, b = dst. CONV_BACKWARD_DATA: a = gradient of dst, b = gradient of src. `bias` (k floats) only
  * with options->inference. */
-int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b,
-                    float *scratch, error *e);
+int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b, float *scratch,
+                    error *e);
 
 /* CONV_BACKWARD_WEIGHTS: dw OIHW from src and the gradient of dst; `packed` is a work area of
  * onednn_conv_weight_floats. */

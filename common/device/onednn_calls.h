@@ -41,13 +41,10 @@ typedef struct operation {
 /* `kind`: dnnl_forward_training or dnnl_forward_inference; `hint`: the description of the forward pass. The caller
  * frees *out with dnnl_primitive_desc_destroy. */
 dnnl_status_t describe_convolution(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out);
-dnnl_status_t describe_convolution_data(const operation *o, dnnl_primitive_desc_t hint,
-                                        dnnl_primitive_desc_t *out);
-dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_desc_t hint,
-                                           dnnl_primitive_desc_t *out);
+dnnl_status_t describe_convolution_data(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out);
+dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out);
 dnnl_status_t describe_pooling(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out);
-dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint,
-                                        dnnl_primitive_desc_t *out);
+dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out);
 
 /* What a convolution does with its result: adds what dst holds; ReLU. */
 dnnl_status_t append_sum(dnnl_post_ops_t ops);

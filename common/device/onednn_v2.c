@@ -25,8 +25,8 @@ void layout_free(layout l)
     free(l);
 }
 
-static dnnl_status_t describe(const operation *o, const void *filled, dnnl_primitive_desc_t hint,
-                              dnnl_status_t status, dnnl_primitive_desc_t *out)
+static dnnl_status_t describe(const operation *o, const void *filled, dnnl_primitive_desc_t hint, dnnl_status_t status,
+                              dnnl_primitive_desc_t *out)
 {
     return status ? status : dnnl_primitive_desc_create(out, filled, o->attr, o->engine, hint);
 }
@@ -34,23 +34,20 @@ static dnnl_status_t describe(const operation *o, const void *filled, dnnl_primi
 dnnl_status_t describe_convolution(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out)
 {
     dnnl_convolution_desc_t d;
-    dnnl_status_t status =
-        dnnl_convolution_forward_desc_init(&d, kind, dnnl_convolution_direct, o->src, o->weights, o->bias,
-                                           o->dst, o->strides, o->padding, o->padding);
+    dnnl_status_t status = dnnl_convolution_forward_desc_init(&d, kind, dnnl_convolution_direct, o->src, o->weights,
+                                                              o->bias, o->dst, o->strides, o->padding, o->padding);
     return describe(o, &d, NULL, status, out);
 }
 
-dnnl_status_t describe_convolution_data(const operation *o, dnnl_primitive_desc_t hint,
-                                        dnnl_primitive_desc_t *out)
+dnnl_status_t describe_convolution_data(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
 {
     dnnl_convolution_desc_t d;
-    dnnl_status_t status = dnnl_convolution_backward_data_desc_init(
-        &d, dnnl_convolution_direct, o->src, o->weights, o->dst, o->strides, o->padding, o->padding);
+    dnnl_status_t status = dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, o->src, o->weights,
+                                                                    o->dst, o->strides, o->padding, o->padding);
     return describe(o, &d, hint, status, out);
 }
 
-dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_desc_t hint,
-                                           dnnl_primitive_desc_t *out)
+dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
 {
     dnnl_convolution_desc_t d;
     dnnl_status_t status = dnnl_convolution_backward_weights_desc_init(
@@ -63,17 +60,16 @@ static const dnnl_dims_t dense = {0, 0}; /* no dilation */
 dnnl_status_t describe_pooling(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out)
 {
     dnnl_pooling_v2_desc_t d;
-    dnnl_status_t status = dnnl_pooling_v2_forward_desc_init(
-        &d, kind, dnnl_pooling_max, o->src, o->dst, o->strides, o->kernel, dense, o->padding, o->padding);
+    dnnl_status_t status = dnnl_pooling_v2_forward_desc_init(&d, kind, dnnl_pooling_max, o->src, o->dst, o->strides,
+                                                             o->kernel, dense, o->padding, o->padding);
     return describe(o, &d, NULL, status, out);
 }
 
-dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint,
-                                        dnnl_primitive_desc_t *out)
+dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
 {
     dnnl_pooling_v2_desc_t d;
-    dnnl_status_t status = dnnl_pooling_v2_backward_desc_init(
-        &d, dnnl_pooling_max, o->src, o->dst, o->strides, o->kernel, dense, o->padding, o->padding);
+    dnnl_status_t status = dnnl_pooling_v2_backward_desc_init(&d, dnnl_pooling_max, o->src, o->dst, o->strides,
+                                                              o->kernel, dense, o->padding, o->padding);
     return describe(o, &d, hint, status, out);
 }
 

@@ -24,40 +24,35 @@ void layout_free(layout l)
 
 dnnl_status_t describe_convolution(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out)
 {
-    return dnnl_convolution_forward_primitive_desc_create(out, o->engine, kind, dnnl_convolution_direct,
-                                                          o->src, o->weights, o->bias, o->dst, o->strides,
-                                                          dense, o->padding, o->padding, o->attr);
+    return dnnl_convolution_forward_primitive_desc_create(out, o->engine, kind, dnnl_convolution_direct, o->src,
+                                                          o->weights, o->bias, o->dst, o->strides, dense, o->padding,
+                                                          o->padding, o->attr);
 }
 
-dnnl_status_t describe_convolution_data(const operation *o, dnnl_primitive_desc_t hint,
-                                        dnnl_primitive_desc_t *out)
+dnnl_status_t describe_convolution_data(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
 {
-    return dnnl_convolution_backward_data_primitive_desc_create(out, o->engine, dnnl_convolution_direct,
-                                                                o->src, o->weights, o->dst, o->strides, dense,
-                                                                o->padding, o->padding, hint, o->attr);
+    return dnnl_convolution_backward_data_primitive_desc_create(out, o->engine, dnnl_convolution_direct, o->src,
+                                                                o->weights, o->dst, o->strides, dense, o->padding,
+                                                                o->padding, hint, o->attr);
 }
 
-dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_desc_t hint,
-                                           dnnl_primitive_desc_t *out)
+dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
 {
-    return dnnl_convolution_backward_weights_primitive_desc_create(
-        out, o->engine, dnnl_convolution_direct, o->src, o->weights, o->bias, o->dst, o->strides, dense,
-        o->padding, o->padding, hint, o->attr);
+    return dnnl_convolution_backward_weights_primitive_desc_create(out, o->engine, dnnl_convolution_direct, o->src,
+                                                                   o->weights, o->bias, o->dst, o->strides, dense,
+                                                                   o->padding, o->padding, hint, o->attr);
 }
 
 dnnl_status_t describe_pooling(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out)
 {
     return dnnl_pooling_forward_primitive_desc_create(out, o->engine, kind, dnnl_pooling_max, o->src, o->dst,
-                                                      o->strides, o->kernel, dense, o->padding, o->padding,
-                                                      o->attr);
+                                                      o->strides, o->kernel, dense, o->padding, o->padding, o->attr);
 }
 
-dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint,
-                                        dnnl_primitive_desc_t *out)
+dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
 {
-    return dnnl_pooling_backward_primitive_desc_create(out, o->engine, dnnl_pooling_max, o->src, o->dst,
-                                                       o->strides, o->kernel, dense, o->padding, o->padding,
-                                                       hint, o->attr);
+    return dnnl_pooling_backward_primitive_desc_create(out, o->engine, dnnl_pooling_max, o->src, o->dst, o->strides,
+                                                       o->kernel, dense, o->padding, o->padding, hint, o->attr);
 }
 
 dnnl_status_t append_sum(dnnl_post_ops_t ops)

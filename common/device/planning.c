@@ -60,8 +60,8 @@ static int place_buffers(buffer_list *l, error *e)
             moved = false;
             for (size_t j = 0; j < i; j++) {
                 const buffer *y = &l->items[order[j].index];
-                if (y->first >= 0 && x->first <= y->last && y->first <= x->last &&
-                    x->offset < y->offset + y->size && y->offset < x->offset + x->size) {
+                if (y->first >= 0 && x->first <= y->last && y->first <= x->last && x->offset < y->offset + y->size &&
+                    y->offset < x->offset + x->size) {
                     x->offset = y->offset + y->size;
                     moved = true;
                 }
@@ -86,8 +86,7 @@ static int survey(planning *w)
         i->buffer = i->gradient[0] = i->gradient[1] = NONE;
         int first = x->inputs[0];
         bool source_flat = first >= 0 && w->info[first].flat;
-        i->flat =
-            x->kind == NODE_LINEAR || x->kind == NODE_FLATTEN || x->kind == NODE_CONCATPOOL || source_flat;
+        i->flat = x->kind == NODE_LINEAR || x->kind == NODE_FLATTEN || x->kind == NODE_CONCATPOOL || source_flat;
         if (first == 0 && x->kind != NODE_CONV)
             return fail(w->e, ERR_SYSTEM, "%s device: node '%s' reads the picture; only a convolution can",
                         w->device->name, x->name);
@@ -97,8 +96,8 @@ static int survey(planning *w)
             if (x->inputs[k] >= 0 && w->info[x->inputs[k]].needs_gradient)
                 i->needs_gradient = true;
         if (x->kind == NODE_DROPOUT && !source_flat)
-            return fail(w->e, ERR_SYSTEM, "%s device: dropout '%s' stands before the flatten",
-                        w->device->name, x->name);
+            return fail(w->e, ERR_SYSTEM, "%s device: dropout '%s' stands before the flatten", w->device->name,
+                        x->name);
         /* what does nothing here has its input's value */
         if ((x->kind == NODE_DROPOUT && (!w->options->training || x->p <= 0)) ||
             (x->kind == NODE_FLATTEN && source_flat)) {
@@ -291,8 +290,7 @@ static int make_forward_step(planning *w, int n)
     s->addend = run.addend;
     s->relu = run.relu;
     s->folded = run.folded;
-    s->stored =
-        kind == STEP_BATCHNORM && (planning_frozen(w, n) || (w->options->freeze_bn && x->group < GROUP_HEAD));
+    s->stored = kind == STEP_BATCHNORM && (planning_frozen(w, n) || (w->options->freeze_bn && x->group < GROUP_HEAD));
     s->in = planning_buffer(w, s->source);
     s->add = run.addend == NONE ? NONE : planning_buffer(w, run.addend);
     int code = w->device->prepare(w, s, &run);
@@ -432,8 +430,7 @@ static int make_steps(planning *w)
     return code;
 }
 
-int planning_run(const planner *table, void *owner, schedule *s, const graph *g, const plan_options *options,
-                 error *e)
+int planning_run(const planner *table, void *owner, schedule *s, const graph *g, const plan_options *options, error *e)
 {
     planning w = {.device = table,
                   .plan = owner,

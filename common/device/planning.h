@@ -87,11 +87,11 @@ typedef struct schedule {
 /* What is known of each node while a plan is made. */
 typedef struct node_info {
     int consumers, consumer; /* how many nodes read it, and the last of them */
-    int root;      /* the node that holds its value: itself, or another for nodes that do nothing here */
-    bool absorbed; /* runs inside a later member of its chain */
-    bool flat;     /* [N,F], not a picture of channels */
-    bool needs_gradient; /* a trainable parameter lies at or before it */
-    int buffer;          /* of its value, or NONE */
+    int root;                /* the node that holds its value: itself, or another for nodes that do nothing here */
+    bool absorbed;           /* runs inside a later member of its chain */
+    bool flat;               /* [N,F], not a picture of channels */
+    bool needs_gradient;     /* a trainable parameter lies at or before it */
+    int buffer;              /* of its value, or NONE */
     int gradient[2], gradients;
 } node_info;
 
@@ -133,8 +133,7 @@ struct planning {
 /* Plans `options` of g for a device: fills *s and gives the buffers their places. ERR_SYSTEM for graphs that no
  * device runs: the picture read by anything but a convolution, dropout before the flatten, an output that is not
  * flat. After a failure *s holds what there is. */
-int planning_run(const planner *table, void *owner, schedule *s, const graph *g, const plan_options *options,
-                 error *e);
+int planning_run(const planner *table, void *owner, schedule *s, const graph *g, const plan_options *options, error *e);
 
 /* ---- for the planner's functions */
 

@@ -32,7 +32,7 @@ void strided_forward(const strided_shape *s, const float *src, const float *u, f
                      const winograd_epilogue *epilogue, float *scratch, int threads);
 void strided_backward_data(const strided_shape *s, const float *ddst, const float *u_backward, float *dsrc,
                            const winograd_epilogue *epilogue, float *scratch, int threads);
-void strided_backward_weights(const strided_shape *s, const float *src, const float *ddst, float *dw,
-                              float *scratch, int threads);
+void strided_backward_weights(const strided_shape *s, const float *src, const float *ddst, float *dw, float *scratch,
+                              int threads);
 
 #endif

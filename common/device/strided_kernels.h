@@ -18,8 +18,8 @@ enum { SIDE_COEFS = 9, STRIDED_COEFS = 81 };
 /* Transforms of the tile whose top left output is (y, x) in planes [h][w][16]: source [2 oh][2 ow] for the
  * forward pass, gradient [oh][ow] for the other two. `part` is the distance of V's parts. */
 typedef void strided_input_tile(const float *plane, int oh, int ow, int y, int x, float *v, ptrdiff_t part);
-typedef void strided_output_tile(const float *m, ptrdiff_t coef_step, const winograd_store *to, int oh,
-                                 int ow, int y, int x);
+typedef void strided_output_tile(const float *m, ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, int y,
+                                 int x);
 
 strided_input_tile *strided_source_kernel(int size_y, int size_x);    /* of x, for y and the weights */
 strided_input_tile *strided_spread_kernel(int size_y, int size_x);    /* of dy, for dx */
@@ -28,9 +28,9 @@ strided_output_tile *strided_forward_kernel(int size_y, int size_x);  /* makes y
 strided_output_tile *strided_backward_kernel(int size_y, int size_x); /* makes dx */
 
 /* As winograd_filter_block and winograd_filter_gradient_block. */
-void strided_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u,
-                          ptrdiff_t coef_step, int width);
-void strided_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u,
-                                   ptrdiff_t coef_step, int width);
+void strided_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u, ptrdiff_t coef_step,
+                          int width);
+void strided_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
+                                   int width);
 
 #endif

@@ -107,8 +107,8 @@ static void transform_weights(const strided_shape *s, const float *oihw, float *
         for (int i = 0; i < in; i += 16) {
             const int start = o / K_BLOCK * K_BLOCK, width = k_block_width(start, out);
             float *to = u + u_offset(in, start) + (ptrdiff_t)i * width + o - start;
-            strided_filter_block(oihw, s->c, backward ? i : o, backward ? o : i, backward, to,
-                                 u_coef_step(in, width), width);
+            strided_filter_block(oihw, s->c, backward ? i : o, backward ? o : i, backward, to, u_coef_step(in, width),
+                                 width);
         }
 }
 
@@ -151,15 +151,12 @@ static void cut_tiles(int total, int most, int threads, int *tiles, int *blocks)
     *blocks = divide_up(total, *tiles);
 }
 
-static void multiply_factor(const data_pass *p, const strided_block *b, const float *v, const float *u,
-                            float *m, int width, int fi, int fj)
+static void multiply_factor(const data_pass *p, const strided_block *b, const float *v, const float *u, float *m,
+                            int width, int fi, int fj)
 {
     const ptrdiff_t part = part_floats(p->c, p->tiles), step = (ptrdiff_t)p->tiles * TILE_FLOATS;
     const ptrdiff_t m_step = (ptrdiff_t)b->tiles.count * width + 16;
-    const int c_blocks = p->c / 16, at_once = 16,
-              positions = fi < 5 && fj < 5   ? 1
-                          : fi < 5 || fj < 5 ? 4
-                                             : 16;
+    const int c_blocks = p->c / 16, at_once = 16, positions = fi < 5 && fj < 5 ? 1 : fi < 5 || fj < 5 ? 4 : 16;
     for (int c = 0; c < c_blocks; c += at_once) {
         const int blocks = min_int(at_once, c_blocks - c);
         const float *now = u + (ptrdiff_t)c * 16 * width, *next = now + (ptrdiff_t)blocks * 16 * width;
@@ -178,8 +175,7 @@ static void multiply_factor(const data_pass *p, const strided_block *b, const fl
     }
 }
 
-static void finish_tiles(const data_pass *p, const strided_block *b, int k, int width, const float *m,
-                         float *row)
+static void finish_tiles(const data_pass *p, const strided_block *b, int k, int width, const float *m, float *row)
 {
     const winograd_epilogue *e = &p->epilogue;
     const ptrdiff_t m_step = (ptrdiff_t)b->tiles.count * width + 16;
@@ -196,9 +192,9 @@ static void finish_tiles(const data_pass *p, const strided_block *b, int k, int 
     }
 }
 
-static void transform_tiles(strided_input_tile *const kernels[TILE_CLASSES], const strided_block *b,
-                            const tiling *t, const float *tensor, int channel_blocks, int plane_floats,
-                            int channel_block, int tiles, float *v)
+static void transform_tiles(strided_input_tile *const kernels[TILE_CLASSES], const strided_block *b, const tiling *t,
+                            const float *tensor, int channel_blocks, int plane_floats, int channel_block, int tiles,
+                            float *v)
 {
     const ptrdiff_t part = part_floats(channel_blocks * 16, tiles);
     v += (ptrdiff_t)channel_block * tiles * TILE_FLOATS;
@@ -229,8 +225,7 @@ static void run_data(data_pass *p, int total, float *scratch)
                 const float *u = p->u + u_offset(p->c, k);
                 for (int fi = 0; fi < 6; fi++)
                     for (int fj = 0; fj < 6; fj++)
-                        multiply_factor(p, &b, v, u + (fi * 6 + fj) * u_coef_step(p->c, width), m, width, fi,
-                                        fj);
+                        multiply_factor(p, &b, v, u + (fi * 6 + fj) * u_coef_step(p->c, width), m, width, fi, fj);
                 finish_tiles(p, &b, k, width, m, row);
             }
         }
@@ -251,10 +246,8 @@ static data_pass pass_of(const strided_shape *s, bool backward, int threads)
     cut_tiles(tile_total(s), tiles_at_once(p.c), threads, &p.tiles, &p.blocks);
     for (int kind = 0; kind < TILE_CLASSES; kind++) {
         const int size_y = kind & 2 ? p.t.tail_y : 4, size_x = kind & 1 ? p.t.tail_x : 4;
-        p.input[kind] =
-            backward ? strided_spread_kernel(size_y, size_x) : strided_source_kernel(size_y, size_x);
-        p.output[kind] =
-            backward ? strided_backward_kernel(size_y, size_x) : strided_forward_kernel(size_y, size_x);
+        p.input[kind] = backward ? strided_spread_kernel(size_y, size_x) : strided_source_kernel(size_y, size_x);
+        p.output[kind] = backward ? strided_backward_kernel(size_y, size_x) : strided_forward_kernel(size_y, size_x);
     }
     return p;
 }
@@ -292,8 +285,8 @@ static void weight_tiles(const strided_shape *s, int *tiles, int *blocks)
 }
 
 /* Adds the block's part of factor (fi, fj) of a piece; the first block writes it. */
-static void multiply_piece(const strided_shape *s, const strided_block *b, int tiles, piece_place q,
-                           const float *v, const float *y, float *piece, int fi, int fj, bool accumulate)
+static void multiply_piece(const strided_shape *s, const strided_block *b, int tiles, piece_place q, const float *v,
+                           const float *y, float *piece, int fi, int fj, bool accumulate)
 {
     const ptrdiff_t v_part = part_floats(s->c, tiles), y_part = part_floats(s->k, tiles),
                     step = (ptrdiff_t)tiles * TILE_FLOATS;
@@ -307,15 +300,15 @@ static void multiply_piece(const strided_shape *s, const strided_block *b, int t
             const float *from = coef_of(v, v_part, i, j) + q.c / 16 * step + at,
                         *gradient = coef_of(y, y_part, i, j) + q.k / 16 * step + at;
             for (int c = 0; c < q.channels; c += 16)
-                winograd_kernels_fp32.outer_product(q.width)(
-                    from + c / 16 * step, gradient, step, count > 0 ? count : 0, du + c * q.width, accumulate,
-                    gradient + c % q.width / 16 * step + 16);
+                winograd_kernels_fp32.outer_product(q.width)(from + c / 16 * step, gradient, step,
+                                                             count > 0 ? count : 0, du + c * q.width, accumulate,
+                                                             gradient + c % q.width / 16 * step + 16);
             accumulate = true;
         }
 }
 
-void strided_backward_weights(const strided_shape *s, const float *src, const float *ddst, float *dw,
-                              float *scratch, int threads)
+void strided_backward_weights(const strided_shape *s, const float *src, const float *ddst, float *dw, float *scratch,
+                              int threads)
 {
     const tiling t = tiles_of(s);
     const int total = tile_total(s), pieces = piece_count(s->c, s->k);
@@ -344,8 +337,8 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
             for (int item = 6 * pieces - 1; item >= 0; item--) /* lines of factors, longest first */
                 for (int fj = 0; fj < 6; fj++) {
                     const int piece = item % pieces, fi = item / pieces;
-                    multiply_piece(s, &b, tiles, piece_at(s->c, s->k, piece), v, y,
-                                   du + (size_t)piece * PIECE_FLOATS, fi, fj, index > 0);
+                    multiply_piece(s, &b, tiles, piece_at(s->c, s->k, piece), v, y, du + (size_t)piece * PIECE_FLOATS,
+                                   fi, fj, index > 0);
                 }
 #pragma omp barrier
         }
@@ -366,8 +359,7 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
 static size_t data_floats(const strided_shape *s, bool backward, int threads)
 {
     const data_pass p = pass_of(s, backward, threads);
-    return (size_t)threads * (v_floats(p.c, p.tiles) + m_floats(p.tiles)) +
-           (size_t)p.blocks * 2 * (size_t)p.k;
+    return (size_t)threads * (v_floats(p.c, p.tiles) + m_floats(p.tiles)) + (size_t)p.blocks * 2 * (size_t)p.k;
 }
 
 size_t strided_scratch_floats(const strided_shape *s, int threads)

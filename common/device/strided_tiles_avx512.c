@@ -152,8 +152,8 @@ ALWAYS_INLINE void in_1d(const int kind, const int size, vec out[SIDE_COEFS], co
         gradient_side(size, out, d);
 }
 
-ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x, const float *plane, int oh,
-                              int ow, int y, int x, float *v, ptrdiff_t part)
+ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x, const float *plane, int oh, int ow,
+                              int y, int x, float *v, ptrdiff_t part)
 {
     const int factor = kind == SOURCE ? 2 : 1, back = kind == SOURCE ? 1 : 0;
     const int rows = kind == SOURCE ? 2 * size_y + 1 : kind == SPREAD ? size_y + 1 : size_y;
@@ -166,8 +166,7 @@ ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x
         vec d[9];
         UNROLL(i, rows) {
             const bool inside = (unsigned)(top + i) < (unsigned)h && (unsigned)(left + j) < (unsigned)w;
-            d[i] =
-                _mm512_maskz_loadu_ps(inside ? (__mmask16)0xffff : (__mmask16)0, window + i * line + j * 16);
+            d[i] = _mm512_maskz_loadu_ps(inside ? (__mmask16)0xffff : (__mmask16)0, window + i * line + j * 16);
         }
         in_1d(kind, size_y, t[j], d);
     }
@@ -195,9 +194,8 @@ ALWAYS_INLINE void finish(const winograd_store *to, ptrdiff_t at, vec r, vec cen
         r = add(r, _mm512_loadu_ps((const float *)to->add + at));
     if (to->x) {
         if (to->mask)
-            r = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_loadu_ps((const float *)to->mask + at),
-                                                       _mm512_setzero_ps(), _CMP_GT_OQ),
-                                    r);
+            r = _mm512_maskz_mov_ps(
+                _mm512_cmp_ps_mask(_mm512_loadu_ps((const float *)to->mask + at), _mm512_setzero_ps(), _CMP_GT_OQ), r);
         *first = add(*first, r);
         *second = _mm512_fmadd_ps(r, sub(_mm512_loadu_ps((const float *)to->x + at), center), *second);
     } else if (to->sums) {
@@ -246,8 +244,7 @@ ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int 
         else
             forward_1d(size_x, row, d);
         ROLLED(j, end_x)
-            finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16, add(row[j], bias), center, &first,
-                   &second);
+            finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16, add(row[j], bias), center, &first, &second);
     }
     if (to->sums) {
         _mm512_storeu_ps(to->sums, first);
@@ -257,22 +254,22 @@ ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int 
 
 /* ---------------------------------------------------------------- a function for each size */
 
-#define INPUT(NAME, KIND, Y, X)                                                                              \
-    static void NAME##_##Y##X(const float *plane, int oh, int ow, int y, int x, float *v, ptrdiff_t part)    \
-    {                                                                                                        \
-        input_tile(KIND, Y, X, plane, oh, ow, y, x, v, part);                                                \
+#define INPUT(NAME, KIND, Y, X)                                                                                        \
+    static void NAME##_##Y##X(const float *plane, int oh, int ow, int y, int x, float *v, ptrdiff_t part)              \
+    {                                                                                                                  \
+        input_tile(KIND, Y, X, plane, oh, ow, y, x, v, part);                                                          \
     }
-#define OUTPUT(NAME, BACKWARD, Y, X)                                                                         \
-    static void NAME##_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, \
-                              int y, int x)                                                                  \
-    {                                                                                                        \
-        output_tile(BACKWARD, Y, X, m, coef_step, to, oh, ow, y, x);                                         \
+#define OUTPUT(NAME, BACKWARD, Y, X)                                                                                   \
+    static void NAME##_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, int y,    \
+                              int x)                                                                                   \
+    {                                                                                                                  \
+        output_tile(BACKWARD, Y, X, m, coef_step, to, oh, ow, y, x);                                                   \
     }
-#define TILE_KERNELS(Y, X)                                                                                   \
-    INPUT(source, SOURCE, Y, X)                                                                              \
-    INPUT(spread, SPREAD, Y, X)                                                                              \
-    INPUT(gradient, GRADIENT, Y, X)                                                                          \
-    OUTPUT(forward, false, Y, X)                                                                             \
+#define TILE_KERNELS(Y, X)                                                                                             \
+    INPUT(source, SOURCE, Y, X)                                                                                        \
+    INPUT(spread, SPREAD, Y, X)                                                                                        \
+    INPUT(gradient, GRADIENT, Y, X)                                                                                    \
+    OUTPUT(forward, false, Y, X)                                                                                       \
     OUTPUT(backward, true, Y, X)
 TILE_KERNELS(2, 2)
 TILE_KERNELS(2, 3)
@@ -284,13 +281,12 @@ TILE_KERNELS(4, 2)
 TILE_KERNELS(4, 3)
 TILE_KERNELS(4, 4)
 
-#define CHOICE(TYPE, NAME)                                                                                   \
-    TYPE *strided_##NAME##_kernel(int size_y, int size_x)                                                    \
-    {                                                                                                        \
-        static TYPE *const kernels[3][3] = {{NAME##_22, NAME##_23, NAME##_24},                               \
-                                            {NAME##_32, NAME##_33, NAME##_34},                               \
-                                            {NAME##_42, NAME##_43, NAME##_44}};                              \
-        return kernels[size_y - 2][size_x - 2];                                                              \
+#define CHOICE(TYPE, NAME)                                                                                             \
+    TYPE *strided_##NAME##_kernel(int size_y, int size_x)                                                              \
+    {                                                                                                                  \
+        static TYPE *const kernels[3][3] = {                                                                           \
+            {NAME##_22, NAME##_23, NAME##_24}, {NAME##_32, NAME##_33, NAME##_34}, {NAME##_42, NAME##_43, NAME##_44}};  \
+        return kernels[size_y - 2][size_x - 2];                                                                        \
     }
 CHOICE(strided_input_tile, source)
 CHOICE(strided_input_tile, spread)
@@ -327,8 +323,8 @@ ALWAYS_INLINE __m512i lanes(int step)
     return _mm512_mullo_epi32(number, _mm512_set1_epi32(step));
 }
 
-void strided_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u,
-                          ptrdiff_t coef_step, int width)
+void strided_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u, ptrdiff_t coef_step,
+                          int width)
 {
     const __m512i index = lanes(backward ? 9 : channels * 9);
     const float *block = oihw + ((ptrdiff_t)k * channels + c) * 9;
@@ -350,8 +346,8 @@ void strided_filter_block(const float *oihw, int channels, int k, int c, bool ba
     }
 }
 
-void strided_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u,
-                                   ptrdiff_t coef_step, int width)
+void strided_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
+                                   int width)
 {
     const __m512i index = lanes(channels * 9);
     float *block = oihw + ((ptrdiff_t)k * channels + c) * 9;

@@ -38,8 +38,7 @@ static void wait_asleep(int argc, char **argv, char **environment)
     execve((const char *)getauxval(AT_EXECFN), argv, more);
 }
 
-__attribute__((section(".preinit_array"), used)) static void (*const at_start)(int, char **,
-                                                                               char **) = wait_asleep;
+__attribute__((section(".preinit_array"), used)) static void (*const at_start)(int, char **, char **) = wait_asleep;
 
 void team_set_size(int threads)
 {

@@ -64,7 +64,7 @@ void winograd_backward_data(const winograd_shape *s, const void *ddst, const flo
                             const winograd_epilogue *epilogue, float *scratch, int threads);
 
 /* dw OIHW [k][c][3][3] (overwritten) from src and ddst. */
-void winograd_backward_weights(const winograd_shape *s, const void *src, const void *ddst, float *dw,
-                               float *scratch, int threads);
+void winograd_backward_weights(const winograd_shape *s, const void *src, const void *ddst, float *dw, float *scratch,
+                               int threads);
 
 #endif

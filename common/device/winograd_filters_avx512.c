@@ -75,8 +75,8 @@ static void flip_taps(float taps[16 * 9][16])
         _mm512_store_ps(taps[i], _mm512_load_ps(flipped[i]));
 }
 
-void winograd_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u,
-                           ptrdiff_t coef_step, int width)
+void winograd_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u, ptrdiff_t coef_step,
+                           int width)
 {
     float taps[16 * 9][16] __attribute__((aligned(64)));
     const ptrdiff_t step = (ptrdiff_t)channels * 9;
@@ -108,8 +108,7 @@ ALWAYS_INLINE __m512i pair_words(vec x, vec y)
     __m512i a = _mm512_castps_si512(x), b = _mm512_castps_si512(y);
     a = _mm512_add_epi32(_mm512_add_epi32(a, half), _mm512_and_si512(_mm512_srli_epi32(a, 16), one));
     b = _mm512_add_epi32(_mm512_add_epi32(b, half), _mm512_and_si512(_mm512_srli_epi32(b, 16), one));
-    return _mm512_or_si512(_mm512_srli_epi32(a, 16),
-                           _mm512_and_si512(b, _mm512_set1_epi32((int)0xffff0000u)));
+    return _mm512_or_si512(_mm512_srli_epi32(a, 16), _mm512_and_si512(b, _mm512_set1_epi32((int)0xffff0000u)));
 }
 
 void winograd_filter_block_bf16(const float *oihw, int channels, int k, int c, bool backward, float *u,
@@ -126,8 +125,8 @@ void winograd_filter_block_bf16(const float *oihw, int channels, int k, int c, b
         }
 }
 
-void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u,
-                                    ptrdiff_t coef_step, int width, int copies, ptrdiff_t copy_step)
+void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
+                                    int width, int copies, ptrdiff_t copy_step)
 {
     float taps[16 * 9][16] __attribute__((aligned(64)));
     for (int channel = 0; channel < 16; channel++) {

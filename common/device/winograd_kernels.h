@@ -50,8 +50,8 @@ typedef struct winograd_store {
     bool relu;
     bool stream; /* past the caches */
 } winograd_store;
-typedef void winograd_output_tile(const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w,
-                                  int y, int x);
+typedef void winograd_output_tile(const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w, int y,
+                                  int x);
 
 /* Weights [k][c][3][3]: the 16 x 16 block of input channels c.. and output channels k.. goes to u, the row of
  * channel c in coefficient 0 of its k block: u[coef * coef_step + input channel * width + output channel].
@@ -60,15 +60,15 @@ typedef void winograd_filter(const float *oihw, int channels, int k, int c, bool
                              ptrdiff_t coef_step, int width);
 winograd_filter winograd_filter_block, winograd_filter_block_bf16;
 /* The reverse for gradients: sums `copies` of u (copy_step apart) and writes dw of a 16 x 16 block. */
-void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u,
-                                    ptrdiff_t coef_step, int width, int copies, ptrdiff_t copy_step);
+void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
+                                    int width, int copies, ptrdiff_t copy_step);
 
 /* m[r][0..width) (+)= sum over channels of v[r][channel] * u[channel][0..width), r = 0..rows-1: rows 1 to 6,
  * width 16 to 64, `blocks` blocks of 16 channels, v_step apart. m's rows are `width` apart. On the way it
  * fetches the next coefficient of v, and PRODUCT_AHEAD_LINES lines from `ahead` on for each block (which may
  * lie outside of any memory: fetching never fails). */
-typedef void winograd_product(const float *v, ptrdiff_t v_step, const float *u, int blocks, float *m,
-                              bool accumulate, const float *ahead);
+typedef void winograd_product(const float *v, ptrdiff_t v_step, const float *u, int blocks, float *m, bool accumulate,
+                              const float *ahead);
 /* du[r][0..width) (+)= sum over tiles of v[tile][r] * y[tile][0..width), r = 0..15: v points at one
  * coefficient of tile 0 of one input channel block, y at that of the first output channel block; these are
  * y_step apart. On the way it fetches the next coefficient of v and one line for each tile from `ahead` on.

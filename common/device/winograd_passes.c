@@ -36,8 +36,7 @@ size_t winograd_weight_floats(const winograd_shape *s)
     return (size_t)COEFS * (words + 16 * (size_t)blocks);
 }
 
-static void transform_weights(const winograd_shape *s, const float *oihw, float *u, bool backward,
-                              int threads)
+static void transform_weights(const winograd_shape *s, const float *oihw, float *u, bool backward, int threads)
 {
     const winograd_kernels *kernels = kernels_of(s);
     const int in = backward ? s->k : s->c, out = backward ? s->c : s->k, rows = u_rows(kernels, in);
@@ -81,8 +80,8 @@ static ptrdiff_t plane_at(const tiling *t, int pixel_words, int channel_blocks, 
 }
 
 /* `calls` calls of fetch_some will go through the whole block. */
-static fetcher fetch_block(const float *tensor, int pixel_words, const tile_block *b, const tiling *t,
-                           int channels, int calls)
+static fetcher fetch_block(const float *tensor, int pixel_words, const tile_block *b, const tiling *t, int channels,
+                           int calls)
 {
     return (fetcher){.tensor = tensor,
                      .pixel_words = pixel_words,
@@ -99,8 +98,7 @@ static void fetch_some(fetcher *f)
     for (int i = 0; i < f->lines; i++) {
         const tile *q = &f->block->tiles[f->tile];
         if (q->y + f->row < f->t->h) {
-            const float *line = f->tensor +
-                                plane_at(f->t, f->pixel_words, f->channel_blocks, q->n, f->channel_block) +
+            const float *line = f->tensor + plane_at(f->t, f->pixel_words, f->channel_blocks, q->n, f->channel_block) +
                                 ((ptrdiff_t)(q->y + f->row) * f->t->w + q->x) * f->pixel_words;
             const int words = min_int(4, f->t->w - q->x) * f->pixel_words;
             for (int j = 0; j < words; j += 16)
@@ -170,8 +168,8 @@ static void transform_input(const forward_pass *p, const tile_block *b, int chan
 
 /* The outputs of tiles first .. end-1 in the k block that starts at k, by way of M. `row` is where this part
  * of block and range puts its sums. */
-static void multiply(const forward_pass *p, const tile_block *b, int k, int first, int end, const float *v,
-                     float *m, float *row, fetcher *fetch)
+static void multiply(const forward_pass *p, const tile_block *b, int k, int first, int end, const float *v, float *m,
+                     float *row, fetcher *fetch)
 {
     const int width = k_block_width(k, p->s.k), c_blocks = p->s.c / 16, at_once = 16;
     const int words = p->kernels->line_words, rows = u_rows(p->kernels, p->s.c);
@@ -179,8 +177,7 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
     const ptrdiff_t step = v_step(p->kernels, &p->cut), tile_step = tile_words(p->kernels);
     const float *u = p->u + u_offset(rows, k);
     for (int coef = 0; coef < COEFS; coef++) {
-        const int from = b->first[coef] > first ? b->first[coef] : first,
-                  count = min_int(b->end[coef], end) - from;
+        const int from = b->first[coef] > first ? b->first[coef] : first, count = min_int(b->end[coef], end) - from;
         const int groups = count > 0 ? (count + PRODUCT_ROWS - 1) / PRODUCT_ROWS : 0;
         for (int c = 0; c < c_blocks; c += at_once) {
             const float *now = u + coef * u_step + (ptrdiff_t)c * words * width;
@@ -188,10 +185,10 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
                 c + at_once < c_blocks ? now + (ptrdiff_t)at_once * words * width : u + (coef + 1) * u_step;
             for (int g = 0; g < groups; g++) {
                 const int lo = from + g * count / groups, hi = from + (g + 1) * count / groups;
-                p->kernels->product(hi - lo, width)(
-                    v + c * step + lo * tile_step + coef * words, step, now, min_int(at_once, c_blocks - c),
-                    m + coef * m_step + (ptrdiff_t)(lo - first) * width, c > 0,
-                    next + (ptrdiff_t)g * at_once * PRODUCT_AHEAD_LINES * words);
+                p->kernels->product(hi - lo, width)(v + c * step + lo * tile_step + coef * words, step, now,
+                                                    min_int(at_once, c_blocks - c),
+                                                    m + coef * m_step + (ptrdiff_t)(lo - first) * width, c > 0,
+                                                    next + (ptrdiff_t)g * at_once * PRODUCT_AHEAD_LINES * words);
                 if (fetch)
                     fetch_some(fetch);
             }
@@ -204,8 +201,7 @@ static void multiply(const forward_pass *p, const tile_block *b, int k, int firs
             const tile *q = &b->tiles[i];
             const ptrdiff_t plane = plane_at(&p->t, p->kernels->pixel_words, p->s.k / 16, q->n, (k + o) / 16);
             const winograd_store to = store_at(e, p->dst, plane, k + o, sums, p->stream);
-            p->output[q->kind](m + (ptrdiff_t)(i - first) * width + o, m_step, &to, p->t.h, p->t.w, q->y,
-                               q->x);
+            p->output[q->kind](m + (ptrdiff_t)(i - first) * width + o, m_step, &to, p->t.h, p->t.w, q->y, q->x);
         }
         if (e->sums)
             row_keep(row, p->s.k, k + o, sums);
@@ -278,8 +274,8 @@ static void forward_shared(const forward_pass *p, float *scratch, int threads)
 #pragma omp for schedule(dynamic, 1) collapse(2)
             for (int k = 0; k < p->s.k; k += K_BLOCK)
                 for (int r = 0; r < ranges; r++)
-                    multiply(p, &b, k, r * b.count / ranges, (r + 1) * b.count / ranges, v, m,
-                             row_of(p, index, r), NULL);
+                    multiply(p, &b, k, r * b.count / ranges, (r + 1) * b.count / ranges, v, m, row_of(p, index, r),
+                             NULL);
         }
         _mm_sfence();
     }
@@ -366,16 +362,15 @@ static size_t pairs_floats(const winograd_kernels *kernels, int channels, const 
 }
 
 /* Transforms channel block `index` of `channel_blocks` of the block's tiles. */
-static void transform_pairs(const weights_pass *p, winograd_pair_tile *const kernel[TILE_CLASSES],
-                            const float *tensor, const tile_block *b, int channel_blocks, int index, float *v)
+static void transform_pairs(const weights_pass *p, winograd_pair_tile *const kernel[TILE_CLASSES], const float *tensor,
+                            const tile_block *b, int channel_blocks, int index, float *v)
 {
     const int pair = p->kernels->pair;
     v += index * pairs_step(p->kernels, &p->cut);
     for (int i = 0; i < b->count; i++) {
         const tile *q = &b->tiles[i];
         const float *plane = tensor + plane_at(&p->t, p->kernels->pixel_words, channel_blocks, q->n, index);
-        kernel[q->kind](plane, p->t.h, p->t.w, q->y, q->x, v + (ptrdiff_t)(i / pair) * TILE_FLOATS,
-                        i % pair != 0);
+        kernel[q->kind](plane, p->t.h, p->t.w, q->y, q->x, v + (ptrdiff_t)(i / pair) * TILE_FLOATS, i % pair != 0);
     }
 }
 
@@ -403,8 +398,8 @@ static void multiply_piece(const weights_pass *p, const tile_block *b, int index
         const int from = i * count / parts, tiles = (i + 1) * count / parts - from;
         const ptrdiff_t at = (ptrdiff_t)(first + from) * TILE_FLOATS + coef * 16;
         for (int c = 0; c < q.channels; c += 16) {
-            p->kernels->outer_product(q.width)(v + (q.c + c) / 16 * step + at, y + q.k / 16 * step + at, step,
-                                               tiles, du + c * q.width, accumulate,
+            p->kernels->outer_product(q.width)(v + (q.c + c) / 16 * step + at, y + q.k / 16 * step + at, step, tiles,
+                                               du + c * q.width, accumulate,
                                                y + (q.k + c % q.width) / 16 * step + at + 16);
             if (fetch) {
                 fetch_some(&fetch[0]);
@@ -421,9 +416,8 @@ static void finish_channels(const weights_pass *p, int index, int channel, const
 {
     const piece_place q = piece_at(p->s.c, p->s.k, index);
     for (int o = 0; o < q.width; o += 16)
-        winograd_filter_gradient_block(
-            p->dw, p->s.c, q.k + o, q.c + channel, piece + (ptrdiff_t)channel * q.width + o,
-            u_coef_step(q.channels, q.width), q.width, copies, (ptrdiff_t)copy_step);
+        winograd_filter_gradient_block(p->dw, p->s.c, q.k + o, q.c + channel, piece + (ptrdiff_t)channel * q.width + o,
+                                       u_coef_step(q.channels, q.width), q.width, copies, (ptrdiff_t)copy_step);
 }
 
 static size_t weights_private_floats(const winograd_shape *s, const blocking *cut)
@@ -437,8 +431,7 @@ static size_t weights_private_floats(const winograd_shape *s, const blocking *cu
 static void weights_private(const weights_pass *p, float *scratch, int threads)
 {
     const int total = tiling_count(&p->s), pieces = piece_count(p->s.c, p->s.k);
-    const size_t v_size = pairs_floats(p->kernels, p->s.c, &p->cut),
-                 y_size = pairs_floats(p->kernels, p->s.k, &p->cut);
+    const size_t v_size = pairs_floats(p->kernels, p->s.c, &p->cut), y_size = pairs_floats(p->kernels, p->s.k, &p->cut);
     const size_t share = weights_private_floats(&p->s, &p->cut);
 #pragma omp parallel num_threads(threads)
     {
@@ -450,9 +443,8 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
         if (first < end)
             fill_block(now, &p->t, &p->cut, first, total);
         for (int index = first; index < end; index++) {
-            fetcher fetch[2] = {
-                {.tensor = p->src, .block = next, .t = &p->t, .channel_blocks = p->s.c / 16},
-                {.tensor = p->ddst, .block = next, .t = &p->t, .channel_blocks = p->s.k / 16}};
+            fetcher fetch[2] = {{.tensor = p->src, .block = next, .t = &p->t, .channel_blocks = p->s.c / 16},
+                                {.tensor = p->ddst, .block = next, .t = &p->t, .channel_blocks = p->s.k / 16}};
             if (index + 1 < end) {
                 fill_block(next, &p->t, &p->cut, index + 1, total);
                 const int calls = COEFS * p->s.c / 16 * divide_up(p->s.k, K_BLOCK);
@@ -466,8 +458,7 @@ static void weights_private(const weights_pass *p, float *scratch, int threads)
                 transform_gradient(p, now, k, y);
             for (int coef = 0; coef < COEFS; coef++) {
                 for (int i = 0; i < pieces; i++)
-                    multiply_piece(p, now, i, coef, v, y, du + (size_t)i * PIECE_FLOATS, index > first,
-                                   fetch);
+                    multiply_piece(p, now, i, coef, v, y, du + (size_t)i * PIECE_FLOATS, index > first, fetch);
             }
             tile_block *done = now;
             now = next;
@@ -521,8 +512,8 @@ static void weights_shared(const weights_pass *p, float *scratch, int threads)
     }
 }
 
-void winograd_backward_weights(const winograd_shape *s, const void *src, const void *ddst, float *dw,
-                               float *scratch, int threads)
+void winograd_backward_weights(const winograd_shape *s, const void *src, const void *ddst, float *dw, float *scratch,
+                               int threads)
 {
     weights_pass p = {.s = *s,
                       .kernels = kernels_of(s),
@@ -555,8 +546,8 @@ size_t winograd_scratch_floats(const winograd_shape *s, int threads)
     const winograd_shape r = reversed(s);
     const blocking cut = blocking_weights(s, threads);
     const size_t forward = forward_floats(s, threads), backward = forward_floats(&r, threads);
-    const size_t weights = cut.shared ? weights_shared_floats(s, &cut, threads)
-                                      : (size_t)threads * weights_private_floats(s, &cut);
+    const size_t weights =
+        cut.shared ? weights_shared_floats(s, &cut, threads) : (size_t)threads * weights_private_floats(s, &cut);
     const size_t most = forward > backward ? forward : backward;
     return most > weights ? most : weights;
 }

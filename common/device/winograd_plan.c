@@ -8,10 +8,10 @@
 bool winograd_supported(const winograd_shape *s)
 {
 #if defined(__x86_64__)
-    return (s->numbers == WINOGRAD_FP32 || __builtin_cpu_supports("avx512bf16")) &&
-           __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && s->c >= 16 &&
-           s->k >= 16 && s->c % 16 == 0 && s->k % 16 == 0 && s->n >= 1 && s->h >= 1 && s->w >= 1;
+    return (s->numbers == WINOGRAD_FP32 || __builtin_cpu_supports("avx512bf16")) && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && s->c >= 16 && s->k >= 16 && s->c % 16 == 0 && s->k % 16 == 0 &&
+           s->n >= 1 && s->h >= 1 && s->w >= 1;
 #else
     (void)s;
     return false;
@@ -54,8 +54,8 @@ void tile_block_fill(tile_block *b, const tiling *t, int start, int count)
     int n = row / t->rows;
     row %= t->rows;
     for (int i = 0; i < count; i++) {
-        const int kind = (row == t->rows - 1 && t->tail_y < 4 ? 2 : 0) |
-                         (column == t->columns - 1 && t->tail_x < 4 ? 1 : 0);
+        const int kind =
+            (row == t->rows - 1 && t->tail_y < 4 ? 2 : 0) | (column == t->columns - 1 && t->tail_x < 4 ? 1 : 0);
         natural[i] = (tile){.n = n, .y = row * 4, .x = column * 4, .kind = kind};
         of_class[kind]++;
         if (++column == t->columns) {
@@ -133,12 +133,9 @@ int piece_count(int c, int k)
 
 piece_place piece_at(int c, int k, int index)
 {
-    const int along = divide_up(c, C_BLOCK), from_c = index % along * C_BLOCK,
-              from_k = index / along * K_BLOCK;
-    return (piece_place){.c = from_c,
-                         .channels = min_int(C_BLOCK, c - from_c),
-                         .k = from_k,
-                         .width = k_block_width(from_k, k)};
+    const int along = divide_up(c, C_BLOCK), from_c = index % along * C_BLOCK, from_k = index / along * K_BLOCK;
+    return (piece_place){
+        .c = from_c, .channels = min_int(C_BLOCK, c - from_c), .k = from_k, .width = k_block_width(from_k, k)};
 }
 
 bool stores_stream(const void *dst, size_t bytes)

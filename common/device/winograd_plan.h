@@ -102,8 +102,8 @@ bool stores_stream(const void *dst, size_t bytes);
 
 /* What the output transform does for 16 channels from `channel` on of the plane `at` words into the tensors.
  * `sums`: 2 x 16 floats, used when the epilogue gathers sums. */
-static inline winograd_store store_at(const winograd_epilogue *e, float *dst, ptrdiff_t at, int channel,
-                                      float *sums, bool stream)
+static inline winograd_store store_at(const winograd_epilogue *e, float *dst, ptrdiff_t at, int channel, float *sums,
+                                      bool stream)
 {
     return (winograd_store){.bias = e->bias ? e->bias + channel : NULL,
                             .add = e->add ? (const float *)e->add + at : NULL,

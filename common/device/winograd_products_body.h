@@ -9,8 +9,8 @@
 enum { AHEAD = PRODUCT_AHEAD_LINES * LINE_WORDS / 16 };
 
 /* rows tiles by `vecs` vectors of output channels. */
-ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdiff_t v_step, const float *u,
-                           int blocks, float *m, bool accumulate, const float *ahead)
+ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdiff_t v_step, const float *u, int blocks,
+                           float *m, bool accumulate, const float *ahead)
 {
     vec sum[PRODUCT_ROWS][4];
     UNROLL(r, rows)
@@ -44,14 +44,14 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdi
         }
 }
 
-#define PRODUCT(ROWS, VECS)                                                                                  \
-    static void product_##ROWS##x##VECS(const float *v, ptrdiff_t v_step, const float *u, int blocks,        \
-                                        float *m, bool accumulate, const float *ahead)                       \
-    {                                                                                                        \
-        product(ROWS, VECS, v, v_step, u, blocks, m, accumulate, ahead);                                     \
+#define PRODUCT(ROWS, VECS)                                                                                            \
+    static void product_##ROWS##x##VECS(const float *v, ptrdiff_t v_step, const float *u, int blocks, float *m,        \
+                                        bool accumulate, const float *ahead)                                           \
+    {                                                                                                                  \
+        product(ROWS, VECS, v, v_step, u, blocks, m, accumulate, ahead);                                               \
     }
-#define PRODUCTS(VECS)                                                                                       \
-    PRODUCT(1, VECS)                                                                                         \
+#define PRODUCTS(VECS)                                                                                                 \
+    PRODUCT(1, VECS)                                                                                                   \
     PRODUCT(2, VECS) PRODUCT(3, VECS) PRODUCT(4, VECS) PRODUCT(5, VECS) PRODUCT(6, VECS)
 PRODUCTS(1)
 PRODUCTS(2)
@@ -71,8 +71,8 @@ static winograd_product *product_kernel(int rows, int width)
 
 /* `rows` of the 16 input channels by `vecs` vectors of output channels, summed over `tiles` (pairs in bf16).
  * `ahead` (or NULL): fetched on the way, a line for each tile. */
-ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v, const float *y,
-                                 ptrdiff_t y_step, int tiles, float *du, bool accumulate, const float *ahead)
+ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v, const float *y, ptrdiff_t y_step,
+                                 int tiles, float *du, bool accumulate, const float *ahead)
 {
     vec sum[PRODUCT_ROWS][4];
     UNROLL(r, rows)
@@ -103,14 +103,14 @@ ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v,
         }
 }
 
-#define OUTER_PRODUCT(VECS)                                                                                  \
-    static void outer_product_##VECS(const float *v, const float *y, ptrdiff_t y_step, int tiles, float *du, \
-                                     bool accumulate, const float *ahead)                                    \
-    {                                                                                                        \
-        const int row = VECS * 16;                                                                           \
-        outer_product(6, VECS, v, y, y_step, tiles, du, accumulate, v + 16);                                 \
-        outer_product(5, VECS, v + 6, y, y_step, tiles, du + 6 * row, accumulate, ahead);                    \
-        outer_product(5, VECS, v + 11, y, y_step, tiles, du + 11 * row, accumulate, NULL);                   \
+#define OUTER_PRODUCT(VECS)                                                                                            \
+    static void outer_product_##VECS(const float *v, const float *y, ptrdiff_t y_step, int tiles, float *du,           \
+                                     bool accumulate, const float *ahead)                                              \
+    {                                                                                                                  \
+        const int row = VECS * 16;                                                                                     \
+        outer_product(6, VECS, v, y, y_step, tiles, du, accumulate, v + 16);                                           \
+        outer_product(5, VECS, v + 6, y, y_step, tiles, du + 6 * row, accumulate, ahead);                              \
+        outer_product(5, VECS, v + 11, y, y_step, tiles, du + 11 * row, accumulate, NULL);                             \
     }
 OUTER_PRODUCT(1)
 OUTER_PRODUCT(2)

@@ -13,8 +13,7 @@ ALWAYS_INLINE void store_coefs(const int size_x, float *v, const vec row[6])
 
 /* Six coefficients of row i of a tile for the weights' gradient. Pairs share a word, so the first one of a
  * pair also writes the zeros that it hasn't. */
-ALWAYS_INLINE void store_pairs(const int size_y, const int size_x, int i, float *v, const vec row[6],
-                               bool second)
+ALWAYS_INLINE void store_pairs(const int size_y, const int size_x, int i, float *v, const vec row[6], bool second)
 {
     UNROLL(j, 6) {
         if (has_point(size_y, i) && has_point(size_x, j))
@@ -35,8 +34,8 @@ ALWAYS_INLINE void input_tile(const int size_y, const int size_x, const bool bor
         vec d[6];
         UNROLL(i, size_y + 2)
             if (border)
-                d[i] = load_inside(window + i * line + j * 16, (unsigned)(y - 1 + i) < (unsigned)h &&
-                                                                   (unsigned)(x - 1 + j) < (unsigned)w);
+                d[i] = load_inside(window + i * line + j * 16,
+                                   (unsigned)(y - 1 + i) < (unsigned)h && (unsigned)(x - 1 + j) < (unsigned)w);
             else
                 d[i] = load_pixel(window + i * line + j * 16);
         input_1d(size_y, t[j], d);
@@ -57,8 +56,8 @@ ALWAYS_INLINE void input_tile(const int size_y, const int size_x, const bool bor
 }
 
 /* Y = A dY A^T. */
-ALWAYS_INLINE void gradient_tile(const int size_y, const int size_x, const number *plane, int h, int w, int y,
-                                 int x, float *v, bool second)
+ALWAYS_INLINE void gradient_tile(const int size_y, const int size_x, const number *plane, int h, int w, int y, int x,
+                                 float *v, bool second)
 {
     const number *window = plane + ((ptrdiff_t)y * w + x) * 16;
     const ptrdiff_t line = (ptrdiff_t)w * 16;
@@ -90,8 +89,8 @@ enum { NO_SUMS, FORWARD_SUMS, BACKWARD_SUMS };
 /* Y = A^T M A, then the epilogue. */
 /* long: one piece of code for the compiler to keep a tile in registers */
 ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool with_add, const int sums,
-                               const bool stream, const float *m, ptrdiff_t coef_step,
-                               const winograd_store *to, int h, int w, int y, int x)
+                               const bool stream, const float *m, ptrdiff_t coef_step, const winograd_store *to, int h,
+                               int w, int y, int x)
 {
     const vec bias = to->bias ? _mm512_loadu_ps(to->bias) : _mm512_setzero_ps();
     const vec least = set1(to->relu ? 0.0f : -INFINITY);
@@ -154,40 +153,40 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
     }
 }
 
-#define OUTPUT(Y, X, ADD, SUMS)                                                                              \
-    (to->stream ? output_tile(Y, X, ADD, SUMS, true, m, coef_step, to, h, w, y, x)                           \
+#define OUTPUT(Y, X, ADD, SUMS)                                                                                        \
+    (to->stream ? output_tile(Y, X, ADD, SUMS, true, m, coef_step, to, h, w, y, x)                                     \
                 : output_tile(Y, X, ADD, SUMS, false, m, coef_step, to, h, w, y, x))
 
-#define TILE_KERNELS(Y, X)                                                                                   \
-    static void input_##Y##X(const void *plane, int h, int w, int y, int x, float *v)                        \
-    {                                                                                                        \
-        if (y >= 1 && x >= 1 && y + Y < h && x + X < w)                                                      \
-            input_tile(Y, X, false, false, plane, h, w, y, x, v, false);                                     \
-        else                                                                                                 \
-            input_tile(Y, X, true, false, plane, h, w, y, x, v, false);                                      \
-    }                                                                                                        \
-    static void source_##Y##X(const void *plane, int h, int w, int y, int x, float *v, bool second)          \
-    {                                                                                                        \
-        if (y >= 1 && x >= 1 && y + Y < h && x + X < w)                                                      \
-            input_tile(Y, X, false, true, plane, h, w, y, x, v, second);                                     \
-        else                                                                                                 \
-            input_tile(Y, X, true, true, plane, h, w, y, x, v, second);                                      \
-    }                                                                                                        \
-    static void gradient_##Y##X(const void *plane, int h, int w, int y, int x, float *v, bool second)        \
-    {                                                                                                        \
-        gradient_tile(Y, X, plane, h, w, y, x, v, second);                                                   \
-    }                                                                                                        \
-    static void output_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w,   \
-                              int y, int x)                                                                  \
-    {                                                                                                        \
-        if (to->x)                                                                                           \
-            OUTPUT(Y, X, true, BACKWARD_SUMS);                                                               \
-        else if (to->sums)                                                                                   \
-            OUTPUT(Y, X, false, FORWARD_SUMS);                                                               \
-        else if (to->add)                                                                                    \
-            OUTPUT(Y, X, true, NO_SUMS);                                                                     \
-        else                                                                                                 \
-            OUTPUT(Y, X, false, NO_SUMS);                                                                    \
+#define TILE_KERNELS(Y, X)                                                                                             \
+    static void input_##Y##X(const void *plane, int h, int w, int y, int x, float *v)                                  \
+    {                                                                                                                  \
+        if (y >= 1 && x >= 1 && y + Y < h && x + X < w)                                                                \
+            input_tile(Y, X, false, false, plane, h, w, y, x, v, false);                                               \
+        else                                                                                                           \
+            input_tile(Y, X, true, false, plane, h, w, y, x, v, false);                                                \
+    }                                                                                                                  \
+    static void source_##Y##X(const void *plane, int h, int w, int y, int x, float *v, bool second)                    \
+    {                                                                                                                  \
+        if (y >= 1 && x >= 1 && y + Y < h && x + X < w)                                                                \
+            input_tile(Y, X, false, true, plane, h, w, y, x, v, second);                                               \
+        else                                                                                                           \
+            input_tile(Y, X, true, true, plane, h, w, y, x, v, second);                                                \
+    }                                                                                                                  \
+    static void gradient_##Y##X(const void *plane, int h, int w, int y, int x, float *v, bool second)                  \
+    {                                                                                                                  \
+        gradient_tile(Y, X, plane, h, w, y, x, v, second);                                                             \
+    }                                                                                                                  \
+    static void output_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w, int y,      \
+                              int x)                                                                                   \
+    {                                                                                                                  \
+        if (to->x)                                                                                                     \
+            OUTPUT(Y, X, true, BACKWARD_SUMS);                                                                         \
+        else if (to->sums)                                                                                             \
+            OUTPUT(Y, X, false, FORWARD_SUMS);                                                                         \
+        else if (to->add)                                                                                              \
+            OUTPUT(Y, X, true, NO_SUMS);                                                                               \
+        else                                                                                                           \
+            OUTPUT(Y, X, false, NO_SUMS);                                                                              \
     }
 
 TILE_KERNELS(4, 4)
@@ -209,9 +208,8 @@ static winograd_input_tile *input_kernel(int size_y, int size_x)
 
 static winograd_pair_tile *source_kernel(int size_y, int size_x)
 {
-    static winograd_pair_tile *const kernels[3][3] = {{source_22, source_23, source_24},
-                                                      {source_32, source_33, source_34},
-                                                      {source_42, source_43, source_44}};
+    static winograd_pair_tile *const kernels[3][3] = {
+        {source_22, source_23, source_24}, {source_32, source_33, source_34}, {source_42, source_43, source_44}};
     return kernels[size_y - 2][size_x - 2];
 }
 
@@ -225,8 +223,7 @@ static winograd_pair_tile *gradient_kernel(int size_y, int size_x)
 
 static winograd_output_tile *output_kernel(int size_y, int size_x)
 {
-    static winograd_output_tile *const kernels[3][3] = {{output_22, output_23, output_24},
-                                                        {output_32, output_33, output_34},
-                                                        {output_42, output_43, output_44}};
+    static winograd_output_tile *const kernels[3][3] = {
+        {output_22, output_23, output_24}, {output_32, output_33, output_34}, {output_42, output_43, output_44}};
     return kernels[size_y - 2][size_x - 2];
 }

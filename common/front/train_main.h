@@ -16,17 +16,17 @@
     "Same inputs, seed and threads: the same bytes.\n"
 
 /* Their examples: the program's task ("cls"), its options for labels, and what --summary needs beside. */
-#define TRAIN_EXAMPLES(task, labels, summary)                                                                \
-    "  train-" task " --cache out/224.cache " labels " --val out/val.txt \\\n"                               \
-    "      --weights resnet34.safetensors --recipe recipes/" task ".recipe -o out/" task ".ckpt\n"           \
-    "  # another rate, less of everything, from nothing\n"                                                   \
-    "  train-" task " --cache out/224.cache " labels " --val out/val.txt \\\n"                               \
-    "      --weights none --arch tiny --epochs 1 --recipe recipes/" task ".recipe \\\n"                      \
-    "      --set phase.head.lr=1e-3 -o try.ckpt\n"                                                           \
-    "  # the curve that helps to choose the first rate\n"                                                    \
-    "  train-" task " --cache out/224.cache " labels " --val out/val.txt \\\n"                               \
-    "      --weights resnet34.safetensors --recipe recipes/" task ".recipe --lr-find lr.tsv\n"               \
-    "  # the network's modules\n"                                                                            \
+#define TRAIN_EXAMPLES(task, labels, summary)                                                                          \
+    "  train-" task " --cache out/224.cache " labels " --val out/val.txt \\\n"                                         \
+    "      --weights resnet34.safetensors --recipe recipes/" task ".recipe -o out/" task ".ckpt\n"                     \
+    "  # another rate, less of everything, from nothing\n"                                                             \
+    "  train-" task " --cache out/224.cache " labels " --val out/val.txt \\\n"                                         \
+    "      --weights none --arch tiny --epochs 1 --recipe recipes/" task ".recipe \\\n"                                \
+    "      --set phase.head.lr=1e-3 -o try.ckpt\n"                                                                     \
+    "  # the curve that helps to choose the first rate\n"                                                              \
+    "  train-" task " --cache out/224.cache " labels " --val out/val.txt \\\n"                                         \
+    "      --weights resnet34.safetensors --recipe recipes/" task ".recipe --lr-find lr.tsv\n"                         \
+    "  # the network's modules\n"                                                                                      \
     "  train-" task " --summary" summary "\n"
 
 /* What differs between the three programs; the texts are those of struct program. */

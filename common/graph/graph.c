@@ -18,8 +18,8 @@ int graph_begin(graph *g, int size, const float mean[3], const float std[3], err
         return fail(e, ERR_USAGE, "picture size %d is not within 1..%d", size, MAX_SIDE);
     for (int c = 0; c < 3; c++) {
         if (!isfinite(mean[c]) || !isfinite(std[c]) || std[c] <= 0)
-            return fail(e, ERR_INPUT, "normalisation of channel %d (mean %g, std %g) is not usable", c,
-                        (double)mean[c], (double)std[c]);
+            return fail(e, ERR_INPUT, "normalisation of channel %d (mean %g, std %g) is not usable", c, (double)mean[c],
+                        (double)std[c]);
         g->mean[c] = mean[c];
         g->std[c] = std[c];
     }
@@ -67,8 +67,7 @@ static int add_node(graph *g, node n, const char *name, error *e)
         return -1;
     }
     if (n.c < 1 || n.h < 1 || n.w < 1 || n.c > MAX_CHANNELS || (int64_t)n.c * n.h * n.w > INT32_MAX) {
-        fail(e, ERR_USAGE, "node '%s': a result of %d x %d x %d per picture is not possible", name, n.c, n.h,
-             n.w);
+        fail(e, ERR_USAGE, "node '%s': a result of %d x %d x %d per picture is not possible", name, n.c, n.h, n.w);
         return -1;
     }
     if (mem_grow(&g->nodes, &g->node_capacity, (size_t)g->node_count + 1, sizeof *g->nodes, "the network", e))
@@ -82,12 +81,12 @@ static int add_node(graph *g, node n, const char *name, error *e)
 }
 
 /* Gives node `at` its parameter number `slot`, NAME.SUFFIX of the given shape. */
-static int add_param(graph *g, int at, int slot, const char *suffix, int dims, const int shape[4],
-                     bool trainable, error *e)
+static int add_param(graph *g, int at, int slot, const char *suffix, int dims, const int shape[4], bool trainable,
+                     error *e)
 {
     node *n = &g->nodes[at];
-    int code = mem_grow(&g->params, &g->param_capacity, (size_t)g->param_count + 1, sizeof *g->params,
-                        "the network", e);
+    int code =
+        mem_grow(&g->params, &g->param_capacity, (size_t)g->param_count + 1, sizeof *g->params, "the network", e);
     if (code)
         return code;
     param *p = &g->params[g->param_count];
@@ -136,8 +135,7 @@ static int window_side(int side, int kernel, int stride, int padding)
     return room < 0 ? 0 : room / stride + 1;
 }
 
-static node window_node(const graph *g, node_kind kind, int input, int group, int kernel, int stride,
-                        int padding)
+static node window_node(const graph *g, node_kind kind, int input, int group, int kernel, int stride, int padding)
 {
     node n = like_input(g, kind, input, group);
     n.kernel = kernel;
@@ -152,8 +150,8 @@ static node window_node(const graph *g, node_kind kind, int input, int group, in
     return n;
 }
 
-int graph_conv(graph *g, int input, const char *name, int group, int channels, int kernel, int stride,
-               int padding, error *e)
+int graph_conv(graph *g, int input, const char *name, int group, int channels, int kernel, int stride, int padding,
+               error *e)
 {
     node n = window_node(g, NODE_CONV, input, group, kernel, stride, padding);
     int inputs = n.c;
@@ -194,15 +192,14 @@ int graph_add(graph *g, int a, int b, const char *name, int group, error *e)
     }
     const node *other = &g->nodes[b];
     if (other->c != n.c || other->h != n.h || other->w != n.w) {
-        fail(e, ERR_USAGE, "node '%s' adds %d x %d x %d to %d x %d x %d", name, n.c, n.h, n.w, other->c,
-             other->h, other->w);
+        fail(e, ERR_USAGE, "node '%s' adds %d x %d x %d to %d x %d x %d", name, n.c, n.h, n.w, other->c, other->h,
+             other->w);
         return -1;
     }
     return add_node(g, n, name, e);
 }
 
-int graph_maxpool(graph *g, int input, const char *name, int group, int kernel, int stride, int padding,
-                  error *e)
+int graph_maxpool(graph *g, int input, const char *name, int group, int kernel, int stride, int padding, error *e)
 {
     node n = window_node(g, NODE_MAXPOOL, input, group, kernel, stride, padding);
     if (2 * padding > kernel) /* a window could lie in the padding alone */
@@ -231,8 +228,7 @@ int graph_linear(graph *g, int input, const char *name, int group, int outputs, 
     node n = like_input(g, NODE_LINEAR, input, group);
     int inputs = n.c;
     if (n.h != 1 || n.w != 1) {
-        fail(e, ERR_USAGE, "node '%s': a linear layer needs a flat input, not %d x %d x %d", name, n.c, n.h,
-             n.w);
+        fail(e, ERR_USAGE, "node '%s': a linear layer needs a flat input, not %d x %d x %d", name, n.c, n.h, n.w);
         return -1;
     }
     n.c = outputs;

@@ -77,13 +77,12 @@ void graph_free(graph *g);
 /* Append a node behind `input` (a node number) and return its number, or -1 with e set (bad shapes, no
  * memory). `name` is the module name; parameters get ".weight", ".bias", ".running_mean", ".running_var"
  * behind it. `group` is the layer group. */
-int graph_conv(graph *g, int input, const char *name, int group, int channels, int kernel, int stride,
-               int padding, error *e);
+int graph_conv(graph *g, int input, const char *name, int group, int channels, int kernel, int stride, int padding,
+               error *e);
 int graph_batchnorm(graph *g, int input, const char *name, int group, error *e);
 int graph_relu(graph *g, int input, const char *name, int group, error *e);
 int graph_add(graph *g, int a, int b, const char *name, int group, error *e);
-int graph_maxpool(graph *g, int input, const char *name, int group, int kernel, int stride, int padding,
-                  error *e);
+int graph_maxpool(graph *g, int input, const char *name, int group, int kernel, int stride, int padding, error *e);
 int graph_concatpool(graph *g, int input, const char *name, int group, error *e);
 int graph_flatten(graph *g, int input, const char *name, int group, error *e);
 int graph_linear(graph *g, int input, const char *name, int group, int outputs, error *e);

@@ -188,8 +188,7 @@ static void head_detn(builder *b, int classes)
     add_linear(b, "head.7", 4 + classes);
 }
 
-int network_build(graph *g, task t, arch a, int size, int classes, const float mean[3], const float std[3],
-                  error *e)
+int network_build(graph *g, task t, arch a, int size, int classes, const float mean[3], const float std[3], error *e)
 {
     *g = (graph){0};
     if (size < 32 || size > 2048 || size % 32 != 0)

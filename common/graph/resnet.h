@@ -41,8 +41,7 @@ extern const float imagenet_mean[3], imagenet_std[3];
 /* Builds the whole network into *g (graph_free it). `size` is a multiple of 32; `classes` is 1 or more except
  * for TASK_BBOX, where it is not used. `mean`, `std`: normalisation. Returns 0 or a code (ERR_USAGE for
  * impossible sizes). */
-int network_build(graph *g, task t, arch a, int size, int classes, const float mean[3], const float std[3],
-                  error *e);
+int network_build(graph *g, task t, arch a, int size, int classes, const float mean[3], const float std[3], error *e);
 
 /* Appends the backbone behind node 0 and returns its last node (the final relu, 512 x size/32 x size/32 for
  * resnet34), or -1. Groups: conv1 to layer2 GROUP_STEM, layer3 and layer4 GROUP_TOP. */

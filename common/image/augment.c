@@ -53,8 +53,8 @@ int augment_add(augment_list *list, const char *name, const double *numbers, int
         for (int i = 0; i < KINDS; i++)
             words[i] = kinds[i].name;
         const char *near = text_nearest(name, words, KINDS);
-        return fail(e, ERR_INPUT, "unknown augmentation '%s'%s%s%s; there are flip, rotate and lighting",
-                    name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+        return fail(e, ERR_INPUT, "unknown augmentation '%s'%s%s%s; there are flip, rotate and lighting", name,
+                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     }
     if (count < kinds[kind].required || count > kinds[kind].numbers)
         return fail(e, ERR_INPUT, "%s takes %s%d number%s, %d given", name,

@@ -32,16 +32,13 @@ static int check_header(cache *c, error *e)
         return fail(e, ERR_INPUT, "%s: is not a picture cache", c->path);
     memcpy(&c->header, c->file.data, sizeof *h);
     if (h->version != CACHE_VERSION)
-        return fail(e, ERR_INPUT,
-                    "%s: is a picture cache of version %u, this program reads %d; make it again", c->path,
+        return fail(e, ERR_INPUT, "%s: is a picture cache of version %u, this program reads %d; make it again", c->path,
                     h->version, CACHE_VERSION);
     if (h->file_bytes != size)
-        return fail(e, ERR_INPUT,
-                    "%s: has %llu bytes instead of %llu: it is cut short or damaged; make it again", c->path,
-                    (unsigned long long)size, (unsigned long long)h->file_bytes);
-    if (h->size == 0 || h->size % 32 || h->size > CACHE_MAX_SIZE || h->index_start < sizeof *h ||
-        h->index_start % 8 || h->index_start > size ||
-        h->pictures > (size - h->index_start) / sizeof(cache_entry) ||
+        return fail(e, ERR_INPUT, "%s: has %llu bytes instead of %llu: it is cut short or damaged; make it again",
+                    c->path, (unsigned long long)size, (unsigned long long)h->file_bytes);
+    if (h->size == 0 || h->size % 32 || h->size > CACHE_MAX_SIZE || h->index_start < sizeof *h || h->index_start % 8 ||
+        h->index_start > size || h->pictures > (size - h->index_start) / sizeof(cache_entry) ||
         h->names_bytes != size - h->index_start - h->pictures * sizeof(cache_entry))
         return fail(e, ERR_INPUT, "%s: a damaged header; make it again", c->path);
     return 0;
@@ -172,8 +169,8 @@ int cache_rows(const cache *c, const char *const *names, size_t count, size_t *r
             rows[i] = (size_t)row;
     }
     if (missing.count)
-        return fail(e, ERR_INPUT, "%s: %zu of %zu pictures are not in it (%s); run resize-cache again",
-                    c->path, missing.count, count, missing.text);
+        return fail(e, ERR_INPUT, "%s: %zu of %zu pictures are not in it (%s); run resize-cache again", c->path,
+                    missing.count, count, missing.text);
     return 0;
 }
 
@@ -183,8 +180,7 @@ int cache_verify(const cache *c, size_t row, error *e)
         return 0;
     scaled_picture p = cache_at(c, row);
     if (xxh64(p.pixels, cache_entry_bytes(&c->index[row])) != c->index[row].checksum)
-        return fail(e, ERR_INPUT, "%s: the pixels of %s are damaged; run resize-cache again", c->path,
-                    p.name);
+        return fail(e, ERR_INPUT, "%s: the pixels of %s are damaged; run resize-cache again", c->path, p.name);
     atomic_store_explicit(&c->sound[row], true, memory_order_relaxed);
     return 0;
 }

@@ -31,8 +31,8 @@ cache *cache_open(const char *path, error *e);
 void cache_close(cache *c);
 
 size_t cache_count(const cache *c);
-int cache_size(const cache *c);           /* of the shorter side: 224 */
-const char *cache_digest(const cache *c); /* 64 hexadecimal digits that stand for the whole content */
+int cache_size(const cache *c);                      /* of the shorter side: 224 */
+const char *cache_digest(const cache *c);            /* 64 hexadecimal digits that stand for the whole content */
 scaled_picture cache_at(const cache *c, size_t row); /* row < count; all pointers are inside the cache */
 
 /* Compares the row's pixels with their checksum: ERR_INPUT when they are damaged. A row that was sound once is not

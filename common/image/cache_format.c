@@ -9,8 +9,7 @@ size_t cache_entry_bytes(const cache_entry *entry)
     return 3 * (size_t)entry->height * (size_t)entry->width;
 }
 
-void cache_digest_of(const cache_header *header, const cache_entry *index, const char *names,
-                     uint8_t digest[32])
+void cache_digest_of(const cache_header *header, const cache_entry *index, const char *names, uint8_t digest[32])
 {
     cache_header blank = *header;
     memset(blank.sha256, 0, sizeof blank.sha256);

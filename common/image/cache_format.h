@@ -31,8 +31,7 @@ static_assert(sizeof(cache_entry) == 48, "layout of an index entry");
 size_t cache_entry_bytes(const cache_entry *entry);
 
 /* The header's digest: header with a zero digest, index, names. */
-void cache_digest_of(const cache_header *header, const cache_entry *index, const char *names,
-                     uint8_t digest[32]);
+void cache_digest_of(const cache_header *header, const cache_entry *index, const char *names, uint8_t digest[32]);
 
 /* NULL, or what is wrong with a picture's name in a cache, as a phrase. */
 const char *cache_bad_name(const char *name);

@@ -44,7 +44,7 @@ typedef struct cache_work {
     const cache_options *options;
     cache_job *jobs;
     size_t count;
-    cache *old; /* NULL: none that can be used */
+    cache *old;       /* NULL: none that can be used */
     bool any_damaged; /* pixels of it */
     cache_sources sources;
     resize_scratch *scratch; /* one per thread */
@@ -171,8 +171,8 @@ static int read_head(const cache_work *m, cache_job *j, const file_view *view, e
         return e->code;
     scaled_size(info.height, info.width, m->options->size, &h, &w);
     if (h > 64 * m->options->size || w > 64 * m->options->size)
-        return fail(e, ERR_INPUT, "%s: %d x %d is too elongated a picture (64 to 1 at most)", view->path,
-                    info.width, info.height);
+        return fail(e, ERR_INPUT, "%s: %d x %d is too elongated a picture (64 to 1 at most)", view->path, info.width,
+                    info.height);
     j->entry = (cache_entry){.original_height = (uint32_t)info.height,
                              .original_width = (uint32_t)info.width,
                              .height = (uint32_t)h,
@@ -180,8 +180,8 @@ static int read_head(const cache_work *m, cache_job *j, const file_view *view, e
     return 0;
 }
 
-static int decode_scaled(const cache_work *m, cache_job *j, const file_view *view, picture *scaled,
-                         resize_scratch *s, error *e)
+static int decode_scaled(const cache_work *m, cache_job *j, const file_view *view, picture *scaled, resize_scratch *s,
+                         error *e)
 {
     picture p;
     picture_info info;
@@ -311,8 +311,7 @@ static int write_index(cache_work *m, cache_header *h, error *e)
                             .file_bytes = start + good * sizeof *index + names_bytes};
         cache_digest_of(h, index, names, h->sha256);
         const char zeros[8] = {0};
-        if (write_at(m, zeros, start - m->placed, m->placed, e) ||
-            write_at(m, index, good * sizeof *index, start, e) ||
+        if (write_at(m, zeros, start - m->placed, m->placed, e) || write_at(m, index, good * sizeof *index, start, e) ||
             write_at(m, names, names_bytes, start + good * sizeof *index, e) || write_at(m, h, sizeof *h, 0, e))
             code = ERR_SYSTEM;
     }
@@ -333,8 +332,7 @@ static int too_many_bad(const cache_work *m, cache_summary *summary, error *e)
                 m->options->bad(m->options->context, m->jobs[i].bad);
         }
     if (summary->bad > (size_t)m->options->max_bad)
-        return fail(e, ERR_INPUT,
-                    "%zu of %zu pictures cannot be used, %lld may be (--max-bad); the first: %s",
+        return fail(e, ERR_INPUT, "%zu of %zu pictures cannot be used, %lld may be (--max-bad); the first: %s",
                     summary->bad, m->count, (long long)m->options->max_bad, first);
     if (summary->bad == m->count)
         return fail(e, ERR_INPUT, "none of %zu pictures can be used; the first: %s", m->count, first);
@@ -350,8 +348,7 @@ static int write_cache(cache_work *m, char digest[65], cache_summary *summary, e
         return code;
     if (!out.temporary) {
         out_discard(&out);
-        return fail(e, ERR_INPUT,
-                    "%s: is not a regular file; a cache is read back while it is made and needs one",
+        return fail(e, ERR_INPUT, "%s: is not a regular file; a cache is read back while it is made and needs one",
                     m->path);
     }
     m->fd = open(out.temporary, O_RDWR | O_CLOEXEC); /* written at places of its own, and read back */
@@ -462,16 +459,13 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
 {
     *summary = (cache_summary){0};
     if (options->size < 32 || options->size > CACHE_MAX_SIZE || options->size % 32)
-        return fail(e, ERR_USAGE, "a cache size of %d; it must be a multiple of 32 from 32 to 4096",
-                    options->size);
+        return fail(e, ERR_USAGE, "a cache size of %d; it must be a multiple of 32 from 32 to 4096", options->size);
     if (strcmp(path, "-") == 0)
         return fail(e, ERR_USAGE, "a picture cache cannot be written to standard output; name a file");
     if (count == 0)
         return fail(e, ERR_INPUT, "no pictures are named");
-    cache_work m = {.path = path,
-                    .options = options,
-                    .lock = PTHREAD_MUTEX_INITIALIZER,
-                    .advanced = PTHREAD_COND_INITIALIZER};
+    cache_work m = {
+        .path = path, .options = options, .lock = PTHREAD_MUTEX_INITIALIZER, .advanced = PTHREAD_COND_INITIALIZER};
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     m.started = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;

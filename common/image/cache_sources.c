@@ -27,8 +27,7 @@ static bool parse_line(char *line, size_t size, cache_source *out, const cache_s
     text_field f[4];
     int64_t bytes, time;
     if (text_split(line, size, '\t', f, 4) != 4 || f[0].size == 0 || !hexadecimal(f[3]) ||
-        !text_int(f[1].text, f[1].size, 0, INT64_MAX, &bytes) ||
-        !text_int(f[2].text, f[2].size, 0, INT64_MAX, &time))
+        !text_int(f[1].text, f[1].size, 0, INT64_MAX, &bytes) || !text_int(f[2].text, f[2].size, 0, INT64_MAX, &time))
         return false;
     line[f[0].size] = 0;
     *out = (cache_source){.name = line, .bytes = bytes, .time = time};
@@ -52,8 +51,7 @@ int cache_sources_read(cache_sources *s, const char *path, const char *digest, e
     char expected[128];
     snprintf(expected, sizeof expected, HEADING "\t%s", digest);
     text_lines lines = text_lines_of(s->text, size);
-    bool good =
-        text_line(&lines, &line, &length) && length == strlen(expected) && !memcmp(line, expected, length);
+    bool good = text_line(&lines, &line, &length) && length == strlen(expected) && !memcmp(line, expected, length);
     while (good && text_line(&lines, &line, &length)) {
         if (mem_grow(&s->items, &capacity, s->count + 1, sizeof *s->items, path, e)) {
             cache_sources_free(s);
@@ -85,8 +83,7 @@ void cache_sources_free(cache_sources *s)
     *s = (cache_sources){0};
 }
 
-int cache_sources_write(const cache_source *const *items, size_t count, const char *path, const char *digest,
-                        error *e)
+int cache_sources_write(const cache_source *const *items, size_t count, const char *path, const char *digest, error *e)
 {
     out_file out;
     bool changed;
@@ -94,7 +91,7 @@ int cache_sources_write(const cache_source *const *items, size_t count, const ch
         return e ? e->code : ERR_SYSTEM;
     fprintf(out.stream, HEADING "\t%s\n", digest);
     for (size_t i = 0; i < count; i++)
-        fprintf(out.stream, "%s\t%" PRId64 "\t%" PRId64 "\t%s\n", items[i]->name, items[i]->bytes,
-                items[i]->time, items[i]->sha256);
+        fprintf(out.stream, "%s\t%" PRId64 "\t%" PRId64 "\t%s\n", items[i]->name, items[i]->bytes, items[i]->time,
+                items[i]->sha256);
     return out_commit_if_changed(&out, &changed, e);
 }

@@ -32,7 +32,6 @@ const cache_source *cache_sources_find(const cache_sources *s, const char *name)
 void cache_sources_free(cache_sources *s);
 
 /* Writes them; left alone when nothing differs. */
-int cache_sources_write(const cache_source *const *items, size_t count, const char *path, const char *digest,
-                        error *e);
+int cache_sources_write(const cache_source *const *items, size_t count, const char *path, const char *digest, error *e);
 
 #endif

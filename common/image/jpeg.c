@@ -100,8 +100,7 @@ static int stored_orientation(const struct jpeg_decompress_struct *d)
 {
     static const uint8_t mark[] = {'E', 'x', 'i', 'f', 0, 0};
     for (jpeg_saved_marker_ptr m = d->marker_list; m; m = m->next)
-        if (m->marker == JPEG_APP0 + 1 && m->data_length > sizeof mark &&
-            memcmp(m->data, mark, sizeof mark) == 0)
+        if (m->marker == JPEG_APP0 + 1 && m->data_length > sizeof mark && memcmp(m->data, mark, sizeof mark) == 0)
             return exif_orientation(m->data + sizeof mark, m->data_length - sizeof mark);
     return 1;
 }
@@ -168,8 +167,7 @@ int jpeg_read(picture *p, const uint8_t *data, size_t size, const char *name, pi
     if (!guarded(&j, read_jpeg))
         j.code = j.base.msg_code == JERR_OUT_OF_MEMORY
                      ? fail(e, ERR_SYSTEM, "%s: out of memory in libjpeg", name)
-                     : fail(e, ERR_INPUT, "%s: %s JPEG: %s", name, j.truncated ? "a truncated" : "a damaged",
-                            j.text);
+                     : fail(e, ERR_INPUT, "%s: %s JPEG: %s", name, j.truncated ? "a truncated" : "a damaged", j.text);
     jpeg_destroy_decompress(&j.reading);
     free(j.inks);
     return j.code;

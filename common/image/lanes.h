@@ -34,10 +34,9 @@ static inline void floats_from_bytes(const uint8_t *restrict bytes, float *restr
         byte16 v;
         memcpy(&v, bytes + i, 16);
         /* zeros between the bytes, twice, make whole numbers of 32 bits */
-        short8 low =
-            (short8)__builtin_shufflevector(v, none, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-        short8 high = (short8)__builtin_shufflevector(v, none, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29,
-                                                      14, 30, 15, 31);
+        short8 low = (short8)__builtin_shufflevector(v, none, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        short8 high =
+            (short8)__builtin_shufflevector(v, none, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
         const int4 quarters[4] = {(int4)__builtin_shufflevector(low, zero, 0, 8, 1, 9, 2, 10, 3, 11),
                                   (int4)__builtin_shufflevector(low, zero, 4, 12, 5, 13, 6, 14, 7, 15),
                                   (int4)__builtin_shufflevector(high, zero, 0, 8, 1, 9, 2, 10, 3, 11),

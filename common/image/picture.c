@@ -10,9 +10,8 @@ int picture_limits(uint64_t width, uint64_t height, const char *name, error *e)
         return fail(e, ERR_INPUT, "%s: a picture of %llu x %llu pixels", name, (unsigned long long)width,
                     (unsigned long long)height);
     if (width > PICTURE_MAX_SIDE || height > PICTURE_MAX_SIDE || width * height > PICTURE_MAX_PIXELS)
-        return fail(e, ERR_INPUT, "%s: %llu x %llu pixels are more than the %d (%d a side) that are allowed",
-                    name, (unsigned long long)width, (unsigned long long)height, PICTURE_MAX_PIXELS,
-                    PICTURE_MAX_SIDE);
+        return fail(e, ERR_INPUT, "%s: %llu x %llu pixels are more than the %d (%d a side) that are allowed", name,
+                    (unsigned long long)width, (unsigned long long)height, PICTURE_MAX_PIXELS, PICTURE_MAX_SIDE);
     return 0;
 }
 

@@ -154,8 +154,7 @@ static void read_png(png_job *j)
     png_set_chunk_malloc_max(j->png, 8 << 20);
     png_set_chunk_cache_max(j->png, 128);
     png_read_info(j->png, j->head);
-    const png_uint_32 width = png_get_image_width(j->png, j->head),
-                      height = png_get_image_height(j->png, j->head);
+    const png_uint_32 width = png_get_image_width(j->png, j->head), height = png_get_image_height(j->png, j->head);
     j->info->width = (int)width;
     j->info->height = (int)height;
     j->info->orientation = stored_orientation(j->data, j->size);
@@ -171,9 +170,9 @@ int png_read(picture *p, const uint8_t *data, size_t size, const char *name, pic
     if (!j.png)
         return fail_memory(e, 0, "libpng");
     if (!guarded(&j, read_png))
-        j.code = j.refused ? fail(e, ERR_SYSTEM, "%s: out of memory in libpng", name)
-                           : fail(e, ERR_INPUT, "%s: %s PNG: %s", name,
-                                  j.truncated ? "a truncated" : "a damaged", j.text);
+        j.code = j.refused
+                     ? fail(e, ERR_SYSTEM, "%s: out of memory in libpng", name)
+                     : fail(e, ERR_INPUT, "%s: %s PNG: %s", name, j.truncated ? "a truncated" : "a damaged", j.text);
     png_destroy_read_struct(&j.png, &j.head, NULL);
     free(j.rows);
     return j.code;
@@ -217,8 +216,7 @@ int png_write(const picture *p, FILE *stream, const char *name, error *e)
     if (!j.png)
         return fail_memory(e, 0, "libpng");
     if (!guarded(&j, write_png))
-        j.code = fail(e, ERR_SYSTEM, "%s: cannot write: %s", name,
-                      j.write_error ? strerror(j.write_error) : j.text);
+        j.code = fail(e, ERR_SYSTEM, "%s: cannot write: %s", name, j.write_error ? strerror(j.write_error) : j.text);
     png_destroy_write_struct(&j.png, &j.head);
     return j.code;
 }

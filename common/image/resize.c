@@ -89,8 +89,7 @@ static int prepare(resize_scratch *s, int height, int width, int target_height, 
     if (axis_room(&s->across, target_width, (size_t)width + 3 * (size_t)target_width, e) ||
         axis_room(&s->down, target_height, (size_t)height + 3 * (size_t)target_height, e) ||
         mem_grow(&s->row, &s->row_size, 3 * (size_t)width + 4, sizeof *s->row, "a picture row", e) ||
-        mem_grow(&s->line, &s->line_size, 2 * (3 * (size_t)target_width + 4), sizeof *s->line,
-                 "a picture row", e) ||
+        mem_grow(&s->line, &s->line_size, 2 * (3 * (size_t)target_width + 4), sizeof *s->line, "a picture row", e) ||
         mem_grow(&s->sum, &s->sum_size, 3 * (size_t)target_width + 4, sizeof *s->sum, "a picture row", e))
         return ERR_SYSTEM;
     /* OpenCV takes the covering rule when it applies to both axes, the linear one otherwise. */
@@ -185,8 +184,8 @@ static void resample(const float *source, const uint8_t *bytes, int height, int 
     }
 }
 
-int resize_area(const float *source, int height, int width, float *target, int target_height,
-                int target_width, resize_scratch *s, error *e)
+int resize_area(const float *source, int height, int width, float *target, int target_height, int target_width,
+                resize_scratch *s, error *e)
 {
     int code = prepare(s, height, width, target_height, target_width, e);
     if (!code)
@@ -194,8 +193,8 @@ int resize_area(const float *source, int height, int width, float *target, int t
     return code;
 }
 
-int resize_area_8bit(const uint8_t *source, int height, int width, uint8_t *target, int target_height,
-                     int target_width, resize_scratch *s, error *e)
+int resize_area_8bit(const uint8_t *source, int height, int width, uint8_t *target, int target_height, int target_width,
+                     resize_scratch *s, error *e)
 {
     int code = prepare(s, height, width, target_height, target_width, e);
     if (!code)

@@ -44,13 +44,13 @@ void resize_scratch_free(resize_scratch *s);
 
 /* INTER_AREA on float32 pictures of 3 channels, rows without gaps. target: target_height x target_width x 3,
  * must not overlap the source. */
-int resize_area(const float *source, int height, int width, float *target, int target_height,
-                int target_width, resize_scratch *s, error *e);
+int resize_area(const float *source, int height, int width, float *target, int target_height, int target_width,
+                resize_scratch *s, error *e);
 
 /* The same on an 8-bit picture: value/255 is resampled in float32, times 255, rounded to nearest even. This
  * is what the cache holds. */
-int resize_area_8bit(const uint8_t *source, int height, int width, uint8_t *target, int target_height,
-                     int target_width, resize_scratch *s, error *e);
+int resize_area_8bit(const uint8_t *source, int height, int width, uint8_t *target, int target_height, int target_width,
+                     resize_scratch *s, error *e);
 
 /* The 8-bit picture scaled to shorter side `size`, as the cache holds it. `scaled` is made by the call. A
  * picture more than 64 times as long as it is high (or the other way) is ERR_INPUT. `name` is for messages.

@@ -32,8 +32,7 @@ static double frame_error(const pred_row *p, const anno_row *truth, int frame, b
     return (fabs(a.y1 - b.y1) + fabs(a.x1 - b.x1) + fabs(a.y2 - b.y2) + fabs(a.x2 - b.x2)) / 4;
 }
 
-static verdict judge_picture(const metrics *m, const pred_row *p, const anno_table *anno,
-                             const anno_row *truth)
+static verdict judge_picture(const metrics *m, const pred_row *p, const anno_table *anno, const anno_row *truth)
 {
     const anno_image *image = anno_find(anno, p->file_name);
     verdict v = {0};
@@ -46,8 +45,7 @@ static verdict judge_picture(const metrics *m, const pred_row *p, const anno_tab
     v.largest = v.correct && v.iou_half;
     for (uint32_t i = 0; i < image->count && m->has_class && !v.any; i++) {
         const anno_row *o = &anno->rows[image->rows[i]];
-        v.any = !o->ignore && strcmp(o->category, p->category) == 0 &&
-                box_iou(p->box, box_to_real(o->box)) >= 0.5;
+        v.any = !o->ignore && strcmp(o->category, p->category) == 0 && box_iou(p->box, box_to_real(o->box)) >= 0.5;
     }
     return v;
 }
@@ -63,12 +61,10 @@ static int check_rows(metrics *m, const pred_table *pred, error *e)
     for (size_t i = 0; i < pred->count; i++) {
         const pred_row *p = &pred->rows[i];
         if ((p->category != NULL) != m->has_class || p->has_box != m->has_box)
-            return fail(e, ERR_INPUT,
-                        "%s has %s and %s the other way round: one model's predictions are needed",
+            return fail(e, ERR_INPUT, "%s has %s and %s the other way round: one model's predictions are needed",
                         p->file_name, p->category ? "a class" : "no class", pred->rows[0].file_name);
     }
-    return m->has_class || m->has_box ? 0
-                                      : fail(e, ERR_INPUT, "the predictions have neither classes nor boxes");
+    return m->has_class || m->has_box ? 0 : fail(e, ERR_INPUT, "the predictions have neither classes nor boxes");
 }
 
 /* The largest kept object of the picture that `p` predicts, or NULL. */
@@ -101,8 +97,7 @@ static int list_classes(metrics *m, const pred_table *pred, const anno_table *an
     for (size_t i = 0; i < pred->count && !e->code; i++) {
         const anno_row *truth = truth_of(anno, &pred->rows[i]);
         const char *predicted = pred->rows[i].category;
-        if (truth && !names_add(&m->class_names, truth->category, strlen(truth->category), &number, e) &&
-            predicted)
+        if (truth && !names_add(&m->class_names, truth->category, strlen(truth->category), &number, e) && predicted)
             names_add(&m->class_names, predicted, strlen(predicted), &number, e);
     }
     if (e->code)
@@ -173,8 +168,7 @@ static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno,
             continue;
         verdict v = judge_picture(m, p, anno, truth);
         add_verdict(&all, &v);
-        add_verdict(&of_class[rank[names_find(&m->class_names, truth->category, strlen(truth->category))]],
-                    &v);
+        add_verdict(&of_class[rank[names_find(&m->class_names, truth->category, strlen(truth->category))]], &v);
         if (m->has_class)
             m->classes[rank[names_find(&m->class_names, p->category, strlen(p->category))]].predicted++;
     }
@@ -191,8 +185,8 @@ static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno,
     return e->code;
 }
 
-int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno,
-                    const metrics_options *options, error *e)
+int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno, const metrics_options *options,
+                    error *e)
 {
     *m = (metrics){.l1_from_own_pixels = pred->frame == 0};
     m->frame = (size_t)(pred->frame ? pred->frame : options->frame ? options->frame : 224);

@@ -29,15 +29,7 @@ typedef struct metric {
 } metric;
 
 /* In the order of metrics.json; for one class METRIC_ACCURACY is its recall. */
-enum {
-    METRIC_ACCURACY,
-    METRIC_L1,
-    METRIC_MEAN_IOU,
-    METRIC_IOU_HALF,
-    METRIC_LOC_LARGEST,
-    METRIC_LOC_ANY,
-    METRICS
-};
+enum { METRIC_ACCURACY, METRIC_L1, METRIC_MEAN_IOU, METRIC_IOU_HALF, METRIC_LOC_LARGEST, METRIC_LOC_ANY, METRICS };
 extern const char *const metric_names[METRICS]; /* keys of metrics.json: "accuracy", … */
 
 /* The pictures whose largest object has this class. */
@@ -52,10 +44,9 @@ typedef struct metrics_class {
 
 /* What the predictions do not have, or what no picture tells, is NaN. */
 typedef struct metrics {
-    size_t n;        /* pictures judged */
-    size_t unjudged; /* predicted pictures without a kept object, left out on request */
-    size_t
-        unpredicted; /* annotated pictures without a prediction (not an error: a validation list is a part) */
+    size_t n;           /* pictures judged */
+    size_t unjudged;    /* predicted pictures without a kept object, left out on request */
+    size_t unpredicted; /* annotated pictures without a prediction (not an error: a validation list is a part) */
     bool has_class, has_box;
     size_t frame; /* side of the frame of l1 */
     bool l1_from_own_pixels;
@@ -73,8 +64,8 @@ typedef struct metrics_options {
 /* Judges. ERR_INPUT when a predicted picture has no kept object in `anno` (count and first three) unless
  * skip_unknown, when nothing is left to judge, and when some rows have a class or box and others none.
  * metrics_free also after a failure. */
-int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno,
-                    const metrics_options *options, error *e);
+int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno, const metrics_options *options,
+                    error *e);
 
 /* Adds metrics.json / a table for people to `out`. The table leaves out what the predictions do not have; JSON has null
  * there. */

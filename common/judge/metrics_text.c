@@ -8,8 +8,7 @@
 
 /* ---------------------------------------------------------------- JSON */
 
-const char *const metric_names[METRICS] = {"accuracy",       "l1",        "mean_iou", "iou_half",
-                                           "locacc_largest", "locacc_any"};
+const char *const metric_names[METRICS] = {"accuracy", "l1", "mean_iou", "iou_half", "locacc_largest", "locacc_any"};
 
 /* A number with six decimals, null for NaN. */
 static void add_number(text_buffer *out, const char *key, double v)
@@ -110,8 +109,7 @@ int metrics_table(const metrics *m, text_buffer *out, error *e)
     if (m->has_box && m->l1_from_own_pixels)
         text_add(out, "(L1 from boxes in own pixels: the predictions have no frame columns)\n");
     text_add(out, "\n%-20s %6s%s%s%s\n", "class", "n", m->has_class ? " predicted  recall precision" : "",
-             m->has_box ? "      L1      IoU  IoU>=.5" : "",
-             m->has_class && m->has_box ? "  LocAcc   (any)" : "");
+             m->has_box ? "      L1      IoU  IoU>=.5" : "", m->has_class && m->has_box ? "  LocAcc   (any)" : "");
     for (size_t i = 0; i < m->class_count; i++)
         add_class_line(out, m, &m->classes[i]);
     return text_done(out, e);

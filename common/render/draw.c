@@ -48,8 +48,7 @@ int draw_picture(figure *f, draw_view view, const picture *p, error *e)
     cairo_translate(f->cr, view.area.x, view.area.y);
     cairo_scale(f->cr, view.scale, view.scale);
     cairo_set_source_surface(f->cr, image, 0, 0);
-    cairo_pattern_set_filter(cairo_get_source(f->cr),
-                             view.scale == 1 ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_BEST);
+    cairo_pattern_set_filter(cairo_get_source(f->cr), view.scale == 1 ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_BEST);
     cairo_pattern_set_extend(cairo_get_source(f->cr), CAIRO_EXTEND_PAD);
     cairo_paint(f->cr);
     cairo_restore(f->cr);
@@ -67,8 +66,8 @@ static figure_rect mark_rect(draw_view v, const draw_mark *m)
     if (!m->has_box)
         return (figure_rect){v.area.x, v.area.y, 0, 0};
     const box_xywh b = box_to_xywh(m->box);
-    return (figure_rect){v.area.x + (b.x + 0.5) * v.scale, v.area.y + (b.y + 0.5) * v.scale,
-                         b.width * v.scale, b.height * v.scale};
+    return (figure_rect){v.area.x + (b.x + 0.5) * v.scale, v.area.y + (b.y + 0.5) * v.scale, b.width * v.scale,
+                         b.height * v.scale};
 }
 
 /* A line's place: the middle of a figure pixel, so that it is sharp; far outside the picture (where nothing
@@ -178,8 +177,8 @@ static bool place_around(label_search *s, draw_view view, figure_rect r, double 
     return false;
 }
 
-size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths,
-                         double height, double inset, draw_label *places)
+size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths, double height,
+                         double inset, draw_label *places)
 {
     size_t astray = 0;
     for (size_t i = 0; i < count; i++) {
@@ -214,8 +213,8 @@ static void draw_leader(figure *f, figure_rect label, figure_rect marked, figure
 }
 
 /* The labels' texts and widths in the selected font. */
-static int measure_labels(figure *f, draw_view view, const draw_mark *marks, size_t count, char **texts,
-                          double *widths, error *e)
+static int measure_labels(figure *f, draw_view view, const draw_mark *marks, size_t count, char **texts, double *widths,
+                          error *e)
 {
     double edge = label_outline * f->point;
     for (size_t i = 0; i < count; i++) {
@@ -233,8 +232,7 @@ static int measure_labels(figure *f, draw_view view, const draw_mark *marks, siz
     return 0;
 }
 
-static int draw_labels(figure *f, draw_view view, const draw_mark *marks, size_t count, double points,
-                       error *e)
+static int draw_labels(figure *f, draw_view view, const draw_mark *marks, size_t count, double points, error *e)
 {
     char **texts = mem_zero(count, sizeof *texts, "labels", e);
     double *widths = mem_zero(count, sizeof *widths, "labels", e);
@@ -255,8 +253,8 @@ static int draw_labels(figure *f, draw_view view, const draw_mark *marks, size_t
             draw_leader(f, places[i].area, mark_rect(view, &marks[i]), marks[i].colour);
     for (size_t i = 0; i < count && !code; i++)
         if (widths[i] > 0)
-            figure_text_outlined(f, places[i].area.x + edge, places[i].area.y + edge + above, texts[i],
-                                 marks[i].colour, label_outline);
+            figure_text_outlined(f, places[i].area.x + edge, places[i].area.y + edge + above, texts[i], marks[i].colour,
+                                 label_outline);
     for (size_t i = 0; texts && i < count; i++)
         free(texts[i]);
     free(texts);

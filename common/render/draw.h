@@ -49,8 +49,7 @@ int draw_picture(figure *f, draw_view view, const picture *p, error *e);
 /* Draws the boxes, then all labels over them, at `label_points`. Earlier marks come first: their boxes are on
  * top and their labels keep their places. When a label finds no free place at its box, all of the picture's
  * labels become smaller, down to half; if that does not help, a thin line leads from the label to its box. */
-int draw_marks(figure *f, draw_view view, const draw_mark *marks, size_t count, double label_points,
-               error *e);
+int draw_marks(figure *f, draw_view view, const draw_mark *marks, size_t count, double label_points, error *e);
 
 /* Draws the marks on the picture at its own size and writes it to `path` (figure_save: .jpg, .jpeg or PNG);
  * lines and letters grow with large pictures. For `predict --save-pictures`. */
@@ -68,7 +67,7 @@ typedef struct draw_label {
 
 /* Places the labels without drawing: widths[i] is the width of mark i's text (0: no label), `height` that of
  * all, `inset` the distance from the box's line. Returns how many are astray. Used by draw_marks; for tests. */
-size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths,
-                         double height, double inset, draw_label *places);
+size_t draw_place_labels(draw_view view, const draw_mark *marks, size_t count, const double *widths, double height,
+                         double inset, draw_label *places);
 
 #endif

@@ -54,8 +54,7 @@ static double distance(colour a, colour b)
 
 static colour mix(colour a, colour b, double t)
 {
-    return (colour){a.red + (b.red - a.red) * t, a.green + (b.green - a.green) * t,
-                    a.blue + (b.blue - a.blue) * t};
+    return (colour){a.red + (b.red - a.red) * t, a.green + (b.green - a.green) * t, a.blue + (b.blue - a.blue) * t};
 }
 
 /* Draws stand in statements of their own everywhere: the order of a call's arguments is the compiler's. */
@@ -235,9 +234,9 @@ static bool measure_box(const canvas *c, figurine *f)
     r->y2 += f->outline / 2;
     const box touched = {(int)floor(r->y1 + touch), (int)floor(r->x1 + touch), (int)ceil(r->y2 - touch) - 1,
                          (int)ceil(r->x2 - touch) - 1};
-    f->object.box = (box){touched.y1 > 0 ? touched.y1 : 0, touched.x1 > 0 ? touched.x1 : 0,
-                          touched.y2 < c->height ? touched.y2 : c->height - 1,
-                          touched.x2 < c->width ? touched.x2 : c->width - 1};
+    f->object.box =
+        (box){touched.y1 > 0 ? touched.y1 : 0, touched.x1 > 0 ? touched.x1 : 0,
+              touched.y2 < c->height ? touched.y2 : c->height - 1, touched.x2 < c->width ? touched.x2 : c->width - 1};
     f->object.truncated = !box_fits(touched, c->height, c->width);
     return f->object.box.x1 < f->object.box.x2 && f->object.box.y1 < f->object.box.y2;
 }
@@ -252,8 +251,8 @@ static double area(const box *b)
 static double covered(const figurine *a, const figurine *b)
 {
     const box *m = &a->object.box, *n = &b->object.box;
-    const box both = {m->y1 > n->y1 ? m->y1 : n->y1, m->x1 > n->x1 ? m->x1 : n->x1,
-                      m->y2 < n->y2 ? m->y2 : n->y2, m->x2 < n->x2 ? m->x2 : n->x2};
+    const box both = {m->y1 > n->y1 ? m->y1 : n->y1, m->x1 > n->x1 ? m->x1 : n->x1, m->y2 < n->y2 ? m->y2 : n->y2,
+                      m->x2 < n->x2 ? m->x2 : n->x2};
     return box_is_empty(both) ? 0 : area(&both) / area(m);
 }
 
@@ -368,11 +367,10 @@ static void paint_background(canvas *c)
     const colour b = from_hsv(other_hue, between(rng, 0.1, 0.5), other_value);
     const double angle = between(rng, 0, 2 * PI), x = between(rng, 0, w), y = between(rng, 0, h);
     c->ground = mix(a, b, 0.5);
-    cairo_pattern_t *p =
-        chance(rng, 0.3)
-            ? cairo_pattern_create_radial(x, y, 0, w / 2, h / 2, w)
-            : cairo_pattern_create_linear(w / 2 - s * cos(angle) / 2, h / 2 - s * sin(angle) / 2,
-                                          w / 2 + s * cos(angle) / 2, h / 2 + s * sin(angle) / 2);
+    cairo_pattern_t *p = chance(rng, 0.3)
+                             ? cairo_pattern_create_radial(x, y, 0, w / 2, h / 2, w)
+                             : cairo_pattern_create_linear(w / 2 - s * cos(angle) / 2, h / 2 - s * sin(angle) / 2,
+                                                           w / 2 + s * cos(angle) / 2, h / 2 + s * sin(angle) / 2);
     cairo_pattern_add_color_stop_rgb(p, 0, a.red, a.green, a.blue);
     cairo_pattern_add_color_stop_rgb(p, 1, b.red, b.green, b.blue);
     cairo_set_source(cr, p);

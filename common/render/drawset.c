@@ -68,8 +68,8 @@ static void add_annotation(text_buffer *b, const drawing *d, size_t number)
                  "\t\t<difficult>%d</difficult>\n"
                  "\t\t<bndbox>\n\t\t\t<xmin>%d</xmin>\n\t\t\t<ymin>%d</ymin>\n"
                  "\t\t\t<xmax>%d</xmax>\n\t\t\t<ymax>%d</ymax>\n\t\t</bndbox>\n\t</object>\n",
-                 drawing_classes[o->class], o->truncated, o->occluded, o->difficult, o->box.x1 + 1,
-                 o->box.y1 + 1, o->box.x2 + 1, o->box.y2 + 1);
+                 drawing_classes[o->class], o->truncated, o->occluded, o->difficult, o->box.x1 + 1, o->box.y1 + 1,
+                 o->box.x2 + 1, o->box.y2 + 1);
     }
     text_add(b, "</annotation>\n");
 }
@@ -213,9 +213,8 @@ static int only_ours(const char *dir, size_t pictures, error *e)
         while (!code && d && (entry = readdir(d)))
             if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
                 !is_ours(i, entry->d_name, pictures))
-                code = fail(e, ERR_USAGE,
-                            "%s/%s: is not a drawing of this set: move it away or name another folder", path,
-                            entry->d_name);
+                code = fail(e, ERR_USAGE, "%s/%s: is not a drawing of this set: move it away or name another folder",
+                            path, entry->d_name);
         if (d)
             closedir(d);
         free(path);
@@ -284,8 +283,7 @@ static int draw_one(void *context, size_t item, int worker, error *e)
     if (!drawing_make(&d, w->o->size, w->o->seed, (uint32_t)number, e))
         add_annotation(&xml, &d, number);
     if (!e->code && !text_done(&xml, e) && !encode_jpeg(&d.p, &jpeg, &size, jpeg_name, e) &&
-        !write_set_file(w->dir, xml_name, xml.data, xml.size, e) &&
-        !write_set_file(w->dir, jpeg_name, jpeg, size, e))
+        !write_set_file(w->dir, xml_name, xml.data, xml.size, e) && !write_set_file(w->dir, jpeg_name, jpeg, size, e))
         digest_pair(xml.data, xml.size, jpeg, size, w->digests[item]);
     for (int i = 0; i < d.count; i++) {
         s->objects++;
@@ -321,8 +319,8 @@ static int write_texts(const char *dir, const drawset_options *o, const char *sh
         if (i < LISTS)
             add_list(&b, i, (size_t)o->pictures);
         else
-            text_add(&b, "%spictures %d\nsize %d\nseed %" PRIu64 "\nsha256 %s\n", heading, o->pictures,
-                     o->size, o->seed, sha256);
+            text_add(&b, "%spictures %d\nsize %d\nseed %" PRIu64 "\nsha256 %s\n", heading, o->pictures, o->size,
+                     o->seed, sha256);
         if (!text_done(&b, e))
             write_set_file(dir, lists[i], b.data, b.size, e); /* behind the lists stands the marker */
     }
@@ -453,8 +451,8 @@ static int check_one(void *context, size_t item, int worker, error *e)
         free(path);
     }
     if (!code)
-        digest_pair(view[0].data ? view[0].data : "", view[0].size, view[1].data ? view[1].data : "",
-                    view[1].size, w->digests[item]);
+        digest_pair(view[0].data ? view[0].data : "", view[0].size, view[1].data ? view[1].data : "", view[1].size,
+                    w->digests[item]);
     file_close(&view[0]);
     file_close(&view[1]);
     return code;

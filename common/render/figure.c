@@ -37,8 +37,8 @@ int figure_open_pixels(figure *f, int width, int height, double point, error *e)
 {
     *f = (figure){.width = width, .height = height, .point = point};
     if (width < 1 || height < 1 || width > SIDE_MAX || height > SIDE_MAX)
-        return fail(e, ERR_INPUT, "a drawing of %d x %d pixels is not possible: a side has 1 to %d", width,
-                    height, SIDE_MAX);
+        return fail(e, ERR_INPUT, "a drawing of %d x %d pixels is not possible: a side has 1 to %d", width, height,
+                    SIDE_MAX);
     f->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
     f->cr = cairo_create(f->surface);
     int code = figure_cairo_failed(f->surface, f->cr, e);
@@ -61,8 +61,7 @@ int figure_open(figure *f, double width, double height, error *e)
 {
     *f = (figure){0};
     if (!(width > 0 && height > 0 && width <= 300 && height <= 300))
-        return fail(e, ERR_USAGE,
-                    "a figure of %g x %g inches is not possible: a side has more than 0 and at most 300",
+        return fail(e, ERR_USAGE, "a figure of %g x %g inches is not possible: a side has more than 0 and at most 300",
                     width, height);
     int w = (int)lround(width * FIGURE_DPI), h = (int)lround(height * FIGURE_DPI);
     return figure_open_pixels(f, w > 0 ? w : 1, h > 0 ? h : 1, FIGURE_DPI / 72, e);
@@ -159,8 +158,7 @@ int figure_check_name(const char *path, error *e)
                                          ".pnm",  ".ppm", ".ps",  ".svg", ".tga",  ".tif", ".tiff", ".webp"};
     for (size_t i = 0; i < COUNT(others); i++)
         if (text_ends_with_any_case(path, others[i]))
-            return fail(e, ERR_USAGE, "%s: %s pictures cannot be written: name it .png or .jpg", path,
-                        others[i] + 1);
+            return fail(e, ERR_USAGE, "%s: %s pictures cannot be written: name it .png or .jpg", path, others[i] + 1);
     return 0;
 }
 
@@ -239,8 +237,7 @@ void figure_text_upwards(figure *f, double x, double y, const char *text)
     cairo_restore(f->cr);
 }
 
-void figure_text_outlined(figure *f, double x, double y, const char *text, figure_colour colour,
-                          double outline)
+void figure_text_outlined(figure *f, double x, double y, const char *text, figure_colour colour, double outline)
 {
     cairo_move_to(f->cr, x, y);
     cairo_text_path(f->cr, text);

@@ -85,8 +85,7 @@ void figure_text(figure *f, double x, double y, figure_align align, const char *
 void figure_text_upwards(figure *f, double x, double y, const char *text);
 
 /* The same as figure_text (left end at x) in `colour` over a black outline of `outline` points. */
-void figure_text_outlined(figure *f, double x, double y, const char *text, figure_colour colour,
-                          double outline);
+void figure_text_outlined(figure *f, double x, double y, const char *text, figure_colour colour, double outline);
 
 /* A copy of `text` that can be drawn in `width` pixels of the selected font: bytes that are no UTF-8 and
  * control characters become '?', and what does not fit is cut and ends in an ellipsis. The caller frees it. */

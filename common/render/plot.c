@@ -296,8 +296,8 @@ static size_t points_under(const sheet *s, figure_rect r)
     double x, y;
     for (size_t i = 0; i < s->p->line_count; i++)
         for (size_t k = 0; k < s->p->lines[i].count; k++)
-            count += point_at(s, &s->p->lines[i], k, &x, &y) && x > r.x - 5 && x < r.x + r.width + 5 &&
-                     y > r.y - 5 && y < r.y + r.height + 5;
+            count += point_at(s, &s->p->lines[i], k, &x, &y) && x > r.x - 5 && x < r.x + r.width + 5 && y > r.y - 5 &&
+                     y < r.y + r.height + 5;
     return count;
 }
 

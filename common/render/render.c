@@ -79,8 +79,7 @@ int render_open(figure *f, const render_request *r, double width, double height,
         const char *cross = strchr(r->figure, 'x');
         if (!cross || !text_double(r->figure, (size_t)(cross - r->figure), &width) ||
             !text_double(cross + 1, strlen(cross + 1), &height))
-            return fail(e, ERR_USAGE, "--figure needs WIDTHxHEIGHT in inches such as 12x8, not '%s'",
-                        r->figure);
+            return fail(e, ERR_USAGE, "--figure needs WIDTHxHEIGHT in inches such as 12x8, not '%s'", r->figure);
     }
     return figure_open(f, width, height, e);
 }

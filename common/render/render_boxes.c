@@ -35,8 +35,8 @@ static int load_image(picture *p, const anno_image *image, const render_request 
     char *path = path_join(r->images, image->file_name, e);
     int code = path ? picture_load(p, path, NULL, e) : ERR_SYSTEM;
     if (!code && (p->width != image->width || p->height != image->height)) {
-        code = fail(e, ERR_INPUT, "%s: is %d x %d pixels, but %s says %d x %d (width x height)", path,
-                    p->width, p->height, r->anno, image->width, image->height);
+        code = fail(e, ERR_INPUT, "%s: is %d x %d pixels, but %s says %d x %d (width x height)", path, p->width,
+                    p->height, r->anno, image->width, image->height);
         picture_free(p);
     }
     free(path);

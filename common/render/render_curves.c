@@ -69,8 +69,7 @@ static int timeline_of(timeline *t, const table *rows, enum timeline_kind kind, 
     t->x = mem_zero(n, sizeof *t->x, "a time line", e);
     for (size_t i = 0, end; starts && t->x && i < n; i = end, number++) {
         end = i + 1;
-        while (kind == IN_EPOCHS && end < n && same_field(rows, i, end, phase) &&
-               same_field(rows, i, end, epoch))
+        while (kind == IN_EPOCHS && end < n && same_field(rows, i, end, phase) && same_field(rows, i, end, epoch))
             end++;
         for (size_t k = i; k < end; k++) {
             starts[k] = (double)number + (double)(k - i) / (double)(end - i);
@@ -123,14 +122,12 @@ static int curves_read(curves *c, const render_request *r, error *e)
         const char *name;
         double **values;
         bool optional;
-    } columns[] = {
-        {&c->history, "trn_loss", &c->training, false}, {&c->history, "val_loss", &c->validation, false},
-        {&c->history, "accuracy", &c->accuracy, true},  {&c->history, "l1", &c->l1, true},
-        {&c->batches, "loss", &c->loss, !r->batches},   {&c->batches, "lr", &c->lr, !r->batches}};
+    } columns[] = {{&c->history, "trn_loss", &c->training, false}, {&c->history, "val_loss", &c->validation, false},
+                   {&c->history, "accuracy", &c->accuracy, true},  {&c->history, "l1", &c->l1, true},
+                   {&c->batches, "loss", &c->loss, !r->batches},   {&c->batches, "lr", &c->lr, !r->batches}};
     if (table_read(&c->history, r->history, e) || timeline_of(&c->epochs, &c->history, BY_EPOCH, e))
         return e->code;
-    if (r->batches &&
-        (table_read(&c->batches, r->batches, e) || timeline_of(&c->steps, &c->batches, IN_EPOCHS, e)))
+    if (r->batches && (table_read(&c->batches, r->batches, e) || timeline_of(&c->steps, &c->batches, IN_EPOCHS, e)))
         return e->code;
     for (size_t i = 0; i < COUNT(columns) && !e->code; i++)
         if (!columns[i].optional || table_find(columns[i].from, columns[i].name) >= 0)
@@ -157,11 +154,8 @@ static void add_curve(curves *c, const char *name, bool batches, const double *y
 static void add_panel(curves *c, const char *title, bool batches)
 {
     const timeline *t = batches ? &c->steps : &c->epochs;
-    c->panels[c->panel_count++] = (plot){.title = title,
-                                         .x_label = "epochs done",
-                                         .whole_x = true,
-                                         .phases = t->phases,
-                                         .phase_count = t->phase_count};
+    c->panels[c->panel_count++] = (plot){
+        .title = title, .x_label = "epochs done", .whole_x = true, .phases = t->phases, .phase_count = t->phase_count};
 }
 
 static void add_panels(curves *c)
@@ -241,8 +235,8 @@ static void print_lowest(const plot_line *l, text_buffer *printed)
         if (isfinite(l->y[i]) && (best == l->count || l->y[i] < l->y[best]))
             best = i;
     if (best < l->count)
-        text_add(printed, "rates %.3g to %.3g, the lowest loss %.4g at %.3g\n", l->x[0], l->x[l->count - 1],
-                 l->y[best], l->x[best]);
+        text_add(printed, "rates %.3g to %.3g, the lowest loss %.4g at %.3g\n", l->x[0], l->x[l->count - 1], l->y[best],
+                 l->x[best]);
 }
 
 int render_lr_find(const render_request *r, text_buffer *printed, error *e)

@@ -52,8 +52,8 @@ static bool truth_mark(const grid *g, const pred_row *row, draw_mark *mark)
     const anno_row *largest = image ? anno_largest(&g->anno, image) : NULL;
     if (!largest)
         return false;
-    const box b = g->cache ? box_validation(largest->box, image->height, image->width, cache_size(g->cache))
-                           : largest->box;
+    const box b =
+        g->cache ? box_validation(largest->box, image->height, image->width, cache_size(g->cache)) : largest->box;
     *mark = (draw_mark){row->has_box, box_to_real(b), row->category ? largest->category : NULL, DRAW_TRUTH};
     return true;
 }
@@ -68,8 +68,8 @@ static void print_prediction(text_buffer *printed, const pred_row *row, const bo
     text_add(printed, "\n");
 }
 
-static int draw_prediction(figure *f, const grid *g, figure_rect cell, const pred_row *row,
-                           text_buffer *printed, error *e)
+static int draw_prediction(figure *f, const grid *g, figure_rect cell, const pred_row *row, text_buffer *printed,
+                           error *e)
 {
     picture p = {0};
     int code = g->cache ? load_square(g, row, &p, e) : load_own(g, row, &p, e);
@@ -78,8 +78,7 @@ static int draw_prediction(figure *f, const grid *g, figure_rect cell, const pre
     const box_real *b = !row->has_box ? NULL : g->cache ? &row->frame : &row->box;
     draw_mark marks[2] = {{b != NULL, b ? *b : (box_real){0}, row->category, DRAW_WHITE}};
     size_t count = 1 + truth_mark(g, row, &marks[1]);
-    code = draw_marked(f, cell, &p, marks, count, g->r->label_size > 0 ? g->r->label_size : DRAW_LABEL_POINTS,
-                       e);
+    code = draw_marked(f, cell, &p, marks, count, g->r->label_size > 0 ? g->r->label_size : DRAW_LABEL_POINTS, e);
     print_prediction(printed, row, b);
     picture_free(&p);
     return code;
@@ -103,8 +102,7 @@ static int draw_grid(const grid *g, text_buffer *printed, error *e)
         figure_text(&f, f.width / 2.0, f.height - 9, ALIGN_CENTRE, "white: predicted, green: annotated");
     }
     for (size_t i = 0; i < cells && i < count && !e->code; i++)
-        draw_prediction(&f, g, figure_cell(area, rows, columns, (int)i, 10), &g->pred.rows[first + i],
-                        printed, e);
+        draw_prediction(&f, g, figure_cell(area, rows, columns, (int)i, 10), &g->pred.rows[first + i], printed, e);
     if (!e->code)
         render_save(&f, r, e);
     figure_close(&f);
@@ -122,12 +120,11 @@ static int open_cache(grid *g, error *e)
     for (size_t i = 0; i < g->pred.count; i++)
         boxes = boxes || g->pred.rows[i].has_box;
     if (boxes && g->pred.frame == 0)
-        return fail(e, ERR_INPUT,
-                    "%s: has no boxes in the %d x %d frame; predict with --frame %d, or give --images",
+        return fail(e, ERR_INPUT, "%s: has no boxes in the %d x %d frame; predict with --frame %d, or give --images",
                     r->pred, size, size, size);
     if (boxes && g->pred.frame != size)
-        return fail(e, ERR_INPUT, "%s: its frame is %d, the pictures of %s are %d", r->pred, g->pred.frame,
-                    r->cache, size);
+        return fail(e, ERR_INPUT, "%s: its frame is %d, the pictures of %s are %d", r->pred, g->pred.frame, r->cache,
+                    size);
     g->sampler = sampler_create(size, e);
     g->pixels = mem_zero((size_t)size * (size_t)size * 3, sizeof(float), "a picture", e);
     return g->sampler && g->pixels ? 0 : e->code;

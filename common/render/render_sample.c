@@ -44,13 +44,12 @@ static int subject_name(subject *s, const char **name, error *e)
 {
     const render_request *r = s->r;
     if (!r->image == !r->val)
-        return fail(e, ERR_USAGE, "--kind %s needs --image NAME or --val FILE, one of them; see --help",
-                    r->kind);
+        return fail(e, ERR_USAGE, "--kind %s needs --image NAME or --val FILE, one of them; see --help", r->kind);
     if (r->val) {
         int code = labels_read_names(&s->list, r->val, e);
         if (!code && s->list.count <= (size_t)r->first)
-            code = fail(e, ERR_INPUT, "%s: holds %zu file names, none with number %lld (from 0)", r->val,
-                        s->list.count, (long long)r->first);
+            code = fail(e, ERR_INPUT, "%s: holds %zu file names, none with number %lld (from 0)", r->val, s->list.count,
+                        (long long)r->first);
         if (!code)
             *name = s->list.items[r->first];
         return code;
@@ -70,13 +69,11 @@ static int subject_truth(subject *s, error *e)
     if (!image)
         return fail(e, ERR_INPUT, "%s: holds no image '%s'", r->anno, s->scaled.name);
     if (image->width != s->scaled.original_width || image->height != s->scaled.original_height)
-        return fail(e, ERR_INPUT, "%s: '%s' is %d x %d pixels, but %s says %d x %d (width x height)",
-                    r->cache, s->scaled.name, s->scaled.original_width, s->scaled.original_height, r->anno,
-                    image->width, image->height);
+        return fail(e, ERR_INPUT, "%s: '%s' is %d x %d pixels, but %s says %d x %d (width x height)", r->cache,
+                    s->scaled.name, s->scaled.original_width, s->scaled.original_height, r->anno, image->width,
+                    image->height);
     s->largest = anno_largest(&s->anno, image);
-    return s->largest
-               ? 0
-               : fail(e, ERR_INPUT, "%s: every object of image '%s' is ignored", r->anno, s->scaled.name);
+    return s->largest ? 0 : fail(e, ERR_INPUT, "%s: every object of image '%s' is ignored", r->anno, s->scaled.name);
 }
 
 static int subject_open(subject *s, const render_request *r, error *e)
@@ -200,8 +197,8 @@ static void print_states(text_buffer *printed, const augment_list *list, const a
     text_add(printed, "\n");
 }
 
-static int draw_augmented(const subject *s, figure *f, figure_rect cell, const augment_list *list,
-                          uint32_t number, text_buffer *printed, error *e)
+static int draw_augmented(const subject *s, figure *f, figure_rect cell, const augment_list *list, uint32_t number,
+                          text_buffer *printed, error *e)
 {
     augment_state states[AUGMENT_MAX];
     philox random = augment_random((uint64_t)s->r->seed, number, 0);
@@ -229,8 +226,8 @@ int render_augment(const render_request *r, text_buffer *printed, error *e)
         code = render_open(&f, r, 9, 9, e);
     }
     for (int i = 0; i < rows * columns && !code; i++)
-        code = draw_augmented(&s, &f, figure_cell(figure_inside(&f, 10), rows, columns, i, 10), &list,
-                              (uint32_t)i, printed, e);
+        code = draw_augmented(&s, &f, figure_cell(figure_inside(&f, 10), rows, columns, i, 10), &list, (uint32_t)i,
+                              printed, e);
     if (!code && r->leave_boxes && (s.largest->box.y1 >= s.size || s.largest->box.x1 >= s.size))
         text_add(printed, "the boxes lie outside of the square\n");
     if (!code)

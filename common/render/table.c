@@ -16,8 +16,8 @@ static int table_header(table *t, const char *line, size_t size, error *e)
         for (size_t k = 0; k < i; k++)
             if (t->names[i].size == t->names[k].size &&
                 memcmp(t->names[i].text, t->names[k].text, t->names[i].size) == 0)
-                return fail(e, ERR_INPUT, "%s:1: column '%.*s' is there twice", t->file.path,
-                            text_shown(t->names[i]), t->names[i].text);
+                return fail(e, ERR_INPUT, "%s:1: column '%.*s' is there twice", t->file.path, text_shown(t->names[i]),
+                            t->names[i].text);
     }
     return 0;
 }
@@ -41,8 +41,8 @@ int table_read(table *t, const char *path, error *e)
             break;
         size_t n = text_split(line, size, '\t', t->cells + t->rows * t->columns, t->columns);
         if (n != t->columns)
-            code = fail(e, ERR_INPUT, "%s:%zu: %zu fields, the header has %zu", t->file.path, lines.number, n,
-                        t->columns);
+            code =
+                fail(e, ERR_INPUT, "%s:%zu: %zu fields, the header has %zu", t->file.path, lines.number, n, t->columns);
         t->rows++;
     }
     if (!code && t->rows == 0)
@@ -85,8 +85,8 @@ double *table_numbers(const table *t, const char *name, error *e)
         if (text_is(field, "-") || text_is(field, "nan") || text_is(field, "inf") || text_is(field, "-inf"))
             values[i] = NAN;
         else if (!text_double(field.text, field.size, &values[i])) {
-            fail(e, ERR_INPUT, "%s:%zu: %s '%.*s' is not a number", t->file.path, i + 2, name,
-                 text_shown(field), field.text);
+            fail(e, ERR_INPUT, "%s:%zu: %s '%.*s' is not a number", t->file.path, i + 2, name, text_shown(field),
+                 field.text);
             free(values);
             return NULL;
         }

@@ -60,8 +60,7 @@ static void count_classes(data *d, error *e)
     const anno_table *tables[] = {&d->anno, &d->largest};
     for (int t = 0; t < 2; t++)
         for (size_t i = 0; i < tables[t]->count && !e->code; i++)
-            names_add(&d->classes, tables[t]->rows[i].category, strlen(tables[t]->rows[i].category), &number,
-                      e);
+            names_add(&d->classes, tables[t]->rows[i].category, strlen(tables[t]->rows[i].category), &number, e);
     for (size_t i = 0; i < d->labels.class_count && !e->code; i++)
         names_add(&d->classes, d->labels.classes[i], strlen(d->labels.classes[i]), &number, e);
     d->rows = e->code ? NULL : mem_zero(d->classes.count, sizeof *d->rows, "classes", e);
@@ -129,14 +128,12 @@ static void data_facts(html *h, const found *f, const data *d)
         html_put(h, ")</dd>\n");
     }
     if (d->has_largest) {
-        html_put(h, "<dt>What is learnt</dt><dd>the largest object of each of %zu pictures (",
-                 d->largest.count);
+        html_put(h, "<dt>What is learnt</dt><dd>the largest object of each of %zu pictures (", d->largest.count);
         html_link(h, "largest.tsv", NULL);
         html_put(h, ")</dd>\n");
     }
     if (d->has_labels && d->has_val) {
-        html_put(h, "<dt>Split</dt><dd>%zu pictures train, %zu validate", d->labels.train_count,
-                 d->labels.val_count);
+        html_put(h, "<dt>Split</dt><dd>%zu pictures train, %zu validate", d->labels.train_count, d->labels.val_count);
         if (found_has(f, "val.txt", "")) {
             html_put(h, " (");
             html_link(h, "val.txt", NULL);

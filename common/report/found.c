@@ -53,8 +53,7 @@ static int list_files(found_list *l, const char *directory, const char *folder, 
                                                  : fail_open(e, path);
     for (struct dirent *entry; d && !code && (entry = readdir(d));) {
         struct stat s;
-        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tmp.") ||
-            !text_ends_with(entry->d_name, ending))
+        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tmp.") || !text_ends_with(entry->d_name, ending))
             continue;
         if (fstatat(dirfd(d), entry->d_name, &s, 0) == 0 && S_ISREG(s.st_mode))
             code = list_add(l, folder, entry->d_name, e);
@@ -92,8 +91,7 @@ static bool is_phase(const found *f, const char *name)
     return has_model(f, training);
 }
 
-static const char *const tasks[][2] = {
-    {"cls", "Classifier"}, {"bbox", "Box regressor"}, {"detn", "Detector"}};
+static const char *const tasks[][2] = {{"cls", "Classifier"}, {"bbox", "Box regressor"}, {"detn", "Detector"}};
 
 const char *found_title(const char *name)
 {
@@ -114,8 +112,7 @@ static void find_models(found *f, error *e)
         bool ckpt = text_ends_with(file, ".ckpt");
         if (!ckpt && !text_ends_with(file, ".history.tsv"))
             continue;
-        snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(ckpt ? ".ckpt" : ".history.tsv")),
-                 file);
+        snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(ckpt ? ".ckpt" : ".history.tsv")), file);
         bool known = found_title(name) != name;
         if (!known && !(ckpt && is_phase(f, name)) && (ckpt || !found_has(f, name, ".ckpt")))
             list_add(&f->models, "", name, e);

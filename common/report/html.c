@@ -38,8 +38,7 @@ static const char *reference_for(char c, size_t length)
     const char *at = c ? strchr(special, c) : NULL;
     if (at)
         return references[at - special];
-    return length == 0 || c == 0x7f || ((unsigned char)c < 0x20 && c != '\n' && c != '\t') ? REPLACEMENT
-                                                                                           : NULL;
+    return length == 0 || c == 0x7f || ((unsigned char)c < 0x20 && c != '\n' && c != '\t') ? REPLACEMENT : NULL;
 }
 
 void html_text(html *h, const char *text, size_t size)
@@ -121,8 +120,8 @@ static void embed(html *h, const file_view *file, const char *alternative)
         return;
     picture_free(&pixels);
     bool png = file->size > 4 && memcmp(file->data, "\x89PNG", 4) == 0;
-    html_put(h, "<img alt=\"%s\" width=\"%d\" height=\"%d\" src=\"data:image/%s;base64,", alternative,
-             info.width, info.height, png ? "png" : "jpeg");
+    html_put(h, "<img alt=\"%s\" width=\"%d\" height=\"%d\" src=\"data:image/%s;base64,", alternative, info.width,
+             info.height, png ? "png" : "jpeg");
     if (!h->e->code)
         base64_add(&h->page, file->data, file->size);
     html_put(h, "\">\n");

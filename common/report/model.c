@@ -46,8 +46,7 @@ static void open_ckpt(html *h, const found *f, model *m)
         m->has_ckpt = true;
         const char *t = safetensors_value(&m->ckpt, "task");
         if (!safetensors_value(&m->ckpt, "recipe") || !t || !task_parse(t, &m->task))
-            fail(h->e, ERR_INPUT, "%s: is no checkpoint of a training: it says nothing of task and recipe",
-                 path);
+            fail(h->e, ERR_INPUT, "%s: is no checkpoint of a training: it says nothing of task and recipe", path);
     }
     free(path);
 }
@@ -106,8 +105,7 @@ static const char *with_error(char text[80], int decimals, metric m)
 {
     char a[32], b[32];
     if (has_spread(m))
-        snprintf(text, 80, "%s \xc2\xb1 %s", number_text(a, decimals, m.value),
-                 number_text(b, decimals, m.error));
+        snprintf(text, 80, "%s \xc2\xb1 %s", number_text(a, decimals, m.value), number_text(b, decimals, m.error));
     else
         snprintf(text, 80, "%s", number_text(a, decimals, m.value));
     return text;
@@ -131,8 +129,8 @@ static const struct {
 static void figure_table(html *h, const model *m)
 {
     char text[80], l1[120], name[300];
-    snprintf(l1, sizeof l1, "mean distance of the box's four sides, in pixels of the %zu x %zu input",
-             m->metrics.frame, m->metrics.frame);
+    snprintf(l1, sizeof l1, "mean distance of the box's four sides, in pixels of the %zu x %zu input", m->metrics.frame,
+             m->metrics.frame);
     html_put(h, "<h3>How good it is</h3>\n<div class=\"wide\"><table>\n<tbody>\n");
     for (int i = 0; i < METRICS; i++)
         if (isfinite(m->metrics.of[i].value))
@@ -170,8 +168,7 @@ static void class_figures(html *h, const metrics *m)
     html_put(h, "<h3>By class</h3>\n<div class=\"wide\"><table>\n<thead><tr><th>class<th>pictures");
     for (int k = 0; k < METRICS; k++)
         if (isfinite(m->of[k].value))
-            html_put(h, k == METRIC_ACCURACY ? "<th>predicted<th>%s<th>precision" : "<th>%s",
-                     figures[k].heading);
+            html_put(h, k == METRIC_ACCURACY ? "<th>predicted<th>%s<th>precision" : "<th>%s", figures[k].heading);
     html_put(h, "</thead>\n<tbody>\n");
     for (size_t i = 0; i < m->class_count; i++) {
         const metrics_class *c = &m->classes[i];
@@ -208,10 +205,8 @@ static void phase_table(html *h, const recipe *r)
             snprintf(shape, sizeof shape, "up from 1/%g in the first 1/%d, then down", p->schedule.div,
                      p->schedule.cut);
         else
-            snprintf(shape, sizeof shape, "%d cosine cycle%s", p->schedule.cycles,
-                     p->schedule.cycles == 1 ? "" : "s");
-        html_put(h, "<tr><th>%s<td class=\"text\">%s<td>%d<td class=\"text\">%s<td class=\"text\">%s\n",
-                 p->name,
+            snprintf(shape, sizeof shape, "%d cosine cycle%s", p->schedule.cycles, p->schedule.cycles == 1 ? "" : "s");
+        html_put(h, "<tr><th>%s<td class=\"text\">%s<td>%d<td class=\"text\">%s<td class=\"text\">%s\n", p->name,
                  p->from == GROUP_HEAD  ? "the head"
                  : p->from == GROUP_TOP ? "from layer3 on"
                                         : "everything",
@@ -301,8 +296,7 @@ static void training_facts(html *h, const model *m)
              parent);
     if (*ckpt_value(m, "conv"))
         html_put(h, "<dt>Computed on</dt><dd>%s</dd>\n", ckpt_value(m, "conv"));
-    html_put(h, "<dt>Program</dt><dd>onebox %s, seed %s</dd>\n", ckpt_value(m, "version"),
-             ckpt_value(m, "seed"));
+    html_put(h, "<dt>Program</dt><dd>onebox %s, seed %s</dd>\n", ckpt_value(m, "version"), ckpt_value(m, "seed"));
     if (*m->step.seconds) {
         html_put(h, "<dt>Time</dt><dd>%s s", m->step.seconds);
         if (*m->step.memory)
@@ -337,11 +331,9 @@ void report_model(html *h, const found *f, const char *name)
     char anchor[64];
     html_anchor(name, anchor);
     open_model(h, f, name, &m);
-    html_put(h, "<section id=\"%s\">\n<h2>%s</h2>\n<p>%s</p>\n", anchor, found_title(name),
-             task_sentences[m.task]);
+    html_put(h, "<section id=\"%s\">\n<h2>%s</h2>\n<p>%s</p>\n", anchor, found_title(name), task_sentences[m.task]);
     if (!m.has_ckpt)
-        html_put(h, "<p class=\"warn\">There is no %s.ckpt: this training did not reach its end.</p>\n",
-                 name);
+        html_put(h, "<p class=\"warn\">There is no %s.ckpt: this training did not reach its end.</p>\n", name);
     if (m.has_metrics)
         figure_table(h, &m);
     doubtful(h, &m);

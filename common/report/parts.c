@@ -80,8 +80,7 @@ static void step_row(html *h, const char *name)
     found_step s;
     char *path = html_path(h, name);
     if (path && !found_read_step(&s, path, h->e) && *s.command) {
-        html_put(h, "<tr><td>%s<td class=\"text\"><code>%s</code>", *s.seconds ? s.seconds : "\xe2\x80\x93",
-                 s.command);
+        html_put(h, "<tr><td>%s<td class=\"text\"><code>%s</code>", *s.seconds ? s.seconds : "\xe2\x80\x93", s.command);
         if (*s.exit && strcmp(s.exit, "0") != 0)
             html_put(h, " <b>failed, exit code %s</b>", s.exit);
         html_put(h, " ");
@@ -91,11 +90,10 @@ static void step_row(html *h, const char *name)
     free(path);
 }
 
-static const char *const order[] = {"log/json.log", "log/anno.log",      "log/largest.log",
-                                    "log/csv.log",  "log/cache.log",     "log/weights.log",
-                                    "log/cls.log",  "log/cls.pred.log",  "log/cls.metrics.log",
-                                    "log/bbox.log", "log/bbox.pred.log", "log/bbox.metrics.log",
-                                    "log/detn.log", "log/detn.pred.log", "log/detn.metrics.log"};
+static const char *const order[] = {
+    "log/json.log",      "log/anno.log",         "log/largest.log",  "log/csv.log",         "log/cache.log",
+    "log/weights.log",   "log/cls.log",          "log/cls.pred.log", "log/cls.metrics.log", "log/bbox.log",
+    "log/bbox.pred.log", "log/bbox.metrics.log", "log/detn.log",     "log/detn.pred.log",   "log/detn.metrics.log"};
 
 /* Where a log stands among the steps: the others behind those of `order`; the page's own, being written, nowhere. */
 static size_t place_of(const char *log)
@@ -110,11 +108,9 @@ void report_steps(html *h, const found *f)
 {
     if (f->logs.count == 0)
         return;
-    html_put(
-        h,
-        "<section id=\"steps\">\n<h2>How it was made</h2>\n"
-        "<p>The commands that make ran, each of which can be run alone.</p>\n"
-        "<div class=\"wide\"><table>\n<thead><tr><th>seconds<th class=\"text\">command</thead>\n<tbody>\n");
+    html_put(h, "<section id=\"steps\">\n<h2>How it was made</h2>\n"
+                "<p>The commands that make ran, each of which can be run alone.</p>\n"
+                "<div class=\"wide\"><table>\n<thead><tr><th>seconds<th class=\"text\">command</thead>\n<tbody>\n");
     for (size_t k = 0; k <= COUNT(order); k++)
         for (size_t i = 0; i < f->logs.count; i++)
             if (place_of(f->logs.names[i]) == k)

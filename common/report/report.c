@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_START                                                                                           \
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"                                \
+#define PAGE_START                                                                                                     \
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"                                          \
     "<meta name=\"generator\" content=\"onebox"
 #define PAGE_END "</body>\n</html>\n"
 
@@ -98,12 +98,11 @@ static void write_page(html *h, const found *f, const report_request *r, const c
              "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s</title>\n<style>\n",
              ONEBOX_VERSION, title);
     html_raw(h, report_style);
-    html_put(
-        h,
-        "</style>\n</head>\n<body>\n<header>\n<h1>%s</h1>\n"
-        "<p>From annotated pictures to networks that say what the largest object of a picture is, and where."
-        "</p>\n",
-        title);
+    html_put(h,
+             "</style>\n</head>\n<body>\n<header>\n<h1>%s</h1>\n"
+             "<p>From annotated pictures to networks that say what the largest object of a picture is, and where."
+             "</p>\n",
+             title);
     page_menu(h, f);
     html_put(h, "</header>\n<main>\n");
     if (f->models.count)

@@ -12,8 +12,8 @@
 
 /* ---------------------------------------------------------------- building */
 
-static int add_image(anno_table *t, int64_t id, text_field file_name, int32_t width, int32_t height,
-                     uint32_t *index, error *e)
+static int add_image(anno_table *t, int64_t id, text_field file_name, int32_t width, int32_t height, uint32_t *index,
+                     error *e)
 {
     size_t number;
     const char *wrong = names_bad_file_name(file_name.text, file_name.size);
@@ -28,8 +28,8 @@ static int add_image(anno_table *t, int64_t id, text_field file_name, int32_t wi
     if (number < t->image_count) {
         const anno_image *old = &t->images[number];
         if (old->id != id)
-            return fail(e, ERR_INPUT, "picture %s has two image ids, %" PRId64 " and %" PRId64,
-                        old->file_name, old->id, id);
+            return fail(e, ERR_INPUT, "picture %s has two image ids, %" PRId64 " and %" PRId64, old->file_name, old->id,
+                        id);
         if (old->width != width || old->height != height)
             return fail(e, ERR_INPUT, "picture %s has two sizes, %dx%d and %dx%d", old->file_name, old->width,
                         old->height, width, height);
@@ -49,20 +49,19 @@ static int add_image(anno_table *t, int64_t id, text_field file_name, int32_t wi
     return 0;
 }
 
-int anno_add(anno_table *t, int64_t image_id, text_field file_name, int32_t width, int32_t height,
-             text_field category, box b, bool ignore, error *e)
+int anno_add(anno_table *t, int64_t image_id, text_field file_name, int32_t width, int32_t height, text_field category,
+             box b, bool ignore, error *e)
 {
     if (image_id < 0 || image_id > ANNO_ID_MAX)
         return fail(e, ERR_INPUT, "image id %" PRId64 " is not from 0 to 2^53", image_id);
     if (width < 1 || height < 1 || width > ANNO_SIDE_MAX || height > ANNO_SIDE_MAX)
-        return fail(e, ERR_INPUT, "a picture of %dx%d is refused: sides are 1 to %d", width, height,
-                    ANNO_SIDE_MAX);
+        return fail(e, ERR_INPUT, "a picture of %dx%d is refused: sides are 1 to %d", width, height, ANNO_SIDE_MAX);
     const char *wrong = names_bad_category(category.text, category.size);
     if (wrong)
         return fail(e, ERR_INPUT, "category '%.*s' %s", text_shown(category), category.text, wrong);
     if (!box_fits(b, height, width))
-        return fail(e, ERR_INPUT, "box %d %d %d %d (y1 x1 y2 x2) does not lie in a picture of %dx%d", b.y1,
-                    b.x1, b.y2, b.x2, width, height);
+        return fail(e, ERR_INPUT, "box %d %d %d %d (y1 x1 y2 x2) does not lie in a picture of %dx%d", b.y1, b.x1, b.y2,
+                    b.x2, width, height);
     uint32_t image = 0;
     size_t number;
     int code = add_image(t, image_id, file_name, width, height, &image, e);
@@ -122,14 +121,13 @@ static const char *const column_names[COLUMNS] = {"image_id", "file_name", "widt
                                                   "y1",       "x1",        "y2",    "x2",     "ignore"};
 
 /* Field `column` as a whole number in [min, max]. */
-static int whole_field(const text_field *fields, int column, int64_t min, int64_t max, int64_t *value,
-                       error *e)
+static int whole_field(const text_field *fields, int column, int64_t min, int64_t max, int64_t *value, error *e)
 {
     text_field f = fields[column];
     if (text_int(f.text, f.size, min, max, value))
         return 0;
-    return fail(e, ERR_INPUT, "%s '%.*s' is not a whole number from %" PRId64 " to %" PRId64,
-                column_names[column], text_shown(f), f.text, min, max);
+    return fail(e, ERR_INPUT, "%s '%.*s' is not a whole number from %" PRId64 " to %" PRId64, column_names[column],
+                text_shown(f), f.text, min, max);
 }
 
 static int take_line(void *context, size_t number, const char *line, size_t size, error *e)
@@ -221,8 +219,7 @@ int anno_check_one_each(const anno_table *t, const char *path, error *e)
 {
     for (size_t i = 0; i < t->count; i++)
         if (t->rows[i].ignore || t->images[t->rows[i].image].count != 1)
-            return fail(e, ERR_INPUT,
-                        "%s: picture %s has %s; one row for each picture is needed, which largest makes",
+            return fail(e, ERR_INPUT, "%s: picture %s has %s; one row for each picture is needed, which largest makes",
                         path, t->rows[i].file_name, t->rows[i].ignore ? "an ignored object" : "several rows");
     return 0;
 }

@@ -63,8 +63,8 @@ typedef struct anno_table {
 /* Appends an object. Names are copied; the row's picture is found or added. Refuses (ERR_INPUT, a text
  * without file and place: put them before it with fail_context) what a file may not hold; see anno_read. Rows
  * of anno_image are there only after anno_finish. */
-int anno_add(anno_table *t, int64_t image_id, text_field file_name, int32_t width, int32_t height,
-             text_field category, box b, bool ignore, error *e);
+int anno_add(anno_table *t, int64_t image_id, text_field file_name, int32_t width, int32_t height, text_field category,
+             box b, bool ignore, error *e);
 
 /* Ends the building: fills the row lists of the images. */
 int anno_finish(anno_table *t, error *e);

@@ -31,8 +31,8 @@ typedef struct coco {
     size_t image_count, image_capacity, object_count, object_capacity;
     names file_names, category_names;
     idmap image_ids, category_ids; /* to indices into images, category_names */
-    size_t folders; /* file names that had folders before them */
-    bool seen[3];   /* images, annotations, categories */
+    size_t folders;                /* file names that had folders before them */
+    bool seen[3];                  /* images, annotations, categories */
     text_buffer text;
 } coco;
 
@@ -66,8 +66,7 @@ static int shown_token(const json_reader *r, int token)
     return size < 40 ? size : 40;
 }
 
-static int whole_member(const json_reader *r, const char *name, int64_t min, int64_t max, int64_t *value,
-                        error *e)
+static int whole_member(const json_reader *r, const char *name, int64_t min, int64_t max, int64_t *value, error *e)
 {
     int token, code = need_member(r, name, &token, e);
     if (!code && !json_whole(r, token, min, max, value))
@@ -77,8 +76,8 @@ static int whole_member(const json_reader *r, const char *name, int64_t min, int
 }
 
 /* Into c->text. `bad` says what is wrong with it, if anything; NULL: anything will do. */
-static int string_member(coco *c, const json_reader *r, const char *name,
-                         const char *(*bad)(const char *, size_t), error *e)
+static int string_member(coco *c, const json_reader *r, const char *name, const char *(*bad)(const char *, size_t),
+                         error *e)
 {
     int token, code = need_member(r, name, &token, e);
     if (!code && !json_string(r, token, &c->text, e))
@@ -153,10 +152,8 @@ static int take_image(coco *c, const json_reader *r, error *e)
         return json_fail(r, e, "image id %" PRId64 " is there twice", id);
     if (mem_grow(&c->images, &c->image_capacity, c->image_count + 1, sizeof *c->images, "pictures", e))
         return e->code;
-    c->images[c->image_count++] = (coco_image){.id = id,
-                                               .file_name = c->file_names.items[number],
-                                               .width = (int32_t)width,
-                                               .height = (int32_t)height};
+    c->images[c->image_count++] = (coco_image){
+        .id = id, .file_name = c->file_names.items[number], .width = (int32_t)width, .height = (int32_t)height};
     return 0;
 }
 
@@ -189,8 +186,7 @@ static int take_category(coco *c, const json_reader *r, error *e)
 
 static int take_record(coco *c, const json_reader *r, error *e)
 {
-    static int (*const take[3])(coco *, const json_reader *, error *) = {take_image, take_object,
-                                                                         take_category};
+    static int (*const take[3])(coco *, const json_reader *, error *) = {take_image, take_object, take_category};
     for (int m = 0; m < 3; m++) {
         if (!json_is_member(r, member_names[m]))
             continue;
@@ -239,8 +235,7 @@ static int group_objects(coco *c, const char *path, size_t *used, error *e)
         if (idmap_find(&c->image_ids, o->image_id) == IDMAP_NONE)
             code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no image has the id %" PRId64, path, i, o->image_id);
         else if (name == IDMAP_NONE)
-            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, path, i,
-                        o->category_id);
+            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, path, i, o->category_id);
         else if (!seen[name]) {
             seen[name] = true;
             ++*used;
@@ -255,8 +250,8 @@ static int group_objects(coco *c, const char *path, size_t *used, error *e)
     return code;
 }
 
-static int add_object(anno_table *t, const coco *c, const coco_image *image, const coco_object *o,
-                      coco_counts *counts, error *e)
+static int add_object(anno_table *t, const coco *c, const coco_image *image, const coco_object *o, coco_counts *counts,
+                      error *e)
 {
     bool clamped;
     box b = box_from_real_xywh(o->bbox, image->height, image->width, &clamped);
@@ -266,8 +261,8 @@ static int add_object(anno_table *t, const coco *c, const coco_image *image, con
     }
     counts->clamped += clamped;
     const char *name = c->category_names.items[idmap_find(&c->category_ids, o->category_id)];
-    return anno_add(t, image->id, (text_field){image->file_name, strlen(image->file_name)}, image->width,
-                    image->height, (text_field){name, strlen(name)}, b, o->ignore, e);
+    return anno_add(t, image->id, (text_field){image->file_name, strlen(image->file_name)}, image->width, image->height,
+                    (text_field){name, strlen(name)}, b, o->ignore, e);
 }
 
 static int join_arrays(anno_table *t, coco *c, const char *path, bool keep_ignored, coco_counts *counts, error *e)

@@ -15,10 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const voc_classes[] = {"aeroplane",   "bicycle", "bird",  "boat",      "bottle",
-                                          "bus",         "car",     "cat",   "chair",     "cow",
-                                          "diningtable", "dog",     "horse", "motorbike", "person",
-                                          "pottedplant", "sheep",   "sofa",  "train",     "tvmonitor"};
+static const char *const voc_classes[] = {
+    "aeroplane",   "bicycle", "bird",  "boat",      "bottle", "bus",         "car",   "cat",  "chair", "cow",
+    "diningtable", "dog",     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"};
 
 /* ---------------------------------------------------------------- which annotations */
 
@@ -42,16 +41,14 @@ static int no_such_list(const char *dir, const char *path, error *e)
     int n = code ? -1 : scandir(folder.data, &entries, is_txt, name_bytes_order);
     for (int i = 0; i < n; i++) {
         if (i < 5)
-            text_add(&found, "%s%.*s", i ? ", " : "", (int)strlen(entries[i]->d_name) - 4,
-                     entries[i]->d_name);
+            text_add(&found, "%s%.*s", i ? ", " : "", (int)strlen(entries[i]->d_name) - 4, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
     if (!code)
         code = text_done(&found, e);
     if (!code && n > 0)
-        code = fail(e, ERR_INPUT, "%s: there is no such list; there are: %s%s", path, found.data,
-                    n > 5 ? ", ..." : "");
+        code = fail(e, ERR_INPUT, "%s: there is no such list; there are: %s%s", path, found.data, n > 5 ? ", ..." : "");
     else if (!code)
         code = fail(e, ERR_INPUT, "%s: there is no such list, nor any other beside it", path);
     text_free(&folder);
@@ -89,8 +86,8 @@ static int read_split(names *stems, const char *dir, const char *path, error *e)
         if (!wrong && memchr(line, ' ', size) && !has_annotation(dir, line, size))
             wrong = "contains a blank: one name a line is needed, as in train.txt";
         if (wrong)
-            code = fail(e, ERR_INPUT, "%s:%zu: '%.*s' %s", path, lines.number,
-                        text_shown((text_field){line, size}), line, wrong);
+            code = fail(e, ERR_INPUT, "%s:%zu: '%.*s' %s", path, lines.number, text_shown((text_field){line, size}),
+                        line, wrong);
         else
             code = names_add(stems, line, size, &number, e);
         if (!code && number != before)
@@ -277,10 +274,10 @@ static void add_object(text_buffer *out, const devkit *d, const voc_object *o, i
 {
     const int64_t x = o->box.x1, y = o->box.y1, right = (int64_t)o->box.x2 + 1, bottom = (int64_t)o->box.y2 + 1;
     const size_t class = names_find(&d->classes, o->name, strlen(o->name)) + 1;
-    text_add(out, "%s{\"segmentation\": [[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64, id == 1 ? "" : ", ", x,
-             y, x, bottom);
-    text_add(out, ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]], \"area\": %" PRId64, right, bottom, right,
-             y, (right - x) * (bottom - y));
+    text_add(out, "%s{\"segmentation\": [[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64, id == 1 ? "" : ", ", x, y,
+             x, bottom);
+    text_add(out, ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]], \"area\": %" PRId64, right, bottom, right, y,
+             (right - x) * (bottom - y));
     text_add(out, ", \"iscrowd\": 0, \"image_id\": %" PRId64 ", \"bbox\": [%" PRId64 ", %" PRId64, image_id, x, y);
     text_add(out, ", %" PRId64 ", %" PRId64 "], \"category_id\": %zu, \"id\": %zu, \"ignore\": %d}", right - x,
              bottom - y, class, id, o->difficult);

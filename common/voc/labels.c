@@ -20,7 +20,7 @@ typedef struct csv_labels {
     struct {
         int32_t label; /* number in `seen`, of lrg.csv */
         box box;       /* of bb.csv */
-    } *rows;
+    } * rows;
     size_t capacity;
 } csv_labels;
 
@@ -40,8 +40,8 @@ static int parse_box(text_field f, box *b, error *e)
     for (int i = 0; i < 4 && good; i++)
         good = text_int(part[i].text, part[i].size, 0, 1000000, &v[i]);
     if (!good)
-        return fail(e, ERR_INPUT, "box '%.*s' is not four whole numbers y1 x1 y2 x2 with single spaces",
-                    text_shown(f), f.text);
+        return fail(e, ERR_INPUT, "box '%.*s' is not four whole numbers y1 x1 y2 x2 with single spaces", text_shown(f),
+                    f.text);
     if (v[0] > v[2] || v[1] > v[3])
         return fail(e, ERR_INPUT, "box '%.*s' ends before it begins (y1 x1 y2 x2)", text_shown(f), f.text);
     *b = (box){(int32_t)v[0], (int32_t)v[1], (int32_t)v[2], (int32_t)v[3]};
@@ -126,8 +126,7 @@ int labels_read_names(names *list, const char *path, error *e)
 }
 
 /* Fails when names of `list` are not in `known`: their number and the first three. */
-static int all_known(const names *list, const char *list_path, const names *known, const char *known_path,
-                     error *e)
+static int all_known(const names *list, const char *list_path, const names *known, const char *known_path, error *e)
 {
     text_names missing = {0};
     for (size_t i = 0; i < list->count; i++)
@@ -188,8 +187,7 @@ static int mark_val(labels *l, const char *val, const char *csv, error *e)
     if (!code)
         code = all_known(&list, val, &l->file_names, csv, e);
     if (!code && list.count == l->count)
-        code =
-            fail(e, ERR_INPUT, "%s: names all %zu rows of %s, none is left to train on", val, l->count, csv);
+        code = fail(e, ERR_INPUT, "%s: names all %zu rows of %s, none is left to train on", val, l->count, csv);
     for (size_t i = 0; i < list.count && !code; i++)
         l->rows[names_find(&l->file_names, list.items[i], strlen(list.items[i]))].is_val = true;
     names_free(&list);
@@ -283,9 +281,8 @@ int labels_rows_digest(const labels *l, char hex[65], error *e)
     text_add(&text, "%zu rows\n", l->count);
     for (size_t i = 0; i < l->count; i++) {
         const label_row *r = &l->rows[i];
-        text_add(&text, "%s\t%s\t%d %d %d %d\t%d\n", r->file_name,
-                 l->has_class ? l->classes[r->class_index] : "", r->box.y1, r->box.x1, r->box.y2, r->box.x2,
-                 r->is_val);
+        text_add(&text, "%s\t%s\t%d %d %d %d\t%d\n", r->file_name, l->has_class ? l->classes[r->class_index] : "",
+                 r->box.y1, r->box.x1, r->box.y2, r->box.x2, r->is_val);
     }
     return digest_text(&text, hex, e);
 }

@@ -31,8 +31,7 @@ static int plan_rows(split_plan *p, const anno_table *t, const mkcsv_options *o,
     for (size_t i = 0; i < t->count && !code; i++)
         ids[i] = t->rows[i].image_id;
     if (!code)
-        code = o->set_order ? set_order(ids, t->count, SET_RULE_36, position, e)
-                            : id_order(ids, t->count, position, e);
+        code = o->set_order ? set_order(ids, t->count, SET_RULE_36, position, e) : id_order(ids, t->count, position, e);
     for (size_t i = 0; i < t->count && !code; i++)
         p->rows[i] = &t->rows[position[i]];
     if (!code)
@@ -117,8 +116,7 @@ int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result 
         return fail(e, ERR_INPUT, "there are no rows");
     int code = plan_rows(&p, t, options, e);
     if (!code && options->val && (p.val_count == 0 || p.val_count == p.count))
-        code = fail(e, ERR_INPUT,
-                    "%g of %zu pictures for validation leaves none to %s; choose another --val-pct",
+        code = fail(e, ERR_INPUT, "%g of %zu pictures for validation leaves none to %s; choose another --val-pct",
                     options->val_share, p.count, p.val_count ? "train on" : "validate with");
     *result = (mkcsv_result){.train = p.count - p.val_count, .val = p.val_count};
     if (!code)

@@ -17,8 +17,7 @@ enum {
     COLUMNS_MAX = BASE_COLUMNS + FRAME_COLUMNS + 2 * PRED_TOP_MAX,
     FRAME_MAX = 1000000
 };
-static const char *const base_names[BASE_COLUMNS] = {"file_name", "category", "probability", "y1",
-                                                     "x1",        "y2",       "x2"};
+static const char *const base_names[BASE_COLUMNS] = {"file_name", "category", "probability", "y1", "x1", "y2", "x2"};
 
 /* ---------------------------------------------------------------- writing */
 
@@ -89,8 +88,8 @@ static int read_header(pred_table *t, const text_field *f, size_t columns, error
         t->frame = (int)n;
         for (size_t i = 0; i < FRAME_COLUMNS; i++, at++)
             if (!numbered(f[at], base_names[3 + i], n, n, &n))
-                return fail(e, ERR_INPUT, "column %zu must be '%s_%d', not '%.*s'", at + 1, base_names[3 + i],
-                            t->frame, text_shown(f[at]), f[at].text);
+                return fail(e, ERR_INPUT, "column %zu must be '%s_%d', not '%.*s'", at + 1, base_names[3 + i], t->frame,
+                            text_shown(f[at]), f[at].text);
     }
     while (at < columns) {
         t->top++;
@@ -114,8 +113,7 @@ static int read_pair(pred_table *t, const text_field *f, const char **category, 
     if (wrong)
         return fail(e, ERR_INPUT, "category '%.*s' %s", text_shown(f[0]), f[0].text, wrong);
     if (!text_double(f[1].text, f[1].size, probability) || *probability < 0 || *probability > 1)
-        return fail(e, ERR_INPUT, "probability '%.*s' is not a number from 0 to 1", text_shown(f[1]),
-                    f[1].text);
+        return fail(e, ERR_INPUT, "probability '%.*s' is not a number from 0 to 1", text_shown(f[1]), f[1].text);
     size_t number;
     int code = names_add(&t->categories, f[0].text, f[0].size, &number, e);
     if (!code)
@@ -131,8 +129,7 @@ static int read_box(const text_field *f, bool *there, box_real *b, error *e)
         if (is_dash(f[i]) != !*there)
             return fail(e, ERR_INPUT, "a part of the box is missing");
         if (*there && (!text_double(f[i].text, f[i].size, &v[i]) || fabs(v[i]) > 1e9))
-            return fail(e, ERR_INPUT, "%s '%.*s' is not a number", base_names[3 + i], text_shown(f[i]),
-                        f[i].text);
+            return fail(e, ERR_INPUT, "%s '%.*s' is not a number", base_names[3 + i], text_shown(f[i]), f[i].text);
     }
     *b = (box_real){v[0], v[1], v[2], v[3]};
     return 0;
@@ -157,8 +154,7 @@ static int read_row(pred_table *t, const text_field *f, error *e)
     if (!code)
         code = mem_grow(&t->rows, &t->capacity, t->count + 1, sizeof *t->rows, "predictions", e);
     if (!code && t->top)
-        code = mem_grow(&t->tops, &t->top_capacity, (t->count + 1) * (size_t)t->top, sizeof *t->tops,
-                        "predictions", e);
+        code = mem_grow(&t->tops, &t->top_capacity, (t->count + 1) * (size_t)t->top, sizeof *t->tops, "predictions", e);
     for (int k = 0; k < t->top && !code; k++) {
         pred_top *top = &t->tops[t->count * (size_t)t->top + (size_t)k];
         code = read_pair(t, at + 2 * k, &top->category, &top->probability, e);
@@ -188,9 +184,9 @@ static int take_line(void *context, size_t number, const char *line, size_t size
         return count > COLUMNS_MAX ? fail(e, ERR_INPUT, "%zu columns are too many", count)
                                    : read_header(r->t, r->f, count, e);
     }
-    return count == r->columns ? read_row(r->t, r->f, e)
-                               : fail(e, ERR_INPUT, "%zu columns, the header has %zu (tabs between them)", count,
-                                      r->columns);
+    return count == r->columns
+               ? read_row(r->t, r->f, e)
+               : fail(e, ERR_INPUT, "%zu columns, the header has %zu (tabs between them)", count, r->columns);
 }
 
 int pred_read(pred_table *t, const char *path, error *e)

@@ -184,8 +184,7 @@ static void end_object(reader *r)
         return;
     }
     raw_object *o = &r->objects[r->count++];
-    *o = (raw_object){.name = r->name,
-                      .difficult = r->seen[FIELD_DIFFICULT] && r->number[FIELD_DIFFICULT] != 0};
+    *o = (raw_object){.name = r->name, .difficult = r->seen[FIELD_DIFFICULT] && r->number[FIELD_DIFFICULT] != 0};
     for (int i = 0; i < 4; i++)
         o->corner[i] = r->number[FIELD_YMIN + i];
     r->name = NULL;
@@ -208,8 +207,7 @@ static void on_end(void *context, const XML_Char *name)
 /* Nothing that VOC writes declares entities: a declaration is an attack ("billion laughs") or another format.
  */
 static void on_entity(void *context, const XML_Char *name, int parameter, const XML_Char *value, int size,
-                      const XML_Char *base, const XML_Char *system, const XML_Char *public,
-                      const XML_Char *notation)
+                      const XML_Char *base, const XML_Char *system, const XML_Char *public, const XML_Char *notation)
 {
     (void)parameter, (void)value, (void)size, (void)base, (void)system, (void)public, (void)notation;
     stop_parser(context, "entity declarations are refused: ", name);
@@ -251,8 +249,7 @@ static int finish_picture(reader *r, voc_picture *p)
         const double y1 = pixel(o->corner[0]), x1 = pixel(o->corner[1]), y2 = pixel(o->corner[2]),
                      x2 = pixel(o->corner[3]);
         voc_object *v = &p->objects[p->count++];
-        v->box = box_from_real_xywh((box_xywh){x1, y1, x2 - x1 + 1, y2 - y1 + 1}, p->height, p->width,
-                                    &v->clamped);
+        v->box = box_from_real_xywh((box_xywh){x1, y1, x2 - x1 + 1, y2 - y1 + 1}, p->height, p->width, &v->clamped);
         v->name = o->name;
         v->difficult = o->difficult;
         o->name = NULL;

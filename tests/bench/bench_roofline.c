@@ -22,8 +22,7 @@ static int thread_count;
 
 static double now(void)
 {
-    return processor_time ? bench_seconds(CLOCK_PROCESS_CPUTIME_ID) / thread_count
-                          : bench_seconds(CLOCK_MONOTONIC);
+    return processor_time ? bench_seconds(CLOCK_PROCESS_CPUTIME_ID) / thread_count : bench_seconds(CLOCK_MONOTONIC);
 }
 
 /* ---------------------------------------------------------------- the peak */
@@ -134,15 +133,11 @@ static profile_row row_of(const cpu_plan *p, size_t index)
                                         [STEP_DROPOUT] = "dropout"};
     const step *s = &p->s.steps[index];
     const node *nodes = p->base.model->graph->nodes, *x = &nodes[s->node];
-    profile_row row = {.kind = kinds[s->kind],
-                       .node = x,
-                       .backward = s->backward,
-                       .algorithm = "",
-                       .seconds = p->seconds[index]};
+    profile_row row = {
+        .kind = kinds[s->kind], .node = x, .backward = s->backward, .algorithm = "", .seconds = p->seconds[index]};
     if (s->kind == STEP_CONV) {
         row.algorithm = conv_is_winograd(cpu_work_of(s)->conv) ? "winograd" : "direct";
-        row.flops =
-            2.0 * p->base.options.batch * x->c * x->h * x->w * nodes[x->inputs[0]].c * x->kernel * x->kernel;
+        row.flops = 2.0 * p->base.options.batch * x->c * x->h * x->w * nodes[x->inputs[0]].c * x->kernel * x->kernel;
         if (s->backward && s->in_gradient != NONE) /* of the data and of the weights */
             row.flops *= 2;
     }
@@ -153,8 +148,8 @@ static void table(const cpu_plan *p, int steps, double peak, double whole, doubl
 {
     total t = {0};
     char a[16], b[16];
-    printf("%-9s %-24s %14s %-9s %9s %9s %9s %7s\n", "pass", "node", "shape", "kernel", "ms", "weights",
-           "GFLOP/s", "% peak");
+    printf("%-9s %-24s %14s %-9s %9s %9s %9s %7s\n", "pass", "node", "shape", "kernel", "ms", "weights", "GFLOP/s",
+           "% peak");
     for (size_t i = 0; i < p->s.count; i++) {
         const profile_row row = row_of(p, i);
         const node *n = row.node;
@@ -162,8 +157,8 @@ static void table(const cpu_plan *p, int steps, double peak, double whole, doubl
         char shape[32] = "";
         if (n)
             snprintf(shape, sizeof shape, "%dx%dx%d", n->c, n->h, n->w);
-        printf("%-9s %-24s %14s %-9s", row.backward ? "backward" : "forward",
-               n && n->name[0] ? n->name : row.kind, shape, row.algorithm[0] ? row.algorithm : row.kind);
+        printf("%-9s %-24s %14s %-9s", row.backward ? "backward" : "forward", n && n->name[0] ? n->name : row.kind,
+               shape, row.algorithm[0] ? row.algorithm : row.kind);
         printf(" %9.2f", 1e3 * s[SPENT_STEP] / steps);
         printf(" %9s", cell(a, s[SPENT_WEIGHTS], steps));
         if (row.flops > 0) {
@@ -173,8 +168,7 @@ static void table(const cpu_plan *p, int steps, double peak, double whole, doubl
         printf("\n");
         if (row.algorithm[0]) {
             t.pack += s[SPENT_PACK];
-            *(strcmp(row.algorithm, "winograd") == 0 ? &t.winograd : &t.direct) +=
-                s[SPENT_STEP] - s[SPENT_PACK];
+            *(strcmp(row.algorithm, "winograd") == 0 ? &t.winograd : &t.direct) += s[SPENT_STEP] - s[SPENT_PACK];
         } else if (n && n->h == 1 && strcmp(row.kind, "normalize") != 0) {
             t.head += s[SPENT_STEP];
         } else if (strcmp(row.kind, "batchnorm") == 0) {
@@ -197,15 +191,14 @@ static void table(const cpu_plan *p, int steps, double peak, double whole, doubl
                 {"normalise, sums", t.other},
                 {"Adam", adam}};
     for (size_t i = 0; i < COUNT(sums); i++)
-        printf("%-24s %9s ms %5.1f%%\n", sums[i].name, cell(b, sums[i].seconds, steps),
-               100 * sums[i].seconds / whole);
+        printf("%-24s %9s ms %5.1f%%\n", sums[i].name, cell(b, sums[i].seconds, steps), 100 * sums[i].seconds / whole);
     printf("%-24s %9.2f ms\n", "a step", 1e3 * whole / steps);
 }
 
 /* ---------------------------------------------------------------- phases */
 
-static int phase(model *m, const char *name, bool training, int first_group, int batch, int steps,
-                 int outputs, const float *input, double peak, error *e)
+static int phase(model *m, const char *name, bool training, int first_group, int batch, int steps, int outputs,
+                 const float *input, double peak, error *e)
 {
     const plan_options options = {.batch = batch, .training = training, .first_group = first_group};
     plan *p = plan_create(m, &options, e);
@@ -251,8 +244,8 @@ int main(int argc, char **argv)
     const int batch = argc > 1 ? atoi(argv[1]) : 64, steps = argc > 2 ? atoi(argv[2]) : 3;
     const char *only = argc > 3 ? argv[3] : "";
     const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
-                                    .precision = argc > 6 && strcmp(argv[6], "bf16") == 0 ? PRECISION_BF16
-                                                                                          : PRECISION_FP32};
+                                    .precision =
+                                        argc > 6 && strcmp(argv[6], "bf16") == 0 ? PRECISION_BF16 : PRECISION_FP32};
     processor_time = argc > 5 && strcmp(argv[5], "cpu") == 0;
     thread_count = options.threads > 0 ? options.threads : omp_get_max_threads();
     graph g = {0};
@@ -286,8 +279,8 @@ int main(int argc, char **argv)
                   {"all", true, GROUP_STEM}};
     for (size_t i = 0; i < COUNT(phases) && !code; i++)
         if (!only[0] || strcmp(only, phases[i].name) == 0)
-            code = phase(m, phases[i].name, phases[i].training, phases[i].first_group, batch, steps,
-                         g.outputs, input, peak, &e);
+            code = phase(m, phases[i].name, phases[i].training, phases[i].first_group, batch, steps, g.outputs, input,
+                         peak, &e);
     if (code)
         fprintf(stderr, "bench_roofline: %s\n", e.text);
     model_free(m);

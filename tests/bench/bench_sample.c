@@ -68,16 +68,14 @@ int main(int argc, char **argv)
     cache *c = argc > 1 ? cache_open(argv[1], &e) : NULL;
     bench b = {.cache = c, .rounds = argc > 3 ? atoi(argv[3]) : 5};
     if (!c || b.rounds < 1 || b.rounds > ROUNDS_MAX) {
-        fprintf(stderr, "bench_sample: %s\n",
-                e.code ? e.text : "usage: bench_sample FILE.cache [PICTURES [ROUNDS]]");
+        fprintf(stderr, "bench_sample: %s\n", e.code ? e.text : "usage: bench_sample FILE.cache [PICTURES [ROUNDS]]");
         return 2;
     }
     const size_t wanted = argc > 2 ? strtoul(argv[2], NULL, 10) : 200, size = (size_t)cache_size(c);
     b.pictures = wanted && wanted < cache_count(c) ? wanted : cache_count(c);
     b.sampler = sampler_create((int)size, &e);
     b.pixels = malloc(size * size * 3 * sizeof *b.pixels);
-    printf("%zu pictures, %zu x %zu, one core; ms a picture, median of %d rounds\n", b.pictures, size, size,
-           b.rounds);
+    printf("%zu pictures, %zu x %zu, one core; ms a picture, median of %d rounds\n", b.pictures, size, size, b.rounds);
     int code = b.sampler && b.pixels ? rows(&b, &e) : ERR_SYSTEM;
     if (code)
         fprintf(stderr, "bench_sample: %s\n", e.text);

@@ -48,8 +48,8 @@ static int phase(const bench *b, const char *name, bool training, int first_grou
     if (!code) {
         double f = bench_median(times[0], b->steps), w = bench_median(times[1], b->steps),
                a = bench_median(times[2], b->steps);
-        printf("%-11s %8.1f %8.1f %8.1f %8.2f %9.1f\n", name, 1e3 * f, 1e3 * w, 1e3 * a,
-               b->batch / (f + w + a), (double)p->bytes / 1048576);
+        printf("%-11s %8.1f %8.1f %8.1f %8.2f %9.1f\n", name, 1e3 * f, 1e3 * w, 1e3 * a, b->batch / (f + w + a),
+               (double)p->bytes / 1048576);
         fflush(stdout);
     }
     plan_free(p);

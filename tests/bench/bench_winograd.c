@@ -16,8 +16,7 @@
 #include <stdlib.h>
 
 static const char *const pass_names[CONV_PASSES] = {"forward", "backward data", "backward weights"};
-static const int layers[4][3] = {
-    {64, 56, 6}, {128, 28, 7}, {256, 14, 11}, {512, 7, 5}}; /* channels, side, how many */
+static const int layers[4][3] = {{64, 56, 6}, {128, 28, 7}, {256, 14, 11}, {512, 7, 5}}; /* channels, side, how many */
 
 static error e;
 
@@ -57,10 +56,9 @@ static void ours(const winograd_shape *s, conv_pass pass, float *src, float *dst
 static void theirs(onednn_conv *c, conv_pass pass, float *src, float *dst, float *weights, float *packed,
                    float *scratch)
 {
-    must(pass == CONV_FORWARD ? onednn_conv_run(c, src, packed, NULL, dst, scratch, &e)
-         : pass == CONV_BACKWARD_DATA
-             ? onednn_conv_run(c, dst, packed, NULL, src, scratch, &e)
-             : onednn_conv_weight_gradient(c, src, dst, packed, weights, scratch, &e));
+    must(pass == CONV_FORWARD         ? onednn_conv_run(c, src, packed, NULL, dst, scratch, &e)
+         : pass == CONV_BACKWARD_DATA ? onednn_conv_run(c, dst, packed, NULL, src, scratch, &e)
+                                      : onednn_conv_weight_gradient(c, src, dst, packed, weights, scratch, &e));
 }
 
 int main(int argc, char **argv)
@@ -103,8 +101,7 @@ int main(int argc, char **argv)
             onednn_conv *c = onednn_conv_create(library, &shape, (conv_pass)pass, &options, &e);
             must(!c);
             float *src = floats(size), *dst = floats(size), *weights = floats(taps);
-            float *u = floats(winograd_weight_floats(&s)),
-                  *scratch = floats(winograd_scratch_floats(&s, threads));
+            float *u = floats(winograd_weight_floats(&s)), *scratch = floats(winograd_scratch_floats(&s, threads));
             float *packed = floats(onednn_conv_weight_floats(c)),
                   *their_scratch = floats(onednn_conv_scratch_floats(c));
             if (pass != CONV_BACKWARD_WEIGHTS)
@@ -138,8 +135,7 @@ int main(int argc, char **argv)
             for (size_t i = 0; i < COUNT(all); i++)
                 free(all[i]);
         }
-    printf("the network's 29 layers, all passes, seconds a batch: ours %.3f, direct %.3f\n", network[0],
-           network[1]);
+    printf("the network's 29 layers, all passes, seconds a batch: ours %.3f, direct %.3f\n", network[0], network[1]);
     for (int i = 0; i < 2; i++)
         free(times[i]);
     free(ratios);

@@ -108,8 +108,7 @@ static void run_forward(const job *j)
     if (j->fused) {
         const tensor bias_tensor = {
             .type = j->y.type, .n = 1, .c = j->y.c, .h = 1, .w = 1, .stride = {j->y.c, 1, 1, 1}};
-        float *z = j->alpha2 != 0 ? tensor_load(&j->y, j->z) : NULL,
-              *bias = tensor_load(&bias_tensor, j->bias);
+        float *z = j->alpha2 != 0 ? tensor_load(&j->y, j->z) : NULL, *bias = tensor_load(&bias_tensor, j->bias);
         for (size_t i = 0; i < tensor_count(&j->y); i++) {
             float value = j->alpha * y[i] + (z ? j->alpha2 * z[i] : 0) + bias[i % k];
             y[i] = j->relu && !(value > 0) ? 0 : value;
@@ -186,8 +185,7 @@ static int output_size(int in, int pad, int window, int dilation, int stride)
 
 /* Descriptors into a job: known, set, fitting. */
 static cudnnStatus_t describe(const char *name, job *j, cudnnHandle_t handle, cudnnTensorDescriptor_t x,
-                              cudnnFilterDescriptor_t w, cudnnConvolutionDescriptor_t conv,
-                              cudnnTensorDescriptor_t y)
+                              cudnnFilterDescriptor_t w, cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t y)
 {
     object_check(handle, "cuDNN handle", name);
     object_check(x, "tensor descriptor", name);
@@ -201,16 +199,15 @@ static cudnnStatus_t describe(const char *name, job *j, cudnnHandle_t handle, cu
     if (!j->x.set || !j->y.set || !w->set || !conv->set)
         return refuse(CUDNN_STATUS_BAD_PARAM, "a descriptor was made but not set");
     if (j->x.n != j->y.n || j->x.c != w->c || j->y.c != w->k)
-        return refuse(CUDNN_STATUS_BAD_PARAM, "batch or channels differ: x %d x %d, w %d x %d, y %d x %d",
-                      j->x.n, j->x.c, w->k, w->c, j->y.n, j->y.c);
+        return refuse(CUDNN_STATUS_BAD_PARAM, "batch or channels differ: x %d x %d, w %d x %d, y %d x %d", j->x.n,
+                      j->x.c, w->k, w->c, j->y.n, j->y.c);
     int oh = output_size(j->x.h, conv->pad_h, w->h, conv->dilation_h, conv->stride_h),
         ow = output_size(j->x.w, conv->pad_w, w->w, conv->dilation_w, conv->stride_w);
     if (oh != j->y.h || ow != j->y.w)
-        return refuse(CUDNN_STATUS_BAD_PARAM, "y is %d x %d, the convolution gives %d x %d", j->y.h, j->y.w,
-                      oh, ow);
+        return refuse(CUDNN_STATUS_BAD_PARAM, "y is %d x %d, the convolution gives %d x %d", j->y.h, j->y.w, oh, ow);
     if (j->x.type != w->type || j->x.type != j->y.type)
-        return refuse(CUDNN_STATUS_NOT_SUPPORTED, "x, w and y have types %d, %d, %d", (int)j->x.type,
-                      (int)w->type, (int)j->y.type);
+        return refuse(CUDNN_STATUS_NOT_SUPPORTED, "x, w and y have types %d, %d, %d", (int)j->x.type, (int)w->type,
+                      (int)j->y.type);
     if (conv->compute != CUDNN_DATA_FLOAT)
         return refuse(CUDNN_STATUS_NOT_SUPPORTED, "compute type %d", (int)conv->compute);
     if (conv->mode != CUDNN_CROSS_CORRELATION)
@@ -253,12 +250,11 @@ static cudnnStatus_t launch(const char *name, job *j, cudnnHandle_t handle, int 
     if (!j->from || !j->with || !j->to)
         return refuse(CUDNN_STATUS_BAD_PARAM, "a data pointer is NULL");
     if (need > 0 && (!j->workspace || j->workspace_bytes < need))
-        return refuse(CUDNN_STATUS_BAD_PARAM, "algorithm %d needs %zu bytes of workspace, not %zu", algorithm,
-                      need, j->workspace ? j->workspace_bytes : 0);
+        return refuse(CUDNN_STATUS_BAD_PARAM, "algorithm %d needs %zu bytes of workspace, not %zu", algorithm, need,
+                      j->workspace ? j->workspace_bytes : 0);
     const tensor w = filter_tensor(&j->w);
     size_t x_bytes = tensor_bytes(&j->x), y_bytes = tensor_bytes(&j->y), w_bytes = tensor_bytes(&w);
-    size_t from = j->direction == BACKWARD_DATA ? w_bytes : x_bytes,
-           with = j->direction == FORWARD ? w_bytes : y_bytes,
+    size_t from = j->direction == BACKWARD_DATA ? w_bytes : x_bytes, with = j->direction == FORWARD ? w_bytes : y_bytes,
            to = j->direction == FORWARD         ? y_bytes
                 : j->direction == BACKWARD_DATA ? x_bytes
                                                 : w_bytes;
@@ -300,8 +296,7 @@ static cudnnStatus_t list_algorithms(const job *j, int requested, int *returned,
         r.status = workspace_size(j, order[i], &r.memory);
         if (!r.status && r.memory > limit)
             r.status = CUDNN_STATUS_ALLOC_FAILED;
-        r.determinism =
-            j->direction == FORWARD || order[i] == 1 ? CUDNN_DETERMINISTIC : CUDNN_NON_DETERMINISTIC;
+        r.determinism = j->direction == FORWARD || order[i] == 1 ? CUDNN_DETERMINISTIC : CUDNN_NON_DETERMINISTIC;
         if (!r.status && measured)
             r.time = (float)(n + 1);
         if (r.status)
@@ -316,8 +311,8 @@ static cudnnStatus_t list_algorithms(const job *j, int requested, int *returned,
 }
 
 /* Runs every algorithm that fits, which destroys the result and the workspace, and waits. */
-static cudnnStatus_t find_algorithms(const char *name, job *j, cudnnHandle_t handle, int requested,
-                                     int *returned, void *results)
+static cudnnStatus_t find_algorithms(const char *name, job *j, cudnnHandle_t handle, int requested, int *returned,
+                                     void *results)
 {
     if (work_is_captured(handle->stream))
         return status_of(work_forbid_capture());
@@ -359,10 +354,9 @@ cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithmMaxCount(cudnnHandle_t h
     return max_count("cudnnGetConvolutionBackwardFilterAlgorithmMaxCount", handle, BACKWARD_FILTER, count);
 }
 
-static cudnnStatus_t heuristics(const char *name, cudnnHandle_t handle, direction d,
-                                cudnnTensorDescriptor_t x, cudnnFilterDescriptor_t w,
-                                cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t y, int requested,
-                                int *returned, void *results)
+static cudnnStatus_t heuristics(const char *name, cudnnHandle_t handle, direction d, cudnnTensorDescriptor_t x,
+                                cudnnFilterDescriptor_t w, cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t y,
+                                int requested, int *returned, void *results)
 {
     job j = {.direction = d};
     cudnnStatus_t status = cudnn_begin(name, CALL_PLAIN);
@@ -372,37 +366,37 @@ static cudnnStatus_t heuristics(const char *name, cudnnHandle_t handle, directio
 }
 
 cudnnStatus_t cudnnGetConvolutionForwardAlgorithm_v7(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
-                                                     cudnnFilterDescriptor_t w_desc,
-                                                     cudnnConvolutionDescriptor_t conv,
-                                                     cudnnTensorDescriptor_t y_desc, int requested,
-                                                     int *returned, cudnnConvolutionFwdAlgoPerf_t *results)
+                                                     cudnnFilterDescriptor_t w_desc, cudnnConvolutionDescriptor_t conv,
+                                                     cudnnTensorDescriptor_t y_desc, int requested, int *returned,
+                                                     cudnnConvolutionFwdAlgoPerf_t *results)
 {
     return heuristics("cudnnGetConvolutionForwardAlgorithm_v7", handle, FORWARD, x_desc, w_desc, conv, y_desc,
                       requested, returned, results);
 }
 
-cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithm_v7(
-    cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc, cudnnTensorDescriptor_t dy_desc,
-    cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t dx_desc, int requested, int *returned,
-    cudnnConvolutionBwdDataAlgoPerf_t *results)
+cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithm_v7(cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc,
+                                                          cudnnTensorDescriptor_t dy_desc,
+                                                          cudnnConvolutionDescriptor_t conv,
+                                                          cudnnTensorDescriptor_t dx_desc, int requested, int *returned,
+                                                          cudnnConvolutionBwdDataAlgoPerf_t *results)
 {
-    return heuristics("cudnnGetConvolutionBackwardDataAlgorithm_v7", handle, BACKWARD_DATA, dx_desc, w_desc,
-                      conv, dy_desc, requested, returned, results);
+    return heuristics("cudnnGetConvolutionBackwardDataAlgorithm_v7", handle, BACKWARD_DATA, dx_desc, w_desc, conv,
+                      dy_desc, requested, returned, results);
 }
 
-cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-    cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc, cudnnTensorDescriptor_t dy_desc,
-    cudnnConvolutionDescriptor_t conv, cudnnFilterDescriptor_t dw_desc, int requested, int *returned,
-    cudnnConvolutionBwdFilterAlgoPerf_t *results)
+cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
+                                                            cudnnTensorDescriptor_t dy_desc,
+                                                            cudnnConvolutionDescriptor_t conv,
+                                                            cudnnFilterDescriptor_t dw_desc, int requested,
+                                                            int *returned, cudnnConvolutionBwdFilterAlgoPerf_t *results)
 {
-    return heuristics("cudnnGetConvolutionBackwardFilterAlgorithm_v7", handle, BACKWARD_FILTER, x_desc,
-                      dw_desc, conv, dy_desc, requested, returned, results);
+    return heuristics("cudnnGetConvolutionBackwardFilterAlgorithm_v7", handle, BACKWARD_FILTER, x_desc, dw_desc, conv,
+                      dy_desc, requested, returned, results);
 }
 
-static cudnnStatus_t ask_workspace(const char *name, cudnnHandle_t handle, direction d,
-                                   cudnnTensorDescriptor_t x, cudnnFilterDescriptor_t w,
-                                   cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t y,
-                                   int algorithm, size_t *bytes)
+static cudnnStatus_t ask_workspace(const char *name, cudnnHandle_t handle, direction d, cudnnTensorDescriptor_t x,
+                                   cudnnFilterDescriptor_t w, cudnnConvolutionDescriptor_t conv,
+                                   cudnnTensorDescriptor_t y, int algorithm, size_t *bytes)
 {
     job j = {.direction = d};
     cudnnStatus_t status = cudnn_begin(name, CALL_PLAIN);
@@ -412,41 +406,42 @@ static cudnnStatus_t ask_workspace(const char *name, cudnnHandle_t handle, direc
 }
 
 cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
-                                                      cudnnFilterDescriptor_t w_desc,
-                                                      cudnnConvolutionDescriptor_t conv,
+                                                      cudnnFilterDescriptor_t w_desc, cudnnConvolutionDescriptor_t conv,
                                                       cudnnTensorDescriptor_t y_desc,
                                                       cudnnConvolutionFwdAlgo_t algorithm, size_t *bytes)
 {
-    return ask_workspace("cudnnGetConvolutionForwardWorkspaceSize", handle, FORWARD, x_desc, w_desc, conv,
-                         y_desc, (int)algorithm, bytes);
+    return ask_workspace("cudnnGetConvolutionForwardWorkspaceSize", handle, FORWARD, x_desc, w_desc, conv, y_desc,
+                         (int)algorithm, bytes);
 }
 
-cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(
-    cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc, cudnnTensorDescriptor_t dy_desc,
-    cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t dx_desc,
-    cudnnConvolutionBwdDataAlgo_t algorithm, size_t *bytes)
+cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc,
+                                                           cudnnTensorDescriptor_t dy_desc,
+                                                           cudnnConvolutionDescriptor_t conv,
+                                                           cudnnTensorDescriptor_t dx_desc,
+                                                           cudnnConvolutionBwdDataAlgo_t algorithm, size_t *bytes)
 {
-    return ask_workspace("cudnnGetConvolutionBackwardDataWorkspaceSize", handle, BACKWARD_DATA, dx_desc,
-                         w_desc, conv, dy_desc, (int)algorithm, bytes);
+    return ask_workspace("cudnnGetConvolutionBackwardDataWorkspaceSize", handle, BACKWARD_DATA, dx_desc, w_desc, conv,
+                         dy_desc, (int)algorithm, bytes);
 }
 
-cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(
-    cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc, cudnnTensorDescriptor_t dy_desc,
-    cudnnConvolutionDescriptor_t conv, cudnnFilterDescriptor_t dw_desc,
-    cudnnConvolutionBwdFilterAlgo_t algorithm, size_t *bytes)
+cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
+                                                             cudnnTensorDescriptor_t dy_desc,
+                                                             cudnnConvolutionDescriptor_t conv,
+                                                             cudnnFilterDescriptor_t dw_desc,
+                                                             cudnnConvolutionBwdFilterAlgo_t algorithm, size_t *bytes)
 {
-    return ask_workspace("cudnnGetConvolutionBackwardFilterWorkspaceSize", handle, BACKWARD_FILTER, x_desc,
-                         dw_desc, conv, dy_desc, (int)algorithm, bytes);
+    return ask_workspace("cudnnGetConvolutionBackwardFilterWorkspaceSize", handle, BACKWARD_FILTER, x_desc, dw_desc,
+                         conv, dy_desc, (int)algorithm, bytes);
 }
 
 /* ---------------------------------------------------------------- searches and convolutions */
 
 cudnnStatus_t cudnnFindConvolutionForwardAlgorithmEx(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
-                                                     const void *x, cudnnFilterDescriptor_t w_desc,
-                                                     const void *w, cudnnConvolutionDescriptor_t conv,
-                                                     cudnnTensorDescriptor_t y_desc, void *y, int requested,
-                                                     int *returned, cudnnConvolutionFwdAlgoPerf_t *results,
-                                                     void *workspace, size_t workspace_bytes)
+                                                     const void *x, cudnnFilterDescriptor_t w_desc, const void *w,
+                                                     cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t y_desc,
+                                                     void *y, int requested, int *returned,
+                                                     cudnnConvolutionFwdAlgoPerf_t *results, void *workspace,
+                                                     size_t workspace_bytes)
 {
     static const char name[] = "cudnnFindConvolutionForwardAlgorithmEx";
     job j = {.direction = FORWARD,
@@ -461,11 +456,12 @@ cudnnStatus_t cudnnFindConvolutionForwardAlgorithmEx(cudnnHandle_t handle, cudnn
     return status ? status : find_algorithms(name, &j, handle, requested, returned, results);
 }
 
-cudnnStatus_t cudnnFindConvolutionBackwardDataAlgorithmEx(
-    cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc, const void *w, cudnnTensorDescriptor_t dy_desc,
-    const void *dy, cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t dx_desc, void *dx,
-    int requested, int *returned, cudnnConvolutionBwdDataAlgoPerf_t *results, void *workspace,
-    size_t workspace_bytes)
+cudnnStatus_t cudnnFindConvolutionBackwardDataAlgorithmEx(cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc,
+                                                          const void *w, cudnnTensorDescriptor_t dy_desc,
+                                                          const void *dy, cudnnConvolutionDescriptor_t conv,
+                                                          cudnnTensorDescriptor_t dx_desc, void *dx, int requested,
+                                                          int *returned, cudnnConvolutionBwdDataAlgoPerf_t *results,
+                                                          void *workspace, size_t workspace_bytes)
 {
     static const char name[] = "cudnnFindConvolutionBackwardDataAlgorithmEx";
     job j = {.direction = BACKWARD_DATA,
@@ -480,11 +476,12 @@ cudnnStatus_t cudnnFindConvolutionBackwardDataAlgorithmEx(
     return status ? status : find_algorithms(name, &j, handle, requested, returned, results);
 }
 
-cudnnStatus_t cudnnFindConvolutionBackwardFilterAlgorithmEx(
-    cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc, const void *x, cudnnTensorDescriptor_t dy_desc,
-    const void *dy, cudnnConvolutionDescriptor_t conv, cudnnFilterDescriptor_t dw_desc, void *dw,
-    int requested, int *returned, cudnnConvolutionBwdFilterAlgoPerf_t *results, void *workspace,
-    size_t workspace_bytes)
+cudnnStatus_t cudnnFindConvolutionBackwardFilterAlgorithmEx(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
+                                                            const void *x, cudnnTensorDescriptor_t dy_desc,
+                                                            const void *dy, cudnnConvolutionDescriptor_t conv,
+                                                            cudnnFilterDescriptor_t dw_desc, void *dw, int requested,
+                                                            int *returned, cudnnConvolutionBwdFilterAlgoPerf_t *results,
+                                                            void *workspace, size_t workspace_bytes)
 {
     static const char name[] = "cudnnFindConvolutionBackwardFilterAlgorithmEx";
     job j = {.direction = BACKWARD_FILTER,
@@ -532,12 +529,10 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void *alpha, c
     return status ? status : launch(name, &j, handle, (int)algorithm);
 }
 
-cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void *alpha,
-                                           cudnnFilterDescriptor_t w_desc, const void *w,
-                                           cudnnTensorDescriptor_t dy_desc, const void *dy,
-                                           cudnnConvolutionDescriptor_t conv,
-                                           cudnnConvolutionBwdDataAlgo_t algorithm, void *workspace,
-                                           size_t workspace_bytes, const void *beta,
+cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void *alpha, cudnnFilterDescriptor_t w_desc,
+                                           const void *w, cudnnTensorDescriptor_t dy_desc, const void *dy,
+                                           cudnnConvolutionDescriptor_t conv, cudnnConvolutionBwdDataAlgo_t algorithm,
+                                           void *workspace, size_t workspace_bytes, const void *beta,
                                            cudnnTensorDescriptor_t dx_desc, void *dx)
 {
     static const char name[] = "cudnnConvolutionBackwardData";
@@ -555,13 +550,12 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void *alp
     return status ? status : launch(name, &j, handle, (int)algorithm);
 }
 
-cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void *alpha,
-                                             cudnnTensorDescriptor_t x_desc, const void *x,
-                                             cudnnTensorDescriptor_t dy_desc, const void *dy,
+cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void *alpha, cudnnTensorDescriptor_t x_desc,
+                                             const void *x, cudnnTensorDescriptor_t dy_desc, const void *dy,
                                              cudnnConvolutionDescriptor_t conv,
                                              cudnnConvolutionBwdFilterAlgo_t algorithm, void *workspace,
-                                             size_t workspace_bytes, const void *beta,
-                                             cudnnFilterDescriptor_t dw_desc, void *dw)
+                                             size_t workspace_bytes, const void *beta, cudnnFilterDescriptor_t dw_desc,
+                                             void *dw)
 {
     static const char name[] = "cudnnConvolutionBackwardFilter";
     job j = {.direction = BACKWARD_FILTER,

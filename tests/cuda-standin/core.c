@@ -152,9 +152,8 @@ unsigned work_random(void)
 
 bool error_is_sticky(cudaError_t error)
 {
-    return error == cudaErrorIllegalAddress || error == cudaErrorLaunchFailure ||
-           error == cudaErrorLaunchTimeout || error == cudaErrorMisalignedAddress ||
-           error == cudaErrorECCUncorrectable;
+    return error == cudaErrorIllegalAddress || error == cudaErrorLaunchFailure || error == cudaErrorLaunchTimeout ||
+           error == cudaErrorMisalignedAddress || error == cudaErrorECCUncorrectable;
 }
 
 cudaError_t device_error(void)
@@ -281,8 +280,7 @@ __attribute__((destructor)) static void finish(void)
     const char *path = getenv("STANDIN_CALLS");
     FILE *f = path && *path ? fopen(path, "w") : NULL;
     if (f) {
-        fprintf(f, "calls %ld work %ld leaks %ld peak %zu\n", state.calls, state.work, leaks,
-                standin_memory_peak());
+        fprintf(f, "calls %ld work %ld leaks %ld peak %zu\n", state.calls, state.work, leaks, standin_memory_peak());
         fclose(f);
     }
     if (leaks) {

@@ -87,8 +87,7 @@ void memory_close(void);
 typedef void work_function(void *args);
 
 /* Queues run(copy of args) on the stream. Errors: of capture and of the handle. */
-cudaError_t work_queue(cudaStream_t stream, const char *name, work_function *run, const void *args,
-                       size_t size);
+cudaError_t work_queue(cudaStream_t stream, const char *name, work_function *run, const void *args, size_t size);
 /* Runs what is queued on this stream, or on all. */
 cudaError_t work_finish(cudaStream_t stream);
 cudaError_t work_finish_all(void);

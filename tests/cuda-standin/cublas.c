@@ -14,11 +14,10 @@ struct cublasContext {
 
 static cublasStatus_t status_from(cudaError_t error)
 {
-    return error == cudaSuccess                 ? CUBLAS_STATUS_SUCCESS
-           : error == cudaErrorMemoryAllocation ? CUBLAS_STATUS_ALLOC_FAILED
-           : error == cudaErrorNoDevice || error == cudaErrorInsufficientDriver
-               ? CUBLAS_STATUS_NOT_INITIALIZED
-               : CUBLAS_STATUS_EXECUTION_FAILED;
+    return error == cudaSuccess                                                 ? CUBLAS_STATUS_SUCCESS
+           : error == cudaErrorMemoryAllocation                                 ? CUBLAS_STATUS_ALLOC_FAILED
+           : error == cudaErrorNoDevice || error == cudaErrorInsufficientDriver ? CUBLAS_STATUS_NOT_INITIALIZED
+                                                                                : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 static cublasStatus_t begin(const char *name, call_kind kind)
@@ -179,10 +178,10 @@ static void run_product(void *args)
     free(c);
 }
 
-cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
-                            int n, int k, const void *alpha, const void *A, cudaDataType a_type, int lda,
-                            const void *B, cudaDataType b_type, int ldb, const void *beta, void *C,
-                            cudaDataType c_type, int ldc, cublasComputeType_t compute, cublasGemmAlgo_t algo)
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
+                            int k, const void *alpha, const void *A, cudaDataType a_type, int lda, const void *B,
+                            cudaDataType b_type, int ldb, const void *beta, void *C, cudaDataType c_type, int ldc,
+                            cublasComputeType_t compute, cublasGemmAlgo_t algo)
 {
     static const char name[] = "cublasGemmEx";
     (void)algo;
@@ -220,11 +219,11 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cub
                        .c_type = c_type,
                        .alpha = *(const float *)alpha,
                        .beta = *(const float *)beta,
-                       .tf32 = a_type == CUDA_R_32F && (compute == CUBLAS_COMPUTE_32F_FAST_TF32 ||
-                                                        (compute == CUBLAS_COMPUTE_32F &&
-                                                         (handle->math & 15) == CUBLAS_TF32_TENSOR_OP_MATH))};
-    size_t a_rows = (size_t)(turn_a ? k : m), a_columns = (size_t)(turn_a ? m : k),
-           b_rows = (size_t)(turn_b ? n : k), b_columns = (size_t)(turn_b ? k : n);
+                       .tf32 = a_type == CUDA_R_32F &&
+                               (compute == CUBLAS_COMPUTE_32F_FAST_TF32 ||
+                                (compute == CUBLAS_COMPUTE_32F && (handle->math & 15) == CUBLAS_TF32_TENSOR_OP_MATH))};
+    size_t a_rows = (size_t)(turn_a ? k : m), a_columns = (size_t)(turn_a ? m : k), b_rows = (size_t)(turn_b ? n : k),
+           b_columns = (size_t)(turn_b ? k : n);
     if (k > 0) {
         memory_check(name, "A", A, ((a_columns - 1) * p.lda + a_rows) * bytes_of(a_type));
         memory_check(name, "B", B, ((b_columns - 1) * p.ldb + b_rows) * bytes_of(b_type));

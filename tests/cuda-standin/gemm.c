@@ -7,8 +7,8 @@ enum { ROWS = 4, WIDTH = 8, CHUNK = 256 };
 typedef float vector __attribute__((vector_size(WIDTH * sizeof(float)), aligned(sizeof(float))));
 
 /* Rows 0 to ROWS-1, columns 0 to WIDTH-1. */
-static inline void tile(size_t p, const float *a, size_t row_step, size_t column_step, const float *b,
-                        size_t n, float *c)
+static inline void tile(size_t p, const float *a, size_t row_step, size_t column_step, const float *b, size_t n,
+                        float *c)
 {
     vector sum[ROWS] = {0};
     for (size_t i = 0; i < p; i++) {
@@ -37,8 +37,7 @@ static void edge(size_t rows, size_t columns, size_t p, const float *a, size_t r
         }
 }
 
-void gemm(size_t m, size_t n, size_t p, const float *a, size_t row_step, size_t column_step, const float *b,
-          float *c)
+void gemm(size_t m, size_t n, size_t p, const float *a, size_t row_step, size_t column_step, const float *b, float *c)
 {
     memset(c, 0, m * n * sizeof *c);
     for (size_t start = 0; start < p; start += CHUNK) {

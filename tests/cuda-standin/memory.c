@@ -103,9 +103,8 @@ static void edges(const block *b, int mode)
         if (p == b->data)
             p = end;
         if (p < last && *p != EDGE)
-            misuse("%s wrote %td bytes %s device memory of %zu bytes",
-                   memory.work ? memory.work : "something", p < b->data ? b->data - p : p - end + 1,
-                   p < b->data ? "before" : "behind", b->size);
+            misuse("%s wrote %td bytes %s device memory of %zu bytes", memory.work ? memory.work : "something",
+                   p < b->data ? b->data - p : p - end + 1, p < b->data ? "before" : "behind", b->size);
     }
 #endif
 }
@@ -131,8 +130,7 @@ cudaError_t memory_allocate(void **pointer, size_t size)
     if (size > memory.total || memory.used + charged(size) > memory.total)
         return cudaErrorMemoryAllocation;
     reserve();
-    size_t aligned = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT,
-           mapped = (aligned + PAGE - 1) / PAGE * PAGE;
+    size_t aligned = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT, mapped = (aligned + PAGE - 1) / PAGE * PAGE;
     block *b = calloc(1, sizeof *b);
     if (!b || memory.used_range + mapped + 2 * PAGE > RANGE)
         misuse("no more addresses for device memory");
@@ -300,8 +298,8 @@ void memory_check(const char *call, const char *what, const void *pointer, size_
         misuse("%s: %s (%p) is not in any living allocation", call, what, pointer);
     size_t left = (size_t)(b->data + b->size - (const unsigned char *)pointer);
     if (bytes > left)
-        misuse("%s: %s needs %zu bytes, but only %zu of its allocation of %zu are left", call, what, bytes,
-               left, b->size);
+        misuse("%s: %s needs %zu bytes, but only %zu of its allocation of %zu are left", call, what, bytes, left,
+               b->size);
 }
 
 void memory_check_args(const char *kernel, const void *args, size_t size)

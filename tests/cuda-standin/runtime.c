@@ -121,9 +121,7 @@ cudaError_t cudaMalloc(void **pointer, size_t size)
 {
     cudaError_t error = call_begin("cudaMalloc", CALL_ALLOCATES);
     if (!error)
-        error = !pointer              ? cudaErrorInvalidValue
-                : device_count() == 0 ? cudaErrorNoDevice
-                                      : work_forbid_capture();
+        error = !pointer ? cudaErrorInvalidValue : device_count() == 0 ? cudaErrorNoDevice : work_forbid_capture();
     return call_end(error ? error : memory_allocate(pointer, size));
 }
 
@@ -141,8 +139,7 @@ cudaError_t cudaFree(void *pointer)
 cudaError_t cudaHostAlloc(void **pointer, size_t size, unsigned int flags)
 {
     cudaError_t error = call_begin("cudaHostAlloc", CALL_ALLOCATES);
-    if (!error &&
-        (!pointer || flags > (cudaHostAllocPortable | cudaHostAllocMapped | cudaHostAllocWriteCombined)))
+    if (!error && (!pointer || flags > (cudaHostAllocPortable | cudaHostAllocMapped | cudaHostAllocWriteCombined)))
         error = cudaErrorInvalidValue;
     if (!error)
         error = work_forbid_capture();
@@ -160,8 +157,7 @@ cudaError_t cudaFreeHost(void *pointer)
 
 typedef struct copy_args {
     void *to;
-    const void
-        *from; /* NULL: from the bytes behind, what a pageable source held when the copy was asked for */
+    const void *from; /* NULL: from the bytes behind, what a pageable source held when the copy was asked for */
     size_t count;
     int value;
     max_align_t staged[];
@@ -200,8 +196,7 @@ static bool direction_fits(enum cudaMemcpyKind kind, memory_place to, memory_pla
 /* From pageable memory: the bytes are taken at once, and arrive in stream order. To pageable memory: done
  * when the call returns. Between the device and pinned memory, and on the device: when the stream gets there.
  */
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t count, enum cudaMemcpyKind kind,
-                            cudaStream_t stream)
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t count, enum cudaMemcpyKind kind, cudaStream_t stream)
 {
     static const char name[] = "cudaMemcpyAsync";
     cudaError_t error = call_begin(name, CALL_PLAIN);
@@ -260,8 +255,8 @@ static void run_kernel(void *args)
     a->body(a->args, a->grid, a->block);
 }
 
-cudaError_t standin_launch(const char *name, standin_kernel *body, const void *args, size_t size,
-                           unsigned grid, unsigned block, cudaStream_t stream)
+cudaError_t standin_launch(const char *name, standin_kernel *body, const void *args, size_t size, unsigned grid,
+                           unsigned block, cudaStream_t stream)
 {
     cudaError_t error = call_begin("cudaLaunchKernel", CALL_PLAIN);
     if (error)
@@ -309,27 +304,23 @@ static const struct {
     {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
     {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver",
      "CUDA driver version is insufficient for CUDA runtime version"},
-    {cudaErrorDevicesUnavailable, "cudaErrorDevicesUnavailable",
-     "CUDA-capable device(s) is/are busy or unavailable"},
+    {cudaErrorDevicesUnavailable, "cudaErrorDevicesUnavailable", "CUDA-capable device(s) is/are busy or unavailable"},
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
     {cudaErrorNoKernelImageForDevice, "cudaErrorNoKernelImageForDevice",
      "no kernel image is available for execution on the device"},
     {cudaErrorECCUncorrectable, "cudaErrorECCUncorrectable", "uncorrectable ECC error encountered"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
-    {cudaErrorIllegalState, "cudaErrorIllegalState",
-     "the operation cannot be performed in the present state"},
+    {cudaErrorIllegalState, "cudaErrorIllegalState", "the operation cannot be performed in the present state"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
-    {cudaErrorLaunchOutOfResources, "cudaErrorLaunchOutOfResources",
-     "too many resources requested for launch"},
+    {cudaErrorLaunchOutOfResources, "cudaErrorLaunchOutOfResources", "too many resources requested for launch"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
      "operation not permitted when stream is capturing"},
     {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
      "operation failed due to a previous error during capture"},
-    {cudaErrorStreamCaptureUnmatched, "cudaErrorStreamCaptureUnmatched",
-     "the capture did not begin on this stream"},
+    {cudaErrorStreamCaptureUnmatched, "cudaErrorStreamCaptureUnmatched", "the capture did not begin on this stream"},
     {cudaErrorStreamCaptureUnjoined, "cudaErrorStreamCaptureUnjoined", "capturing stream has unjoined work"},
     {cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
 };

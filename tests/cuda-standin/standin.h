@@ -54,7 +54,7 @@ void standin_poke(void *device, const void *host, size_t bytes);
 
 /* For kernels compiled on the host (standin_kernel.h): queues body(args, grid, block) with a copy of args. */
 typedef void standin_kernel(const void *args, unsigned grid, unsigned block);
-cudaError_t standin_launch(const char *name, standin_kernel *body, const void *args, size_t size,
-                           unsigned grid, unsigned block, cudaStream_t stream);
+cudaError_t standin_launch(const char *name, standin_kernel *body, const void *args, size_t size, unsigned grid,
+                           unsigned block, cudaStream_t stream);
 
 #endif

@@ -21,19 +21,19 @@
 
 static dim3 blockIdx, threadIdx, blockDim, gridDim;
 
-#define KERNEL(name, args_type)                                                                              \
-    static inline void name(args_type a);                                                                    \
-    static void name##_on_host(const void *args, unsigned grid, unsigned block)                              \
-    {                                                                                                        \
-        gridDim = (dim3){grid, 1, 1};                                                                        \
-        blockDim = (dim3){block, 1, 1};                                                                      \
-        for (blockIdx.x = 0; blockIdx.x < grid; blockIdx.x++)                                                \
-            for (threadIdx.x = 0; threadIdx.x < block; threadIdx.x++)                                        \
-                name(*(const args_type *)args);                                                              \
-    }                                                                                                        \
+#define KERNEL(name, args_type)                                                                                        \
+    static inline void name(args_type a);                                                                              \
+    static void name##_on_host(const void *args, unsigned grid, unsigned block)                                        \
+    {                                                                                                                  \
+        gridDim = (dim3){grid, 1, 1};                                                                                  \
+        blockDim = (dim3){block, 1, 1};                                                                                \
+        for (blockIdx.x = 0; blockIdx.x < grid; blockIdx.x++)                                                          \
+            for (threadIdx.x = 0; threadIdx.x < block; threadIdx.x++)                                                  \
+                name(*(const args_type *)args);                                                                        \
+    }                                                                                                                  \
     static inline void name(args_type a)
 
-#define LAUNCH(name, args_type, grid, block, stream, args)                                                   \
+#define LAUNCH(name, args_type, grid, block, stream, args)                                                             \
     standin_launch(#name, name##_on_host, &(args), sizeof(args_type), grid, block, stream)
 
 static inline float standin_atomic_add(float *at, float value)

@@ -249,8 +249,7 @@ static cudaError_t queue(struct CUstream_st *s, const work *w, const void *args)
     return cudaSuccess;
 }
 
-cudaError_t work_queue(cudaStream_t stream, const char *name, work_function *run, const void *args,
-                       size_t size)
+cudaError_t work_queue(cudaStream_t stream, const char *name, work_function *run, const void *args, size_t size)
 {
     const work w = {.name = name, .run = run, .size = size};
     return queue(stream_of(stream, name), &w, args);

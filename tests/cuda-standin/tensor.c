@@ -165,12 +165,11 @@ static cudnnStatus_t set_tensor(const char *name, cudnnTensorDescriptor_t desc, 
     if (status)
         return status;
     if (t->n <= 0 || t->c <= 0 || t->h <= 0 || t->w <= 0)
-        return refuse(CUDNN_STATUS_BAD_PARAM, "a dimension of %d x %d x %d x %d is not positive", t->n, t->c,
-                      t->h, t->w);
+        return refuse(CUDNN_STATUS_BAD_PARAM, "a dimension of %d x %d x %d x %d is not positive", t->n, t->c, t->h,
+                      t->w);
     for (int i = 0; i < 4; i++)
         if (t->stride[i] <= 0)
-            return refuse(CUDNN_STATUS_BAD_PARAM, "stride %d of dimension %d is not positive", t->stride[i],
-                          i);
+            return refuse(CUDNN_STATUS_BAD_PARAM, "stride %d of dimension %d is not positive", t->stride[i], i);
     if (!type_known(t->type))
         return refuse(CUDNN_STATUS_NOT_SUPPORTED, "data type %d is not in the stand-in", (int)t->type);
     if ((double)t->n * t->c * t->h * t->w >= 2147483648.0)
@@ -180,8 +179,8 @@ static cudnnStatus_t set_tensor(const char *name, cudnnTensorDescriptor_t desc, 
     return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t desc, cudnnTensorFormat_t format,
-                                         cudnnDataType_t type, int n, int c, int h, int w)
+cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t desc, cudnnTensorFormat_t format, cudnnDataType_t type,
+                                         int n, int c, int h, int w)
 {
     tensor t = {.type = type, .n = n, .c = c, .h = h, .w = w, .stride = {c * h * w, h * w, w, 1}};
     if (format == CUDNN_TENSOR_NHWC) {
@@ -192,12 +191,10 @@ cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t desc, cudnnTens
     return set_tensor("cudnnSetTensor4dDescriptor", desc, &t);
 }
 
-cudnnStatus_t cudnnSetTensor4dDescriptorEx(cudnnTensorDescriptor_t desc, cudnnDataType_t type, int n, int c,
-                                           int h, int w, int n_stride, int c_stride, int h_stride,
-                                           int w_stride)
+cudnnStatus_t cudnnSetTensor4dDescriptorEx(cudnnTensorDescriptor_t desc, cudnnDataType_t type, int n, int c, int h,
+                                           int w, int n_stride, int c_stride, int h_stride, int w_stride)
 {
-    const tensor t = {
-        .type = type, .n = n, .c = c, .h = h, .w = w, .stride = {n_stride, c_stride, h_stride, w_stride}};
+    const tensor t = {.type = type, .n = n, .c = c, .h = h, .w = w, .stride = {n_stride, c_stride, h_stride, w_stride}};
     return set_tensor("cudnnSetTensor4dDescriptorEx", desc, &t);
 }
 
@@ -226,14 +223,14 @@ static void write_one(cudnnDataType_t type, void *data, size_t i, float value)
         ((uint16_t *)data)[i] = type == CUDNN_DATA_HALF ? fp16_of(value) : bf16_of(value);
 }
 
-#define EACH_ELEMENT(t, body)                                                                                \
-    for (size_t n_ = 0, i = 0; n_ < (size_t)(t)->n; n_++)                                                    \
-        for (size_t h_ = 0; h_ < (size_t)(t)->h; h_++)                                                       \
-            for (size_t w_ = 0; w_ < (size_t)(t)->w; w_++)                                                   \
-                for (size_t c_ = 0; c_ < (size_t)(t)->c; c_++, i++) {                                        \
-                    size_t at = n_ * (size_t)(t)->stride[0] + c_ * (size_t)(t)->stride[1] +                  \
-                                h_ * (size_t)(t)->stride[2] + w_ * (size_t)(t)->stride[3];                   \
-                    body;                                                                                    \
+#define EACH_ELEMENT(t, body)                                                                                          \
+    for (size_t n_ = 0, i = 0; n_ < (size_t)(t)->n; n_++)                                                              \
+        for (size_t h_ = 0; h_ < (size_t)(t)->h; h_++)                                                                 \
+            for (size_t w_ = 0; w_ < (size_t)(t)->w; w_++)                                                             \
+                for (size_t c_ = 0; c_ < (size_t)(t)->c; c_++, i++) {                                                  \
+                    size_t at = n_ * (size_t)(t)->stride[0] + c_ * (size_t)(t)->stride[1] +                            \
+                                h_ * (size_t)(t)->stride[2] + w_ * (size_t)(t)->stride[3];                             \
+                    body;                                                                                              \
                 }
 
 float *tensor_load(const tensor *t, const void *data)
@@ -260,8 +257,8 @@ void round_operands(float *values, size_t count, cudnnDataType_t type, cudnnMath
     if (type != CUDNN_DATA_FLOAT || math == CUDNN_FMA_MATH)
         return; /* 16-bit operands are exact already */
     for (size_t i = 0; i < count; i++)
-        values[i] = math == CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION ? fp16_value(fp16_of(values[i]))
-                                                                  : round_tf32(values[i]);
+        values[i] =
+            math == CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION ? fp16_value(fp16_of(values[i])) : round_tf32(values[i]);
 }
 
 /* ---------------------------------------------------------------- filters, convolutions, activations */
@@ -274,8 +271,8 @@ cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t *desc)
     return status;
 }
 
-cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t desc, cudnnDataType_t type,
-                                         cudnnTensorFormat_t format, int k, int c, int h, int w)
+cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t desc, cudnnDataType_t type, cudnnTensorFormat_t format,
+                                         int k, int c, int h, int w)
 {
     cudnnStatus_t status = cudnn_begin("cudnnSetFilter4dDescriptor", CALL_PLAIN);
     object_check(desc, "filter descriptor", "cudnnSetFilter4dDescriptor");
@@ -284,8 +281,7 @@ cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t desc, cudnnData
     if (k <= 0 || c <= 0 || h <= 0 || w <= 0)
         return refuse(CUDNN_STATUS_BAD_PARAM, "a dimension of the filter is not positive");
     if (!type_known(type) || (format != CUDNN_TENSOR_NCHW && format != CUDNN_TENSOR_NHWC))
-        return refuse(CUDNN_STATUS_BAD_PARAM, "data type %d or format %d of the filter", (int)type,
-                      (int)format);
+        return refuse(CUDNN_STATUS_BAD_PARAM, "data type %d or format %d of the filter", (int)type, (int)format);
     desc->type = type;
     desc->format = format;
     desc->k = k;
@@ -312,9 +308,9 @@ cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t *con
     return status;
 }
 
-cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t conv, int pad_h, int pad_w,
-                                              int stride_h, int stride_w, int dilation_h, int dilation_w,
-                                              cudnnConvolutionMode_t mode, cudnnDataType_t compute)
+cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t conv, int pad_h, int pad_w, int stride_h,
+                                              int stride_w, int dilation_h, int dilation_w, cudnnConvolutionMode_t mode,
+                                              cudnnDataType_t compute)
 {
     cudnnStatus_t status = cudnn_begin("cudnnSetConvolution2dDescriptor", CALL_PLAIN);
     object_check(conv, "convolution descriptor", "cudnnSetConvolution2dDescriptor");
@@ -357,8 +353,7 @@ cudnnStatus_t cudnnCreateActivationDescriptor(cudnnActivationDescriptor_t *activ
 {
     cudnnStatus_t status = cudnn_begin("cudnnCreateActivationDescriptor", CALL_ALLOCATES);
     if (!status)
-        *activation =
-            object_new(sizeof **activation, "activation descriptor", "cudnnCreateActivationDescriptor");
+        *activation = object_new(sizeof **activation, "activation descriptor", "cudnnCreateActivationDescriptor");
     return status;
 }
 

@@ -38,8 +38,7 @@ typedef struct request {
 static void log_line(const request *r, int status)
 {
     char line[1200];
-    int n = snprintf(line, sizeof line, "%s %s%s%s %d\n", r->method, r->path, *r->range ? " " : "", r->range,
-                     status);
+    int n = snprintf(line, sizeof line, "%s %s%s%s %d\n", r->method, r->path, *r->range ? " " : "", r->range, status);
     if (write(STDERR_FILENO, line, (size_t)n) < 0)
         exit(1);
 }
@@ -58,9 +57,8 @@ static void send_all(int to, const char *data, size_t size)
 static void answer_empty(int to, const request *r, int status, const char *headers)
 {
     char text[1400];
-    int n =
-        snprintf(text, sizeof text, "HTTP/1.1 %d Answer\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n",
-                 status, headers);
+    int n = snprintf(text, sizeof text, "HTTP/1.1 %d Answer\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n",
+                     status, headers);
     log_line(r, status);
     send_all(to, text, (size_t)n);
 }
@@ -72,10 +70,8 @@ static void parse_faults(request *r)
     const char *at = r->path;
     for (;;) {
         int used = 0;
-        if (sscanf(at, "/cut=%ld%n", &r->cut, &used) == 1 ||
-            sscanf(at, "/stall=%ld%n", &r->stall, &used) == 1 ||
-            sscanf(at, "/busy=%ld%n", &r->busy, &used) == 1 ||
-            sscanf(at, "/status=%d%n", &r->status, &used) == 1) {
+        if (sscanf(at, "/cut=%ld%n", &r->cut, &used) == 1 || sscanf(at, "/stall=%ld%n", &r->stall, &used) == 1 ||
+            sscanf(at, "/busy=%ld%n", &r->busy, &used) == 1 || sscanf(at, "/status=%d%n", &r->status, &used) == 1) {
             at += used;
         } else if (strncmp(at, "/norange/", 9) == 0) {
             r->norange = true;
@@ -108,8 +104,7 @@ static void send_file(int to, const request *r, const char *data, long size)
     int n = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %ld\r\nConnection: close\r\n",
                      ranged ? "206 Partial Content" : "200 OK", size - first);
     if (ranged)
-        n += snprintf(head + n, sizeof head - (size_t)n, "Content-Range: bytes %ld-%ld/%ld\r\n", first,
-                      size - 1, size);
+        n += snprintf(head + n, sizeof head - (size_t)n, "Content-Range: bytes %ld-%ld/%ld\r\n", first, size - 1, size);
     n += snprintf(head + n, sizeof head - (size_t)n, "\r\n");
     log_line(r, ranged ? 206 : 200);
     send_all(to, head, (size_t)n);

@@ -25,11 +25,10 @@ static inline size_t reference_count(const reference *r, int n)
     return (size_t)r->batch * (size_t)x->c * (size_t)x->h * (size_t)x->w;
 }
 
-static inline reference reference_begin(const graph *g, const float *params, int batch, bool training,
-                                        int first_group, bool freeze_bn)
+static inline reference reference_begin(const graph *g, const float *params, int batch, bool training, int first_group,
+                                        bool freeze_bn)
 {
-    reference r = {
-        .g = g, .batch = batch, .first_group = first_group, .training = training, .freeze_bn = freeze_bn};
+    reference r = {.g = g, .batch = batch, .first_group = first_group, .training = training, .freeze_bn = freeze_bn};
     size_t nodes = (size_t)g->node_count;
     r.params = calloc(g->param_floats + 1, sizeof(double));
     r.gradients = calloc(g->param_floats + 1, sizeof(double));
@@ -70,32 +69,31 @@ static inline double *reference_param(reference *r, const node *x, int which)
 }
 
 /* Calls `visit` for every product of a convolution: output index, input index, weight index. */
-#define REFERENCE_CONV(x, in, body)                                                                          \
-    for (int n_ = 0; n_ < r->batch; n_++)                                                                    \
-        for (int k_ = 0; k_ < (x)->c; k_++)                                                                  \
-            for (int oy = 0; oy < (x)->h; oy++)                                                              \
-                for (int ox = 0; ox < (x)->w; ox++)                                                          \
-                    for (int c_ = 0; c_ < (in)->c; c_++)                                                     \
-                        for (int ky = 0; ky < (x)->kernel; ky++)                                             \
-                            for (int kx = 0; kx < (x)->kernel; kx++) {                                       \
-                                int iy = oy * (x)->stride - (x)->padding + ky,                               \
-                                    ix = ox * (x)->stride - (x)->padding + kx;                               \
-                                if (iy < 0 || ix < 0 || iy >= (in)->h || ix >= (in)->w)                      \
-                                    continue;                                                                \
-                                size_t o = (((size_t)n_ * (size_t)(x)->c + (size_t)k_) * (size_t)(x)->h +    \
-                                            (size_t)oy) *                                                    \
-                                               (size_t)(x)->w +                                              \
-                                           (size_t)ox;                                                       \
-                                size_t i = (((size_t)n_ * (size_t)(in)->c + (size_t)c_) * (size_t)(in)->h +  \
-                                            (size_t)iy) *                                                    \
-                                               (size_t)(in)->w +                                             \
-                                           (size_t)ix;                                                       \
-                                size_t w_ =                                                                  \
-                                    (((size_t)k_ * (size_t)(in)->c + (size_t)c_) * (size_t)(x)->kernel +     \
-                                     (size_t)ky) *                                                           \
-                                        (size_t)(x)->kernel +                                                \
-                                    (size_t)kx;                                                              \
-                                body;                                                                        \
+#define REFERENCE_CONV(x, in, body)                                                                                    \
+    for (int n_ = 0; n_ < r->batch; n_++)                                                                              \
+        for (int k_ = 0; k_ < (x)->c; k_++)                                                                            \
+            for (int oy = 0; oy < (x)->h; oy++)                                                                        \
+                for (int ox = 0; ox < (x)->w; ox++)                                                                    \
+                    for (int c_ = 0; c_ < (in)->c; c_++)                                                               \
+                        for (int ky = 0; ky < (x)->kernel; ky++)                                                       \
+                            for (int kx = 0; kx < (x)->kernel; kx++) {                                                 \
+                                int iy = oy * (x)->stride - (x)->padding + ky,                                         \
+                                    ix = ox * (x)->stride - (x)->padding + kx;                                         \
+                                if (iy < 0 || ix < 0 || iy >= (in)->h || ix >= (in)->w)                                \
+                                    continue;                                                                          \
+                                size_t o =                                                                             \
+                                    (((size_t)n_ * (size_t)(x)->c + (size_t)k_) * (size_t)(x)->h + (size_t)oy) *       \
+                                        (size_t)(x)->w +                                                               \
+                                    (size_t)ox;                                                                        \
+                                size_t i =                                                                             \
+                                    (((size_t)n_ * (size_t)(in)->c + (size_t)c_) * (size_t)(in)->h + (size_t)iy) *     \
+                                        (size_t)(in)->w +                                                              \
+                                    (size_t)ix;                                                                        \
+                                size_t w_ =                                                                            \
+                                    (((size_t)k_ * (size_t)(in)->c + (size_t)c_) * (size_t)(x)->kernel + (size_t)ky) * \
+                                        (size_t)(x)->kernel +                                                          \
+                                    (size_t)kx;                                                                        \
+                                body;                                                                                  \
                             }
 
 static inline bool reference_stored(const reference *r, const node *x)
@@ -107,8 +105,8 @@ static inline void reference_batchnorm(reference *r, int n)
 {
     const node *x = &r->g->nodes[n];
     const double *in = r->value[x->inputs[0]];
-    double *weight = reference_param(r, x, 0), *bias = reference_param(r, x, 1),
-           *mean = reference_param(r, x, 2), *var = reference_param(r, x, 3);
+    double *weight = reference_param(r, x, 0), *bias = reference_param(r, x, 1), *mean = reference_param(r, x, 2),
+           *var = reference_param(r, x, 3);
     size_t hw = (size_t)x->h * (size_t)x->w, c = (size_t)x->c, count = (size_t)r->batch * hw;
     for (size_t k = 0; k < c; k++) {
         double m = mean[k], v = var[k];
@@ -218,9 +216,7 @@ static inline void reference_forward(reference *r, const float *input, uint64_t 
         }
         case NODE_DROPOUT:
             for (size_t i = 0; i < count; i++)
-                y[i] = !r->training                          ? a[i]
-                       : reference_kept(r, n, i, seed, step) ? a[i] / (1 - (double)x->p)
-                                                             : 0;
+                y[i] = !r->training ? a[i] : reference_kept(r, n, i, seed, step) ? a[i] / (1 - (double)x->p) : 0;
             break;
         case NODE_INPUT:
             break;
@@ -251,16 +247,14 @@ static inline void reference_batchnorm_backward(reference *r, int n)
         for (size_t b = 0; b < (size_t)r->batch; b++)
             for (size_t p = 0; p < hw; p++) {
                 size_t i = (b * c + k) * hw + p;
-                dx[i] +=
-                    weight[k] * s * (dy[i] - sum / (double)count - (in[i] - m) * s * product / (double)count);
+                dx[i] += weight[k] * s * (dy[i] - sum / (double)count - (in[i] - m) * s * product / (double)count);
             }
     }
 }
 
 /* After reference_forward with the same seed and step. Gradients of groups below first_group are zeroed at
  * the end. */
-static inline void reference_backward(reference *r, const float *output_gradient, uint64_t seed,
-                                      uint64_t step)
+static inline void reference_backward(reference *r, const float *output_gradient, uint64_t seed, uint64_t step)
 {
     const graph *g = r->g;
     int last = g->node_count - 1;

@@ -38,9 +38,8 @@ static inline bool standin_open(standin *s)
     const struct {
         void *function; /* ISO C has no conversion from dlsym's value, POSIX has this one */
         const char *name;
-    } names[] = {{&s->reset, "standin_reset"}, {&s->fail, "standin_fail"},
-                 {&s->calls, "standin_calls"}, {&s->failed, "standin_failed"},
-                 {&s->leaks, "standin_leaks"}, {&s->peak, "standin_memory_peak"}};
+    } names[] = {{&s->reset, "standin_reset"},   {&s->fail, "standin_fail"},   {&s->calls, "standin_calls"},
+                 {&s->failed, "standin_failed"}, {&s->leaks, "standin_leaks"}, {&s->peak, "standin_memory_peak"}};
     for (size_t i = 0; i < COUNT(names); i++)
         *(void **)names[i].function = dlsym(library, names[i].name);
     return s->reset && s->fail && s->calls && s->failed && s->leaks && s->peak;

@@ -33,25 +33,25 @@ static inline bool test_stop(void)
 }
 
 /* CHECK(condition, "format", …): the format says what was seen. */
-#define CHECK(condition, ...)                                                                                \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            if (test_ok)                                                                                     \
-                printf("not ok %d - %s\n", test_count + 1, test_name);                                       \
-            test_ok = false;                                                                                 \
-            printf("#   %s:%d: %s: ", __FILE__, __LINE__, #condition);                                       \
-            printf(__VA_ARGS__);                                                                             \
-            printf("\n");                                                                                    \
-        }                                                                                                    \
+#define CHECK(condition, ...)                                                                                          \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            if (test_ok)                                                                                               \
+                printf("not ok %d - %s\n", test_count + 1, test_name);                                                 \
+            test_ok = false;                                                                                           \
+            printf("#   %s:%d: %s: ", __FILE__, __LINE__, #condition);                                                 \
+            printf(__VA_ARGS__);                                                                                       \
+            printf("\n");                                                                                              \
+        }                                                                                                              \
     } while (0)
 
 /* The test can't run here, and says why. */
-#define SKIP(...)                                                                                            \
-    do {                                                                                                     \
-        printf("ok %d - %s # skip ", test_count + 1, test_name);                                             \
-        printf(__VA_ARGS__);                                                                                 \
-        printf("\n");                                                                                        \
-        test_skipped = true;                                                                                 \
+#define SKIP(...)                                                                                                      \
+    do {                                                                                                               \
+        printf("ok %d - %s # skip ", test_count + 1, test_name);                                                       \
+        printf(__VA_ARGS__);                                                                                           \
+        printf("\n");                                                                                                  \
+        test_skipped = true;                                                                                           \
     } while (0)
 
 static inline int test_end(void)

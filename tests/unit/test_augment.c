@@ -85,8 +85,8 @@ static void bad_lists(void)
     augment_list list = {0};
     e = (error){0};
     CHECK(augment_add(&list, "flip", NULL, 0, &e) == 0 && list.items[0].numbers[0] == 0.5, "%s", e.text);
-    CHECK(augment_add(&list, "rotate", (const double[]){10}, 1, &e) == 0 && list.items[1].numbers[1] == 0.75,
-          "%s", e.text);
+    CHECK(augment_add(&list, "rotate", (const double[]){10}, 1, &e) == 0 && list.items[1].numbers[1] == 0.75, "%s",
+          e.text);
 }
 
 /* ---------------------------------------------------------------- pixels */
@@ -131,15 +131,14 @@ static void stages(void)
     error e = {0};
     scaled_picture p = noise_picture(333, 500, 1);
     augment_list list = list_of("flip 0.5 rotate 3 0.5 lighting 0.05 0.05");
-    augment_state states[] = {
-        {.taken = true}, {.taken = true, .angle = -2.5}, {.brightness = .02, .contrast = 1.03}};
+    augment_state states[] = {{.taken = true}, {.taken = true, .angle = -2.5}, {.brightness = .02, .contrast = 1.03}};
     sampler *s = sampler_create(224, &e);
     float *sample = calloc(3 * 224 * 224, sizeof *sample), *expected = calloc(3 * 224 * 224, sizeof *sample);
     float b4[4];
     const box raw = {96, 155, 269, 350};
     CHECK(sample_make(s, &p, &list, states, &raw, sample, b4, &e) == 0, "%s", e.text);
-    CHECK(b4[0] == 62 && b4[1] == 66 && b4[2] == 180 && b4[3] == 153, "box %g %g %g %g", (double)b4[0],
-          (double)b4[1], (double)b4[2], (double)b4[3]);
+    CHECK(b4[0] == 62 && b4[1] == 66 && b4[2] == 180 && b4[3] == 153, "box %g %g %g %g", (double)b4[0], (double)b4[1],
+          (double)b4[2], (double)b4[3]);
     float *a = golden_floats(p.pixels, p.height, p.width);
     float *b = calloc(3 * (size_t)p.height * (size_t)p.width + 4, sizeof *b);
     int *columns = malloc(2 * (size_t)p.width * sizeof *columns);
@@ -165,8 +164,7 @@ static void stages(void)
     /* nothing taken: the picture as it was, the box through four stages */
     augment_state still[] = {{0}, {.angle = 2}, {.contrast = 1}};
     CHECK(sample_make(s, &p, &list, still, &raw, sample, b4, &e) == 0, "%s", e.text);
-    CHECK(memcmp(sample, expected, 3 * 224 * 224 * sizeof *sample) == 0,
-          "untaken augmentations change pixels");
+    CHECK(memcmp(sample, expected, 3 * 224 * 224 * sizeof *sample) == 0, "untaken augmentations change pixels");
     CHECK(b4[0] == 65 && b4[1] == 70 && b4[2] == 177 && b4[3] == 155, "untaken box");
 
     /* no box at all */
@@ -203,8 +201,7 @@ static void real_photo(void)
     CHECK(strcmp(hex, sha) == 0, "the cached pixels differ: %s", hex);
     scaled_picture p = {name, photo.height, photo.width, scaled.height, scaled.width, scaled.pixels};
     augment_list list = list_of("flip 0.5 rotate 3 0.5 lighting 0.05 0.05");
-    augment_state states[] = {
-        {.taken = true}, {.taken = true, .angle = 2.5}, {.brightness = .02, .contrast = 1.03}};
+    augment_state states[] = {{.taken = true}, {.taken = true, .angle = 2.5}, {.brightness = .02, .contrast = 1.03}};
     float *val = calloc(3 * 224 * 224, sizeof *val), *train = calloc(3 * 224 * 224, sizeof *train);
     sampler *s = sampler_create(224, &e);
     CHECK(sample_make(s, &p, NULL, NULL, NULL, val, NULL, &e) == 0, "%s", e.text);
@@ -215,8 +212,8 @@ static void real_photo(void)
         rows++;
         for (int c = 0; c < 3; c++) {
             double a = (double)val[3 * (224 * y + x) + c], b = (double)train[3 * (224 * y + x) + c];
-            CHECK(fabs(a - v[c]) <= 1e-6 && fabs(b - v[c + 3]) <= 1e-6, "%d,%d,%d: %.8f %.8f, not %.8f %.8f",
-                  y, x, c, a, b, v[c], v[c + 3]);
+            CHECK(fabs(a - v[c]) <= 1e-6 && fabs(b - v[c + 3]) <= 1e-6, "%d,%d,%d: %.8f %.8f, not %.8f %.8f", y, x, c,
+                  a, b, v[c], v[c + 3]);
         }
     }
     CHECK(rows == 7, "%d rows", rows);
@@ -304,8 +301,8 @@ static void on_average(const char *recipe, int rounds, bool real)
             n++;
         }
     if (n)
-        printf("# %s boxes, '%s': mean signed error %.3f %.3f %.3f %.3f px of 224\n", real ? "real" : "made",
-               recipe, sum[0] / (double)n, sum[1] / (double)n, sum[2] / (double)n, sum[3] / (double)n);
+        printf("# %s boxes, '%s': mean signed error %.3f %.3f %.3f %.3f px of 224\n", real ? "real" : "made", recipe,
+               sum[0] / (double)n, sum[1] / (double)n, sum[2] / (double)n, sum[3] / (double)n);
     for (int k = 0; n && k < 4; k++)
         CHECK(fabs(sum[k] / (double)n) < 0.5, "side %d is off by %g", k, sum[k] / (double)n);
     free(all);
@@ -340,12 +337,10 @@ int main(void)
     there_and_back("rotate 10 0.75 flip 0.5", 4);
     TEST("nonsense from a network becomes a box inside the picture")
     {
-        const box_real wild[] = {
-            {NAN, NAN, NAN, NAN}, {-1e30, INFINITY, 1e30, -INFINITY}, {200, 200, 10, 10}};
+        const box_real wild[] = {{NAN, NAN, NAN, NAN}, {-1e30, INFINITY, 1e30, -INFINITY}, {200, 200, 10, 10}};
         for (int i = 0; i < 3; i++) {
             const box_real own = frame_to_own(wild[i], 333, 500, 224, NULL);
-            CHECK(own.y1 >= 0 && own.y1 <= own.y2 && own.y2 <= 332 && own.x1 >= 0 && own.x1 <= own.x2 &&
-                      own.x2 <= 499,
+            CHECK(own.y1 >= 0 && own.y1 <= own.y2 && own.y2 <= 332 && own.x1 >= 0 && own.x1 <= own.x2 && own.x2 <= 499,
                   "%d: %g %g %g %g", i, own.y1, own.x1, own.y2, own.x2);
         }
     }

@@ -104,8 +104,7 @@ static int late_failure(void *context, size_t item, int worker, error *e)
 static void put_file(const char *folder, const char *name, const char *text)
 {
     char command[256];
-    snprintf(command, sizeof command, "mkdir -p '%s' && printf %%s '%s' >'%s/%s'", folder, text, folder,
-             name);
+    snprintf(command, sizeof command, "mkdir -p '%s' && printf %%s '%s' >'%s/%s'", folder, text, folder, name);
     CHECK(system(command) == 0, "%s", command);
 }
 
@@ -130,8 +129,8 @@ static void test_threads(void)
         error earlier = {0};
         fail(&earlier, ERR_SYSTEM, "earlier");
         code = parallel_for(4, 40, late_failure, NULL, &earlier);
-        CHECK(code == ERR_INPUT && earlier.code == ERR_SYSTEM && strcmp(earlier.text, "earlier") == 0,
-              "code %d, %s", code, earlier.text);
+        CHECK(code == ERR_INPUT && earlier.code == ERR_SYSTEM && strcmp(earlier.text, "earlier") == 0, "code %d, %s",
+              code, earlier.text);
     }
     TEST("a cgroup's quota in either version, its own or one that it lies in, is rounded up to processors")
     {
@@ -145,12 +144,11 @@ static void test_threads(void)
             {"0::/a/b\n", "/a/b", "cpu.max", "300000 100000\n", NULL, NULL, 3},
             {"0::/a/b\n", "/a", "cpu.max", "200000 100000\n", NULL, NULL, 2},
             {"0::/a/b\n", "/c", "cpu.max", "200000 100000\n", NULL, NULL, 0},
-            {"2:cpuset:/a\n1:cpu:/\n0::/\n", "/cpu", "cpu.cfs_quota_us", "40001\n", "cpu.cfs_period_us",
-             "20000\n", 3},
+            {"2:cpuset:/a\n1:cpu:/\n0::/\n", "/cpu", "cpu.cfs_quota_us", "40001\n", "cpu.cfs_period_us", "20000\n", 3},
             {"5:cpu,cpuacct:/a\n0::/\n", "/cpu,cpuacct/a", "cpu.cfs_quota_us", "40000\n", "cpu.cfs_period_us",
              "20000\n", 2},
-            {"5:cpu,cpuacct:/a\n0::/\n", "/cpu,cpuacct/a", "cpu.cfs_quota_us", "-1\n", "cpu.cfs_period_us",
-             "20000\n", 0},
+            {"5:cpu,cpuacct:/a\n0::/\n", "/cpu,cpuacct/a", "cpu.cfs_quota_us", "-1\n", "cpu.cfs_period_us", "20000\n",
+             0},
             {"3:cpuacct:/\n", "/cpuacct", "cpu.cfs_quota_us", "40000\n", "cpu.cfs_period_us", "20000\n", 0},
         };
         for (size_t i = 0; i < COUNT(cases); i++) {
@@ -183,8 +181,7 @@ static void test_files(void)
         none = old;
         none.rlim_cur = 0;
         setrlimit(RLIMIT_NOFILE, &none);
-        CHECK(file_open(&v, "/dev/null", &e) == ERR_SYSTEM && strstr(e.text, "/dev/null: cannot open"), "%s",
-              e.text);
+        CHECK(file_open(&v, "/dev/null", &e) == ERR_SYSTEM && strstr(e.text, "/dev/null: cannot open"), "%s", e.text);
         e = (error){0};
         CHECK(file_read(&v, "/etc/passwd", 1 << 20, &e) == ERR_SYSTEM, "%s", e.text);
         setrlimit(RLIMIT_NOFILE, &old);
@@ -196,12 +193,10 @@ static void test_files(void)
         char pipe[64];
         snprintf(pipe, sizeof pipe, "/tmp/onebox-pipe-%ld", (long)getpid());
         CHECK(mkfifo(pipe, 0600) == 0, "%s", pipe);
-        CHECK(file_read(&v, pipe, 100, &e) == ERR_INPUT && strstr(e.text, "a pipe or a device"), "%s",
-              e.text);
+        CHECK(file_read(&v, pipe, 100, &e) == ERR_INPUT && strstr(e.text, "a pipe or a device"), "%s", e.text);
         unlink(pipe);
         e = (error){0};
-        CHECK(file_read(&v, "/dev/zero", 100, &e) == ERR_INPUT && strstr(e.text, "regular file"), "%s",
-              e.text);
+        CHECK(file_read(&v, "/dev/zero", 100, &e) == ERR_INPUT && strstr(e.text, "regular file"), "%s", e.text);
         e = (error){0};
         CHECK(file_write(pipe, "0123456789", 10, &e) == 0, "%s", e.text);
         CHECK(file_read(&v, pipe, 9, &e) == ERR_INPUT && strstr(e.text, "more than the 9"), "%s", e.text);
@@ -258,8 +253,7 @@ static void test_pipes(void)
                 continue;
             }
             fputs("text", out.stream);
-            CHECK((way ? out_commit_if_changed(&out, &changed, &e) : out_commit(&out, &e)) == 0, "%s",
-                  e.text);
+            CHECK((way ? out_commit_if_changed(&out, &changed, &e) : out_commit(&out, &e)) == 0, "%s", e.text);
             CHECK(read(fd, got, sizeof got) == 4 && memcmp(got, "text", 4) == 0, "%s", got);
         }
         CHECK(lstat(path, &st) == 0 && S_ISFIFO(st.st_mode), "the pipe was replaced");

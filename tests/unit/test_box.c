@@ -18,8 +18,7 @@ static void test_conversions(void)
         box b = box_from_real_xywh((box_xywh){155, 96, 196, 174}, 333, 500, &clamped);
         CHECK(same(b, (box){96, 155, 269, 350}) && !clamped, "%d %d %d %d", b.y1, b.x1, b.y2, b.x2);
         box_xywh c = box_to_xywh(box_to_real(b));
-        CHECK(c.x == 155 && c.y == 96 && c.width == 196 && c.height == 174, "%g %g %g %g", c.x, c.y, c.width,
-              c.height);
+        CHECK(c.x == 155 && c.y == 96 && c.width == 196 && c.height == 174, "%g %g %g %g", c.x, c.y, c.width, c.height);
     }
     TEST("predicted corners with fractions keep the +1 of width and height")
     {
@@ -76,8 +75,7 @@ static void test_score(void)
     TEST("area with +1 would choose another object: a thin box of 1 x 100 has score 0")
     {
         const box thin = {0, 0, 0, 99}, small = {0, 0, 2, 2};
-        CHECK(box_score(thin) < box_score(small), "%lld %lld", (long long)box_score(thin),
-              (long long)box_score(small));
+        CHECK(box_score(thin) < box_score(small), "%lld %lld", (long long)box_score(thin), (long long)box_score(small));
         box_xywh a = box_to_xywh(box_to_real(thin)), b = box_to_xywh(box_to_real(small));
         CHECK(a.width * a.height > b.width * b.height, "the two rules must disagree here");
     }

@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 static char scratch[64], cache_path[96], other_path[96], sources_path[110];
-static const char *const all[] = {"444.jpg",  "420.jpg",  "exif6.jpg", "palette.png",
-                                  "cmyk.jpg", "deep.png", "grey.jpg"};
+static const char *const all[] = {"444.jpg", "420.jpg", "exif6.jpg", "palette.png", "cmyk.jpg", "deep.png", "grey.jpg"};
 enum { ALL = COUNT(all) };
 
 static void write_file(const char *path, const void *data, size_t size)
@@ -61,8 +60,7 @@ static void on_bad(void *context, const char *message)
 static int make(const char *path, const char *const *names, size_t count, int threads, int64_t max_bad,
                 cache_summary *s, error *e)
 {
-    const cache_options o = {
-        .images = scratch, .size = 64, .threads = threads, .max_bad = max_bad, .bad = on_bad};
+    const cache_options o = {.images = scratch, .size = 64, .threads = threads, .max_bad = max_bad, .bad = on_bad};
     reports = 0;
     *e = (error){0};
     return cache_make(path, names, count, &o, s, e);
@@ -91,8 +89,8 @@ static void contents(void)
     error e;
     fresh();
     CHECK(make(cache_path, all, ALL, 1, 0, &s, &e) == 0, "%s", e.text);
-    CHECK(s.pictures == ALL && s.decoded == ALL && s.kept == 0 && s.bad == 0 && s.changed, "%zu %zu %zu",
-          s.pictures, s.decoded, s.kept);
+    CHECK(s.pictures == ALL && s.decoded == ALL && s.kept == 0 && s.bad == 0 && s.changed, "%zu %zu %zu", s.pictures,
+          s.decoded, s.kept);
     cache *c = cache_open(cache_path, &e);
     CHECK(c != NULL, "%s", e.text);
     if (!c)
@@ -108,9 +106,8 @@ static void contents(void)
         snprintf(path, sizeof path, "%s/%s", scratch, all[i]);
         CHECK(picture_load(&whole, path, NULL, &e) == 0, "%s", e.text);
         CHECK(picture_scale(&whole, 64, &scaled, path, &r, &e) == 0, "%s", e.text);
-        CHECK(strcmp(p.name, all[i]) == 0 && p.original_width == whole.width &&
-                  p.original_height == whole.height,
-              "%s", p.name);
+        CHECK(strcmp(p.name, all[i]) == 0 && p.original_width == whole.width && p.original_height == whole.height, "%s",
+              p.name);
         CHECK(p.width == scaled.width && p.height == scaled.height &&
                   memcmp(p.pixels, scaled.pixels, 3 * (size_t)p.width * (size_t)p.height) == 0,
               "%s: pixels", p.name);
@@ -122,8 +119,7 @@ static void contents(void)
     size_t rows[5];
     const char *const some[] = {"grey.jpg", "a", "b", "c", "d"};
     e = (error){0};
-    CHECK(cache_rows(c, some, 1, rows, &e) == 0 && strcmp(cache_at(c, rows[0]).name, "grey.jpg") == 0, "%s",
-          e.text);
+    CHECK(cache_rows(c, some, 1, rows, &e) == 0 && strcmp(cache_at(c, rows[0]).name, "grey.jpg") == 0, "%s", e.text);
     CHECK(cache_rows(c, some, 5, rows, &e) == ERR_INPUT, "accepted");
     CHECK(strstr(e.text, "4 of 5") && strstr(e.text, "a, b, c, ..."), "%s", e.text);
     cache_close(c);
@@ -159,16 +155,14 @@ static void incremental(void)
     CHECK(make(cache_path, all, ALL, 2, 0, &s, &e) == 0, "%s", e.text);
     CHECK(s.kept == ALL && s.decoded == 0 && !s.changed, "touched: %zu kept", s.kept);
     stat(cache_path, &after);
-    CHECK(before.st_ino == after.st_ino && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec,
-          "the file was replaced");
+    CHECK(before.st_ino == after.st_ino && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec, "the file was replaced");
     /* other content, same number of bytes: the time tells */
     copy("exif1.jpg", "exif6.jpg", 0);
     set_time("exif6.jpg", 1200000000);
     CHECK(make(cache_path, all, ALL, 2, 0, &s, &e) == 0, "%s", e.text);
     CHECK(s.kept == ALL - 1 && s.decoded == 1 && s.changed, "changed: %zu decoded", s.decoded);
     unlink(other_path);
-    CHECK(make(other_path, all, ALL, 1, 0, &s, &e) == 0 && same_files(cache_path, other_path),
-          "from scratch differs");
+    CHECK(make(other_path, all, ALL, 1, 0, &s, &e) == 0 && same_files(cache_path, other_path), "from scratch differs");
     /* one picture less, one more */
     CHECK(make(cache_path, all, ALL - 1, 2, 0, &s, &e) == 0, "%s", e.text);
     CHECK(s.kept == ALL - 1 && s.decoded == 0 && s.changed && s.pictures == ALL - 1, "less: %zu", s.pictures);
@@ -179,12 +173,10 @@ static void incremental(void)
     stat(cache_path, &before);
     CHECK(make(cache_path, all, ALL, 2, 0, &s, &e) == 0, "%s", e.text);
     stat(cache_path, &after);
-    CHECK(s.decoded == ALL && !s.changed && before.st_ino == after.st_ino, "no sources: %zu decoded",
-          s.decoded);
+    CHECK(s.decoded == ALL && !s.changed && before.st_ino == after.st_ino, "no sources: %zu decoded", s.decoded);
     /* a list of another cache, or damaged, is not believed */
     write_file(sources_path, "onebox cache sources 1\t00\nx\n", 28);
-    CHECK(make(cache_path, all, ALL, 2, 0, &s, &e) == 0 && s.decoded == ALL, "foreign sources: %zu",
-          s.decoded);
+    CHECK(make(cache_path, all, ALL, 2, 0, &s, &e) == 0 && s.decoded == ALL, "foreign sources: %zu", s.decoded);
 }
 
 /* Changes two bytes of a picture's pixels in the cache. */
@@ -234,19 +226,16 @@ static void repaired(void)
     hurt("grey.jpg");
     copy("exif1.jpg", "444.jpg", 0);
     set_time("444.jpg", 1300000000);
-    CHECK(make(cache_path, all, ALL, 2, 0, &s, &e) == 0 && s.decoded == 2 && s.damaged == 1, "%zu decoded",
-          s.decoded);
+    CHECK(make(cache_path, all, ALL, 2, 0, &s, &e) == 0 && s.decoded == 2 && s.damaged == 1, "%zu decoded", s.decoded);
     unlink(other_path);
-    CHECK(make(other_path, all, ALL, 1, 0, &s, &e) == 0 && same_files(cache_path, other_path),
-          "damage carried over");
+    CHECK(make(other_path, all, ALL, 1, 0, &s, &e) == 0 && same_files(cache_path, other_path), "damage carried over");
 }
 
 static void bad_pictures(void)
 {
     cache_summary s;
     error e;
-    const char *const names[] = {"444.jpg",  "420.jpg",     "cut.jpg", "palette.png",
-                                 "text.jpg", "missing.jpg", "grey.jpg"};
+    const char *const names[] = {"444.jpg", "420.jpg", "cut.jpg", "palette.png", "text.jpg", "missing.jpg", "grey.jpg"};
     const char *const good[] = {"444.jpg", "420.jpg", "palette.png", "grey.jpg"};
     fresh();
     copy("progressive.jpg", "cut.jpg", 20); /* its head is fine: it fails when its place is already taken */
@@ -263,8 +252,7 @@ static void bad_pictures(void)
     CHECK(make(other_path, good, 4, 1, 0, &s, &e) == 0 && same_files(cache_path, other_path),
           "bad pictures leave traces");
     CHECK(make(cache_path, names, 7, 2, 3, &s, &e) == 0 && s.kept == 4 && !s.changed, "again: %zu", s.kept);
-    CHECK(make(cache_path, names + 4, 2, 2, 3, &s, &e) == ERR_INPUT && strstr(e.text, "none of 2"), "%s",
-          e.text);
+    CHECK(make(cache_path, names + 4, 2, 2, 3, &s, &e) == ERR_INPUT && strstr(e.text, "none of 2"), "%s", e.text);
     CHECK(same_files(cache_path, other_path), "the old cache was harmed");
     const char *const odd[] = {"a\tb"};
     CHECK(make(cache_path, odd, 1, 1, 0, &s, &e) == ERR_INPUT, "a tab in a name");
@@ -313,8 +301,7 @@ static void damage(void)
         write_file(other_path, bytes, i);
         e = (error){0};
         cache *c = cache_open(other_path, &e);
-        CHECK(!c && e.code == ERR_INPUT && strstr(e.text, other_path), "cut at %zu of %zu is accepted", i,
-              size);
+        CHECK(!c && e.code == ERR_INPUT && strstr(e.text, other_path), "cut at %zu of %zu is accepted", i, size);
         cache_close(c);
     }
     for (size_t i = 0; i < size; i += i < 200 || i > index - 20 ? 1 : 499) {

@@ -68,14 +68,13 @@ static void test_round_trip(void)
             CHECK(c.info.class_count == info.class_count, "%d classes", c.info.class_count);
             for (int i = 0; i < c.info.class_count; i++)
                 CHECK(strcmp(c.info.classes[i], names[i]) == 0, "class %d is %s", i, c.info.classes[i]);
-            CHECK(memcmp(c.info.mean, imagenet_mean, 12) == 0 && memcmp(c.info.std, imagenet_std, 12) == 0,
-                  "mean %.9g", (double)c.info.mean[0]);
+            CHECK(memcmp(c.info.mean, imagenet_mean, 12) == 0 && memcmp(c.info.std, imagenet_std, 12) == 0, "mean %.9g",
+                  (double)c.info.mean[0]);
             CHECK(strcmp(c.info.recipe, info.recipe) == 0 && strcmp(c.info.phase, "head") == 0 &&
                       strcmp(c.info.metrics, "val_loss 0.5") == 0 && strcmp(c.info.parent, "") == 0 &&
                       strcmp(c.info.seed, "7") == 0,
                   "texts");
-            CHECK(c.graph.param_floats == g.param_floats &&
-                      memcmp(c.params, w, g.param_floats * sizeof *w) == 0,
+            CHECK(c.graph.param_floats == g.param_floats && memcmp(c.params, w, g.param_floats * sizeof *w) == 0,
                   "weights");
             char a[65], b[65];
             CHECK(!checkpoint_save(other, &c.info, &c.graph, c.params, &e) && !sha256_file(path, a, &e) &&
@@ -108,16 +107,15 @@ static void test_expect(void)
                   strstr(e.text, "knows 3 classes, the labels have 2"),
               "%s", e.text);
         e = (error){0};
-        CHECK(checkpoint_expect(&c, path, TASK_DETN, swapped, 3, &e) == ERR_INPUT && strstr(e.text, "'dog'"),
-              "%s", e.text);
+        CHECK(checkpoint_expect(&c, path, TASK_DETN, swapped, 3, &e) == ERR_INPUT && strstr(e.text, "'dog'"), "%s",
+              e.text);
         checkpoint_close(&c);
         drop(&g, w);
     }
     TEST("class names that can't be stored are refused")
     {
         checkpoint_info info = make(&g, &w, TASK_CLS);
-        const char *const wrong[][3] = {
-            {"a", "b", "a"}, {"a", "", "b"}, {"a", "b\nc", "d"}, {"a", "\xff", "b"}};
+        const char *const wrong[][3] = {{"a", "b", "a"}, {"a", "", "b"}, {"a", "b\nc", "d"}, {"a", "\xff", "b"}};
         for (int i = 0; i < 4; i++) {
             info.classes = wrong[i];
             e = (error){0};
@@ -292,8 +290,7 @@ static void test_damaged(void)
         CHECK(!try_edited(counters, &e), "num_batches_tracked isn't passed over: %s", e.text);
         for (size_t i = 0; i < COUNT(wrong); i++) {
             CHECK(try_edited(wrong[i].change, &e) == ERR_INPUT, "accepted: %s", wrong[i].why);
-            CHECK(strstr(e.text, wrong[i].why) && strstr(e.text, other), "'%s' lacks '%s'", e.text,
-                  wrong[i].why);
+            CHECK(strstr(e.text, wrong[i].why) && strstr(e.text, other), "'%s' lacks '%s'", e.text, wrong[i].why);
         }
         drop(&g, w);
     }
@@ -330,8 +327,7 @@ static void test_backbone(void)
         CHECK(v[h.params[graph_find_param(&h, "head.7.weight")].offset] == head, "the head changed");
         CHECK(!sha256_file(path, wanted, &e) && strcmp(sha, wanted) == 0, "SHA-256 %s", sha);
         drop(&h, v);
-        CHECK(!network_build(&h, TASK_CLS, ARCH_RESNET18, 64, 3, imagenet_mean, imagenet_std, &e), "%s",
-              e.text);
+        CHECK(!network_build(&h, TASK_CLS, ARCH_RESNET18, 64, 3, imagenet_mean, imagenet_std, &e), "%s", e.text);
         v = params_alloc(&h, &e);
         CHECK(backbone_load(&h, ARCH_RESNET18, path, v, sha, &e) == ERR_INPUT &&
                   strstr(e.text, "--arch tiny would fit"),
@@ -346,13 +342,11 @@ static void test_backbone(void)
         if (access(real, R_OK) != 0)
             SKIP("%s is not there", real);
         else {
-            CHECK(!network_build(&g, TASK_BBOX, ARCH_RESNET34, 224, 0, imagenet_mean, imagenet_std, &e), "%s",
-                  e.text);
+            CHECK(!network_build(&g, TASK_BBOX, ARCH_RESNET34, 224, 0, imagenet_mean, imagenet_std, &e), "%s", e.text);
             w = params_alloc(&g, &e);
             CHECK(!backbone_load(&g, ARCH_RESNET34, real, w, sha, &e), "%s", e.text);
             drop(&g, w);
-            CHECK(!network_build(&g, TASK_BBOX, ARCH_RESNET18, 224, 0, imagenet_mean, imagenet_std, &e), "%s",
-                  e.text);
+            CHECK(!network_build(&g, TASK_BBOX, ARCH_RESNET18, 224, 0, imagenet_mean, imagenet_std, &e), "%s", e.text);
             w = params_alloc(&g, &e);
             e = (error){0};
             CHECK(backbone_load(&g, ARCH_RESNET18, real, w, sha, &e) == ERR_INPUT &&

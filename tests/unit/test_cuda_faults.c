@@ -107,10 +107,10 @@ static int run(int batch, int first_group, precision numbers, outcome *o)
 /* What must hold after a failure. */
 static void check_failure(const char *what, long n, int code, const outcome *o)
 {
-    CHECK(code == ERR_SYSTEM && o->e.code == ERR_SYSTEM, "%s %ld (%s): code %d, %d", what, n, s.failed(),
-          code, o->e.code);
-    CHECK(strncmp(o->e.text, "cuda: ", 6) == 0 && strlen(o->e.text) > 30 && !strchr(o->e.text, '\n'),
-          "%s %ld: '%s'", what, n, o->e.text);
+    CHECK(code == ERR_SYSTEM && o->e.code == ERR_SYSTEM, "%s %ld (%s): code %d, %d", what, n, s.failed(), code,
+          o->e.code);
+    CHECK(strncmp(o->e.text, "cuda: ", 6) == 0 && strlen(o->e.text) > 30 && !strchr(o->e.text, '\n'), "%s %ld: '%s'",
+          what, n, o->e.text);
     CHECK(s.leaks(true) == 0, "%s %ld leaks after: %s", what, n, o->e.text);
 }
 
@@ -118,8 +118,8 @@ static void check_failure(const char *what, long n, int code, const outcome *o)
 static bool on_release(const outcome *o, const outcome *right)
 {
     const char *name = s.failed();
-    return (strcmp(name, "cudaSetDevice") == 0 || strcmp(name, "cudaStreamSynchronize") == 0) &&
-           o->e.code == 0 && memcmp(o->output, right->output, sizeof o->output) == 0 && s.leaks(true) == 0;
+    return (strcmp(name, "cudaSetDevice") == 0 || strcmp(name, "cudaStreamSynchronize") == 0) && o->e.code == 0 &&
+           memcmp(o->output, right->output, sizeof o->output) == 0 && s.leaks(true) == 0;
 }
 
 static void test_calls(void)
@@ -129,11 +129,9 @@ static void test_calls(void)
         cudaError_t error;
         precision numbers;
     } kinds[] = {
-        {"every call that fails gives one line with its name, and leaves nothing", cudaSuccess,
-         PRECISION_FP32},
+        {"every call that fails gives one line with its name, and leaves nothing", cudaSuccess, PRECISION_FP32},
         {"so it does in fp16", cudaSuccess, PRECISION_FP16},
-        {"after every call that breaks the device all is released too", cudaErrorLaunchFailure,
-         PRECISION_FP32},
+        {"after every call that breaks the device all is released too", cudaErrorLaunchFailure, PRECISION_FP32},
     };
     for (size_t k = 0; k < COUNT(kinds); k++)
         TEST(kinds[k].sentence)
@@ -213,8 +211,7 @@ static void test_memory(void)
         free(o.params);
         int told = 0;
         for (int part = 0; part < 24; part++) {
-            size_t memory =
-                part < 8 ? small * (size_t)part / 8 + 512 : small + (all - small) * (size_t)(part - 8) / 16;
+            size_t memory = part < 8 ? small * (size_t)part / 8 + 512 : small + (all - small) * (size_t)(part - 8) / 16;
             s.reset(STANDIN_LAZY, 0, memory);
             code = run(MOST, GROUP_STEM, PRECISION_FP32, &o);
             free(o.params);
@@ -250,8 +247,7 @@ static void compare_orders(int batch, int first_group, precision numbers, unsign
         s.reset(seed ? STANDIN_RANDOM : STANDIN_LAZY, seed, 0);
         CHECK(!run(batch, first_group, numbers, &o), "%s", o.e.text);
         CHECK(memcmp(o.output, eager.output, sizeof o.output) == 0, "seed %u: other outputs", seed);
-        CHECK(memcmp(o.params, eager.params, g.param_floats * sizeof(float)) == 0,
-              "seed %u: other parameters", seed);
+        CHECK(memcmp(o.params, eager.params, g.param_floats * sizeof(float)) == 0, "seed %u: other parameters", seed);
         CHECK(s.leaks(true) == 0, "leaks");
         free(o.params);
     }

@@ -63,8 +63,8 @@ static float *random_params(const graph *g, uint64_t seed)
 static int cut_plans; /* how many evaluations were done in two parts */
 
 /* An evaluation in two parts gives the bits of `whole`. */
-static void compare_parts(const char *title, const variant *v, plan *p, const float *input,
-                          const float *whole, size_t outputs)
+static void compare_parts(const char *title, const variant *v, plan *p, const float *input, const float *whole,
+                          size_t outputs)
 {
     float *output = calloc(outputs, sizeof *output);
     for (int group = GROUP_TOP; group <= GROUP_HEAD; group++) {
@@ -74,12 +74,11 @@ static void compare_parts(const char *title, const variant *v, plan *p, const fl
             continue;
         float *features = malloc(floats * sizeof *features);
         CHECK(!plan_features(p, group, input, features, &e), "%s", e.text);
-        CHECK(!plan_forward(p, input, 0, 0, output, &e), "%s",
-              e.text); /* in between, the memory is used again */
+        CHECK(!plan_forward(p, input, 0, 0, output, &e), "%s", e.text); /* in between, the memory is used again */
         memset(output, 0, outputs * sizeof *output);
         CHECK(!plan_forward_features(p, group, features, output, &e), "%s", e.text);
-        CHECK(memcmp(output, whole, outputs * sizeof *output) == 0, "%s %s, cut before group %d", title,
-              v->name, group);
+        CHECK(memcmp(output, whole, outputs * sizeof *output) == 0, "%s %s, cut before group %d", title, v->name,
+              group);
         cut_plans++;
         free(features);
     }
@@ -122,8 +121,8 @@ static void compare(const char *title, const graph *g, const variant *v, depth h
         reference_forward(&r, input, 77, 3);
         CHECK(!model_upload(m, params, &e) && !plan_forward(p, input, 77, 3, output, &e), "%s", e.text);
         double off = distance(output, r.value[g->node_count - 1], outputs);
-        CHECK(off < (how == SENSITIVE && bf16 ? 2 * limit[0] : limit[0]), "%s %s: output off by %g", title,
-              v->name, off);
+        CHECK(off < (how == SENSITIVE && bf16 ? 2 * limit[0] : limit[0]), "%s %s: output off by %g", title, v->name,
+              off);
         if (!v->training)
             compare_parts(title, v, p, input, output, outputs);
         CHECK(!v->training || plan_feature_floats(p, GROUP_TOP) == 0, "a training plan was cut");
@@ -271,8 +270,8 @@ static void compare_convolution(int size, int channels, int kernel, int stride, 
     graph g = {0};
     error e = {0};
     char title[64];
-    snprintf(title, sizeof title, "%dx%d to %d channels, kernel %d stride %d pad %d", size, size, channels,
-             kernel, stride, padding);
+    snprintf(title, sizeof title, "%dx%d to %d channels, kernel %d stride %d pad %d", size, size, channels, kernel,
+             stride, padding);
     graph_begin(&g, size, mean, deviation, &e);
     int n = graph_conv(&g, 0, "conv1", GROUP_STEM, 16, 3, 1, 1, &e);
     n = graph_relu(&g, n, "relu1", GROUP_STEM, &e);
@@ -299,8 +298,7 @@ static void test_operations(void)
         };
         int count = 0;
         for (size_t i = 0; i < COUNT(shapes); i++, count++)
-            compare_convolution(shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], shapes[i][4],
-                                SHALLOW);
+            compare_convolution(shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], shapes[i][4], SHALLOW);
         /* 16-bit numbers get the wider limits: with few pixels roundings cancel less */
         for (int kernel = 1; kernel <= 7; kernel += 2)
             for (int stride = 1; stride <= 2; stride++)
@@ -398,8 +396,7 @@ static void test_misuse(void)
     {
         error e = {0};
         const device_options options = {.threads = 1};
-        CHECK(!device_open("tpu", &options, &e) && e.code == ERR_USAGE && strstr(e.text, "tpu"), "%s",
-              e.text);
+        CHECK(!device_open("tpu", &options, &e) && e.code == ERR_USAGE && strstr(e.text, "tpu"), "%s", e.text);
         e = (error){0};
         graph g = {0};
         CHECK(miniature(&g, 32, 16, 16, 1, &e) == 0, "%s", e.text);
@@ -426,9 +423,8 @@ static void test_precision(void)
         error e = {0};
         const device_options bf16 = {.precision = PRECISION_BF16}, either = {.precision = PRECISION_AUTO};
         device *d = device_open("cpu", &bf16, &e);
-        CHECK(!d && e.code == ERR_USAGE && strstr(e.text, "AVX512_BF16") &&
-                  strstr(e.text, "--precision fp32"),
-              "%s", e.text);
+        CHECK(!d && e.code == ERR_USAGE && strstr(e.text, "AVX512_BF16") && strstr(e.text, "--precision fp32"), "%s",
+              e.text);
         e = (error){0};
         d = device_open("cpu", &either, &e);
         CHECK(d && strstr(device_describe(d), "fp32"), "%s%s", e.text, d ? device_describe(d) : "");
@@ -481,8 +477,8 @@ static void check_plans_of_a_model(precision wanted)
             CHECK(!plan_forward(plans[pass % 2], input, 1, 2, output, &e), "%s", e.text);
             if (i == training && pass == 0)
                 memcpy(alone[training], output, sizeof output);
-            CHECK(!memcmp(output, alone[training], sizeof output), "%s, order %d, pass %d",
-                  device_describe(d), i, pass);
+            CHECK(!memcmp(output, alone[training], sizeof output), "%s, order %d, pass %d", device_describe(d), i,
+                  pass);
         }
         plan_free(plans[0]);
         plan_free(plans[1]);

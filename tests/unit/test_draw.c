@@ -127,8 +127,7 @@ static void test_boxes(void)
     {
         CHECK(v.scale == 3 && v.area.x == 20 && v.area.y == 10, "%g %g %g", v.scale, v.area.x, v.area.y);
         draw_view tall = draw_place((figure_rect){0, 0, 300, 240}, 80, 120);
-        CHECK(tall.scale == 2 && tall.area.x == 70 && tall.area.width == 160, "%g %g", tall.scale,
-              tall.area.x);
+        CHECK(tall.scale == 2 && tall.area.x == 70 && tall.area.width == 160, "%g %g", tall.scale, tall.area.x);
     }
     TEST("a box is a white line of 2 points over a black one of 4 at the pixel centres of its corner")
     {
@@ -307,8 +306,7 @@ static void test_files(void)
         char one[65], two[65];
         CHECK(draw_save(&grey, &m, 1, in_dir("a.png"), &e) == 0, "%s", e.text);
         CHECK(draw_save(&grey, &m, 1, in_dir("b.png"), &e) == 0, "%s", e.text);
-        CHECK(sha256_file(in_dir("a.png"), one, &e) == 0 && sha256_file(in_dir("b.png"), two, &e) == 0,
-              "read");
+        CHECK(sha256_file(in_dir("a.png"), one, &e) == 0 && sha256_file(in_dir("b.png"), two, &e) == 0, "read");
         CHECK(strcmp(one, two) == 0, "differ");
     }
     TEST("a name that ends in .jpg gets a JPEG")

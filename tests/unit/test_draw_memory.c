@@ -99,8 +99,8 @@ int main(void)
         CHECK(outcomes[DIFFERENT] == 0, "%d of %ld are different", outcomes[DIFFERENT], count);
         CHECK(outcomes[WRONG_CODE] == 0, "%d of %ld have another code", outcomes[WRONG_CODE], count);
         /* cairo itself crashes at some places */
-        CHECK(count > 50 && outcomes[REFUSED] > count * 3 / 4, "%d of %ld refused, %d crashes",
-              outcomes[REFUSED], count, outcomes[CRASHES]);
+        CHECK(count > 50 && outcomes[REFUSED] > count * 3 / 4, "%d of %ld refused, %d crashes", outcomes[REFUSED],
+              count, outcomes[CRASHES]);
         drawing_free(&d);
     }
     return test_end();

@@ -68,11 +68,9 @@ static void test_links_and_modes(void)
         mode_t mask = umask(027);
         CHECK(file_write(path, "1", 1, &e) == 0 && mode_of(path) == 0640, "%o", mode_of(path));
         chmod(path, 0600);
-        CHECK(file_write(path, "2", 1, &e) == 0 && mode_of(path) == 0600 && holds(path, "2"), "%o",
-              mode_of(path));
+        CHECK(file_write(path, "2", 1, &e) == 0 && mode_of(path) == 0600 && holds(path, "2"), "%o", mode_of(path));
         chmod(path, 0664);
-        CHECK(file_write(path, "3", 1, &e) == 0 && mode_of(path) == 0664 && holds(path, "3"), "%o",
-              mode_of(path));
+        CHECK(file_write(path, "3", 1, &e) == 0 && mode_of(path) == 0664 && holds(path, "3"), "%o", mode_of(path));
         umask(mask);
         clear();
     }
@@ -85,8 +83,7 @@ static void test_links_and_modes(void)
               "a link was replaced");
         CHECK(entries() == 3, "%d entries", entries());
         unlink(path);
-        CHECK(symlink("second", path) == 0 && file_write(path, "x", 1, &e) == ERR_SYSTEM &&
-                  strstr(e.text, path),
+        CHECK(symlink("second", path) == 0 && file_write(path, "x", 1, &e) == ERR_SYSTEM && strstr(e.text, path),
               "a circle of links: %s", e.text);
         clear();
     }
@@ -107,8 +104,7 @@ static void test_names(void)
         CHECK(strstr(a.temporary, "/f.tmp."), "%s", a.temporary);
         fputs("a", a.stream);
         fputs("b", b.stream);
-        CHECK(out_commit(&b, &e) == 0 && holds(path, "b") && out_commit(&a, &e) == 0 && holds(path, "a"),
-              "%s", e.text);
+        CHECK(out_commit(&b, &e) == 0 && holds(path, "b") && out_commit(&a, &e) == 0 && holds(path, "a"), "%s", e.text);
         CHECK(entries() == 1, "%d entries", entries());
         clear();
         free(path);
@@ -252,8 +248,7 @@ static void test_signals(void)
         const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXCPU};
         for (size_t i = 0; i < COUNT(numbers); i++) {
             int status = in_child(write_and_raise, numbers[i], said);
-            CHECK(WIFSIGNALED(status) && WTERMSIG(status) == numbers[i], "signal %d: status %x", numbers[i],
-                  status);
+            CHECK(WIFSIGNALED(status) && WTERMSIG(status) == numbers[i], "signal %d: status %x", numbers[i], status);
             CHECK(entries() == 0, "signal %d: %d entries", numbers[i], entries());
             clear();
         }
@@ -269,9 +264,8 @@ static void test_signals(void)
     {
         int status = in_child(read_shrunk, 1, said);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ERR_SYSTEM, "status %x", status);
-        CHECK(strncmp(said, "prog: /tmp/", 11) == 0 &&
-                  strstr(said, "/input: became shorter while it was read"),
-              "%s", said);
+        CHECK(strncmp(said, "prog: /tmp/", 11) == 0 && strstr(said, "/input: became shorter while it was read"), "%s",
+              said);
         CHECK(entries() == 1, "%d entries", entries());
         status = in_child(read_shrunk, 0, said);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 97 && !*said, "status %x, %s", status, said);

@@ -75,9 +75,7 @@ static void test_counts(void)
         CHECK(!build(&g, TASK_BBOX, ARCH_RESNET50, 224, 0), "cannot build");
         CHECK(graph_learnable(&g, GROUP_STEM, GROUP_TOP) == 25557032 - 2049000, "resnet50 %zu",
               graph_learnable(&g, GROUP_STEM, GROUP_TOP));
-        CHECK(g.nodes[graph_find_param(&g, "layer4.2.conv3.weight") < 0
-                          ? 0
-                          : find(&g, "layer4.2.conv3.weight")->node]
+        CHECK(g.nodes[graph_find_param(&g, "layer4.2.conv3.weight") < 0 ? 0 : find(&g, "layer4.2.conv3.weight")->node]
                       .c == 2048,
               "channels of the last block");
         graph_free(&g);
@@ -161,8 +159,7 @@ static void test_structure(void)
         CHECK(strcmp(g.nodes[first_of(&g, GROUP_HEAD)].name, "head.0") == 0, "head at %s",
               g.nodes[first_of(&g, GROUP_HEAD)].name);
         const node *last = &g.nodes[first_of(&g, GROUP_HEAD) - 1];
-        CHECK(last->c == 512 && last->h == 7 && last->w == 7, "backbone gives %dx%dx%d", last->c, last->h,
-              last->w);
+        CHECK(last->c == 512 && last->h == 7 && last->w == 7, "backbone gives %dx%dx%d", last->c, last->h, last->w);
         graph_free(&g);
     }
     TEST("every input comes before its node, and offsets lie side by side")
@@ -181,8 +178,7 @@ static void test_structure(void)
     }
     TEST("impossible networks are refused with a reason")
     {
-        CHECK(network_build(&g, TASK_CLS, ARCH_TINY, 100, 3, imagenet_mean, imagenet_std, &e) == ERR_USAGE,
-              "size 100");
+        CHECK(network_build(&g, TASK_CLS, ARCH_TINY, 100, 3, imagenet_mean, imagenet_std, &e) == ERR_USAGE, "size 100");
         CHECK(strstr(e.text, "multiple of 32"), "%s", e.text);
         e = (error){0};
         CHECK(network_build(&g, TASK_DETN, ARCH_TINY, 96, 0, imagenet_mean, imagenet_std, &e) == ERR_USAGE,
@@ -257,8 +253,8 @@ static void test_init(void)
         initial_head(&g, TASK_DETN, 7, w);
         double bound = 1 / sqrt(128 * 9);
         spread s = spread_of(&g, w, "head.3.weight");
-        CHECK(s.low >= -bound && s.high <= bound && s.high > 0.99 * bound && s.low < -0.99 * bound,
-              "%g..%g, bound %g", s.low, s.high, bound);
+        CHECK(s.low >= -bound && s.high <= bound && s.high > 0.99 * bound && s.low < -0.99 * bound, "%g..%g, bound %g",
+              s.low, s.high, bound);
         s = spread_of(&g, w, "head.7.bias");
         CHECK(s.low >= -0.0625 && s.high <= 0.0625 && s.std > 0.02, "%g..%g", s.low, s.high);
         s = spread_of(&g, w, "head.5.weight");

@@ -22,8 +22,8 @@ int main(void)
         error e = {0};
         safetensors in = {0}, out = {0};
         CHECK(!weights_import(weights, ARCHS, path, &r, &e), "%s", e.text);
-        CHECK(r.arch == ARCH_RESNET34 && r.read == 182 && r.written == 182, "%s, %zu, %zu", arch_name(r.arch),
-              r.read, r.written);
+        CHECK(r.arch == ARCH_RESNET34 && r.read == 182 && r.written == 182, "%s, %zu, %zu", arch_name(r.arch), r.read,
+              r.written);
         CHECK(!safetensors_open(&in, weights, &e) && !safetensors_open(&out, path, &e), "%s", e.text);
         CHECK(in.count == 182 && out.count == 182, "%zu and %zu tensors", in.count, out.count);
         for (size_t i = 0; i < in.count; i++) {

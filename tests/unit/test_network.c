@@ -52,8 +52,7 @@ static size_t wanted(const char *which, const char *kind, const char *name, doub
 }
 
 /* `count` numbers against a golden line: the largest difference relative to the largest number. */
-static void check_numbers(const char *which, const char *kind, const char *name, const float *is,
-                          size_t count)
+static void check_numbers(const char *which, const char *kind, const char *name, const float *is, size_t count)
 {
     double golden_values[200], largest = 0, off = 0;
     size_t n = wanted(which, kind, name, golden_values, 200);
@@ -196,8 +195,8 @@ static void train_steps(const golden_case *c, const graph *g, model *m, plan *p,
     double losses[STEPS];
     CHECK(wanted(c->name, "curve", "loss", losses, STEPS) == STEPS, "no loss curve");
     for (int step = 0; step < STEPS; step++)
-        CHECK(fabs((double)curve[step] - losses[step]) <= TOLERANCE * losses[step],
-              "%s: loss %d is %.7g, not %.7g", c->name, step, (double)curve[step], losses[step]);
+        CHECK(fabs((double)curve[step] - losses[step]) <= TOLERANCE * losses[step], "%s: loss %d is %.7g, not %.7g",
+              c->name, step, (double)curve[step], losses[step]);
     CHECK(!model_download(m, x, e), "%s", e->text);
     check_params(c->name, "final", g, x, false);
     check_params(c->name, "final", g, x, true);
@@ -206,8 +205,8 @@ static void train_steps(const golden_case *c, const graph *g, model *m, plan *p,
     free(x);
 }
 
-static void evaluate(const char *which, const char *kind, const char *name, model *m, const graph *g,
-                     int batch, const float *input, error *e)
+static void evaluate(const char *which, const char *kind, const char *name, model *m, const graph *g, int batch,
+                     const float *input, error *e)
 {
     const plan_options options = {.batch = batch};
     size_t outputs = (size_t)batch * (size_t)g->outputs;
@@ -232,8 +231,7 @@ static void run_bf16_case(const golden_case *c)
         return;
     }
     CHECK(strstr(device_describe(d), "bf16"), "%s", device_describe(d));
-    CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s",
-          e.text);
+    CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s", e.text);
     size_t outputs = (size_t)BATCH * (size_t)g.outputs;
     float *params = params_alloc(&g, &e), *input = pictures(BATCH, SIDE), *after[2], sides[4 * BATCH];
     float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope);
@@ -253,12 +251,11 @@ static void run_bf16_case(const golden_case *c)
         loss_value value;
         for (int step = 0; step < STEPS && p; step++) {
             CHECK(!plan_forward(p, input, SEED, (uint64_t)step, out, &e) &&
-                      !loss_compute(&shape, out, label, sides, slope, &value, &e) &&
-                      !plan_backward(p, slope, &e) &&
+                      !loss_compute(&shape, out, label, sides, slope, &value, &e) && !plan_backward(p, slope, &e) &&
                       !model_adam_step(m, rates, c->first_group, step + 1, &e),
                   "%s", e.text);
-            CHECK(fabs(value.loss - losses[step]) <= BF16_LOSS * losses[step],
-                  "%s: loss %d is %.7g, in fp32 %.7g", c->name, step, value.loss, losses[step]);
+            CHECK(fabs(value.loss - losses[step]) <= BF16_LOSS * losses[step], "%s: loss %d is %.7g, in fp32 %.7g",
+                  c->name, step, value.loss, losses[step]);
         }
         after[run] = calloc(g.param_floats, sizeof(float));
         CHECK(!model_download(m, after[run], &e), "%s", e.text);
@@ -290,8 +287,7 @@ static void run_case(const golden_case *c, conv_algorithm conv)
         return;
     }
     CHECK(d, "%s", e.text);
-    CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s",
-          e.text);
+    CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s", e.text);
     float *params = params_alloc(&g, &e), *input = pictures(BATCH, SIDE);
     fill(&g, GROUP_STEM, params);
     model *m = model_create(d, &g, &e);
@@ -333,8 +329,7 @@ static void test_bf16(void)
 {
     for (size_t i = 0; i < COUNT(cases); i++) {
         char sentence[120];
-        snprintf(sentence, sizeof sentence, "%s in bf16 trains near fp32, and repeats bit for bit",
-                 cases[i].name);
+        snprintf(sentence, sizeof sentence, "%s in bf16 trains near fp32, and repeats bit for bit", cases[i].name);
         TEST(sentence)
         run_bf16_case(&cases[i]);
     }
@@ -363,8 +358,7 @@ static void test_concatpool(void)
         CHECK(p && !plan_forward(p, input, 0, 0, out, &e), "%s", e.text);
         const float pooled[4] = {15.0f / 16, 0, 7.5f / 16, -7.5f / 16};
         for (int i = 0; i < 4; i++)
-            CHECK(fabsf(out[i] - pooled[i]) < 1e-6f, "output %d is %g, not %g", i, (double)out[i],
-                  (double)pooled[i]);
+            CHECK(fabsf(out[i] - pooled[i]) < 1e-6f, "output %d is %g, not %g", i, (double)out[i], (double)pooled[i]);
         plan_free(p);
         model_free(m);
         device_close(d);
@@ -414,8 +408,7 @@ static float *real_picture(const char *name, error *e)
     resize_scratch scratch = {0};
     float *pixels = calloc(224 * 224 * 3, sizeof *pixels);
     snprintf(path, sizeof path, "../shared/data/voc2007/JPEGImages/%s", name);
-    CHECK(!picture_load(&p, path, &info, e) && !picture_scale(&p, 224, &small, name, &scratch, e), "%s",
-          e->text);
+    CHECK(!picture_load(&p, path, &info, e) && !picture_scale(&p, 224, &small, name, &scratch, e), "%s", e->text);
     sampler *s = sampler_create(224, e);
     const scaled_picture from = {name, p.height, p.width, small.height, small.width, small.pixels};
     CHECK(s && !sample_make(s, &from, NULL, NULL, NULL, pixels, NULL, e), "%s", e->text);
@@ -549,8 +542,8 @@ static void check_differences(node_kind kind)
             double down = weighted_output(&r, input, weight);
             *x = old;
             double difference = (up - down) / (2 * h);
-            CHECK(fabs(difference - slope) <= 1e-6 * (1 + fabs(slope)),
-                  "%s[%zu]: slope %.9g, differences %.9g", p->name, k, slope, difference);
+            CHECK(fabs(difference - slope) <= 1e-6 * (1 + fabs(slope)), "%s[%zu]: slope %.9g, differences %.9g",
+                  p->name, k, slope, difference);
         }
     }
     reference_end(&r);
@@ -571,8 +564,7 @@ static void test_differences(void)
         {NODE_MAXPOOL, "the gradient through a max-pool is that of finite differences"},
         {NODE_CONCATPOOL, "the gradient through the concat-pool is that of finite differences"},
         {NODE_FLATTEN, "the gradient through a flatten is that of finite differences"},
-        {NODE_LINEAR,
-         "the gradient through linear layers and a flat batch norm is that of finite differences"},
+        {NODE_LINEAR, "the gradient through linear layers and a flat batch norm is that of finite differences"},
         {NODE_DROPOUT, "the gradient through dropout is that of finite differences"},
     };
     for (size_t i = 0; i < COUNT(kinds); i++)

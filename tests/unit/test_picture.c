@@ -24,8 +24,7 @@ static void same_as_opencv(const file_view *arrays)
         picture_info info, probed;
         error e = {0};
         CHECK(picture_load(&p, path, &info, &e) == 0, "%s", e.text);
-        CHECK(p.height == (int)g.shape[0] && p.width == (int)g.shape[1], "%s: %d x %d", path, p.width,
-              p.height);
+        CHECK(p.height == (int)g.shape[0] && p.width == (int)g.shape[1], "%s: %d x %d", path, p.width, p.height);
         if (p.height == (int)g.shape[0] && p.width == (int)g.shape[1]) {
             int worst = 0;
             for (size_t i = 0; i < g.count; i++)
@@ -36,8 +35,8 @@ static void same_as_opencv(const file_view *arrays)
         file_view file;
         CHECK(file_open(&file, path, &e) == 0, "%s", e.text);
         CHECK(picture_probe(file.data, file.size, path, &probed, &e) == 0, "%s", e.text);
-        CHECK(probed.width == p.width && probed.height == p.height, "%s: probe says %d x %d", path,
-              probed.width, probed.height);
+        CHECK(probed.width == p.width && probed.height == p.height, "%s: probe says %d x %d", path, probed.width,
+              probed.height);
         file_close(&file);
         picture_free(&p);
     }
@@ -114,12 +113,7 @@ static rlim_t memory_used(void)
  * `library` is the one that must have been refused something. */
 static void little_memory(int (*save)(const picture *, const char *, error *), const char *library)
 {
-    enum {
-        WIDTH = 40000,
-        HEIGHT = 64,
-        PAGE = 4096,
-        MORE = 4000
-    }; /* wide, for the libraries keep some rows */
+    enum { WIDTH = 40000, HEIGHT = 64, PAGE = 4096, MORE = 4000 }; /* wide, for the libraries keep some rows */
     file_view file;
     error e = {0};
     picture p;
@@ -129,8 +123,7 @@ static void little_memory(int (*save)(const picture *, const char *, error *), c
     void **holes = NULL;
     int code = ERR_SYSTEM;
     snprintf(path, sizeof path, "/tmp/onebox-picture-%ld", (long)getpid());
-    CHECK(!picture_new(&p, WIDTH, HEIGHT, &e) && !save(&p, path, &e) && !file_open(&file, path, &e), "%s",
-          e.text);
+    CHECK(!picture_new(&p, WIDTH, HEIGHT, &e) && !save(&p, path, &e) && !file_open(&file, path, &e), "%s", e.text);
     picture_free(&p);
     getrlimit(RLIMIT_AS, &old);
     less = old;
@@ -153,8 +146,7 @@ static void little_memory(int (*save)(const picture *, const char *, error *), c
         seen = seen || strstr(e.text, library);
         picture_free(&p);
     }
-    CHECK(code == 0 && seen, "%s was %s, at last %d", library,
-          seen ? "refused memory" : "never refused memory", code);
+    CHECK(code == 0 && seen, "%s was %s, at last %d", library, seen ? "refused memory" : "never refused memory", code);
     while (holes) {
         void *next = *holes;
         free(holes);
@@ -271,8 +263,7 @@ int main(void)
         snprintf(path, sizeof path, "/tmp/onebox-picture-%ld", (long)getpid());
         CHECK(picture_save_png(&p, path, &e) == 0, "%s", e.text);
         CHECK(picture_load(&q, path, NULL, &e) == 0, "%s", e.text);
-        CHECK(q.width == p.width && memcmp(p.pixels, q.pixels, 3 * (size_t)p.width * (size_t)p.height) == 0,
-              "pixels");
+        CHECK(q.width == p.width && memcmp(p.pixels, q.pixels, 3 * (size_t)p.width * (size_t)p.height) == 0, "pixels");
         picture_free(&q);
         for (int i = 0; i < 2; i++) {
             CHECK(picture_save_jpeg(&p, path, 95, &e) == 0, "%s", e.text);
@@ -280,8 +271,7 @@ int main(void)
         }
         CHECK(strcmp(hex[0], hex[1]) == 0, "%s %s", hex[0], hex[1]);
         CHECK(picture_load(&q, path, NULL, &e) == 0, "%s", e.text);
-        CHECK(q.width == p.width && abs(q.pixels[99] - p.pixels[99]) < 25, "%d %d", q.pixels[99],
-              p.pixels[99]);
+        CHECK(q.width == p.width && abs(q.pixels[99] - p.pixels[99]) < 25, "%d %d", q.pixels[99], p.pixels[99]);
         picture_free(&q);
         picture_free(&p);
         unlink(path);

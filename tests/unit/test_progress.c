@@ -35,8 +35,7 @@ int main(void)
         const struct {
             double seconds;
             const char *want;
-        } rows[] = {{0, "0:00"},       {6.6, "0:07"}, {754, "12:34"},
-                    {3723, "1:02:03"}, {-1, "-:--"},  {1e300, "-:--"}};
+        } rows[] = {{0, "0:00"}, {6.6, "0:07"}, {754, "12:34"}, {3723, "1:02:03"}, {-1, "-:--"}, {1e300, "-:--"}};
         for (size_t i = 0; i < COUNT(rows); i++) {
             char d[24];
             progress_duration(d, rows[i].seconds);
@@ -69,8 +68,7 @@ int main(void)
         size_t n = fread(got, 1, sizeof got - 1, f);
         got[n] = 0;
         fclose(f);
-        const char *want =
-            "\re [....................] 0/4  a\033[K\re [####################] 4/4  c\033[K\r\033[K";
+        const char *want = "\re [....................] 0/4  a\033[K\re [####################] 4/4  c\033[K\r\033[K";
         CHECK(strcmp(got, want) == 0, "'%s'", got);
     }
     TEST("where the line is narrow the bar gives way, and the end of the line stays")

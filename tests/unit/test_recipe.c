@@ -54,8 +54,7 @@ static void test_text(void)
         CHECK(r.arch == ARCH_RESNET34 && r.size == 224 && r.batch == 64 && r.seed == 0 &&
                   r.precision == PRECISION_AUTO && r.augments.count == 0,
               "arch %d size %d batch %d", r.arch, r.size, r.batch);
-        CHECK(r.phases[0].lr[GROUP_STEM] == 1 && r.phases[0].lr[GROUP_TOP] == 1,
-              "one rate serves all groups");
+        CHECK(r.phases[0].lr[GROUP_STEM] == 1 && r.phases[0].lr[GROUP_TOP] == 1, "one rate serves all groups");
         CHECK(r.phases[0].schedule.mult == 1, "mult %d", r.phases[0].schedule.mult);
     }
     TEST("recipes and command lines have the same words for the precisions, and each has its help")
@@ -78,8 +77,7 @@ static void test_text(void)
               "the canonical text reads back as another recipe: %s", e.text);
         CHECK(!recipe_set(&r, "phase.all.lr=1e-4", &e), "%s", e.text);
         c.size = 0;
-        CHECK(!recipe_text(&r, &c, &e) && strcmp(a.data, c.data) != 0,
-              "a changed rate leaves the text alone");
+        CHECK(!recipe_text(&r, &c, &e) && strcmp(a.data, c.data) != 0, "a changed rate leaves the text alone");
         text_free(&a);
         text_free(&b);
         text_free(&c);
@@ -113,15 +111,13 @@ static void test_set(void)
             CHECK(!recipe_set(&r, sets[i], &e), "%s", e.text);
         text_buffer b = {0};
         CHECK(!recipe_text(&r, &b, &e), "%s", e.text);
-        CHECK(strcmp(b.data,
-                     "arch tiny\nsize 96\nbatch 32\nseed 7\nprecision bf16\n"
-                     "augment rotate 10 0.75\naugment lighting 0.1 0.2\n"
-                     "phase head from layer3 lr 0.01 triangular 10 5 epochs 1\n"
-                     "phase all from conv1 lr 2e-05 0.0002 0.002 cosine cycles 2 len 1 mult 3\n") == 0,
+        CHECK(strcmp(b.data, "arch tiny\nsize 96\nbatch 32\nseed 7\nprecision bf16\n"
+                             "augment rotate 10 0.75\naugment lighting 0.1 0.2\n"
+                             "phase head from layer3 lr 0.01 triangular 10 5 epochs 1\n"
+                             "phase all from conv1 lr 2e-05 0.0002 0.002 cosine cycles 2 len 1 mult 3\n") == 0,
               "%s", b.data);
         text_free(&b);
-        CHECK(!recipe_set(&r, "phase.head=none", &e) && r.phase_count == 1 &&
-                  strcmp(r.phases[0].name, "all") == 0,
+        CHECK(!recipe_set(&r, "phase.head=none", &e) && r.phase_count == 1 && strcmp(r.phases[0].name, "all") == 0,
               "%s", e.text);
     }
     TEST("a --set that doesn't fit is a usage error with a hint and changes nothing")
@@ -228,8 +224,7 @@ static void test_errors(void)
         text_buffer b = {0};
         for (int i = 0; i < 17; i++)
             text_add(&b, "phase p%d from head lr 1 cosine cycles 1 len 1\n", i);
-        CHECK(parse(&r, b.data, &e) == ERR_INPUT && strstr(e.text, "r:17: more than 16 phases"), "%s",
-              e.text);
+        CHECK(parse(&r, b.data, &e) == ERR_INPUT && strstr(e.text, "r:17: more than 16 phases"), "%s", e.text);
         b.size = 0;
         for (int i = 0; i < 2; i++)
             text_add(&b, "phase p from head lr 1 cosine cycles 1 len 1\n");
@@ -241,8 +236,7 @@ static void test_errors(void)
         text_free(&b);
         free(text);
         e = (error){0};
-        CHECK(recipe_load(&r, "no-such-file.recipe", &e) == ERR_INPUT && strstr(e.text, "no-such-file"), "%s",
-              e.text);
+        CHECK(recipe_load(&r, "no-such-file.recipe", &e) == ERR_INPUT && strstr(e.text, "no-such-file"), "%s", e.text);
     }
 }
 

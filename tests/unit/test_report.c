@@ -40,9 +40,9 @@ static void test_html(void)
     TEST("text is escaped, and what is no UTF-8 or a control character is replaced")
     {
         CHECK(text_becomes("<a href=\"x\">'&", 14, "&lt;a href=&quot;x&quot;&gt;&#39;&amp;"), "markup");
-        CHECK(text_becomes("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x88", 14,
-                           "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x88"),
-              "UTF-8 stays");
+        CHECK(
+            text_becomes("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x88", 14, "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x88"),
+            "UTF-8 stays");
         CHECK(text_becomes("a\xff"
                            "b\xc3",
                            4,
@@ -70,9 +70,8 @@ static void test_html(void)
         error e = {0};
         html h = {.e = &e, .base = "../", .directory = ""};
         html_link(&h, "a b:<\"%#?.tsv", NULL);
-        CHECK(strcmp(h.page.data, "<a href=\"../a%20b%3A%3C%22%25%23%3F.tsv\">a b:&lt;&quot;%#?.tsv</a>") ==
-                  0,
-              "%s", h.page.data);
+        CHECK(strcmp(h.page.data, "<a href=\"../a%20b%3A%3C%22%25%23%3F.tsv\">a b:&lt;&quot;%#?.tsv</a>") == 0, "%s",
+              h.page.data);
         text_free(&h.page);
     }
     TEST("a picture that is not there, or is none, is an error that names it")
@@ -122,9 +121,8 @@ static void test_found(void)
         found_step s;
         char path[256];
         snprintf(path, sizeof path, "%s/cls.log", folder);
-        write_file("cls.log",
-                   "command: train-cls -o 'a b'\nversion: x\n"
-                   "train-cls: done in 6:35, 3.69 GiB of memory at most\nseconds: 395.1\nexit: 0\n");
+        write_file("cls.log", "command: train-cls -o 'a b'\nversion: x\n"
+                              "train-cls: done in 6:35, 3.69 GiB of memory at most\nseconds: 395.1\nexit: 0\n");
         CHECK(!found_read_step(&s, path, &e), "%s", e.text);
         CHECK(strcmp(s.command, "train-cls -o 'a b'") == 0, "%s", s.command);
         CHECK(strcmp(s.seconds, "395.1") == 0 && strcmp(s.exit, "0") == 0, "%s %s", s.seconds, s.exit);
@@ -140,22 +138,20 @@ static void test_metrics(void)
     {
         error e = {0};
         metrics m;
-        write_file(
-            "m.json",
-            "{\"n\": 3, \"unjudged\": 1, \"unpredicted\": 2, \"frame\": 96, \"l1_from\": \"frame\",\n"
-            "\"accuracy\": {\"value\": 0.75, \"se\": 0.1}, \"l1\": {\"value\": null, \"se\": null},\n"
-            "\"mean_iou\": {\"value\": 0.5, \"se\": 0.2}, \"iou_half\": {\"value\": 1, \"se\": 0},\n"
-            "\"locacc_largest\": {\"value\": 0.25, \"se\": 0.3}, \"locacc_any\": {\"value\": 0, \"se\": 0},\n"
-            "\"classes\": [{\"name\": \"a \\\"b\\\"\", \"n\": 3, \"predicted\": 4, \"correct\": 2, "
-            "\"recall\": 0.5, \"precision\": null}]}\n");
+        write_file("m.json",
+                   "{\"n\": 3, \"unjudged\": 1, \"unpredicted\": 2, \"frame\": 96, \"l1_from\": \"frame\",\n"
+                   "\"accuracy\": {\"value\": 0.75, \"se\": 0.1}, \"l1\": {\"value\": null, \"se\": null},\n"
+                   "\"mean_iou\": {\"value\": 0.5, \"se\": 0.2}, \"iou_half\": {\"value\": 1, \"se\": 0},\n"
+                   "\"locacc_largest\": {\"value\": 0.25, \"se\": 0.3}, \"locacc_any\": {\"value\": 0, \"se\": 0},\n"
+                   "\"classes\": [{\"name\": \"a \\\"b\\\"\", \"n\": 3, \"predicted\": 4, \"correct\": 2, "
+                   "\"recall\": 0.5, \"precision\": null}]}\n");
         CHECK(!metrics_read(&m, path, &e), "%s", e.text);
         CHECK(m.n == 3 && m.unjudged == 1 && m.unpredicted == 2 && m.frame == 96, "counts");
         CHECK(m.of[METRIC_ACCURACY].value == 0.75 && m.of[METRIC_ACCURACY].error == 0.1, "accuracy");
         CHECK(isnan(m.of[METRIC_L1].value) && isnan(m.of[METRIC_L1].error), "l1");
         CHECK(m.class_count == 1 && strcmp(m.classes[0].name, "a \"b\"") == 0, "class");
         const metrics_class *c = &m.classes[0];
-        CHECK(c->of[METRIC_ACCURACY].value == 0.5 && isnan(c->precision) && isnan(c->of[METRIC_L1].value),
-              "null");
+        CHECK(c->of[METRIC_ACCURACY].value == 0.5 && isnan(c->precision) && isnan(c->of[METRIC_L1].value), "null");
         metrics_free(&m);
     }
     TEST("metrics without a member, or with a share above 1, are refused")

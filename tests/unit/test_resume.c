@@ -31,8 +31,8 @@ static int make(void *context, uint32_t sample, uint32_t epoch, int worker, floa
     return 0;
 }
 
-static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture,
-                    int32_t *label, float target[4], error *e)
+static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
+                    float target[4], error *e)
 {
     (void)epoch;
     return make(context, sample, 0, worker, picture, label, target, e);
@@ -96,28 +96,25 @@ static int on_point(void *context, const trainer_point *next, const float *param
     told *t = context;
     if (t->refuse)
         return fail(e, ERR_SYSTEM, "disk full");
-    t->points[t->point_count++] = (kept_point){.at = *next,
-                                               .params = copy_of(params),
-                                               .first = copy_of(next->first),
-                                               .second = copy_of(next->second)};
+    t->points[t->point_count++] = (kept_point){
+        .at = *next, .params = copy_of(params), .first = copy_of(next->first), .second = copy_of(next->second)};
     return 0;
 }
 
 static int run(device *d, told *t, float *params, const trainer_point *from, error *e)
 {
-    const trainer all = {
-        .device = d,
-        .graph = &net,
-        .params = params,
-        .from = from,
-        .task = TASK_DETN,
-        .classes = 3,
-        .recipe = &plans,
-        .seed = 3,
-        .train = {make, NULL, SAMPLES},
-        .val = {make_val, NULL, SAMPLES},
-        .threads = 1,
-        .report = {.context = t, .epoch = on_epoch, .point_due = point_due, .point = on_point}};
+    const trainer all = {.device = d,
+                         .graph = &net,
+                         .params = params,
+                         .from = from,
+                         .task = TASK_DETN,
+                         .classes = 3,
+                         .recipe = &plans,
+                         .seed = 3,
+                         .train = {make, NULL, SAMPLES},
+                         .val = {make_val, NULL, SAMPLES},
+                         .threads = 1,
+                         .report = {.context = t, .epoch = on_epoch, .point_due = point_due, .point = on_point}};
     return trainer_run(&all, e);
 }
 
@@ -192,16 +189,14 @@ int main(void)
         static const int expected[5][2] = {{0, 1}, {1, 0}, {2, 0}, {2, 1}, {2, 2}};
         memcpy(end, start, bytes);
         CHECK(run(d, &whole, end, NULL, &e) == 0, "%s", e.text);
-        CHECK(whole.point_count == 5 && whole.row_count == 6, "%d points, %d rows", whole.point_count,
-              whole.row_count);
+        CHECK(whole.point_count == 5 && whole.row_count == 6, "%d points, %d rows", whole.point_count, whole.row_count);
         for (int i = 0; i < whole.point_count && i < 5; i++) {
             const kept_point *p = &whole.points[i];
-            CHECK(p->at.phase == expected[i][0] && p->at.epoch == expected[i][1], "point %d: %d %d", i,
-                  p->at.phase, p->at.epoch);
+            CHECK(p->at.phase == expected[i][0] && p->at.epoch == expected[i][1], "point %d: %d %d", i, p->at.phase,
+                  p->at.epoch);
             CHECK((p->first != NULL) == (p->at.epoch > 0) && (p->second != NULL) == (p->at.epoch > 0),
                   "moments at point %d", i);
-            CHECK(p->at.smooth.count == p->at.epoch * 3, "%lld losses at point %d",
-                  (long long)p->at.smooth.count, i);
+            CHECK(p->at.smooth.count == p->at.epoch * 3, "%lld losses at point %d", (long long)p->at.smooth.count, i);
         }
     }
     TEST("telling them changes nothing")
@@ -237,12 +232,10 @@ int main(void)
         error bad = {0};
         told t = {.keep = true, .refuse = true};
         memcpy(again, start, bytes);
-        CHECK(run(d, &t, again, NULL, &bad) == ERR_SYSTEM && strcmp(bad.text, "disk full") == 0, "%s",
-              bad.text);
+        CHECK(run(d, &t, again, NULL, &bad) == ERR_SYSTEM && strcmp(bad.text, "disk full") == 0, "%s", bad.text);
         CHECK(t.row_count == 1, "%d rows", t.row_count);
     }
-    TEST(
-        "a state file gives back what was put in, bit for bit, and holds the moments of trained groups alone")
+    TEST("a state file gives back what was put in, bit for bit, and holds the moments of trained groups alone")
     {
         for (int i = 0; i < whole.point_count; i++) {
             const kept_point *p = &whole.points[i];
@@ -257,9 +250,8 @@ int main(void)
                 break;
             }
             CHECK(memcmp(again, p->params, bytes) == 0, "parameters of point %d", i);
-            CHECK(train_rows_begin(&back.history, rows, sizeof rows - 1) &&
-                      back.history.bytes == sizeof rows - 1 && back.batches.bytes == 0 &&
-                      strcmp(back.device, s.device) == 0,
+            CHECK(train_rows_begin(&back.history, rows, sizeof rows - 1) && back.history.bytes == sizeof rows - 1 &&
+                      back.batches.bytes == 0 && strcmp(back.device, s.device) == 0,
                   "texts of point %d", i);
             CHECK(!train_rows_begin(&back.history, "rows\twith\ttab\n", sizeof rows - 2) &&
                       !train_rows_begin(&back.history, "rows\twith\tdabs\n", sizeof rows - 1) &&
@@ -272,8 +264,7 @@ int main(void)
             CHECK((safetensors_find(&f.file, "head.2.weight.first") != NULL ||
                    safetensors_find(&f.file, "head.5.weight.first") != NULL) == (p->at.epoch > 0),
                   "moments of the head at point %d", i);
-            CHECK((safetensors_find(&f.file, "conv1.weight.second") != NULL) ==
-                      (p->at.phase == 2 && p->at.epoch > 0),
+            CHECK((safetensors_find(&f.file, "conv1.weight.second") != NULL) == (p->at.phase == 2 && p->at.epoch > 0),
                   "moments of the first layer at point %d", i);
             told rest = {0};
             CHECK(run(d, &rest, again, &back.point, &e) == 0, "%s", e.text);

@@ -107,8 +107,7 @@ static void test_bad_frame(void)
         CHECK(try_open(&e) == ERR_INPUT && strstr(e.text, "is this a safetensors"), "%s", e.text);
         put("", 0, 0);
         CHECK(try_open(&e) == ERR_INPUT && strstr(e.text, "'{' is missing"), "%s", e.text);
-        static const char *const torch[] = {"PK\3\4\0\0\10\10 an archive",
-                                            "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46 a pickle"};
+        static const char *const torch[] = {"PK\3\4\0\0\10\10 an archive", "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46 a pickle"};
         for (int i = 0; i < 2; i++) {
             f = fopen(path, "wb");
             fwrite(torch[i], 18, 1, f);
@@ -127,8 +126,7 @@ static void test_bad_frame(void)
     }
     TEST("every truncation of a good header is refused")
     {
-        static const char whole[] =
-            "{\"__metadata__\":{\"k\":\"\\u00e4\"},\"a\":" T("F32", "[2,1]", "[0,8]") "}";
+        static const char whole[] = "{\"__metadata__\":{\"k\":\"\\u00e4\"},\"a\":" T("F32", "[2,1]", "[0,8]") "}";
         char part[sizeof whole];
         for (size_t n = 0; n + 1 < sizeof whole; n++) {
             memcpy(part, whole, n);
@@ -192,8 +190,7 @@ static void test_bad_json(void)
         refused("{\"a\":" T("U8", "[1]", "[0,1]") ",\"\\u0061\":" T("U8", "[1]", "[1,2]") "}", 2, "twice");
         refused("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "twice");
         refused("{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice");
-        refused("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
-                "twice");
+        refused("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "twice");
         refused("{\"a\":{\"dtype\":\"U8\",\"size\":1}}", 1, "unknown key 'size'");
     }
 }
@@ -251,15 +248,11 @@ static void test_floats(void)
               "F64: %g %g", (double)out[0], (double)out[1]);
         CHECK(!safetensors_floats(safetensors_find(&st, "h"), path, out, &e) && out[0] == 1 && out[1] == -2 &&
                   out[2] == 0x1p-24f && out[3] == 65504 && isinf(out[4]) && out[5] == 0 && signbit(out[5]),
-              "F16: %g %g %g %g %g", (double)out[0], (double)out[1], (double)out[2], (double)out[3],
-              (double)out[4]);
-        CHECK(!safetensors_floats(safetensors_find(&st, "b"), path, out, &e) && out[0] == 1 &&
-                  out[1] == -2.5f,
+              "F16: %g %g %g %g %g", (double)out[0], (double)out[1], (double)out[2], (double)out[3], (double)out[4]);
+        CHECK(!safetensors_floats(safetensors_find(&st, "b"), path, out, &e) && out[0] == 1 && out[1] == -2.5f,
               "BF16: %g %g", (double)out[0], (double)out[1]);
-        CHECK(!safetensors_floats(safetensors_find(&st, "f"), path, out, &e) && out[0] == f, "F32: %g",
-              (double)out[0]);
-        CHECK(safetensors_floats(safetensors_find(&st, "a"), path, out, &e) == ERR_INPUT &&
-                  strstr(e.text, "'a' is U8"),
+        CHECK(!safetensors_floats(safetensors_find(&st, "f"), path, out, &e) && out[0] == f, "F32: %g", (double)out[0]);
+        CHECK(safetensors_floats(safetensors_find(&st, "a"), path, out, &e) == ERR_INPUT && strstr(e.text, "'a' is U8"),
               "%s", e.text);
         safetensors_close(&st);
     }
@@ -279,8 +272,7 @@ static void test_write(void)
         CHECK(st.count == 2 && strcmp(st.tensors[0].name, "a") == 0, "%zu tensors", st.count);
         const safetensors_tensor *b = safetensors_find(&st, "b \"q\"");
         CHECK(b && b->dims == 2 && b->shape[0] == 2 && b->shape[1] == 3 && memcmp(b->data, x, 24) == 0, "b");
-        CHECK((size_t)(st.tensors[0].data - (const unsigned char *)st.view.data) % 8 == 0,
-              "not aligned to 8");
+        CHECK((size_t)(st.tensors[0].data - (const unsigned char *)st.view.data) % 8 == 0, "not aligned to 8");
         CHECK(strcmp(safetensors_value(&st, "z"), meta[0].value) == 0, "%s", safetensors_value(&st, "z"));
         CHECK(strcmp(safetensors_value(&st, "k"), "") == 0, "%s", safetensors_value(&st, "k"));
         safetensors_close(&st);
@@ -300,11 +292,9 @@ static void test_write(void)
         const safetensors_item twice[] = {items[0], items[0]};
         const safetensors_meta latin[] = {{"k", "\xe4"}};
         CHECK(!sha256_file(path, before, &e), "%s", e.text);
-        CHECK(safetensors_write(path, twice, 2, NULL, 0, &e) == ERR_USAGE && strstr(e.text, "twice"), "%s",
-              e.text);
+        CHECK(safetensors_write(path, twice, 2, NULL, 0, &e) == ERR_USAGE && strstr(e.text, "twice"), "%s", e.text);
         e = (error){0};
-        CHECK(safetensors_write(path, items, 2, latin, 1, &e) == ERR_INPUT && strstr(e.text, "UTF-8"), "%s",
-              e.text);
+        CHECK(safetensors_write(path, items, 2, latin, 1, &e) == ERR_INPUT && strstr(e.text, "UTF-8"), "%s", e.text);
         e = (error){0};
         CHECK(safetensors_write("/no/such/dir/x", items, 2, NULL, 0, &e) == ERR_SYSTEM, "%s", e.text);
         e = (error){0};

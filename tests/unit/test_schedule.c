@@ -20,15 +20,14 @@ static void check(const schedule *s, const point *points, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         double f = schedule_factor(s, 32, points[i].k);
-        CHECK(fabs(f - points[i].factor) < 5.1e-7, "batch %d: %.6f, not %.6f", points[i].k, f,
-              points[i].factor);
+        CHECK(fabs(f - points[i].factor) < 5.1e-7, "batch %d: %.6f, not %.6f", points[i].k, f, points[i].factor);
     }
 }
 
-#define POINTS(s, ...)                                                                                       \
-    do {                                                                                                     \
-        const point points[] = {__VA_ARGS__};                                                                \
-        check(&s, points, COUNT(points));                                                                    \
+#define POINTS(s, ...)                                                                                                 \
+    do {                                                                                                               \
+        const point points[] = {__VA_ARGS__};                                                                          \
+        check(&s, points, COUNT(points));                                                                              \
     } while (0)
 
 static void test_cosine(void)
@@ -36,11 +35,9 @@ static void test_cosine(void)
     TEST("a cosine cycle of 32 batches has the published factors")
     POINTS(one, {0, 0.01}, {1, 0.01}, {2, 0.990393}, {3, 0.978470}, {16, 0.5}, {31, 0.002408});
     TEST("a second cosine cycle, twice as long, starts at the full rate")
-    POINTS(growing, {0, 0.01}, {1, 0.01}, {31, 0.002408}, {32, 1.0}, {33, 0.999398}, {64, 0.5},
-           {95, 0.000602});
+    POINTS(growing, {0, 0.01}, {1, 0.01}, {31, 0.002408}, {32, 1.0}, {33, 0.999398}, {64, 0.5}, {95, 0.000602});
     TEST("a cosine cycle of 64 batches has the published factors")
-    POINTS(two, {0, 0.01}, {1, 0.01}, {2, 0.01}, {3, 0.01}, {4, 0.990393}, {5, 0.985016}, {32, 0.5},
-           {63, 0.000602});
+    POINTS(two, {0, 0.01}, {1, 0.01}, {2, 0.01}, {3, 0.01}, {4, 0.990393}, {5, 0.985016}, {32, 0.5}, {63, 0.000602});
     TEST("the warm-up replaces the first values of the cosine and doesn't shift it")
     {
         const double pi = 3.14159265358979323846;
@@ -61,8 +58,7 @@ static void test_cosine(void)
 static void test_triangular(void)
 {
     TEST("triangular 32 5 over 3 epochs has the published factors")
-    POINTS(tri3, {0, 0.03125}, {1, 0.082237}, {18, 0.949013}, {19, 1}, {20, 0.987419}, {57, 0.521916},
-           {95, 0.043831});
+    POINTS(tri3, {0, 0.03125}, {1, 0.082237}, {18, 0.949013}, {19, 1}, {20, 0.987419}, {57, 0.521916}, {95, 0.043831});
     TEST("triangular 32 10 over 5 epochs has the published factors")
     POINTS(tri5, {0, 0.03125}, {16, 1}, {17, 0.993273}, {159, 0.037977});
     TEST("triangular 32 10 over 10 epochs has the published factors")

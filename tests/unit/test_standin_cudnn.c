@@ -32,18 +32,16 @@ static void test_numbers(void)
         for (int i = 0; i < 20000; i++) {
             float x = (float)ldexp(philox_normal(&random), (int)philox_below(&random, 44) - 30);
             if (fabsf(x) < 60000)
-                CHECK((double)fp16_value(fp16_of(x)) == rounded((double)x, 10, -14), "fp16 of %a: %a",
-                      (double)x, (double)fp16_value(fp16_of(x)));
+                CHECK((double)fp16_value(fp16_of(x)) == rounded((double)x, 10, -14), "fp16 of %a: %a", (double)x,
+                      (double)fp16_value(fp16_of(x)));
             CHECK((double)bf16_value(bf16_of(x)) == rounded((double)x, 7, -126), "bf16 of %a", (double)x);
             CHECK((double)round_tf32(x) == rounded((double)x, 10, -126), "TF32 of %a", (double)x);
         }
         for (unsigned h = 0; h < 0x10000; h++)
             if ((h & 0x7c00) != 0x7c00)
                 CHECK(fp16_of(fp16_value((uint16_t)h)) == h, "fp16 %04x", h);
-        CHECK(fp16_of(65519.0f) == 0x7bff && fp16_of(65520.0f) == 0x7c00 && fp16_of(-1e9f) == 0xfc00,
-              "range");
-        CHECK(isnan(fp16_value(fp16_of(NAN))) && isnan(bf16_value(bf16_of(NAN))) && isnan(round_tf32(NAN)),
-              "NaN");
+        CHECK(fp16_of(65519.0f) == 0x7bff && fp16_of(65520.0f) == 0x7c00 && fp16_of(-1e9f) == 0xfc00, "range");
+        CHECK(isnan(fp16_value(fp16_of(NAN))) && isnan(bf16_value(bf16_of(NAN))) && isnan(round_tf32(NAN)), "NaN");
         CHECK(isinf(bf16_value(bf16_of(INFINITY))) && isinf(bf16_value(bf16_of(3.4e38f))), "infinity");
         CHECK(fp16_of(0x1.002p0f) == 0x3c00 && fp16_of(0x1.006p0f) == 0x3c02, "halves go to even");
     }
@@ -84,9 +82,7 @@ static size_t element_bytes(cudnnDataType_t type)
 
 static float of_type(cudnnDataType_t type, float x)
 {
-    return type == CUDNN_DATA_FLOAT  ? x
-           : type == CUDNN_DATA_HALF ? fp16_value(fp16_of(x))
-                                     : bf16_value(bf16_of(x));
+    return type == CUDNN_DATA_FLOAT ? x : type == CUDNN_DATA_HALF ? fp16_value(fp16_of(x)) : bf16_value(bf16_of(x));
 }
 
 static void put(const scene *c, int which, const float *values)
@@ -104,8 +100,7 @@ static void get(const scene *c, int which, float *values)
 {
     size_t n = c->count[which];
     uint16_t *small = malloc(n * sizeof *small);
-    standin_peek(c->data[which], c->type == CUDNN_DATA_FLOAT ? (void *)values : small,
-                 n * element_bytes(c->type));
+    standin_peek(c->data[which], c->type == CUDNN_DATA_FLOAT ? (void *)values : small, n * element_bytes(c->type));
     for (size_t i = 0; i < n && c->type != CUDNN_DATA_FLOAT; i++)
         values[i] = c->type == CUDNN_DATA_HALF ? fp16_value(small[i]) : bf16_value(small[i]);
     free(small);
@@ -138,8 +133,8 @@ static scene begin(shape s, cudnnDataType_t type, cudnnMathType_t math)
     OK(cudnnSetTensor4dDescriptor(c.x, CUDNN_TENSOR_NHWC, type, s.n, s.c, s.h, s.w));
     OK(cudnnSetTensor4dDescriptor(c.y, CUDNN_TENSOR_NHWC, type, s.n, s.k, c.oh, c.ow));
     OK(cudnnSetFilter4dDescriptor(c.w, type, CUDNN_TENSOR_NHWC, s.k, s.c, s.kernel, s.kernel));
-    OK(cudnnSetConvolution2dDescriptor(c.conv, s.pad, s.pad, s.stride, s.stride, 1, 1,
-                                       CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
+    OK(cudnnSetConvolution2dDescriptor(c.conv, s.pad, s.pad, s.stride, s.stride, 1, 1, CUDNN_CROSS_CORRELATION,
+                                       CUDNN_DATA_FLOAT));
     OK(cudnnSetConvolutionMathType(c.conv, math));
     c.workspace_bytes = 1 << 20;
     OK(cudaMalloc(&c.workspace, c.workspace_bytes));
@@ -166,15 +161,15 @@ static cudnnStatus_t run(const scene *c, int direction, int algorithm, float alp
 {
     if (direction == FORWARD)
         return cudnnConvolutionForward(c->handle, &alpha, c->x, c->data[0], c->w, c->data[2], c->conv,
-                                       (cudnnConvolutionFwdAlgo_t)algorithm, c->workspace, c->workspace_bytes,
-                                       &beta, c->y, c->data[1]);
+                                       (cudnnConvolutionFwdAlgo_t)algorithm, c->workspace, c->workspace_bytes, &beta,
+                                       c->y, c->data[1]);
     if (direction == BACKWARD_DATA)
         return cudnnConvolutionBackwardData(c->handle, &alpha, c->w, c->data[2], c->y, c->data[1], c->conv,
-                                            (cudnnConvolutionBwdDataAlgo_t)algorithm, c->workspace,
-                                            c->workspace_bytes, &beta, c->x, c->data[0]);
+                                            (cudnnConvolutionBwdDataAlgo_t)algorithm, c->workspace, c->workspace_bytes,
+                                            &beta, c->x, c->data[0]);
     return cudnnConvolutionBackwardFilter(c->handle, &alpha, c->x, c->data[0], c->y, c->data[1], c->conv,
-                                          (cudnnConvolutionBwdFilterAlgo_t)algorithm, c->workspace,
-                                          c->workspace_bytes, &beta, c->w, c->data[2]);
+                                          (cudnnConvolutionBwdFilterAlgo_t)algorithm, c->workspace, c->workspace_bytes,
+                                          &beta, c->w, c->data[2]);
 }
 
 /* Which of x, y, w a direction makes. */
@@ -215,8 +210,7 @@ static double *expected(const scene *c, int direction)
 }
 
 /* The device's result against alpha r + beta old, relative to the size of the whole. */
-static double difference(const scene *c, int which, const double *r, double alpha, double beta,
-                         const float *old)
+static double difference(const scene *c, int which, const double *r, double alpha, double beta, const float *old)
 {
     float *is = malloc(c->count[which] * sizeof *is);
     double off = 0, size = 0;
@@ -243,10 +237,8 @@ static void test_convolutions(void)
         cudnnMathType_t math;
         double tolerance;
     } kinds[] = {
-        {"convolutions in float without TF32 are those of the formula", CUDNN_DATA_FLOAT, CUDNN_FMA_MATH,
-         1e-6},
-        {"convolutions in float see operands rounded to TF32 by default", CUDNN_DATA_FLOAT,
-         CUDNN_DEFAULT_MATH, 1e-6},
+        {"convolutions in float without TF32 are those of the formula", CUDNN_DATA_FLOAT, CUDNN_FMA_MATH, 1e-6},
+        {"convolutions in float see operands rounded to TF32 by default", CUDNN_DATA_FLOAT, CUDNN_DEFAULT_MATH, 1e-6},
         {"convolutions in bf16 sum in float and round once", CUDNN_DATA_BFLOAT16, CUDNN_DEFAULT_MATH, 3e-3},
         {"convolutions in fp16 sum in float and round once", CUDNN_DATA_HALF, CUDNN_TENSOR_OP_MATH, 4e-4},
     };
@@ -288,8 +280,8 @@ static void test_convolutions(void)
     }
 }
 
-static cudnnStatus_t run_fused(const scene *c, int algorithm, cudnnActivationMode_t mode, float alpha2,
-                               const void *z, const void *bias)
+static cudnnStatus_t run_fused(const scene *c, int algorithm, cudnnActivationMode_t mode, float alpha2, const void *z,
+                               const void *bias)
 {
     const float one = 1;
     cudnnTensorDescriptor_t b;
@@ -325,19 +317,16 @@ static void test_fused(void)
             for (size_t i = 0; i < c.count[1]; i++)
                 z[i] = (float)(i % 17) - 8;
             standin_poke(z_data, z, c.count[1] * sizeof *z);
-            OK(run_fused(&c, 1, relu ? CUDNN_ACTIVATION_RELU : CUDNN_ACTIVATION_IDENTITY, 1, z_data,
-                         bias_data));
+            OK(run_fused(&c, 1, relu ? CUDNN_ACTIVATION_RELU : CUDNN_ACTIVATION_IDENTITY, 1, z_data, bias_data));
             OK(cudaStreamSynchronize(c.stream));
             for (size_t i = 0; i < c.count[1]; i++) {
                 r[i] += (double)z[i] + (double)bias[i % 9];
                 r[i] = relu && r[i] < 0 ? 0 : r[i];
             }
             CHECK(difference(&c, 1, r, 1, 0, NULL) < 1e-6, "in place %d, relu %d", in_place, relu);
-            CHECK(run_fused(&c, 0, CUDNN_ACTIVATION_IDENTITY, 1, z_data, bias_data) ==
-                      CUDNN_STATUS_NOT_SUPPORTED,
+            CHECK(run_fused(&c, 0, CUDNN_ACTIVATION_IDENTITY, 1, z_data, bias_data) == CUDNN_STATUS_NOT_SUPPORTED,
                   "the identity with IMPLICIT_GEMM");
-            CHECK(run_fused(&c, 1, CUDNN_ACTIVATION_TANH, 1, z_data, bias_data) == CUDNN_STATUS_NOT_SUPPORTED,
-                  "tanh");
+            CHECK(run_fused(&c, 1, CUDNN_ACTIVATION_TANH, 1, z_data, bias_data) == CUDNN_STATUS_NOT_SUPPORTED, "tanh");
             OK(cudaFree(bias_data));
             if (!in_place)
                 OK(cudaFree(z_data));
@@ -368,8 +357,7 @@ static void test_rules(void)
         CHECK(run(&c, FORWARD, 0, 1, 0) == CUDNN_STATUS_NOT_SUPPORTED, "not packed");
         OK(cudnnSetTensor4dDescriptor(c.y, CUDNN_TENSOR_NHWC, c.type, 2, 4, 6, 6));
         CHECK(run(&c, FORWARD, 0, 1, 0) == CUDNN_STATUS_SUCCESS, "right again");
-        CHECK(cudnnSetTensor4dDescriptor(c.y, CUDNN_TENSOR_NHWC, c.type, 0, 4, 6, 6) ==
-                  CUDNN_STATUS_BAD_PARAM,
+        CHECK(cudnnSetTensor4dDescriptor(c.y, CUDNN_TENSOR_NHWC, c.type, 0, 4, 6, 6) == CUDNN_STATUS_BAD_PARAM,
               "empty");
         end(&c);
     }
@@ -386,30 +374,25 @@ static void test_rules(void)
             first = (int)forward[0].algo;
             memory = forward[0].memory;
             CHECK(forward[2].status == CUDNN_STATUS_NOT_SUPPORTED, "third");
-            OK(cudnnGetConvolutionForwardWorkspaceSize(c.handle, c.x, c.w, c.conv, c.y, forward[0].algo,
-                                                       &need));
-            OK(cudnnFindConvolutionForwardAlgorithmEx(c.handle, c.x, c.data[0], c.w, c.data[2], c.conv, c.y,
-                                                      c.data[1], 1, &count, forward, c.workspace, need - 1));
+            OK(cudnnGetConvolutionForwardWorkspaceSize(c.handle, c.x, c.w, c.conv, c.y, forward[0].algo, &need));
+            OK(cudnnFindConvolutionForwardAlgorithmEx(c.handle, c.x, c.data[0], c.w, c.data[2], c.conv, c.y, c.data[1],
+                                                      1, &count, forward, c.workspace, need - 1));
             CHECK(count == 1 && forward[0].algo != (cudnnConvolutionFwdAlgo_t)first, "the one that fits");
         } else if (direction == BACKWARD_DATA) {
             OK(cudnnGetConvolutionBackwardDataAlgorithm_v7(c.handle, c.w, c.y, c.conv, c.x, 8, &count, data));
             first = (int)data[0].algo;
             memory = data[0].memory;
-            OK(cudnnGetConvolutionBackwardDataWorkspaceSize(c.handle, c.w, c.y, c.conv, c.x, data[0].algo,
-                                                            &need));
-            OK(cudnnFindConvolutionBackwardDataAlgorithmEx(c.handle, c.w, c.data[2], c.y, c.data[1], c.conv,
-                                                           c.x, c.data[0], 8, &count, data, c.workspace,
-                                                           c.workspace_bytes));
+            OK(cudnnGetConvolutionBackwardDataWorkspaceSize(c.handle, c.w, c.y, c.conv, c.x, data[0].algo, &need));
+            OK(cudnnFindConvolutionBackwardDataAlgorithmEx(c.handle, c.w, c.data[2], c.y, c.data[1], c.conv, c.x,
+                                                           c.data[0], 8, &count, data, c.workspace, c.workspace_bytes));
             CHECK((int)data[0].algo == first && data[0].time > 0, "measured");
         } else {
-            OK(cudnnGetConvolutionBackwardFilterAlgorithm_v7(c.handle, c.x, c.y, c.conv, c.w, 8, &count,
-                                                             filter));
+            OK(cudnnGetConvolutionBackwardFilterAlgorithm_v7(c.handle, c.x, c.y, c.conv, c.w, 8, &count, filter));
             first = (int)filter[0].algo;
             memory = filter[0].memory;
-            OK(cudnnGetConvolutionBackwardFilterWorkspaceSize(c.handle, c.x, c.y, c.conv, c.w, filter[0].algo,
-                                                              &need));
-            OK(cudnnFindConvolutionBackwardFilterAlgorithmEx(c.handle, c.x, c.data[0], c.y, c.data[1], c.conv,
-                                                             c.w, c.data[2], 8, &count, filter, c.workspace,
+            OK(cudnnGetConvolutionBackwardFilterWorkspaceSize(c.handle, c.x, c.y, c.conv, c.w, filter[0].algo, &need));
+            OK(cudnnFindConvolutionBackwardFilterAlgorithmEx(c.handle, c.x, c.data[0], c.y, c.data[1], c.conv, c.w,
+                                                             c.data[2], 8, &count, filter, c.workspace,
                                                              c.workspace_bytes));
             CHECK((int)filter[0].algo == first && filter[0].time > 0, "measured");
         }
@@ -475,9 +458,9 @@ static void test_products(void)
             standin_poke(db, b, sizeof b);
             if (beta != 0)
                 standin_poke(dc, old, sizeof c);
-            OK(cublasGemmEx(handle, turn_a ? CUBLAS_OP_T : CUBLAS_OP_N, turn_b ? CUBLAS_OP_T : CUBLAS_OP_N, M,
-                            N, K, &alpha, da, CUDA_R_32F, LDA, db, CUDA_R_32F, LDB, &beta, dc, CUDA_R_32F,
-                            LDC, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+            OK(cublasGemmEx(handle, turn_a ? CUBLAS_OP_T : CUBLAS_OP_N, turn_b ? CUBLAS_OP_T : CUBLAS_OP_N, M, N, K,
+                            &alpha, da, CUDA_R_32F, LDA, db, CUDA_R_32F, LDB, &beta, dc, CUDA_R_32F, LDC,
+                            CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
             OK(cudaDeviceSynchronize());
             standin_peek(dc, c, sizeof c);
             double off = 0;
@@ -485,20 +468,19 @@ static void test_products(void)
                 for (int j = 0; j < N; j++) {
                     double sum = 0;
                     for (int k = 0; k < K; k++) {
-                        float x = a[turn_a ? k + i * LDA : i + k * LDA],
-                              y = b[turn_b ? j + k * LDB : k + j * LDB];
+                        float x = a[turn_a ? k + i * LDA : i + k * LDA], y = b[turn_b ? j + k * LDB : k + j * LDB];
                         sum += tf32 ? (double)round_tf32(x) * (double)round_tf32(y) : (double)x * (double)y;
                     }
                     double want = 0.5 * sum + (beta != 0 ? 2 * (double)old[i + j * LDC] : 0);
                     off = fmax(off, fabs((double)c[i + j * LDC] - want));
                 }
             CHECK(off < 2e-5, "variant %d: off by %g", variant, off);
-            CHECK(cublasGemmEx(handle, turn_a ? CUBLAS_OP_T : CUBLAS_OP_N, CUBLAS_OP_N, M, N, K, &alpha, da,
-                               CUDA_R_32F, 12, db, CUDA_R_32F, LDB, &beta, dc, CUDA_R_32F, LDC,
-                               CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT) == CUBLAS_STATUS_INVALID_VALUE,
+            CHECK(cublasGemmEx(handle, turn_a ? CUBLAS_OP_T : CUBLAS_OP_N, CUBLAS_OP_N, M, N, K, &alpha, da, CUDA_R_32F,
+                               12, db, CUDA_R_32F, LDB, &beta, dc, CUDA_R_32F, LDC, CUBLAS_COMPUTE_32F,
+                               CUBLAS_GEMM_DEFAULT) == CUBLAS_STATUS_INVALID_VALUE,
                   "lda");
-            CHECK(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, M, N, K, &alpha, da, CUDA_R_32F, LDA, db,
-                               CUDA_R_16F, LDB, &beta, dc, CUDA_R_32F, LDC, CUBLAS_COMPUTE_32F,
+            CHECK(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, M, N, K, &alpha, da, CUDA_R_32F, LDA, db, CUDA_R_16F,
+                               LDB, &beta, dc, CUDA_R_32F, LDC, CUBLAS_COMPUTE_32F,
                                CUBLAS_GEMM_DEFAULT) == CUBLAS_STATUS_NOT_SUPPORTED,
                   "types");
             OK(cudaFree(da));

@@ -231,8 +231,7 @@ static void test_errors(void)
         CHECK(cudaMalloc(&q, 600 << 10) == cudaErrorMemoryAllocation, "second");
         CHECK(cudaPeekAtLastError() == cudaErrorMemoryAllocation, "peek");
         CHECK(cudaGetLastError() == cudaErrorMemoryAllocation && cudaGetLastError() == cudaSuccess, "get");
-        CHECK(cudaMemGetInfo(&left, &total) == cudaSuccess && total == 1 << 20 && left == 424 << 10, "%zu",
-              left);
+        CHECK(cudaMemGetInfo(&left, &total) == cudaSuccess && total == 1 << 20 && left == 424 << 10, "%zu", left);
         CHECK(cudaFree(p) == cudaSuccess && cudaMalloc(&q, 600 << 10) == cudaSuccess, "after the free");
         cudaFree(q);
         CHECK(standin_memory() == 0 && standin_memory_peak() == 600 << 10, "%zu", standin_memory_peak());
@@ -244,8 +243,7 @@ static void test_errors(void)
         const add_args a = {d, d, 4, 1};
         CHECK(cudaMemcpyAsync(h, d, 16, cudaMemcpyHostToDevice, NULL) == cudaErrorInvalidValue, "direction");
         CHECK(standin_launch("add", add, &a, sizeof a, 0, 64, NULL) == cudaErrorInvalidConfiguration, "grid");
-        CHECK(standin_launch("add", add, &a, sizeof a, 1, 2048, NULL) == cudaErrorInvalidConfiguration,
-              "block");
+        CHECK(standin_launch("add", add, &a, sizeof a, 1, 2048, NULL) == cudaErrorInvalidConfiguration, "block");
         cudaFree(d);
     }
     TEST("a failed launch is told by the next wait and by every call after it")
@@ -415,8 +413,7 @@ static void test_misuse(void)
             char text[2000];
             int status = in_child(cases[i].what, text, sizeof text);
             bool asan = strstr(text, "AddressSanitizer") != NULL; /* found by it first */
-            CHECK(asan || (status == STANDIN_MISUSE && strstr(text, cases[i].words)), "status %d: %s", status,
-                  text);
+            CHECK(asan || (status == STANDIN_MISUSE && strstr(text, cases[i].words)), "status %d: %s", status, text);
         }
 }
 

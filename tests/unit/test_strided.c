@@ -58,10 +58,9 @@ static void reference(problem *p)
                             const int iy = 2 * y + tap / 3 - 1, ix = 2 * x + tap % 3 - 1;
                             if (iy < 0 || ix < 0)
                                 continue;
-                            const size_t i =
-                                (size_t)((((n * s.c + c / 16 * 16) * h) + iy * 16) * w + ix * 16 + c % 16);
-                            const size_t o = (size_t)((((n * s.k + k / 16 * 16) * s.oh) + y * 16) * s.ow +
-                                                      x * 16 + k % 16);
+                            const size_t i = (size_t)((((n * s.c + c / 16 * 16) * h) + iy * 16) * w + ix * 16 + c % 16);
+                            const size_t o =
+                                (size_t)((((n * s.k + k / 16 * 16) * s.oh) + y * 16) * s.ow + x * 16 + k % 16);
                             p->expected_dst[o] += weight * (double)p->src[i];
                             p->expected_dsrc[i] += weight * (double)p->ddst[o];
                             sum += (double)p->src[i] * (double)p->ddst[o];
@@ -140,8 +139,8 @@ static void test_passes(void)
                 strided_backward_weights(&p.s, p.src, p.ddst, p.dw, p.scratch, threads);
                 const double weights = relative_error(p.dw, p.expected_dw, p.weights_size);
                 CHECK(forward <= tolerance && data <= tolerance && weights <= tolerance,
-                      "shape %d, %d threads: forward %.2e, backward data %.2e, weights %.2e", i, threads,
-                      forward, data, weights);
+                      "shape %d, %d threads: forward %.2e, backward data %.2e, weights %.2e", i, threads, forward, data,
+                      weights);
                 if (getenv("VERBOSE"))
                     printf("# shape %d: %.2e %.2e %.2e\n", i, forward, data, weights);
             }
@@ -151,8 +150,7 @@ static void test_passes(void)
 }
 
 /* Sums over all pixels of a tensor with k channels in planes of hw pixels: see winograd_epilogue. */
-static bool sums_agree(const double *sums, const double *r, const float *x, const float *center, int n, int k,
-                       int hw)
+static bool sums_agree(const double *sums, const double *r, const float *x, const float *center, int n, int k, int hw)
 {
     double *expected = zero_doubles(2 * (size_t)k), worst = 0, size = 0;
     for (int i = 0; i < n * k * hw; i++) {
@@ -187,8 +185,7 @@ static void test_epilogues(void)
                 const size_t channel = j / ((size_t)hw * 16) % (size_t)(q[2] / 16) * 16 + j % 16;
                 expected[j] = fmax(0, p.expected_dst[j] + (double)bias[channel] + (double)p.ddst[j]);
             }
-            CHECK(relative_error(p.dst, expected, p.dst_size) <= tolerance, "shape %d: bias, addition, ReLU",
-                  i);
+            CHECK(relative_error(p.dst, expected, p.dst_size) <= tolerance, "shape %d: bias, addition, ReLU", i);
             e = (winograd_epilogue){.sums = sums, .center = bias};
             strided_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 2);
             CHECK(relative_error(p.dst, p.expected_dst, p.dst_size) <= tolerance &&
@@ -204,9 +201,8 @@ static void test_epilogues(void)
                 memcpy(p.dsrc, second, p.src_size * sizeof *second);
                 strided_backward_data(&p.s, p.ddst, p.u, p.dsrc, &e, p.scratch, 2);
                 for (size_t j = 0; j < p.src_size; j++)
-                    expected[j] = what & 1 && !(mask[j] > 0)
-                                      ? 0
-                                      : p.expected_dsrc[j] + (what & 2 ? (double)second[j] : 0);
+                    expected[j] =
+                        what & 1 && !(mask[j] > 0) ? 0 : p.expected_dsrc[j] + (what & 2 ? (double)second[j] : 0);
                 CHECK(relative_error(p.dsrc, expected, p.src_size) <= tolerance &&
                           sums_agree(sums, expected, x, bias, q[0], q[1], 4 * hw),
                       "shape %d, backward %d", i, what);

@@ -42,8 +42,8 @@ static void drop(listing *l)
 }
 
 /* Line number k has these columns. */
-static void expect(const listing *l, int k, const char *module, const char *in, const char *out,
-                   const char *trainable, const char *params)
+static void expect(const listing *l, int k, const char *module, const char *in, const char *out, const char *trainable,
+                   const char *params)
 {
     char c[5][64] = {"", "", "", "", ""};
     if (k < l->count)
@@ -173,8 +173,7 @@ static void test_noise(void)
         graph g;
         device_options o = {.threads = 1};
         device *d = device_open("cpu", &o, &e);
-        CHECK(d && !network_build(&g, TASK_DETN, ARCH_TINY, 32, 3, imagenet_mean, imagenet_std, &e), "%s",
-              e.text);
+        CHECK(d && !network_build(&g, TASK_DETN, ARCH_TINY, 32, 3, imagenet_mean, imagenet_std, &e), "%s", e.text);
         float *before = params_alloc(&g, &e), *after = params_alloc(&g, &e);
         initial_backbone(&g, 1, before);
         initial_head(&g, TASK_DETN, 1, before);

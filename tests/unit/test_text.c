@@ -16,15 +16,11 @@ static void test_text(void)
         int64_t i;
         double d;
         CHECK(text_int("12", 2, 0, 100, &i) && i == 12, "12");
-        CHECK(!text_int("12 ", 3, 0, 100, &i) && !text_int("+1", 2, 0, 9, &i) && !text_int("", 0, 0, 9, &i),
-              "bad");
-        CHECK(!text_int("101", 3, 0, 100, &i) && !text_int("99999999999999999999", 20, 0, INT64_MAX, &i),
-              "range");
+        CHECK(!text_int("12 ", 3, 0, 100, &i) && !text_int("+1", 2, 0, 9, &i) && !text_int("", 0, 0, 9, &i), "bad");
+        CHECK(!text_int("101", 3, 0, 100, &i) && !text_int("99999999999999999999", 20, 0, INT64_MAX, &i), "range");
         CHECK(text_double("1e-5", 4, &d) && d == 1e-5, "1e-5");
-        CHECK(!text_double("nan", 3, &d) && !text_double("inf", 3, &d) && !text_double("0x1", 3, &d),
-              "words");
-        CHECK(!text_double("1e999", 5, &d) && !text_double("1,5", 3, &d) && !text_double("1.5x", 4, &d),
-              "tails");
+        CHECK(!text_double("nan", 3, &d) && !text_double("inf", 3, &d) && !text_double("0x1", 3, &d), "words");
+        CHECK(!text_double("1e999", 5, &d) && !text_double("1,5", 3, &d) && !text_double("1.5x", 4, &d), "tails");
     }
     TEST("lines end in LF, CRLF or the end of the file")
     {
@@ -34,8 +30,7 @@ static void test_text(void)
         size_t n, sizes[4] = {0}, count = 0;
         while (text_line(&l, &line, &n) && count < 4)
             sizes[count++] = n;
-        CHECK(count == 4 && sizes[0] == 1 && sizes[1] == 2 && sizes[2] == 0 && sizes[3] == 3, "%zu lines",
-              count);
+        CHECK(count == 4 && sizes[0] == 1 && sizes[1] == 2 && sizes[2] == 0 && sizes[3] == 3, "%zu lines", count);
     }
     TEST("the nearest word is offered only when it is near")
     {
@@ -54,8 +49,7 @@ static void test_building(void)
         error e = {0};
         text_add(&b, "%d, %s", 7, "x");
         text_add_bytes(&b, "\0y", 2);
-        CHECK(text_done(&b, &e) == 0 && b.size == 6 && memcmp(b.data, "7, x\0y", 7) == 0, "%zu bytes",
-              b.size);
+        CHECK(text_done(&b, &e) == 0 && b.size == 6 && memcmp(b.data, "7, x\0y", 7) == 0, "%zu bytes", b.size);
         text_free(&b);
         CHECK(text_done(&b, &e) == 0 && b.size == 0 && b.data && *b.data == 0, "an empty text is no string");
         text_free(&b);
@@ -139,9 +133,8 @@ static void test_json_text(void)
         CHECK(decodes("caf\\u00e9 \\ud83d\\ude00 \\\"\\\\\\/\\b\\f\\n\\r\\t",
                       "caf\xc3\xa9 \xf0\x9f\x98\x80 \"\\/\b\f\n\r\t"),
               "escapes");
-        const char *const bad[] = {
-            "\\ud83d", "\\ude00", "\\ud83d\\u0041", "\\u0000", "\\u12g4", "\\u12",
-            "\\",      "\\x",     "\xc3",           "\n",      "\\u",     "\\ud83d\\u12"};
+        const char *const bad[] = {"\\ud83d", "\\ude00", "\\ud83d\\u0041", "\\u0000", "\\u12g4", "\\u12",
+                                   "\\",      "\\x",     "\xc3",           "\n",      "\\u",     "\\ud83d\\u12"};
         for (size_t i = 0; i < COUNT(bad); i++)
             CHECK(decodes(bad[i], NULL), "text %zu", i);
         const char *text = "a\\\"b\\\\\" c\"";
@@ -184,8 +177,7 @@ static void test_digests(void)
         sha256_bytes((digest_part[]){{"a", 1}, {"", 0}, {"bc", 2}}, 3, digest);
         sha256_text(digest, hex);
         sha256_hex("abc", 3, whole);
-        CHECK(strcmp(whole, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0, "%s",
-              whole);
+        CHECK(strcmp(whole, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0, "%s", whole);
         CHECK(strcmp(hex, whole) == 0, "%s", hex);
     }
     TEST("base64 of any length is that of RFC 4648")
@@ -225,16 +217,14 @@ static void test_paths(void)
         char folder[] = "/tmp/test_text.XXXXXX", hex[65];
         error e = {0};
         CHECK(mkdtemp(folder) != NULL, "no scratch folder");
-        const char *const joined[][3] = {
-            {"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
+        const char *const joined[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
         for (size_t i = 0; i < COUNT(joined); i++) {
             char *path = path_join(joined[i][0], joined[i][1], &e);
             CHECK(path && strcmp(path, joined[i][2]) == 0, "%s", path);
             free(path);
         }
         char *one = path_join(folder, "one", &e), *two = path_join(folder, "two", &e);
-        CHECK(file_write(one, "abc", 3, &e) == 0 && sha256_file(one, hex, &e) == 0 && hex[0] == 'b', "%s",
-              e.text);
+        CHECK(file_write(one, "abc", 3, &e) == 0 && sha256_file(one, hex, &e) == 0 && hex[0] == 'b', "%s", e.text);
         CHECK(!file_same(one, two) && symlink("one", two) == 0 && file_same(one, two), "links");
         unlink(two);
         CHECK(file_write(two, "abc", 3, &e) == 0 && !file_same(one, two), "two files of the same bytes");

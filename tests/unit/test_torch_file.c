@@ -131,8 +131,7 @@ static void test_goldens(void)
 
 /* ---------------------------------------------------------------- damaged files */
 
-static const char *const samples[] = {"tests/golden/torch/2.15-views.pth",
-                                      "tests/golden/torch/2.15-legacy-views.pth",
+static const char *const samples[] = {"tests/golden/torch/2.15-views.pth", "tests/golden/torch/2.15-legacy-views.pth",
                                       "tests/golden/torch/2.15-protocol4.pth"};
 
 static void test_truncated(void)
@@ -185,14 +184,14 @@ static int read_text(const char *data, size_t size, error *e)
     return code;
 }
 
-#define REFUSED(bytes, why)                                                                                  \
-    do {                                                                                                     \
-        int code_ = read_text("" bytes, sizeof bytes - 1, &e);                                               \
-        CHECK(code_ == ERR_INPUT && strstr(e.text, why), "%d: %s", code_, e.text);                           \
+#define REFUSED(bytes, why)                                                                                            \
+    do {                                                                                                               \
+        int code_ = read_text("" bytes, sizeof bytes - 1, &e);                                                         \
+        CHECK(code_ == ERR_INPUT && strstr(e.text, why), "%d: %s", code_, e.text);                                     \
     } while (0)
-#define ACCEPTED(bytes)                                                                                      \
-    do {                                                                                                     \
-        CHECK(!read_text("" bytes, sizeof bytes - 1, &e), "%s", e.text);                                     \
+#define ACCEPTED(bytes)                                                                                                \
+    do {                                                                                                               \
+        CHECK(!read_text("" bytes, sizeof bytes - 1, &e), "%s", e.text);                                               \
     } while (0)
 
 static void test_pickles(void)
@@ -281,8 +280,7 @@ static void test_pickles(void)
     TEST("what a pickle can make us allocate is bounded")
     {
         static const char endless[] = {')', ']', '(', 'N', 'K'};
-        static const char *const why[] = {"more objects", "more objects", "more marks", "more values",
-                                          "more values"};
+        static const char *const why[] = {"more objects", "more objects", "more marks", "more values", "more values"};
         size_t size = (size_t)9 << 20;
         char *data = malloc(size);
         for (int i = 0; i < 5; i++) {
@@ -385,17 +383,17 @@ static int open_archive(const entry *entries, size_t count, bool wide, error *e)
 
 /* The pickle of a state dict of one tensor "w": a view of storage "0". The parts are instructions. */
 #define PART(b, part) text_add_bytes(b, part, sizeof part - 1)
-#define TENSOR(b, count, offset, sizes, strides)                                                             \
-    do {                                                                                                     \
-        (b)->size = 0;                                                                                       \
-        PART(b, "\x80\x02}U\1wctorch._utils\n_rebuild_tensor_v2\n(("                                         \
-                "U\7storagectorch\nFloatStorage\nU\0010U\3cpu");                                             \
-        PART(b, count);                                                                                      \
-        PART(b, "tQ");                                                                                       \
-        PART(b, offset);                                                                                     \
-        PART(b, sizes);                                                                                      \
-        PART(b, strides);                                                                                    \
-        PART(b, "\x89}tRs.");                                                                                \
+#define TENSOR(b, count, offset, sizes, strides)                                                                       \
+    do {                                                                                                               \
+        (b)->size = 0;                                                                                                 \
+        PART(b, "\x80\x02}U\1wctorch._utils\n_rebuild_tensor_v2\n(("                                                   \
+                "U\7storagectorch\nFloatStorage\nU\0010U\3cpu");                                                       \
+        PART(b, count);                                                                                                \
+        PART(b, "tQ");                                                                                                 \
+        PART(b, offset);                                                                                               \
+        PART(b, sizes);                                                                                                \
+        PART(b, strides);                                                                                              \
+        PART(b, "\x89}tRs.");                                                                                          \
     } while (0)
 
 static void test_tensors(void)
@@ -406,12 +404,12 @@ static void test_tensors(void)
     TEST("views within their storage are read, others are refused")
     {
         static const char beyond[] = "tensor 'w' reaches beyond its storage";
-#define TRY(...)                                                                                             \
-    do {                                                                                                     \
-        TENSOR(&b, __VA_ARGS__);                                                                             \
-        files[0].data = b.data;                                                                              \
-        files[0].size = b.size;                                                                              \
-        open_archive(files, 2, false, &e);                                                                   \
+#define TRY(...)                                                                                                       \
+    do {                                                                                                               \
+        TENSOR(&b, __VA_ARGS__);                                                                                       \
+        files[0].data = b.data;                                                                                        \
+        files[0].size = b.size;                                                                                        \
+        open_archive(files, 2, false, &e);                                                                             \
     } while (0)
         TRY("K\4", "K\0", "K\4\x85", "K\1\x85");
         CHECK(!e.code, "%s", e.text);
@@ -462,16 +460,14 @@ static void test_tensors(void)
         CHECK(open_archive(files, 2, false, &e) && strstr(e.text, "'a/data/0' is compressed"), "%s", e.text);
         files[1].method = 0;
         files[1].flags = 1;
-        CHECK(open_archive(files, 2, false, &e) && strstr(e.text, "'a/data/0' is compressed or enc"), "%s",
-              e.text);
+        CHECK(open_archive(files, 2, false, &e) && strstr(e.text, "'a/data/0' is compressed or enc"), "%s", e.text);
         files[1].flags = 0;
         files[1].name = "a/data/1";
         CHECK(open_archive(files, 2, false, &e) && strstr(e.text, "storage '0' is not in"), "%s", e.text);
         files[1].name = "a/data.pkl";
         CHECK(open_archive(files, 2, false, &e) && strstr(e.text, "is there twice"), "%s", e.text);
         files[1].name = "a/b/data.pkl";
-        CHECK(open_archive(files + 1, 1, false, &e) && strstr(e.text, "there is no data.pkl in it"), "%s",
-              e.text);
+        CHECK(open_archive(files + 1, 1, false, &e) && strstr(e.text, "there is no data.pkl in it"), "%s", e.text);
         CHECK(open_archive(files, 0, false, &e) && strstr(e.text, "neither") == NULL, "%s", e.text);
     }
     TEST("a changed byte of a tensor's data is noticed")

@@ -40,8 +40,7 @@ static int nan_at; /* training forward that gives NaN; -1: none */
 
 static void forget(void)
 {
-    step_count = resets = uploads = live_plans = most_plans = live_training = most_training = eval_forwards =
-        0;
+    step_count = resets = uploads = live_plans = most_plans = live_training = most_training = eval_forwards = 0;
     wrong_mode = false;
     nan_at = -1;
 }
@@ -224,8 +223,8 @@ static int make(void *context, uint32_t sample, uint32_t epoch, int worker, floa
     return 0;
 }
 
-static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture,
-                    int32_t *label, float target[4], error *e)
+static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
+                    float target[4], error *e)
 {
     int code = make(context, sample, 0, worker, picture, label, target, e);
     (void)epoch;
@@ -312,16 +311,15 @@ int main(void)
         return 1;
     }
     plans = (recipe){.size = 1, .batch = BATCH, .seed = 5, .phase_count = 2};
-    plans.phases[0] =
-        (recipe_phase){.name = "head",
-                       .from = GROUP_HEAD,
-                       .lr = {0.1, 0.2, 0.5},
-                       .schedule = {.kind = SCHEDULE_COSINE, .cycles = 1, .length = 2, .mult = 1}};
-    plans.phases[1] = (recipe_phase){
-        .name = "all",
-        .from = GROUP_STEM,
-        .lr = {1e-3, 1e-2, 1e-1},
-        .schedule = {.kind = SCHEDULE_TRIANGULAR, .cycles = 1, .length = 1, .div = 32, .cut = 3}};
+    plans.phases[0] = (recipe_phase){.name = "head",
+                                     .from = GROUP_HEAD,
+                                     .lr = {0.1, 0.2, 0.5},
+                                     .schedule = {.kind = SCHEDULE_COSINE, .cycles = 1, .length = 2, .mult = 1}};
+    plans.phases[1] =
+        (recipe_phase){.name = "all",
+                       .from = GROUP_STEM,
+                       .lr = {1e-3, 1e-2, 1e-1},
+                       .schedule = {.kind = SCHEDULE_TRIANGULAR, .cycles = 1, .length = 1, .div = 32, .cut = 3}};
 
     TEST("each phase is a fit of its own: new moments, steps from 1, its own rates and frozen groups")
     {
@@ -330,8 +328,8 @@ int main(void)
         float params[8] = {0};
         trainer t = trainer_for(&w, params, 1);
         CHECK(trainer_run(&t, &e) == 0, "%s", e.text);
-        CHECK(uploads == 1 && resets == 2 && step_count == 9, "%d uploads, %d resets, %d steps", uploads,
-              resets, step_count);
+        CHECK(uploads == 1 && resets == 2 && step_count == 9, "%d uploads, %d resets, %d steps", uploads, resets,
+              step_count);
         for (int i = 0; i < step_count; i++) {
             const recipe_phase *p = &plans.phases[i >= 6];
             int k = i >= 6 ? i - 6 : i;
@@ -354,16 +352,14 @@ int main(void)
     }
     TEST("only the plans of one phase are alive at a time, and none in the end")
     {
-        CHECK(most_training == 2 && most_plans == 4, "%d training plans, %d in all", most_training,
-              most_plans);
+        CHECK(most_training == 2 && most_plans == 4, "%d training plans, %d in all", most_training, most_plans);
         CHECK(live_plans == 0, "%d plans left", live_plans);
     }
     TEST("validation means are weighted by batch size: 8 and 3 pictures are not two halves")
     {
         forget();
         world w = {0};
-        float params[8] = {-4, 0, 0, 4,
-                           0,  0, 2, -2}; /* class 1 when the first pixel is 1: right for 0 .. 7 */
+        float params[8] = {-4, 0, 0, 4, 0, 0, 2, -2}; /* class 1 when the first pixel is 1: right for 0 .. 7 */
         trainer t = trainer_for(&w, params, 0);
         recipe still = plans; /* a phase that changes nothing */
         still.phase_count = 1;
@@ -371,12 +367,11 @@ int main(void)
         t.recipe = &still;
         CHECK(trainer_run(&t, &e) == 0, "%s", e.text);
         const loss_value value = w.val[0];
-        CHECK(fabs(value.accuracy - 8.0 / 11) < 1e-12, "accuracy %.6f; unweighted it would be 0.5",
-              value.accuracy);
+        CHECK(fabs(value.accuracy - 8.0 / 11) < 1e-12, "accuracy %.6f; unweighted it would be 0.5", value.accuracy);
         double right = log1p(exp(-4)), wrong = 4 + log1p(exp(-4));
         CHECK(fabs(value.loss - (8 * right + 3 * wrong) / 11) < 1e-6, "loss %.6f", value.loss);
-        CHECK(step_count == 6 && eval_forwards == 4 && live_plans == 0, "%d steps, %d evaluations",
-              step_count, eval_forwards);
+        CHECK(step_count == 6 && eval_forwards == 4 && live_plans == 0, "%d steps, %d evaluations", step_count,
+              eval_forwards);
     }
     TEST("the number of threads changes nothing")
     {
@@ -412,8 +407,8 @@ int main(void)
         float params[8] = {0};
         trainer t = trainer_for(&w, params, 1);
         error bad = {0};
-        CHECK(trainer_run(&t, &bad) == ERR_INPUT && strcmp(bad.text, "224.cache: picture 3 is damaged") == 0,
-              "%s", bad.text);
+        CHECK(trainer_run(&t, &bad) == ERR_INPUT && strcmp(bad.text, "224.cache: picture 3 is damaged") == 0, "%s",
+              bad.text);
         w = (world){.stop_after_epochs = 2};
         bad = (error){0};
         CHECK(trainer_run(&t, &bad) == ERR_SYSTEM && strcmp(bad.text, "disk full") == 0, "%s", bad.text);
@@ -443,8 +438,7 @@ int main(void)
         trainer_lr_find find = {.phase = 1, .start = {1e-7, 1e-6, 1e-5}, .end = 1e-2};
         trainer_lr_found found;
         CHECK(trainer_find_lr(&t, &find, &found, &e) == 0, "%s", e.text);
-        CHECK(found.recorded == 3 && found.batches == 3 && !found.stopped, "%d of %d", found.recorded,
-              found.batches);
+        CHECK(found.recorded == 3 && found.batches == 3 && !found.stopped, "%d of %d", found.recorded, found.batches);
         for (int i = 0; i < 3; i++)
             for (int g = 0; g < GROUPS; g++) {
                 double want = find.start[g] * pow(10, i);

@@ -53,15 +53,15 @@ static int on_batch(void *context, const trainer_batch *b, error *e)
 }
 
 /* Trains `net` (task t) for `epochs` from a group on; `params` are changed. */
-static record train(device *d, const graph *net, task t, float *params, double lr, int from, int epochs,
-                    size_t count, bool freeze_bn)
+static record train(device *d, const graph *net, task t, float *params, double lr, int from, int epochs, size_t count,
+                    bool freeze_bn)
 {
     recipe r = {.size = SIDE, .batch = BATCH, .seed = 3, .phase_count = 1};
-    r.phases[0] = (recipe_phase){
-        .name = "phase",
-        .from = from,
-        .lr = {lr, lr, lr},
-        .schedule = {.kind = SCHEDULE_TRIANGULAR, .cycles = 1, .length = epochs, .div = 2, .cut = 2}};
+    r.phases[0] =
+        (recipe_phase){.name = "phase",
+                       .from = from,
+                       .lr = {lr, lr, lr},
+                       .schedule = {.kind = SCHEDULE_TRIANGULAR, .cycles = 1, .length = epochs, .div = 2, .cut = 2}};
     record seen = {0};
     trainer all = {.device = d,
                    .graph = net,
@@ -167,8 +167,7 @@ int main(void)
                   kept(&net, start, a, GROUP_HEAD, GROUP_HEAD, false) == 0,
               "a part of the head did not train");
     }
-    TEST(
-        "a phase from layer3 on trains layer3, layer4 and the head with their statistics, and nothing before")
+    TEST("a phase from layer3 on trains layer3, layer4 and the head with their statistics, and nothing before")
     {
         memcpy(a, start, bytes);
         train(d, &net, TASK_DETN, a, 1e-3, GROUP_TOP, 2, 21, false);
@@ -198,29 +197,24 @@ int main(void)
         train(d, &net, TASK_DETN, a, 1e-3, GROUP_STEM, 2, 21, true);
         CHECK(kept(&net, start, a, GROUP_STEM, GROUP_HEAD, true) == 0, "%d weights did not train",
               kept(&net, start, a, GROUP_STEM, GROUP_HEAD, true));
-        CHECK(changed(&net, start, a, GROUP_STEM, GROUP_TOP, false) == 0,
-              "statistics of the backbone changed");
-        CHECK(kept(&net, start, a, GROUP_HEAD, GROUP_HEAD, false) == 0,
-              "statistics of the head did not move");
+        CHECK(changed(&net, start, a, GROUP_STEM, GROUP_TOP, false) == 0, "statistics of the backbone changed");
+        CHECK(kept(&net, start, a, GROUP_HEAD, GROUP_HEAD, false) == 0, "statistics of the head did not move");
     }
-    TEST(
-        "frozen batch norms work with stored statistics while the head trains, trained ones with the batch's")
+    TEST("frozen batch norms work with stored statistics while the head trains, trained ones with the batch's")
     {
         /* This head has neither dropout nor batch norm, so the first training loss is the evaluation loss. */
         size_t n = boxes.param_floats * sizeof(float);
         double value = evaluated(d, &boxes, TASK_BBOX, box_start, BATCH);
         memcpy(box_params, box_start, n);
         record frozen = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_HEAD, 1, BATCH, false);
-        CHECK(fabs(frozen.first - value) < 1e-4 * value, "%.6f in training, %.6f in evaluation",
-              frozen.first, value);
+        CHECK(fabs(frozen.first - value) < 1e-4 * value, "%.6f in training, %.6f in evaluation", frozen.first, value);
         memcpy(box_params, box_start, n);
         record still = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_STEM, 1, BATCH, true);
-        CHECK(fabs(still.first - value) < 1e-4 * value, "%.6f with --bn-freeze, %.6f in evaluation",
-              still.first, value);
+        CHECK(fabs(still.first - value) < 1e-4 * value, "%.6f with --bn-freeze, %.6f in evaluation", still.first,
+              value);
         memcpy(box_params, box_start, n);
         record moving = train(d, &boxes, TASK_BBOX, box_params, 1e-3, GROUP_STEM, 1, BATCH, false);
-        CHECK(fabs(moving.first - value) > 1e-3 * value, "%.6f with the batch's statistics too",
-              moving.first);
+        CHECK(fabs(moving.first - value) > 1e-3 * value, "%.6f with the batch's statistics too", moving.first);
     }
     TEST("what is kept of the frozen groups between epochs changes no bit of the validation")
     {
@@ -228,8 +222,7 @@ int main(void)
             memcpy(a, start, net.param_floats * sizeof(float));
             record seen = train(d, &net, TASK_DETN, a, 1e-3, from, 3, BATCH + 3, false);
             double value = evaluated(d, &net, TASK_DETN, a, BATCH + 3);
-            CHECK(seen.validation == value, "%.17g while training, %.17g afterwards", seen.validation,
-                  value);
+            CHECK(seen.validation == value, "%.17g while training, %.17g afterwards", seen.validation, value);
         }
     }
     free(start);

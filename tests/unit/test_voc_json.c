@@ -37,9 +37,8 @@ static void test_walk(void)
     {
         json_reader r;
         error e = {0};
-        const char *text =
-            "\xef\xbb\xbf { \"a\" : [ {\"x\": 1} , [2, 3] , 4 ,\"5\"],\n\"b\":{\"y\":[]},\"c\":[ ],\r\n"
-            "\"d\":null , \"e\\\"\":-1.5e3}\n";
+        const char *text = "\xef\xbb\xbf { \"a\" : [ {\"x\": 1} , [2, 3] , 4 ,\"5\"],\n\"b\":{\"y\":[]},\"c\":[ ],\r\n"
+                           "\"d\":null , \"e\\\"\":-1.5e3}\n";
         const char *expected[] = {"a:0:{\"x\": 1}",  "a:1:[2, 3]", "a:2:4",     "a:3:\"5\"",
                                   "b:-1:{\"y\":[]}", "c:-1:",      "d:-1:null", "e\\\":-1:-1.5e3"};
         put(text, strlen(text));
@@ -47,8 +46,7 @@ static void test_walk(void)
         size_t n = 0;
         while (json_next(&r, &e)) {
             char seen[200];
-            snprintf(seen, sizeof seen, "%.*s:%d:%.*s", (int)r.key.size, r.key.text, (int)r.index,
-                     (int)r.size, r.text);
+            snprintf(seen, sizeof seen, "%.*s:%d:%.*s", (int)r.key.size, r.key.text, (int)r.index, (int)r.size, r.text);
             CHECK(n < 8 && strcmp(seen, expected[n]) == 0, "record %zu is %s", n, seen);
             n++;
         }
@@ -154,8 +152,7 @@ static void test_refused(void)
             error e;
             size_t n;
             CHECK(walk(bad[i], &n, &e) == ERR_INPUT, "accepted: %s", bad[i]);
-            CHECK(strstr(e.text, "test_voc_json") != NULL && strchr(e.text, '\n') == NULL, "%s: %s", bad[i],
-                  e.text);
+            CHECK(strstr(e.text, "test_voc_json") != NULL && strchr(e.text, '\n') == NULL, "%s: %s", bad[i], e.text);
         }
     }
     TEST("the same values written properly are accepted")
@@ -231,8 +228,7 @@ static void test_values(void)
         CHECK(json_whole(&r, json_get(&r, 0, "i", &e), 0, 20, &v) && v == 12, "%d", (int)v);
         CHECK(json_whole(&r, json_get(&r, 0, "whole", &e), 0, 20, &v) && v == 12, "12.0");
         CHECK(!json_whole(&r, json_get(&r, 0, "i", &e), 0, 11, &v), "out of range");
-        CHECK(!json_whole(&r, json_get(&r, 0, "odd", &e), 0, INT64_C(1) << 53, &v),
-              "not as a rounded double");
+        CHECK(!json_whole(&r, json_get(&r, 0, "odd", &e), 0, INT64_C(1) << 53, &v), "not as a rounded double");
         CHECK(!json_whole(&r, json_get(&r, 0, "f", &e), -10, 20, &v), "a fraction");
         CHECK(json_number(&r, json_get(&r, 0, "f", &e), &d) && d == -1.5, "%g", d);
         CHECK(!json_number(&r, json_get(&r, 0, "big", &e), &d), "infinite");
@@ -242,11 +238,9 @@ static void test_values(void)
         CHECK(!json_truth(&r, json_get(&r, 0, "n", &e), &b), "null");
         CHECK(!json_truth(&r, json_get(&r, 0, "s", &e), &b), "a string");
         CHECK(json_get(&r, 0, "q", &e) == -1 && !e.code, "a key of an inner object");
-        int arr = json_get(&r, 0, "arr", &e), second = json_after(&r, arr + 1),
-            third = json_after(&r, second);
+        int arr = json_get(&r, 0, "arr", &e), second = json_after(&r, arr + 1), third = json_after(&r, second);
         CHECK(json_whole(&r, third, 0, 9, &v) && v == 4, "%d", (int)v);
-        CHECK(json_get(&r, 0, "twice", &e) == -1 && e.code == ERR_INPUT && strstr(e.text, "twice"), "%s",
-              e.text);
+        CHECK(json_get(&r, 0, "twice", &e) == -1 && e.code == ERR_INPUT && strstr(e.text, "twice"), "%s", e.text);
     }
     TEST("strings are decoded, and refused when they are no text")
     {
@@ -259,15 +253,14 @@ static void test_values(void)
         CHECK(!json_string(&r, json_get(&r, 0, "i", &f), &out, &f) && !f.code, "a number");
         out.size = 0;
         json_add_string(&out, "a\"b\\c\td\xc3\xa9");
-        CHECK(!text_done(&out, &f) && strcmp(out.data, "\"a\\\"b\\\\c\\u0009d\xc3\xa9\"") == 0, "%s",
-              out.data);
+        CHECK(!text_done(&out, &f) && strcmp(out.data, "\"a\\\"b\\\\c\\u0009d\xc3\xa9\"") == 0, "%s", out.data);
     }
     TEST("UTF-8 without overlong forms and surrogates")
     {
         CHECK(utf8_valid("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 10), "good");
-        CHECK(!utf8_valid("\xc0\xaf", 2) && !utf8_valid("\xe0\x80\xaf", 3) &&
-                  !utf8_valid("\xed\xa0\x80", 3) && !utf8_valid("\xf4\x90\x80\x80", 4) &&
-                  !utf8_valid("\x80", 1) && !utf8_valid("\xc3", 1) && !utf8_valid("\xff", 1),
+        CHECK(!utf8_valid("\xc0\xaf", 2) && !utf8_valid("\xe0\x80\xaf", 3) && !utf8_valid("\xed\xa0\x80", 3) &&
+                  !utf8_valid("\xf4\x90\x80\x80", 4) && !utf8_valid("\x80", 1) && !utf8_valid("\xc3", 1) &&
+                  !utf8_valid("\xff", 1),
               "bad");
     }
     text_free(&out);

@@ -71,10 +71,9 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
               "%s", e.text);
         CHECK(m.n == 4 && m.unjudged == 0 && m.unpredicted == 1 && m.frame == 224 && !m.l1_from_own_pixels,
               "%zu %zu %zu", m.n, m.unjudged, m.unpredicted);
-        CHECK(near(m.of[METRIC_ACCURACY].value, 0.5) && near(m.of[METRIC_ACCURACY].error, 0.25),
-              "accuracy %g", m.of[METRIC_ACCURACY].value);
-        CHECK(near(m.of[METRIC_MEAN_IOU].value, (0 + 1 + 0.25 + 1) / 4), "IoU %g",
-              m.of[METRIC_MEAN_IOU].value);
+        CHECK(near(m.of[METRIC_ACCURACY].value, 0.5) && near(m.of[METRIC_ACCURACY].error, 0.25), "accuracy %g",
+              m.of[METRIC_ACCURACY].value);
+        CHECK(near(m.of[METRIC_MEAN_IOU].value, (0 + 1 + 0.25 + 1) / 4), "IoU %g", m.of[METRIC_MEAN_IOU].value);
         const double d[] = {0 - 0.5625, 1 - 0.5625, 0.25 - 0.5625, 1 - 0.5625};
         double s = 0;
         for (int i = 0; i < 4; i++)
@@ -82,23 +81,20 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
         CHECK(near(m.of[METRIC_MEAN_IOU].error, sqrt(s / 3 / 4)), "se %g", m.of[METRIC_MEAN_IOU].error);
         CHECK(near(m.of[METRIC_IOU_HALF].value, 0.5) && near(m.of[METRIC_LOC_LARGEST].value, 0.25) &&
                   near(m.of[METRIC_LOC_ANY].value, 0.5),
-              "%g %g %g", m.of[METRIC_IOU_HALF].value, m.of[METRIC_LOC_LARGEST].value,
-              m.of[METRIC_LOC_ANY].value);
+              "%g %g %g", m.of[METRIC_IOU_HALF].value, m.of[METRIC_LOC_LARGEST].value, m.of[METRIC_LOC_ANY].value);
         const metrics_class *cat = &m.classes[0], *cow = &m.classes[1], *dog = &m.classes[2];
         CHECK(m.class_count == 3 && cat->n == 2 && cat->predicted == 1 && cat->correct == 1 &&
                   cat->of[METRIC_LOC_LARGEST].value == 0.5 && cat->of[METRIC_LOC_ANY].value == 1,
               "cat");
         CHECK(cow->n == 0 && cow->predicted == 1 && cow->correct == 0, "cow");
-        CHECK(dog->n == 2 && dog->predicted == 2 && dog->correct == 1 &&
-                  dog->of[METRIC_IOU_HALF].value == 0.5 && dog->of[METRIC_LOC_LARGEST].value == 0,
+        CHECK(dog->n == 2 && dog->predicted == 2 && dog->correct == 1 && dog->of[METRIC_IOU_HALF].value == 0.5 &&
+                  dog->of[METRIC_LOC_LARGEST].value == 0,
               "dog");
         CHECK(strstr(json->data, "\"locacc_any\": {\"value\": 0.500000, \"se\": 0.250000}") &&
-                  strstr(json->data,
-                         "\"name\": \"cow\", \"n\": 0, \"predicted\": 1, \"correct\": 0, \"recall\": null"),
+                  strstr(json->data, "\"name\": \"cow\", \"n\": 0, \"predicted\": 1, \"correct\": 0, \"recall\": null"),
               "%s", json->data);
-        CHECK(strstr(table->data, "LocAcc@0.5, largest object      0.2500") &&
-                  strstr(table->data, "4 pictures"),
-              "%s", table->data);
+        CHECK(strstr(table->data, "LocAcc@0.5, largest object      0.2500") && strstr(table->data, "4 pictures"), "%s",
+              table->data);
         put(json_path, json->data);
         CHECK(!metrics_check(json_path, &e), "%s", e.text);
         metrics_free(&m);
@@ -108,13 +104,10 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
     {
         /* picture 000012: the raw box 96 155 269 350 of 333 x 500 is 65 70 179 156 in the frame */
         const char *anno = ANNO_HEADER "\n12\t000012.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n";
-        CHECK(
-            !judge(
-                &m, anno,
-                PRED
-                "\ty1_224\tx1_224\ty2_224\tx2_224\n000012.jpg\tcar\t1\t96\t155\t269\t350\t65\t70\t179\t156\n",
-                (metrics_options){0}, json, table, &e),
-            "%s", e.text);
+        CHECK(!judge(&m, anno,
+                     PRED "\ty1_224\tx1_224\ty2_224\tx2_224\n000012.jpg\tcar\t1\t96\t155\t269\t350\t65\t70\t179\t156\n",
+                     (metrics_options){0}, json, table, &e),
+              "%s", e.text);
         CHECK(m.of[METRIC_L1].value == 0 && isnan(m.of[METRIC_L1].error), "%g", m.of[METRIC_L1].value);
         CHECK(strstr(json->data, "\"l1\": {\"value\": 0.000000, \"se\": null}"), "%s", json->data);
         metrics_free(&m);
@@ -129,17 +122,14 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
     TEST("without frame columns L1 comes from own pixels, says so, and is small for true boxes")
     {
         const char *anno = ANNO_HEADER "\n12\t000012.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n";
-        CHECK(!judge(&m, anno, PRED "\n000012.jpg\tcar\t1\t96\t155\t269\t350\n", (metrics_options){0}, json,
-                     table, &e),
+        CHECK(!judge(&m, anno, PRED "\n000012.jpg\tcar\t1\t96\t155\t269\t350\n", (metrics_options){0}, json, table, &e),
               "%s", e.text);
-        CHECK(m.l1_from_own_pixels && m.of[METRIC_L1].value < 0.75 && m.frame == 224, "%g",
-              m.of[METRIC_L1].value);
-        CHECK(strstr(json->data, "\"l1_from\": \"own pixels\"") &&
-                  strstr(table->data, "L1 from boxes in own pixels"),
+        CHECK(m.l1_from_own_pixels && m.of[METRIC_L1].value < 0.75 && m.frame == 224, "%g", m.of[METRIC_L1].value);
+        CHECK(strstr(json->data, "\"l1_from\": \"own pixels\"") && strstr(table->data, "L1 from boxes in own pixels"),
               "%s", table->data);
         metrics_free(&m);
-        CHECK(!judge(&m, anno, PRED "\n000012.jpg\tcar\t1\t96\t155\t269\t350\n",
-                     (metrics_options){.frame = 96}, json, table, &e),
+        CHECK(!judge(&m, anno, PRED "\n000012.jpg\tcar\t1\t96\t155\t269\t350\n", (metrics_options){.frame = 96}, json,
+                     table, &e),
               "%s", e.text);
         CHECK(m.frame == 96 && strstr(table->data, "L1 in the 96 frame"), "%zu", m.frame);
         metrics_free(&m);
@@ -156,8 +146,8 @@ static void test_by_hand(text_buffer *json, text_buffer *table)
         put(json_path, json->data);
         CHECK(!metrics_check(json_path, &e), "%s", e.text);
         metrics_free(&m);
-        CHECK(!judge(&m, four, PRED "\nb.jpg\t-\t-\t10\t10\t19\t19\n", (metrics_options){0}, json, table, &e),
-              "%s", e.text);
+        CHECK(!judge(&m, four, PRED "\nb.jpg\t-\t-\t10\t10\t19\t19\n", (metrics_options){0}, json, table, &e), "%s",
+              e.text);
         CHECK(isnan(m.of[METRIC_ACCURACY].value) && near(m.of[METRIC_MEAN_IOU].value, 1) &&
                   isnan(m.of[METRIC_LOC_LARGEST].value) && near(m.of[METRIC_IOU_HALF].value, 1),
               "boxes alone");
@@ -186,15 +176,13 @@ static void test_refused(text_buffer *json, text_buffer *table)
         const metrics_options skip = {.skip_unknown = true};
         CHECK(judge(&m, four, PRED "\n", skip, json, table, &e) == ERR_INPUT, "none");
         metrics_free(&m);
-        CHECK(judge(&m, four, PRED "\nz.jpg\tcat\t1\t0\t0\t1\t1\n", skip, json, table, &e) == ERR_INPUT,
-              "unknown");
+        CHECK(judge(&m, four, PRED "\nz.jpg\tcat\t1\t0\t0\t1\t1\n", skip, json, table, &e) == ERR_INPUT, "unknown");
         metrics_free(&m);
-        CHECK(judge(&m, four, PRED "\na.jpg\tcat\t1\t0\t0\t1\t1\nb.jpg\tcat\t1\t-\t-\t-\t-\n", skip, json,
-                    table, &e) == ERR_INPUT,
+        CHECK(judge(&m, four, PRED "\na.jpg\tcat\t1\t0\t0\t1\t1\nb.jpg\tcat\t1\t-\t-\t-\t-\n", skip, json, table, &e) ==
+                  ERR_INPUT,
               "mixture");
         metrics_free(&m);
-        CHECK(judge(&m, four, PRED "\na.jpg\t-\t-\t-\t-\t-\t-\n", skip, json, table, &e) == ERR_INPUT,
-              "neither");
+        CHECK(judge(&m, four, PRED "\na.jpg\t-\t-\t-\t-\t-\t-\n", skip, json, table, &e) == ERR_INPUT, "neither");
         metrics_free(&m);
     }
     TEST("a metrics file that is none is refused")

@@ -69,8 +69,7 @@ static void check_golden_line(const char *line, size_t size, int *rows)
         return;
     int64_t *ids = generate((unsigned)bits, (size_t)count, dash[1] == 'a');
     digest(ids, (size_t)count, rule == 36 ? SET_RULE_36 : SET_RULE_37, hex);
-    CHECK(text_is(f[3], hex), "rule %d, %.*s, %d ids: %s", (int)rule, (int)f[1].size, f[1].text, (int)count,
-          hex);
+    CHECK(text_is(f[3], hex), "rule %d, %.*s, %d ids: %s", (int)rule, (int)f[1].size, f[1].text, (int)count, hex);
     free(ids);
     ++*rows;
 }
@@ -95,8 +94,8 @@ static void test_set_order(void)
     }
     TEST("a set is not a list, and the order of insertion matters")
     {
-        const int64_t ids[] = {12, 17, 23, 26, 32, 33}, other[] = {33, 32, 26, 23, 17, 12},
-                      collide[] = {8, 0}, collide_other[] = {0, 8};
+        const int64_t ids[] = {12, 17, 23, 26, 32, 33}, other[] = {33, 32, 26, 23, 17, 12}, collide[] = {8, 0},
+                      collide_other[] = {0, 8};
         uint32_t p[6], q[6];
         error e = {0};
         set_order(ids, 6, SET_RULE_36, p, &e);

@@ -63,17 +63,16 @@ static void test_names(void)
         for (int i = 0; i < 4; i++)
             names_add(&n, given[i], strlen(given[i]), &number, &e);
         names_sort(&n, order);
-        CHECK(order[0] == 2 && order[1] == 3 && order[2] == 0 && order[3] == 1, "%zu %zu %zu %zu", order[0],
-              order[1], order[2], order[3]);
+        CHECK(order[0] == 2 && order[1] == 3 && order[2] == 0 && order[3] == 1, "%zu %zu %zu %zu", order[0], order[1],
+              order[2], order[3]);
         names_free(&n);
     }
     TEST("file names that leave their folder or break a table are refused")
     {
         CHECK(!names_bad_file_name("a b..jpg", 8) && !names_bad_file_name("...", 3), "good ones");
         CHECK(names_bad_file_name("", 0) && names_bad_file_name(".", 1) && names_bad_file_name("..", 2) &&
-                  names_bad_file_name("a/b", 3) && names_bad_file_name("/a", 2) &&
-                  names_bad_file_name("a\tb", 3) && names_bad_file_name("a\nb", 3) &&
-                  names_bad_file_name("a\0b", 3),
+                  names_bad_file_name("a/b", 3) && names_bad_file_name("/a", 2) && names_bad_file_name("a\tb", 3) &&
+                  names_bad_file_name("a\nb", 3) && names_bad_file_name("a\0b", 3),
               "a bad one passed");
         CHECK(!names_bad_file_name("\xe9.jpg", 5) && names_bad_category("\xe9", 1) &&
                   !names_bad_category("\xc3\xa9", 2),
@@ -103,8 +102,7 @@ static void test_anno(void)
         CHECK(!anno_read(&t, path, &e), "%s", e.text);
         CHECK(t.count == 7 && t.image_count == 4, "%zu %zu", t.count, t.image_count);
         const anno_image *b = anno_find(&t, "b.jpg"), *a = anno_find_id(&t, 12);
-        CHECK(b == &t.images[0] && b->count == 3 && b->rows[0] == 0 && b->rows[1] == 2 && b->rows[2] == 3,
-              "rows of b");
+        CHECK(b == &t.images[0] && b->count == 3 && b->rows[0] == 0 && b->rows[1] == 2 && b->rows[2] == 3, "rows of b");
         CHECK(a == &t.images[1] && strcmp(a->file_name, "a.jpg") == 0, "id 12");
         CHECK(strcmp(anno_largest(&t, b)->category, "horse") == 0, "largest of b, the ignored one is larger");
         CHECK(strcmp(anno_largest(&t, a)->category, "car") == 0, "the first of two equals");
@@ -126,8 +124,7 @@ static void test_anno(void)
             {ANNO_HEADER "\n\n", ":2", "columns"},
             {ANNO_HEADER "\nx\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "image_id"},
             {ANNO_HEADER "\n-1\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "image_id"},
-            {ANNO_HEADER "\n9007199254740993\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2",
-             "image_id"},
+            {ANNO_HEADER "\n9007199254740993\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "image_id"},
             {ANNO_HEADER "\n12\t../a\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "'/'"},
             {ANNO_HEADER "\n12\t\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "empty"},
             {ANNO_HEADER "\n12\ta.jpg\t0\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "width"},
@@ -140,10 +137,8 @@ static void test_anno(void)
             {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t351\t269\t350\t0\n", ":2", "box"},
             {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t2\n", ":2", "ignore"},
             {ANNO_HEADER "\n12\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0", ":2", "truncated"},
-            {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\tb\t9\t9\tc\t0\t0\t1\t1\t0\n", ":3",
-             "two pictures"},
-            {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n2\ta\t9\t9\tc\t0\t0\t1\t1\t0\n", ":3",
-             "two image ids"},
+            {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\tb\t9\t9\tc\t0\t0\t1\t1\t0\n", ":3", "two pictures"},
+            {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n2\ta\t9\t9\tc\t0\t0\t1\t1\t0\n", ":3", "two image ids"},
             {ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\ta\t9\t8\tc\t0\t0\t1\t1\t0\n", ":3", "two sizes"},
         };
         for (size_t i = 0; i < COUNT(bad); i++) {
@@ -161,13 +156,10 @@ static void test_anno(void)
     TEST("a largest table has one row per picture and none ignored")
     {
         error e = {0};
-        CHECK(!anno_check_largest(put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n"), &e), "%s",
-              e.text);
-        CHECK(anno_check_largest(put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t1\n"), NULL),
-              "ignored");
+        CHECK(!anno_check_largest(put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n"), &e), "%s", e.text);
+        CHECK(anno_check_largest(put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t1\n"), NULL), "ignored");
         CHECK(anno_check_largest(
-                  put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n"),
-                  NULL),
+                  put("l.tsv", ANNO_HEADER "\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n1\ta\t9\t9\tc\t0\t0\t1\t1\t0\n"), NULL),
               "two rows");
     }
 }
@@ -178,8 +170,7 @@ static void test_csv(void)
 {
     TEST("CSV fields with commas, quotes and line breaks come back as they were")
     {
-        static const char *const fields[] = {"plain", "a,b",     "say \"hi\"", "two\nlines",
-                                             "",      " blank ", "\"",         ","};
+        static const char *const fields[] = {"plain", "a,b", "say \"hi\"", "two\nlines", "", " blank ", "\"", ","};
         const char *path = put("q.csv", "");
         FILE *f = fopen(path, "wb");
         for (size_t i = 0; f && i < 8; i += 2) {
@@ -197,8 +188,8 @@ static void test_csv(void)
         csv_reader r = csv_start(path, view.data, view.size);
         while (csv_next(&r, &e)) {
             for (size_t k = 0; k < 2; k++)
-                CHECK(r.count == 2 && text_is(r.fields[k], fields[2 * rows + k]), "row %zu field %zu: %.*s",
-                      rows, k, (int)r.fields[k].size, r.fields[k].text);
+                CHECK(r.count == 2 && text_is(r.fields[k], fields[2 * rows + k]), "row %zu field %zu: %.*s", rows, k,
+                      (int)r.fields[k].size, r.fields[k].text);
             rows++;
         }
         CHECK(rows == 4 && !e.code && r.line == 5, "%zu rows, line %zu: %s", rows, r.line, e.text);
@@ -216,8 +207,7 @@ static void test_csv(void)
         }
         file_view view;
         error e = {0};
-        CHECK(!file_open(&view, path, &e) && view.size == 23 &&
-                  memcmp(view.data, "000012.jpg potted plant", 23) == 0,
+        CHECK(!file_open(&view, path, &e) && view.size == 23 && memcmp(view.data, "000012.jpg potted plant", 23) == 0,
               "quoted");
         file_close(&view);
     }
@@ -226,24 +216,22 @@ static void test_csv(void)
 static void test_labels(void)
 {
     const char *lrg = put("lrg.csv", "fn,cat\nb.jpg,person\nc.jpg,car\na.jpg,potted plant\nd.jpg,Car\n");
-    const char *bb =
-        put("bb.csv", "fn,bbox\na.jpg,1 2 3 4\nd.jpg,0 0 9 9\nb.jpg,5 6 7 8\nc.jpg,10 20 30 40\n");
+    const char *bb = put("bb.csv", "fn,bbox\na.jpg,1 2 3 4\nd.jpg,0 0 9 9\nb.jpg,5 6 7 8\nc.jpg,10 20 30 40\n");
     const char *val = put("val.txt", "d.jpg\nb.jpg\n");
     TEST("labels are joined by file name, rows keep the CSV order, classes are ranks in byte order")
     {
         labels l;
         error e = {0};
         CHECK(!labels_read(&l, lrg, bb, val, &e), "%s", e.text);
-        CHECK(l.count == 4 && l.class_count == 4 && l.has_class && l.has_box, "%zu %zu", l.count,
-              l.class_count);
+        CHECK(l.count == 4 && l.class_count == 4 && l.has_class && l.has_box, "%zu %zu", l.count, l.class_count);
         CHECK(strcmp(l.classes[0], "Car") == 0 && strcmp(l.classes[1], "car") == 0 &&
                   strcmp(l.classes[2], "person") == 0 && strcmp(l.classes[3], "potted plant") == 0,
               "classes");
-        CHECK(strcmp(l.rows[0].file_name, "b.jpg") == 0 && l.rows[0].class_index == 2 &&
-                  l.rows[0].box.y1 == 5 && l.rows[0].box.x2 == 8 && l.rows[0].is_val,
+        CHECK(strcmp(l.rows[0].file_name, "b.jpg") == 0 && l.rows[0].class_index == 2 && l.rows[0].box.y1 == 5 &&
+                  l.rows[0].box.x2 == 8 && l.rows[0].is_val,
               "row 0");
-        CHECK(strcmp(l.rows[2].file_name, "a.jpg") == 0 && l.rows[2].class_index == 3 &&
-                  l.rows[2].box.x1 == 2 && !l.rows[2].is_val,
+        CHECK(strcmp(l.rows[2].file_name, "a.jpg") == 0 && l.rows[2].class_index == 3 && l.rows[2].box.x1 == 2 &&
+                  !l.rows[2].is_val,
               "row 2");
         CHECK(l.val_count == 2 && l.val[0] == 0 && l.val[1] == 3 && l.train_count == 2 && l.train[0] == 1 &&
                   l.train[1] == 2,
@@ -259,8 +247,8 @@ static void test_labels(void)
     {
         labels l;
         error e = {0};
-        CHECK(!labels_read(&l, NULL, bb, NULL, &e) && !l.classes && l.rows[0].class_index == -1 &&
-                  l.val_count == 0 && l.train_count == 4 && strcmp(l.rows[0].file_name, "a.jpg") == 0,
+        CHECK(!labels_read(&l, NULL, bb, NULL, &e) && !l.classes && l.rows[0].class_index == -1 && l.val_count == 0 &&
+                  l.train_count == 4 && strcmp(l.rows[0].file_name, "a.jpg") == 0,
               "%s", e.text);
         labels_free(&l);
         CHECK(!labels_read(&l, lrg, NULL, val, &e) && !l.has_box && l.rows[0].box.y1 == 0, "%s", e.text);
@@ -285,8 +273,8 @@ static void test_labels(void)
         error e = {0};
         const char *few = put("few.csv", "fn,bbox\na.jpg,1 2 3 4\nx.jpg,1 2 3 4\n");
         CHECK(labels_read(&l, lrg, few, val, &e) == ERR_INPUT, "accepted");
-        CHECK(strstr(e.text, "3 of its 4") && strstr(e.text, "b.jpg, c.jpg, d.jpg") && !strstr(e.text, "..."),
-              "%s", e.text);
+        CHECK(strstr(e.text, "3 of its 4") && strstr(e.text, "b.jpg, c.jpg, d.jpg") && !strstr(e.text, "..."), "%s",
+              e.text);
         labels_free(&l);
         e = (error){0};
         const char *unknown = put("u.txt", "q1\nb.jpg\nq2\nq3\nq4\n");
@@ -339,8 +327,7 @@ static void test_labels(void)
             const char *b = bad[i].bb ? put("2.csv", bad[i].bb) : NULL;
             const char *v = bad[i].val ? put("3.txt", bad[i].val) : NULL;
             CHECK(labels_read(&l, a, b, v, &e) == ERR_INPUT, "accepted: %zu", i);
-            CHECK(strncmp(e.text, folder, strlen(folder)) == 0 && strstr(e.text, bad[i].what), "%zu: %s", i,
-                  e.text);
+            CHECK(strncmp(e.text, folder, strlen(folder)) == 0 && strstr(e.text, bad[i].what), "%zu: %s", i, e.text);
             CHECK(!l.rows && !l.count, "left something");
             labels_free(&l);
         }
@@ -352,9 +339,8 @@ static void test_labels(void)
         const char *odd = put("odd.csv", "\xef\xbb\xbf"
                                          "fn,cat\r\n\"a,1.jpg\",\"say \"\"x\"\"\"\r\nb.jpg,two words");
         CHECK(!labels_read(&l, odd, NULL, put("v.txt", "a,1.jpg"), &e), "%s", e.text);
-        CHECK(l.count == 2 && strcmp(l.rows[0].file_name, "a,1.jpg") == 0 &&
-                  strcmp(l.classes[0], "say \"x\"") == 0 && strcmp(l.classes[1], "two words") == 0 &&
-                  l.val_count == 1,
+        CHECK(l.count == 2 && strcmp(l.rows[0].file_name, "a,1.jpg") == 0 && strcmp(l.classes[0], "say \"x\"") == 0 &&
+                  strcmp(l.classes[1], "two words") == 0 && l.val_count == 1,
               "values");
         labels_free(&l);
     }
@@ -367,16 +353,15 @@ static void test_pred(void)
     TEST("predictions come back as they were written, with frame and top columns")
     {
         const pred_top top[] = {{"car", 0.75}, {"bus", 0.125}, {"cat", 0.0625}};
-        const pred_row rows[] = {
-            {.file_name = "a.jpg",
-             .category = "car",
-             .probability = 0.75,
-             .has_box = true,
-             .box = {1.25, 2.5, 300, 499},
-             .frame = {-0.001, 3, 100.128, 223},
-             .top = top},
-            {.file_name = "b.jpg", .category = "car", .probability = 1, .top = top},
-            {.file_name = "c.jpg", .has_box = true, .box = {0, 0, 1, 1}, .frame = {0, 0, 2, 2}}};
+        const pred_row rows[] = {{.file_name = "a.jpg",
+                                  .category = "car",
+                                  .probability = 0.75,
+                                  .has_box = true,
+                                  .box = {1.25, 2.5, 300, 499},
+                                  .frame = {-0.001, 3, 100.128, 223},
+                                  .top = top},
+                                 {.file_name = "b.jpg", .category = "car", .probability = 1, .top = top},
+                                 {.file_name = "c.jpg", .has_box = true, .box = {0, 0, 1, 1}, .frame = {0, 0, 2, 2}}};
         const char *path = put("pred.tsv", "");
         for (int frame = 0; frame <= 224; frame += 224)
             for (int k = 0; k <= 3; k += 3) {
@@ -389,17 +374,14 @@ static void test_pred(void)
                 error e = {0};
                 CHECK(!pred_read(&t, path, &e), "%s", e.text);
                 CHECK(t.count == 3 && t.frame == frame && t.top == k, "%zu %d %d", t.count, t.frame, t.top);
-                const pred_row *a = pred_find(&t, "a.jpg"), *b = pred_find(&t, "b.jpg"),
-                               *c = pred_find(&t, "c.jpg");
+                const pred_row *a = pred_find(&t, "a.jpg"), *b = pred_find(&t, "b.jpg"), *c = pred_find(&t, "c.jpg");
                 CHECK(a && b && c && !pred_find(&t, "d.jpg"), "find");
                 if (a && b && c) {
-                    CHECK(strcmp(a->category, "car") == 0 && near(a->probability, 0.75) &&
-                              near(a->box.y1, 1.25) && near(a->box.x2, 499),
+                    CHECK(strcmp(a->category, "car") == 0 && near(a->probability, 0.75) && near(a->box.y1, 1.25) &&
+                              near(a->box.x2, 499),
                           "a");
                     CHECK(!frame || (near(a->frame.y1, 0) && near(a->frame.y2, 100.13)), "frame of a");
-                    CHECK(!k ||
-                              (strcmp(a->top[2].category, "cat") == 0 && near(a->top[1].probability, 0.125)),
-                          "top");
+                    CHECK(!k || (strcmp(a->top[2].category, "cat") == 0 && near(a->top[1].probability, 0.125)), "top");
                     CHECK(!b->has_box && !c->category && c->has_box && !c->top, "absent values");
                 }
                 pred_free(&t);
@@ -410,8 +392,7 @@ static void test_pred(void)
                   strstr(view.data,
                          "file_name\tcategory\tprobability\ty1\tx1\ty2\tx2\ty1_224\tx1_224\ty2_224\tx2_224\t"
                          "category_1\tprobability_1\tcategory_2\tprobability_2\tcategory_3\tprobability_3\n"
-                         "a.jpg\tcar\t0.750000\t1.25\t2.50\t300.00\t499.00\t0.00\t3.00\t100.13\t223.00\t") ==
-                      view.data,
+                         "a.jpg\tcar\t0.750000\t1.25\t2.50\t300.00\t499.00\t0.00\t3.00\t100.13\t223.00\t") == view.data,
               "bytes");
         file_close(&view);
     }
@@ -450,8 +431,7 @@ static void test_pred(void)
             error e = {0};
             const char *path = put("bad.tsv", bad[i].text);
             CHECK(pred_read(&t, path, &e) == ERR_INPUT, "accepted: %s", bad[i].text);
-            CHECK(strncmp(e.text, path, strlen(path)) == 0 && strstr(e.text, bad[i].what), "%zu: %s", i,
-                  e.text);
+            CHECK(strncmp(e.text, path, strlen(path)) == 0 && strstr(e.text, bad[i].what), "%zu: %s", i, e.text);
             CHECK(pred_check(path, NULL) && !t.rows, "check");
             pred_free(&t);
         }

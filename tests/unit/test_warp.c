@@ -54,8 +54,7 @@ static box drawn_flip(box b, int h, int w, bool taken)
 }
 
 /* Nearest, zero outside; one byte a pixel: the plain rule. columns: room for 2 * width ints. */
-static void warp_nearest(const uint8_t *source, int height, int width, const double m[6], uint8_t *target,
-                         int *columns)
+static void warp_nearest(const uint8_t *source, int height, int width, const double m[6], uint8_t *target, int *columns)
 {
     int *dx = columns, *dy = columns + width;
     warp_columns(m, width, dx, dy);
@@ -126,27 +125,23 @@ static void without_drawing(void)
         double m[6], degrees = below(2) ? (below(6001) - 3000) / 1000.0 : (below(180001) - 90000) / 1000.0;
         warp_rotation(degrees, h, w, m);
         box fast = box_rotate(b, h, w, m), drawn = drawn_rotate(b, h, w, m);
-        CHECK(same(fast, drawn), "%d %d %d %d of %d x %d turned %g: %d %d %d %d, drawn %d %d %d %d", b.y1,
-              b.x1, b.y2, b.x2, h, w, degrees, fast.y1, fast.x1, fast.y2, fast.x2, drawn.y1, drawn.x1,
-              drawn.y2, drawn.x2);
+        CHECK(same(fast, drawn), "%d %d %d %d of %d x %d turned %g: %d %d %d %d, drawn %d %d %d %d", b.y1, b.x1, b.y2,
+              b.x2, h, w, degrees, fast.y1, fast.x1, fast.y2, fast.x2, drawn.y1, drawn.x1, drawn.y2, drawn.x2);
         int dh = 1 + below(90), dw = 1 + below(90);
         fast = box_resize(b, h, w, dh, dw);
         drawn = drawn_resize(b, h, w, dh, dw);
-        CHECK(same(fast, drawn), "%d %d %d %d of %d x %d to %d x %d: %d %d %d %d, drawn %d %d %d %d", b.y1,
-              b.x1, b.y2, b.x2, h, w, dh, dw, fast.y1, fast.x1, fast.y2, fast.x2, drawn.y1, drawn.x1,
-              drawn.y2, drawn.x2);
-        CHECK(same(box_flip(b, h, w), drawn_flip(b, h, w, true)), "flip of %d %d %d %d", b.y1, b.x1, b.y2,
-              b.x2);
-        CHECK(same(box_pass(b, h, w), drawn_flip(b, h, w, false)), "pass of %d %d %d %d", b.y1, b.x1, b.y2,
-              b.x2);
+        CHECK(same(fast, drawn), "%d %d %d %d of %d x %d to %d x %d: %d %d %d %d, drawn %d %d %d %d", b.y1, b.x1, b.y2,
+              b.x2, h, w, dh, dw, fast.y1, fast.x1, fast.y2, fast.x2, drawn.y1, drawn.x1, drawn.y2, drawn.x2);
+        CHECK(same(box_flip(b, h, w), drawn_flip(b, h, w, true)), "flip of %d %d %d %d", b.y1, b.x1, b.y2, b.x2);
+        CHECK(same(box_pass(b, h, w), drawn_flip(b, h, w, false)), "pass of %d %d %d %d", b.y1, b.x1, b.y2, b.x2);
     }
     for (int i = 0; i < 60; i++) { /* pictures of real sizes */
         int h = 224, w = 224 + below(200);
         box b = any_box(h, w);
         double m[6];
         warp_rotation((below(60001) - 30000) / 1000.0, h, w, m);
-        CHECK(same(box_rotate(b, h, w, m), drawn_rotate(b, h, w, m)), "%d %d %d %d of 224 x %d", b.y1, b.x1,
-              b.y2, b.x2, w);
+        CHECK(same(box_rotate(b, h, w, m), drawn_rotate(b, h, w, m)), "%d %d %d %d of 224 x %d", b.y1, b.x1, b.y2, b.x2,
+              w);
     }
 }
 
@@ -203,8 +198,8 @@ static const vector vectors[] = {
 
 static void check_box(const char *what, size_t i, box seen, box expected)
 {
-    CHECK(same(seen, expected), "%s of row %zu: %d,%d,%d,%d, not %d,%d,%d,%d", what, i, seen.y1, seen.x1,
-          seen.y2, seen.x2, expected.y1, expected.x1, expected.y2, expected.x2);
+    CHECK(same(seen, expected), "%s of row %zu: %d,%d,%d,%d, not %d,%d,%d,%d", what, i, seen.y1, seen.x1, seen.y2,
+          seen.x2, expected.y1, expected.x1, expected.y2, expected.x2);
 }
 
 static void published(void)
@@ -217,11 +212,9 @@ static void published(void)
         check_box("3 degrees", i, training(v->raw, v->h, v->w, false, true, 3), v->turned);
         check_box("flip and -2.5 degrees", i, training(v->raw, v->h, v->w, true, true, -2.5), v->both);
     }
-    check_box("validation", 192, box_validation((box){63, 115, 374, 355}, 375, 500, 224),
-              (box){38, 52, 222, 158});
+    check_box("validation", 192, box_validation((box){63, 115, 374, 355}, 375, 500, 224), (box){38, 52, 222, 158});
     for (int h = 334; h <= 335; h++)
-        check_box("validation", 8280, box_validation((box){89, 1, 280, 499}, h, 500, 224),
-                  (box){60, 1, 186, 223});
+        check_box("validation", 8280, box_validation((box){89, 1, 280, 499}, h, 500, 224), (box){60, 1, 186, 223});
 }
 
 /* The nine boxes that the reference run printed for one picture (x, y, w, h there): an angle inside the
@@ -241,8 +234,7 @@ static void demo_boxes(void)
     for (size_t i = 0; i < COUNT(demo); i++) {
         box expected = {demo[i].y, demo[i].x, demo[i].y + demo[i].h - 1, demo[i].x + demo[i].w - 1};
         double middle = (demo[i].from + demo[i].to) / 2;
-        check_box("printed box", i, training((box){102, 51, 323, 499}, 333, 500, demo[i].flip, true, middle),
-                  expected);
+        check_box("printed box", i, training((box){102, 51, 323, 499}, 333, 500, demo[i].flip, true, middle), expected);
     }
 }
 
@@ -253,9 +245,9 @@ static void opencv_boxes(void)
     int rows = 0, h, w, flip, turned;
     double degrees;
     box raw, label, val;
-    while (f && fscanf(f, "%d %d %d %d %d %d %d %d %lf %d %d %d %d %d %d %d %d", &h, &w, &raw.y1, &raw.x1,
-                       &raw.y2, &raw.x2, &flip, &turned, &degrees, &label.y1, &label.x1, &label.y2, &label.x2,
-                       &val.y1, &val.x1, &val.y2, &val.x2) == 17) {
+    while (f && fscanf(f, "%d %d %d %d %d %d %d %d %lf %d %d %d %d %d %d %d %d", &h, &w, &raw.y1, &raw.x1, &raw.y2,
+                       &raw.x2, &flip, &turned, &degrees, &label.y1, &label.x1, &label.y2, &label.x2, &val.y1, &val.x1,
+                       &val.y2, &val.x2) == 17) {
         check_box("label", (size_t)rows, training(raw, h, w, flip, turned, degrees), label);
         check_box("validation", (size_t)rows, box_validation(raw, h, w, 224), val);
         rows++;
@@ -272,8 +264,8 @@ static void opencv_masks(void)
     double degrees;
     box b, expected;
     char sha[80], hex[65];
-    while (f && fscanf(f, "%d %d %lf %d %d %d %d %79s %d %d %d %d", &h, &w, &degrees, &b.y1, &b.x1, &b.y2,
-                       &b.x2, sha, &expected.y1, &expected.x1, &expected.y2, &expected.x2) == 12) {
+    while (f && fscanf(f, "%d %d %lf %d %d %d %d %79s %d %d %d %d", &h, &w, &degrees, &b.y1, &b.x1, &b.y2, &b.x2, sha,
+                       &expected.y1, &expected.x1, &expected.y2, &expected.x2) == 12) {
         double m[6];
         int *columns = malloc(2 * (size_t)w * sizeof *columns);
         uint8_t *mask = draw(b, h, w), *out = malloc((size_t)h * (size_t)w);
@@ -332,8 +324,7 @@ static void traps(void)
     box raw = vectors[0].raw, inclusive = raw, once;
     inclusive.y2++;
     inclusive.x2++;
-    CHECK(!same(box_validation(inclusive, 333, 500, 224), vectors[0].val),
-          "an inclusive end gives the same box");
+    CHECK(!same(box_validation(inclusive, 333, 500, 224), vectors[0].val), "an inclusive end gives the same box");
     int sh, sw;
     scaled_size(333, 500, 224, &sh, &sw);
     once = box_resize(raw, 333, 500, sh, sw);
@@ -348,8 +339,7 @@ static void traps(void)
     for (int y = 0; y < 224; y++)
         for (int x = 0; x < 336; x++) {
             int columns_x = (int)lrint(m[0] * x * 1024), columns_y = (int)lrint(m[3] * x * 1024);
-            int sx = (warp_row_x(m, y, 512) + columns_x) >> 10,
-                sy = (warp_row_y(m, y, 512) + columns_y) >> 10;
+            int sx = (warp_row_x(m, y, 512) + columns_x) >> 10, sy = (warp_row_y(m, y, 512) + columns_y) >> 10;
             sx = sx < 0 ? -1 - sx : sx > 335 ? 671 - sx : sx;
             sy = sy < 0 ? -1 - sy : sy > 223 ? 447 - sy : sy;
             out[y * 336 + x] = mask[sy * 336 + sx];

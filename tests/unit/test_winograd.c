@@ -212,8 +212,8 @@ static void check_passes(problem *p, int threads)
     winograd_backward_weights(s, p->src_t, p->ddst_t, p->dw, p->scratch, threads);
     const double weights = relative_error(p->dw, p->expected_dw, p->weights_size);
     CHECK(forward <= limit && data <= limit && weights <= weights_limits[s->numbers],
-          "n %d c %d k %d h %d w %d, %s, %d threads: forward %.2e, backward data %.2e, weights %.2e", s->n,
-          s->c, s->k, s->h, s->w, numbers_name(s->numbers), threads, forward, data, weights);
+          "n %d c %d k %d h %d w %d, %s, %d threads: forward %.2e, backward data %.2e, weights %.2e", s->n, s->c, s->k,
+          s->h, s->w, numbers_name(s->numbers), threads, forward, data, weights);
 }
 
 static winograd_numbers numbers; /* the tests below are for these */
@@ -273,8 +273,7 @@ static void test_channels(void)
     {
         for (int c = 16; c <= 272; c += 32)
             check_shape(1, c, 288 - c, 6, 7);
-        static const int channels[][2] = {{16, 512}, {512, 16},  {336, 80}, {144, 400},
-                                          {64, 64},  {128, 128}, {512, 48}};
+        static const int channels[][2] = {{16, 512}, {512, 16}, {336, 80}, {144, 400}, {64, 64}, {128, 128}, {512, 48}};
         for (size_t i = 0; i < COUNT(channels); i++)
             check_shape(3, channels[i][0], channels[i][1], 7, 5);
     }
@@ -323,13 +322,11 @@ static void test_epilogue(void)
         for (size_t i = 0; i < COUNT(shapes); i++) {
             const int *q = shapes[i];
             problem p = open_problem(
-                (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers},
-                2);
+                (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers}, 2);
             float *bias = random_floats((size_t)p.s.k);
             double *expected = zero_doubles(p.dst_size);
             winograd_weights_forward(&p.s, p.weights, p.u, 2);
-            for (int what = 0; what < 12;
-                 what++) { /* bit 0: ReLU; 1: bias; 0, 4, 8: nothing, a tensor, in place */
+            for (int what = 0; what < 12; what++) { /* bit 0: ReLU; 1: bias; 0, 4, 8: nothing, a tensor, in place */
                 const bool relu = what & 1, with_bias = what & 2, in_place = what & 8, with_add = what & 12;
                 const winograd_epilogue e = {.bias = with_bias ? bias : NULL,
                                              .add = in_place   ? p.dst_t
@@ -339,8 +336,7 @@ static void test_epilogue(void)
                 const size_t plane = (size_t)(p.s.h * p.s.w) * 16;
                 for (size_t j = 0; j < p.dst_size; j++) {
                     const size_t channel = j / plane % ((size_t)p.s.k / 16) * 16 + j % 16;
-                    double value =
-                        p.expected_dst[j] + (with_bias ? bias[channel] : 0) + (with_add ? p.ddst[j] : 0);
+                    double value = p.expected_dst[j] + (with_bias ? bias[channel] : 0) + (with_add ? p.ddst[j] : 0);
                     expected[j] = relu && value < 0 ? 0 : value;
                 }
                 if (in_place)
@@ -359,8 +355,7 @@ static void test_epilogue(void)
 
 /* Sums of `plane` channels last: [n][k/16][hw][16] to [2][k]; kind 0: of r - center and its square, else of r
  * and r (x - center). */
-static void expected_sums(const double *r, const float *x, const float *center, int n, int k, int hw,
-                          double *sums)
+static void expected_sums(const double *r, const float *x, const float *center, int n, int k, int hw, double *sums)
 {
     for (int i = 0; i < 2 * k; i++)
         sums[i] = 0;
@@ -376,15 +371,11 @@ static void test_sums(void)
 {
     TEST(title("the sums that a batch norm needs are gathered on the way, forward and backward"))
     {
-        static const int shapes[][5] = {{2, 32, 48, 14, 9},
-                                        {3, 144, 80, 7, 7},
-                                        {1, 16, 16, 1, 2},
-                                        {11, 16, 64, 57, 60},
-                                        {17, 272, 288, 7, 7}};
+        static const int shapes[][5] = {
+            {2, 32, 48, 14, 9}, {3, 144, 80, 7, 7}, {1, 16, 16, 1, 2}, {11, 16, 64, 57, 60}, {17, 272, 288, 7, 7}};
         for (size_t i = 0; i < COUNT(shapes); i++) {
             const int *q = shapes[i];
-            const winograd_shape shape = {
-                .n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers};
+            const winograd_shape shape = {.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers};
             const double limit = tensor_limits[numbers], sum_limit = sum_limits[numbers];
             const int hw = q[3] * q[4], most = q[1] > q[2] ? q[1] : q[2];
             problem p = open_problem(shape, 3);
@@ -409,8 +400,7 @@ static void test_sums(void)
                 CHECK(worst <= sum_limit * size && relative_error(p.dst, p.expected_dst, p.dst_size) <= limit,
                       "shape %zu, %d threads: forward sums off by %.2e of %.2e", i, threads, worst, size);
                 winograd_weights_backward(&p.s, p.weights, p.u, threads);
-                for (int what = 0; what < 6;
-                     what++) { /* bit 0: a mask; 0, 2, 4: nothing, a tensor, in place */
+                for (int what = 0; what < 6; what++) { /* bit 0: a mask; 0, 2, 4: nothing, a tensor, in place */
                     winograd_epilogue backward = {
                         .sums = sums, .center = center, .x = x_t, .mask = what & 1 ? mask_t : NULL};
                     backward.add = what & 4 ? p.dsrc_t : what & 2 ? second_t : NULL;
@@ -419,9 +409,8 @@ static void test_sums(void)
                     winograd_backward_data(&p.s, p.ddst_t, p.u, p.dsrc_t, &backward, p.scratch, threads);
                     collect(&p);
                     for (size_t j = 0; j < p.src_size; j++)
-                        masked[j] = what & 1 && !(mask[j] > 0)
-                                        ? 0
-                                        : p.expected_dsrc[j] + (what & 6 ? (double)second[j] : 0);
+                        masked[j] =
+                            what & 1 && !(mask[j] > 0) ? 0 : p.expected_dsrc[j] + (what & 6 ? (double)second[j] : 0);
                     expected_sums(masked, x, center, q[0], q[1], hw, expected);
                     worst = size = 0;
                     for (int j = 0; j < 2 * q[1]; j++) {
@@ -430,8 +419,8 @@ static void test_sums(void)
                     }
                     const double error = relative_error(p.dsrc, masked, p.src_size);
                     CHECK(worst <= sum_limit * size && error <= limit,
-                          "shape %zu, %d threads, backward %d: %.2e, sums off by %.2e of %.2e", i, threads,
-                          what, error, worst, size);
+                          "shape %zu, %d threads, backward %d: %.2e, sums off by %.2e of %.2e", i, threads, what, error,
+                          worst, size);
                 }
             }
             if (small_tensors(&p.s)) {
@@ -455,8 +444,7 @@ static void test_not_a_number(void)
 {
     TEST(title("a NaN in the source comes out as NaN, ReLU or not"))
     {
-        problem p =
-            open_problem((winograd_shape){.n = 1, .c = 16, .k = 16, .h = 8, .w = 8, .numbers = numbers}, 1);
+        problem p = open_problem((winograd_shape){.n = 1, .c = 16, .k = 16, .h = 8, .w = 8, .numbers = numbers}, 1);
         const size_t at = (3 * 8 + 3) * 16 + 5;
         if (small_tensors(&p.s))
             ((uint16_t *)p.src_t)[at] = 0x7fc0;
@@ -480,9 +468,7 @@ static void test_repeats(void)
             for (int threads = 1; threads <= 3; threads++) {
                 const int *q = shapes[i];
                 problem p = open_problem(
-                    (winograd_shape){
-                        .n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers},
-                    3);
+                    (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers}, 3);
                 float *first_dst = aligned(p.dst_size * sizeof(float)),
                       *first_dw = aligned(p.weights_size * sizeof(float));
                 float *first_dsrc = aligned(p.src_size * sizeof(float));
@@ -498,12 +484,12 @@ static void test_repeats(void)
                         memcpy(first_dsrc, p.dsrc, p.src_size * sizeof(float));
                         memcpy(first_dw, p.dw, p.weights_size * sizeof(float));
                     }
-                    CHECK(!memcmp(first_dst, p.dst, p.dst_size * sizeof(float)), "dst, shape %zu, %d threads",
-                          i, threads);
-                    CHECK(!memcmp(first_dsrc, p.dsrc, p.src_size * sizeof(float)),
-                          "dsrc, shape %zu, %d threads", i, threads);
-                    CHECK(!memcmp(first_dw, p.dw, p.weights_size * sizeof(float)),
-                          "dw, shape %zu, %d threads", i, threads);
+                    CHECK(!memcmp(first_dst, p.dst, p.dst_size * sizeof(float)), "dst, shape %zu, %d threads", i,
+                          threads);
+                    CHECK(!memcmp(first_dsrc, p.dsrc, p.src_size * sizeof(float)), "dsrc, shape %zu, %d threads", i,
+                          threads);
+                    CHECK(!memcmp(first_dw, p.dw, p.weights_size * sizeof(float)), "dw, shape %zu, %d threads", i,
+                          threads);
                 }
                 free(first_dst);
                 free(first_dsrc);

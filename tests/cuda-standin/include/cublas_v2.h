@@ -59,10 +59,10 @@ const char *cublasGetStatusString(cublasStatus_t status);
 const char *cublasGetStatusName(cublasStatus_t status);
 
 /* C (m x n) = alpha op(A) op(B) + beta C, column by column. */
-cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
-                            int n, int k, const void *alpha, const void *A, cudaDataType a_type, int lda,
-                            const void *B, cudaDataType b_type, int ldb, const void *beta, void *C,
-                            cudaDataType c_type, int ldc, cublasComputeType_t compute, cublasGemmAlgo_t algo);
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
+                            int k, const void *alpha, const void *A, cudaDataType a_type, int lda, const void *B,
+                            cudaDataType b_type, int ldb, const void *beta, void *C, cudaDataType c_type, int ldc,
+                            cublasComputeType_t compute, cublasGemmAlgo_t algo);
 
 #define cublasCreate cublasCreate_v2
 #define cublasDestroy cublasDestroy_v2

@@ -138,11 +138,10 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream);
 
 /* Descriptors. */
 cudnnStatus_t cudnnCreateTensorDescriptor(cudnnTensorDescriptor_t *desc);
-cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t desc, cudnnTensorFormat_t format,
-                                         cudnnDataType_t type, int n, int c, int h, int w);
-cudnnStatus_t cudnnSetTensor4dDescriptorEx(cudnnTensorDescriptor_t desc, cudnnDataType_t type, int n, int c,
-                                           int h, int w, int n_stride, int c_stride, int h_stride,
-                                           int w_stride);
+cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t desc, cudnnTensorFormat_t format, cudnnDataType_t type,
+                                         int n, int c, int h, int w);
+cudnnStatus_t cudnnSetTensor4dDescriptorEx(cudnnTensorDescriptor_t desc, cudnnDataType_t type, int n, int c, int h,
+                                           int w, int n_stride, int c_stride, int h_stride, int w_stride);
 cudnnStatus_t cudnnGetTensorSizeInBytes(cudnnTensorDescriptor_t desc, size_t *size);
 cudnnStatus_t cudnnDestroyTensorDescriptor(cudnnTensorDescriptor_t desc);
 cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t *w_desc);
@@ -150,14 +149,12 @@ cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t w_desc, cudnnDa
                                          cudnnTensorFormat_t format, int k, int c, int h, int w);
 cudnnStatus_t cudnnDestroyFilterDescriptor(cudnnFilterDescriptor_t w_desc);
 cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t *conv);
-cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t conv, int pad_h, int pad_w,
-                                              int stride_h, int stride_w, int dilation_h, int dilation_w,
-                                              cudnnConvolutionMode_t mode, cudnnDataType_t compute);
+cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t conv, int pad_h, int pad_w, int stride_h,
+                                              int stride_w, int dilation_h, int dilation_w, cudnnConvolutionMode_t mode,
+                                              cudnnDataType_t compute);
 cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t conv, cudnnMathType_t math);
-cudnnStatus_t cudnnGetConvolution2dForwardOutputDim(cudnnConvolutionDescriptor_t conv,
-                                                    cudnnTensorDescriptor_t x_desc,
-                                                    cudnnFilterDescriptor_t w_desc, int *n, int *c, int *h,
-                                                    int *w);
+cudnnStatus_t cudnnGetConvolution2dForwardOutputDim(cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t x_desc,
+                                                    cudnnFilterDescriptor_t w_desc, int *n, int *c, int *h, int *w);
 cudnnStatus_t cudnnDestroyConvolutionDescriptor(cudnnConvolutionDescriptor_t conv);
 cudnnStatus_t cudnnCreateActivationDescriptor(cudnnActivationDescriptor_t *activation);
 cudnnStatus_t cudnnSetActivationDescriptor(cudnnActivationDescriptor_t activation, cudnnActivationMode_t mode,
@@ -167,19 +164,17 @@ cudnnStatus_t cudnnDestroyActivationDescriptor(cudnnActivationDescriptor_t activ
 /* Convolutions: y = alpha conv(x, w) + beta y, and the gradients. */
 cudnnStatus_t cudnnGetConvolutionForwardAlgorithmMaxCount(cudnnHandle_t handle, int *count);
 cudnnStatus_t cudnnGetConvolutionForwardAlgorithm_v7(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
-                                                     cudnnFilterDescriptor_t w_desc,
-                                                     cudnnConvolutionDescriptor_t conv,
-                                                     cudnnTensorDescriptor_t y_desc, int requested,
-                                                     int *returned, cudnnConvolutionFwdAlgoPerf_t *results);
+                                                     cudnnFilterDescriptor_t w_desc, cudnnConvolutionDescriptor_t conv,
+                                                     cudnnTensorDescriptor_t y_desc, int requested, int *returned,
+                                                     cudnnConvolutionFwdAlgoPerf_t *results);
 cudnnStatus_t cudnnFindConvolutionForwardAlgorithmEx(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
-                                                     const void *x, cudnnFilterDescriptor_t w_desc,
-                                                     const void *w, cudnnConvolutionDescriptor_t conv,
-                                                     cudnnTensorDescriptor_t y_desc, void *y, int requested,
-                                                     int *returned, cudnnConvolutionFwdAlgoPerf_t *results,
-                                                     void *workspace, size_t workspace_bytes);
+                                                     const void *x, cudnnFilterDescriptor_t w_desc, const void *w,
+                                                     cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t y_desc,
+                                                     void *y, int requested, int *returned,
+                                                     cudnnConvolutionFwdAlgoPerf_t *results, void *workspace,
+                                                     size_t workspace_bytes);
 cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
-                                                      cudnnFilterDescriptor_t w_desc,
-                                                      cudnnConvolutionDescriptor_t conv,
+                                                      cudnnFilterDescriptor_t w_desc, cudnnConvolutionDescriptor_t conv,
                                                       cudnnTensorDescriptor_t y_desc,
                                                       cudnnConvolutionFwdAlgo_t algorithm, size_t *bytes);
 cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void *alpha, cudnnTensorDescriptor_t x_desc,
@@ -194,46 +189,50 @@ cudnnStatus_t cudnnConvolutionBiasActivationForward(
     cudnnTensorDescriptor_t z_desc, const void *z, cudnnTensorDescriptor_t bias_desc, const void *bias,
     cudnnActivationDescriptor_t activation, cudnnTensorDescriptor_t y_desc, void *y);
 cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithmMaxCount(cudnnHandle_t handle, int *count);
-cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithm_v7(
-    cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc, cudnnTensorDescriptor_t dy_desc,
-    cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t dx_desc, int requested, int *returned,
-    cudnnConvolutionBwdDataAlgoPerf_t *results);
-cudnnStatus_t cudnnFindConvolutionBackwardDataAlgorithmEx(
-    cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc, const void *w, cudnnTensorDescriptor_t dy_desc,
-    const void *dy, cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t dx_desc, void *dx,
-    int requested, int *returned, cudnnConvolutionBwdDataAlgoPerf_t *results, void *workspace,
-    size_t workspace_bytes);
-cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(
-    cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc, cudnnTensorDescriptor_t dy_desc,
-    cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t dx_desc,
-    cudnnConvolutionBwdDataAlgo_t algorithm, size_t *bytes);
-cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void *alpha,
-                                           cudnnFilterDescriptor_t w_desc, const void *w,
-                                           cudnnTensorDescriptor_t dy_desc, const void *dy,
-                                           cudnnConvolutionDescriptor_t conv,
-                                           cudnnConvolutionBwdDataAlgo_t algorithm, void *workspace,
-                                           size_t workspace_bytes, const void *beta,
+cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithm_v7(cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc,
+                                                          cudnnTensorDescriptor_t dy_desc,
+                                                          cudnnConvolutionDescriptor_t conv,
+                                                          cudnnTensorDescriptor_t dx_desc, int requested, int *returned,
+                                                          cudnnConvolutionBwdDataAlgoPerf_t *results);
+cudnnStatus_t cudnnFindConvolutionBackwardDataAlgorithmEx(cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc,
+                                                          const void *w, cudnnTensorDescriptor_t dy_desc,
+                                                          const void *dy, cudnnConvolutionDescriptor_t conv,
+                                                          cudnnTensorDescriptor_t dx_desc, void *dx, int requested,
+                                                          int *returned, cudnnConvolutionBwdDataAlgoPerf_t *results,
+                                                          void *workspace, size_t workspace_bytes);
+cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(cudnnHandle_t handle, cudnnFilterDescriptor_t w_desc,
+                                                           cudnnTensorDescriptor_t dy_desc,
+                                                           cudnnConvolutionDescriptor_t conv,
+                                                           cudnnTensorDescriptor_t dx_desc,
+                                                           cudnnConvolutionBwdDataAlgo_t algorithm, size_t *bytes);
+cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void *alpha, cudnnFilterDescriptor_t w_desc,
+                                           const void *w, cudnnTensorDescriptor_t dy_desc, const void *dy,
+                                           cudnnConvolutionDescriptor_t conv, cudnnConvolutionBwdDataAlgo_t algorithm,
+                                           void *workspace, size_t workspace_bytes, const void *beta,
                                            cudnnTensorDescriptor_t dx_desc, void *dx);
 cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithmMaxCount(cudnnHandle_t handle, int *count);
-cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-    cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc, cudnnTensorDescriptor_t dy_desc,
-    cudnnConvolutionDescriptor_t conv, cudnnFilterDescriptor_t dw_desc, int requested, int *returned,
-    cudnnConvolutionBwdFilterAlgoPerf_t *results);
-cudnnStatus_t cudnnFindConvolutionBackwardFilterAlgorithmEx(
-    cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc, const void *x, cudnnTensorDescriptor_t dy_desc,
-    const void *y, cudnnConvolutionDescriptor_t conv, cudnnFilterDescriptor_t dw_desc, void *dw,
-    int requested, int *returned, cudnnConvolutionBwdFilterAlgoPerf_t *results, void *workspace,
-    size_t workspace_bytes);
-cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(
-    cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc, cudnnTensorDescriptor_t dy_desc,
-    cudnnConvolutionDescriptor_t conv, cudnnFilterDescriptor_t dw_desc,
-    cudnnConvolutionBwdFilterAlgo_t algorithm, size_t *bytes);
-cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void *alpha,
-                                             cudnnTensorDescriptor_t x_desc, const void *x,
-                                             cudnnTensorDescriptor_t dy_desc, const void *dy,
+cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
+                                                            cudnnTensorDescriptor_t dy_desc,
+                                                            cudnnConvolutionDescriptor_t conv,
+                                                            cudnnFilterDescriptor_t dw_desc, int requested,
+                                                            int *returned,
+                                                            cudnnConvolutionBwdFilterAlgoPerf_t *results);
+cudnnStatus_t cudnnFindConvolutionBackwardFilterAlgorithmEx(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
+                                                            const void *x, cudnnTensorDescriptor_t dy_desc,
+                                                            const void *y, cudnnConvolutionDescriptor_t conv,
+                                                            cudnnFilterDescriptor_t dw_desc, void *dw, int requested,
+                                                            int *returned, cudnnConvolutionBwdFilterAlgoPerf_t *results,
+                                                            void *workspace, size_t workspace_bytes);
+cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(cudnnHandle_t handle, cudnnTensorDescriptor_t x_desc,
+                                                             cudnnTensorDescriptor_t dy_desc,
+                                                             cudnnConvolutionDescriptor_t conv,
+                                                             cudnnFilterDescriptor_t dw_desc,
+                                                             cudnnConvolutionBwdFilterAlgo_t algorithm, size_t *bytes);
+cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void *alpha, cudnnTensorDescriptor_t x_desc,
+                                             const void *x, cudnnTensorDescriptor_t dy_desc, const void *dy,
                                              cudnnConvolutionDescriptor_t conv,
                                              cudnnConvolutionBwdFilterAlgo_t algorithm, void *workspace,
-                                             size_t workspace_bytes, const void *beta,
-                                             cudnnFilterDescriptor_t dw_desc, void *dw);
+                                             size_t workspace_bytes, const void *beta, cudnnFilterDescriptor_t dw_desc,
+                                             void *dw);
 
 #endif
