@@ -168,6 +168,9 @@ static int in_child(void (*work)(int), int argument, char said[500])
         struct rlimit no_core = {0, 0};
         setrlimit(RLIMIT_CORE, &no_core);
         dup2(ends[1], STDERR_FILENO);
+        signal(SIGHUP, SIG_DFL); /* nohup and background jobs ignore these, and programs leave it so */
+        signal(SIGINT, SIG_DFL);
+        signal(SIGQUIT, SIG_DFL);
         signals_begin("prog");
         work(argument);
         _exit(99);
