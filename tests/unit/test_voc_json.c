@@ -1,5 +1,6 @@
-/* Unit tests of voc/json: the walk, and everything that jsmn lets through. */
+/* Unit tests of base/json: the walk, and everything that jsmn lets through. */
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include "test.h"
 

@@ -343,8 +343,8 @@ static void test_epilogue(void)
                     memcpy(p.dst_t, p.ddst_t, p.dst_size * (small_tensors(&p.s) ? 2 : 4));
                 winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &e, p.scratch, 2);
                 collect(&p);
-                const double error = relative_error(p.dst, expected, p.dst_size);
-                CHECK(error <= tensor_limits[numbers], "shape %zu, epilogue %d: %.2e", i, what, error);
+                const double off = relative_error(p.dst, expected, p.dst_size);
+                CHECK(off <= tensor_limits[numbers], "shape %zu, epilogue %d: %.2e", i, what, off);
             }
             free(bias);
             free(expected);
@@ -417,9 +417,9 @@ static void test_sums(void)
                         worst = fmax(worst, fabs(sums[j] - expected[j]));
                         size = fmax(size, fabs(expected[j]));
                     }
-                    const double error = relative_error(p.dsrc, masked, p.src_size);
-                    CHECK(worst <= sum_limit * size && error <= limit,
-                          "shape %zu, %d threads, backward %d: %.2e, sums off by %.2e of %.2e", i, threads, what, error,
+                    const double off = relative_error(p.dsrc, masked, p.src_size);
+                    CHECK(worst <= sum_limit * size && off <= limit,
+                          "shape %zu, %d threads, backward %d: %.2e, sums off by %.2e of %.2e", i, threads, what, off,
                           worst, size);
                 }
             }
