@@ -1,5 +1,5 @@
-/* device_words.c - the words of precisions and algorithms. Apart from dispatch.c, so that a program that only names them
- * (report) is linked without what computes. */
+/* device_words.c - the words of precisions and algorithms. Apart from dispatch.c, so that a program that only names
+ * them (report) is linked without what computes. */
 #include "device/device.h"
 
 #include <string.h>
