@@ -1,0 +1,114 @@
+/* vector_neon.h - vector.h for NEON of ARMv8 (every ARM64 processor has it), and for its BF16 extension. */
+#ifndef ONEBOX_DEVICE_VECTOR_NEON_H
+#define ONEBOX_DEVICE_VECTOR_NEON_H
+
+#include <arm_neon.h>
+
+typedef float32x4_t vec;
+enum { VEC_LANES = 4, VEC_REGISTERS = 32 };
+
+ALWAYS_INLINE vec vec_zero(void)
+{
+    return vdupq_n_f32(0);
+}
+ALWAYS_INLINE vec vec_set1(float a)
+{
+    return vdupq_n_f32(a);
+}
+ALWAYS_INLINE vec vec_load(const float *p)
+{
+    return vld1q_f32(p);
+}
+ALWAYS_INLINE vec vec_loadu(const float *p)
+{
+    return vld1q_f32(p);
+}
+ALWAYS_INLINE vec vec_load_if(const float *p, bool inside)
+{
+    return inside ? vld1q_f32(p) : vdupq_n_f32(0);
+}
+ALWAYS_INLINE void vec_store(float *p, vec x)
+{
+    vst1q_f32(p, x);
+}
+ALWAYS_INLINE void vec_storeu(float *p, vec x)
+{
+    vst1q_f32(p, x);
+}
+ALWAYS_INLINE void vec_stream(float *p, vec x)
+{
+    vst1q_f32(p, x);
+}
+ALWAYS_INLINE void vec_stream_end(void)
+{
+}
+ALWAYS_INLINE vec vec_add(vec x, vec y)
+{
+    return vaddq_f32(x, y);
+}
+ALWAYS_INLINE vec vec_sub(vec x, vec y)
+{
+    return vsubq_f32(x, y);
+}
+ALWAYS_INLINE vec vec_mul(vec x, vec y)
+{
+    return vmulq_f32(x, y);
+}
+ALWAYS_INLINE vec vec_fma(vec x, vec y, vec sum)
+{
+    return vfmaq_f32(sum, x, y);
+}
+ALWAYS_INLINE vec vec_fnma(vec x, vec y, vec sum)
+{
+    return vfmsq_f32(sum, x, y);
+}
+ALWAYS_INLINE vec vec_max(vec least, vec x)
+{
+    return vmaxq_f32(least, x); /* NaN when either is one */
+}
+ALWAYS_INLINE vec vec_where_positive(vec m, vec x)
+{
+    return vreinterpretq_f32_u32(vandq_u32(vcgtzq_f32(m), vreinterpretq_u32_f32(x)));
+}
+
+ALWAYS_INLINE void vec_transpose(vec r[4])
+{
+    const float32x4x2_t a = vtrnq_f32(r[0], r[1]), b = vtrnq_f32(r[2], r[3]);
+    r[0] = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));
+    r[1] = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
+    r[2] = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
+    r[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
+}
+
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+#define VEC_BF16
+
+ALWAYS_INLINE vec vec_load_bf16(const uint16_t *p)
+{
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+ALWAYS_INLINE vec vec_load_bf16_if(const uint16_t *p, bool inside)
+{
+    return inside ? vec_load_bf16(p) : vdupq_n_f32(0);
+}
+ALWAYS_INLINE void vec_store_bf16(uint16_t *p, vec x)
+{
+    vst1_u16(p, vreinterpret_u16_bf16(vcvt_bf16_f32(x)));
+}
+ALWAYS_INLINE void vec_stream_bf16(uint16_t *p, vec x)
+{
+    vec_store_bf16(p, x);
+}
+ALWAYS_INLINE vec vec_words(vec low, vec high)
+{
+    const uint32x4_t a = vmovl_u16(vreinterpret_u16_bf16(vcvt_bf16_f32(low))),
+                     b = vmovl_u16(vreinterpret_u16_bf16(vcvt_bf16_f32(high)));
+    return vreinterpretq_f32_u32(vorrq_u32(a, vshlq_n_u32(b, 16)));
+}
+ALWAYS_INLINE vec vec_dot_bf16(vec x, vec y, vec sum)
+{
+    return vbfdotq_f32(sum, vreinterpretq_bf16_f32(x), vreinterpretq_bf16_f32(y));
+}
+#endif
+
+#endif
