@@ -20,7 +20,6 @@
 #include "image/resize.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,12 +350,7 @@ static int write_cache(cache_work *m, char digest[65], cache_summary *summary, e
         return fail(e, ERR_INPUT, "%s: is not a regular file; a cache is read back while it is made and needs one",
                     m->path);
     }
-    m->fd = open(out.temporary, O_RDWR | O_CLOEXEC); /* written at places of its own, and read back */
-    if (m->fd < 0) {
-        fail_system(e, "%s: cannot write", m->path);
-        out_discard(&out);
-        return ERR_SYSTEM;
-    }
+    m->fd = fileno(out.stream); /* written at places of its own, and read back; the stream stays empty */
     m->turn = 0;
     m->placed = sizeof header;
     code = parallel_for(m->threads, m->count, make_picture, m, e);
@@ -366,7 +360,6 @@ static int write_cache(cache_work *m, char digest[65], cache_summary *summary, e
         code = close_holes(m, e);
     if (!code)
         code = write_index(m, &header, e);
-    close(m->fd);
     if (code) {
         out_discard(&out);
         return code;
@@ -393,17 +386,18 @@ static int remember_sources(const cache_work *m, const char *sources, const char
     return code;
 }
 
-static void open_old(cache_work *m, const char *sources, error *e)
+/* A cache that is absent, damaged or of another size is none; what the system refuses is a failure. */
+static int open_old(cache_work *m, const char *sources, error *e)
 {
     error unusable = {0};
-    if (access(m->path, R_OK) == 0)
-        m->old = cache_open(m->path, &unusable);
+    m->old = cache_open(m->path, &unusable);
+    if (unusable.code == ERR_SYSTEM)
+        return fail(e, ERR_SYSTEM, "%s", unusable.text);
     if (m->old && cache_size(m->old) != m->options->size) {
         cache_close(m->old);
         m->old = NULL;
     }
-    if (m->old)
-        cache_sources_read(&m->sources, sources, cache_digest(m->old), e);
+    return m->old ? cache_sources_read(&m->sources, sources, cache_digest(m->old), e) : 0;
 }
 
 static int update(cache_work *m, const char *sources, cache_summary *summary, error *e)
@@ -476,10 +470,10 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
     int code = m.scratch ? text_done(&sources, e) : ERR_SYSTEM;
     if (!code)
         code = list_jobs(&m, names, count, e);
-    if (!code) {
-        open_old(&m, sources.data, e);
+    if (!code)
+        code = open_old(&m, sources.data, e);
+    if (!code)
         code = update(&m, sources.data, summary, e);
-    }
     for (size_t i = 0; i < m.count; i++)
         free(m.jobs[i].bad);
     for (int i = 0; m.scratch && i < m.threads; i++)

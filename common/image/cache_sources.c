@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HEADING "onebox cache sources 1"
 
@@ -40,8 +39,8 @@ int cache_sources_read(cache_sources *s, const char *path, const char *digest, e
     *s = (cache_sources){0};
     file_view view;
     error absent = {0};
-    if (access(path, R_OK) || file_open(&view, path, &absent))
-        return 0;
+    if (file_open(&view, path, &absent))
+        return absent.code == ERR_SYSTEM ? fail(e, ERR_SYSTEM, "%s", absent.text) : 0;
     s->text = text_copy(view.data ? view.data : "", view.size, e);
     size_t size = view.size, capacity = 0, length;
     file_close(&view);
@@ -87,8 +86,9 @@ int cache_sources_write(const cache_source *const *items, size_t count, const ch
 {
     out_file out;
     bool changed;
-    if (out_open(&out, path, e))
-        return e ? e->code : ERR_SYSTEM;
+    int code = out_open(&out, path, e);
+    if (code)
+        return code;
     fprintf(out.stream, HEADING "\t%s\n", digest);
     for (size_t i = 0; i < count; i++)
         fprintf(out.stream, "%s\t%" PRId64 "\t%" PRId64 "\t%s\n", items[i]->name, items[i]->bytes, items[i]->time,

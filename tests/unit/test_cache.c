@@ -260,23 +260,56 @@ static void bad_pictures(void)
     CHECK(make("/nonexistent/x", good, 1, 1, 0, &s, &e) == ERR_SYSTEM, "%d %s", e.code, e.text);
 }
 
-/* Too many open files is no fault of the pictures: nothing may be left out for it. */
-static void no_descriptors(void)
+/* Makes the cache when only `count` more files can be open at a time. */
+static int make_with_few_files(int count, cache_summary *s, error *e)
 {
-    cache_summary s;
-    error e;
     struct rlimit old, few;
-    fresh();
     const int next = open("/dev/null", O_RDONLY);
     close(next);
     getrlimit(RLIMIT_NOFILE, &old);
     few = old;
-    few.rlim_cur = (rlim_t)next + 2; /* the new cache takes two */
+    few.rlim_cur = (rlim_t)(next + count);
     setrlimit(RLIMIT_NOFILE, &few);
-    int code = make(cache_path, all, ALL, 1, ALL, &s, &e);
+    int code = make(cache_path, all, ALL, 1, ALL, s, e);
     setrlimit(RLIMIT_NOFILE, &old);
+    return code;
+}
+
+/* Too many open files is no fault of the pictures: nothing may be left out for it. Nor is it one of the cache that is
+ * there: it is not taken for absent. */
+static void no_descriptors(void)
+{
+    cache_summary s;
+    error e;
+    fresh();
+    int code = make_with_few_files(1, &s, &e); /* for the new cache */
     CHECK(code == ERR_SYSTEM && strstr(e.text, "420.jpg: cannot open"), "%d %s", code, e.text);
     CHECK(reports == 0 && access(cache_path, F_OK) != 0, "%d reports", reports);
+    CHECK(make(cache_path, all, ALL, 1, 0, &s, &e) == 0, "%s", e.text);
+    code = make_with_few_files(0, &s, &e);
+    CHECK(code == ERR_SYSTEM && strstr(e.text, "64.cache: cannot open"), "%d %s", code, e.text);
+}
+
+/* It can be replaced, and stays one. To the superuser no file is read-only. */
+static void read_only(void)
+{
+    cache_summary s;
+    error e;
+    struct stat st;
+    const uid_t me = geteuid();
+    fresh();
+    CHECK(make(cache_path, all, ALL, 1, 0, &s, &e) == 0, "%s", e.text);
+    copy("exif1.jpg", "exif6.jpg", 0);
+    set_time("exif6.jpg", 1200000000);
+    chmod(cache_path, 0444);
+    chmod(scratch, 0777);
+    if (me == 0 && seteuid(65534)) {
+        SKIP("the superuser cannot become nobody");
+        return;
+    }
+    int code = make(cache_path, all, ALL, 1, 0, &s, &e);
+    CHECK(seteuid(me) == 0 && code == 0 && s.changed, "%s", e.text);
+    CHECK(stat(cache_path, &st) == 0 && (st.st_mode & 07777) == 0444, "%o", st.st_mode);
 }
 
 /* Every shorter file and every changed byte before and behind the pixels is noticed when opening, every
@@ -359,7 +392,8 @@ int main(void)
     TEST("only changed pictures are decoded again, and an equal cache is left alone") incremental();
     TEST("damaged pixels are noticed and made anew") repaired();
     TEST("unreadable pictures are reported, counted and leave no trace") bad_pictures();
-    TEST("what the system refuses is no bad picture") no_descriptors();
+    TEST("what the system refuses is no bad picture and no missing cache") no_descriptors();
+    TEST("a cache that is read-only is replaced and stays read-only") read_only();
     TEST("a cut, damaged or forged cache is refused") damage();
 
     char command[100];
