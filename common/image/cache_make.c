@@ -168,10 +168,9 @@ static int read_head(const cache_work *m, cache_job *j, const file_view *view, e
     int h, w;
     if (picture_probe(view->data, view->size, view->path, &info, e))
         return e->code;
-    scaled_size(info.height, info.width, m->options->size, &h, &w);
-    if (h > 64 * m->options->size || w > 64 * m->options->size)
-        return fail(e, ERR_INPUT, "%s: %d x %d is too elongated a picture (64 to 1 at most)", view->path, info.width,
-                    info.height);
+    int code = scaled_size_allowed(info.height, info.width, m->options->size, &h, &w, view->path, e);
+    if (code)
+        return code;
     j->entry = (cache_entry){.original_height = (uint32_t)info.height,
                              .original_width = (uint32_t)info.width,
                              .height = (uint32_t)h,

@@ -17,6 +17,17 @@ void scaled_size(int height, int width, int size, int *scaled_height, int *scale
     *scaled_width = w > size ? (int)fmin(w, 1 << 30) : size;
 }
 
+int scaled_size_allowed(int height, int width, int size, int *scaled_height, int *scaled_width, const char *name,
+                        error *e)
+{
+    enum { MOST = 64 };
+    scaled_size(height, width, size, scaled_height, scaled_width);
+    if (*scaled_height > MOST * size || *scaled_width > MOST * size)
+        return fail(e, ERR_INPUT, "%s: %d x %d is too elongated a picture (%d to 1 at most)", name, width, height,
+                    MOST);
+    return 0;
+}
+
 int nearest_index(int t, int source, int target)
 {
     int i = (int)floor(t * (1 / ((double)target / source)));
@@ -206,11 +217,9 @@ int picture_scale(const picture *p, int size, picture *scaled, const char *name,
 {
     int height, width;
     *scaled = (picture){0};
-    scaled_size(p->height, p->width, size, &height, &width);
-    if (height > 64 * size || width > 64 * size)
-        return fail(e, ERR_INPUT, "%s: %d x %d is too elongated a picture (64 to 1 at most)", name, p->width,
-                    p->height);
-    int code = picture_new(scaled, width, height, e);
+    int code = scaled_size_allowed(p->height, p->width, size, &height, &width, name, e);
+    if (!code)
+        code = picture_new(scaled, width, height, e);
     if (!code)
         code = resize_area_8bit(p->pixels, p->height, p->width, scaled->pixels, height, width, s, e);
     if (code)

@@ -22,6 +22,11 @@
  * size) for both sides, in double. 500 x 333 (w x h) at 224 gives 336 x 224. */
 void scaled_size(int height, int width, int size, int *scaled_height, int *scaled_width);
 
+/* The same for a picture that is to be scaled: ERR_INPUT when it is more than 64 times as long as it is high, or the
+ * other way. `name` is for messages. */
+int scaled_size_allowed(int height, int width, int size, int *scaled_height, int *scaled_width, const char *name,
+                        error *e);
+
 /* Source pixel that nearest resampling shows at target t: min(floor(t * (1/(target/source))), source - 1), in
  * double, without a half-pixel centre. Never decreases with t. */
 int nearest_index(int t, int source, int target);
@@ -52,9 +57,8 @@ int resize_area(const float *source, int height, int width, float *target, int t
 int resize_area_8bit(const uint8_t *source, int height, int width, uint8_t *target, int target_height, int target_width,
                      resize_scratch *s, error *e);
 
-/* The 8-bit picture scaled to shorter side `size`, as the cache holds it. `scaled` is made by the call. A
- * picture more than 64 times as long as it is high (or the other way) is ERR_INPUT. `name` is for messages.
- */
+/* The 8-bit picture scaled to shorter side `size`, as the cache holds it. `scaled` is made by the call. What
+ * scaled_size_allowed refuses is refused; `name` is for messages. */
 int picture_scale(const picture *p, int size, picture *scaled, const char *name, resize_scratch *s, error *e);
 
 #endif

@@ -110,6 +110,9 @@ int main(void)
         CHECK(picture_new(&thin, 2000, 2, &e) == 0, "%s", e.text);
         CHECK(picture_scale(&thin, 224, &out, "thin.png", &s, &e) == ERR_INPUT && !out.pixels, "accepted");
         CHECK(strstr(e.text, "thin.png") && strstr(e.text, "elongated"), "%s", e.text);
+        int h, w;
+        CHECK(scaled_size_allowed(2, 128, 224, &h, &w, "x", NULL) == 0 && w == 64 * 224, "%d x %d", w, h);
+        CHECK(scaled_size_allowed(129, 2, 224, &h, &w, "x", NULL) == ERR_INPUT, "%d x %d", w, h);
         picture_free(&thin);
         resize_scratch_free(&s);
     }
