@@ -85,6 +85,8 @@ static int create(out_file *out, error *e)
 {
     struct stat st;
     const bool replaces = stat(out->target, &st) == 0;
+    if (!replaces && errno != ENOENT) /* a name that is too long, say: better now than at the rename */
+        return fail_system(e, "%s: cannot create", out->path);
     out->temporary = temporary_name(out->target, e);
     out->watch = out->temporary ? signals_watch(out->temporary, NULL, 0, e) : NULL;
     if (!out->watch)

@@ -128,6 +128,8 @@ static void test_names(void)
         memset(name, 'n', 256);
         name[256] = 0;
         char *path = in_folder(name);
+        CHECK(out_try(path, &e) == ERR_SYSTEM && strstr(e.text, "too long"), "%s", e.text);
+        e = (error){0};
         CHECK(file_write(path, "x", 1, &e) == ERR_SYSTEM && strstr(e.text, "too long"), "%s", e.text);
         free(path);
         CHECK(entries() == 26, "%d entries", entries());
