@@ -5,7 +5,8 @@
  * signal (signals.h) the temporary file is gone. A file that is replaced keeps its mode; of a PATH that is a link, the
  * file behind it is replaced. "-" writes to standard output.
  * A PATH that is there and no regular file (/dev/null, a named pipe) is written directly: renaming over it
- * would put a plain file in its place.
+ * would put a plain file in its place. A PATH that stands for a regular file that is open (/dev/fd/3) is ERR_USAGE:
+ * whoever opened it would not see what was written.
  */
 #ifndef ONEBOX_BASE_FILE_H
 #define ONEBOX_BASE_FILE_H

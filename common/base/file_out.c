@@ -21,29 +21,46 @@
 
 /* ---------------------------------------------------------------- names */
 
+/* The name of an open file, such as /dev/fd/3 or /proc/self/fd/3. */
+static bool is_descriptor(const char *path)
+{
+    return strncmp(path, "/dev/fd/", 8) == 0 || (strncmp(path, "/proc/", 6) == 0 && strstr(path, "/fd/"));
+}
+
 /* Where the bytes of `path` go: the name behind all links, also behind one that leads to nothing yet. */
-static char *behind_links(const char *path, error *e)
+static int behind_links(const char *path, char **target, error *e)
 {
     enum { MOST = 40 }; /* as the kernel */
-    char target[PATH_MAX];
+    char link[PATH_MAX];
     char *at = text_copy(path, strlen(path), e);
-    for (int links = 0; at; links++) {
-        ssize_t n = readlink(at, target, sizeof target - 1);
+    int code = at ? 0 : ERR_SYSTEM;
+    for (int links = 0; !code; links++) {
+        ssize_t n = readlink(at, link, sizeof link - 1);
         if (n < 0) /* no link, or nothing there: opening it will tell */
-            return at;
-        target[n] = 0;
-        char *slash = *target == '/' ? NULL : strrchr(at, '/');
-        if (slash)
-            slash[1] = 0;
-        char *next = links < MOST ? path_join(slash ? at : "", target, e) : NULL;
-        if (links == MOST) {
+            break;
+        link[n] = 0;
+        if (is_descriptor(at)) {
+            code = fail(e, ERR_USAGE, "%s: is a file that is open already and would be replaced; name the file itself",
+                        path);
+        } else if (links == MOST) {
             errno = ELOOP;
-            fail_system(e, "%s: cannot write", path);
+            code = fail_system(e, "%s: cannot write", path);
+        } else {
+            char *slash = *link == '/' ? NULL : strrchr(at, '/');
+            if (slash)
+                slash[1] = 0;
+            char *next = path_join(slash ? at : "", link, e);
+            free(at);
+            at = next;
+            code = next ? 0 : ERR_SYSTEM;
         }
-        free(at);
-        at = next;
     }
-    return NULL;
+    if (code) {
+        free(at);
+        at = NULL;
+    }
+    *target = at;
+    return code;
 }
 
 /* "PATH.tmp.RANDOM"; of a long name only as much as leaves room for that in the 255 bytes of a name. */
@@ -128,8 +145,9 @@ int out_open(out_file *out, const char *path, error *e)
         if (!out->stream)
             code = refuse(path, S_ISDIR(st.st_mode) ? EISDIR : errno, e);
     } else if (!code) {
-        out->target = behind_links(path, e);
-        code = out->target ? create(out, e) : ERR_SYSTEM;
+        code = behind_links(path, &out->target, e);
+        if (!code)
+            code = create(out, e);
     }
     if (code)
         out_free(out);

@@ -84,6 +84,16 @@ static bool in_choices(const char *choices, const char *word)
     return false;
 }
 
+/* "-" for a name of standard output: the file behind it must not be replaced by a new one. */
+static const char *output_name(const char *path)
+{
+    static const char *const standard[] = {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
+    for (size_t i = 0; i < COUNT(standard); i++)
+        if (strcmp(path, standard[i]) == 0)
+            return "-";
+    return path;
+}
+
 static int set_value(const option *o, const char *text, error *e)
 {
     const bool limited = o->min != 0 || o->max != 0;
@@ -92,9 +102,13 @@ static int set_value(const option *o, const char *text, error *e)
     case OPTION_FLAG:
         *(bool *)o->value = true;
         return 0;
-    case OPTION_TEXT:
     case OPTION_INPUT:
     case OPTION_OUTPUT:
+        if (!*text)
+            return fail(e, ERR_USAGE, "--%s is given an empty file name", o->name);
+        *(const char **)o->value = o->type == OPTION_OUTPUT ? output_name(text) : text;
+        return 0;
+    case OPTION_TEXT:
         *(const char **)o->value = text;
         return 0;
     case OPTION_CHOICE:
@@ -194,6 +208,9 @@ int options_parse(const program *p, int argc, char **argv, operands *args, error
     if (p->max_operands >= 0 && count > p->max_operands)
         return fail(e, ERR_USAGE, "'%s' is one file name too many; usage: %s %s", argv[1 + p->max_operands], p->name,
                     p->usage);
+    for (int i = 0; i < count; i++)
+        if (!*args->items[i])
+            return fail(e, ERR_USAGE, "an empty file name is given; usage: %s %s", p->name, p->usage);
     return check_files(p, args, e);
 }
 

@@ -14,7 +14,7 @@ typedef enum option_type {
     OPTION_FLAG,   /* bool *,    no argument */
     OPTION_TEXT,   /* const char **, points into argv */
     OPTION_INPUT,  /* the same: a file that is read, "-" for standard input */
-    OPTION_OUTPUT, /* the same: a file that is written, "-" for standard output */
+    OPTION_OUTPUT, /* the same: a file that is written, "-" for standard output, as which /dev/stdout is taken too */
     OPTION_INT,    /* int64_t *, within [min, max] */
     OPTION_NUMBER, /* double *,  within [min, max] */
     OPTION_CHOICE, /* const char **, one of the words in `choices` */
@@ -66,8 +66,8 @@ typedef struct program {
 const char *options_common(const program *p, int argc, char **argv);
 
 /* Sets the options' variables and gathers the operands. All failures but memory's are ERR_USAGE: unknown options,
- * values of the wrong kind or out of range, an option given twice, one that is needed and missing, and an output that
- * is an input or another output, by whatever name. */
+ * values of the wrong kind or out of range, empty file names, an option given twice, one that is needed and missing,
+ * and an output that is an input or another output, by whatever name. */
 int options_parse(const program *p, int argc, char **argv, operands *args, error *e);
 
 /* True when an OPTION_OUTPUT names a file: then that is the result, and standard output only tells about it. */

@@ -118,3 +118,28 @@ usage() {
     "$BIN/largest" -o - - <in.anno >x
     "$BIN/largest" --check x
 }
+
+@test "an empty file name is refused" {
+    anno 9 >in.anno
+    usage "^largest: --output is given an empty file name$" "$BIN/largest" -o "" in.anno
+    usage "^largest: an empty file name is given; usage: largest" "$BIN/largest" -o x.tsv ""
+    usage "^predict: --cache is given an empty file name$" "$BIN/predict" --ckpt k --cache= -o x.tsv
+    assert [ ! -e x.tsv ]
+}
+
+@test "/dev/stdout is standard output, and no file that is open is replaced" {
+    anno 9 >in.anno
+    for name in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
+        { echo before && "$BIN/largest" -o "$name" in.anno && echo behind; } >out.tsv
+        assert_equal "$(sed -n '1p;$p' out.tsv | xargs)" "before behind"
+        "$BIN/largest" --check <(sed '1d;$d' out.tsv)
+    done
+    usage "^mkcsv: standard output: --lrg and --bb would be one file" "$BIN/mkcsv" --lrg - --bb /dev/stdout in.anno
+    for name in /dev/fd/8 /proc/self/fd/8; do
+        usage "^largest: $name: is a file that is open already and would be replaced; name the file itself$" \
+            bash -c "exec '$BIN/largest' -o $name in.anno 8>open.tsv"
+        assert [ ! -s open.tsv ]
+    done
+    "$BIN/largest" -o /dev/fd/8 in.anno 8>&1 2>said | cat >pipe.tsv # a pipe is written directly
+    "$BIN/largest" --check pipe.tsv
+}
