@@ -46,10 +46,11 @@ static box_real turned(const box_real *b, int height, int width, double radians)
     for (int corner = 0; corner < 4; corner++) {
         double x = (corner & 1 ? b->x2 : b->x1) - 0.5 - cx, y = (corner & 2 ? b->y2 : b->y1) - 0.5 - cy;
         double tx = co * x + si * y + cx, ty = -si * x + co * y + cy;
-        out.x1 = fmin(out.x1, tx + 0.5);
-        out.y1 = fmin(out.y1, ty + 0.5);
-        out.x2 = fmax(out.x2, tx - 0.5);
-        out.y2 = fmax(out.y2, ty - 0.5);
+        /* written out: gcc 12 for ARM64 ends with an internal error where fmin() and fmax() stand here */
+        out.x1 = tx + 0.5 < out.x1 ? tx + 0.5 : out.x1;
+        out.y1 = ty + 0.5 < out.y1 ? ty + 0.5 : out.y1;
+        out.x2 = tx - 0.5 > out.x2 ? tx - 0.5 : out.x2;
+        out.y2 = ty - 0.5 > out.y2 ? ty - 0.5 : out.y2;
     }
     out.y1 = clamp(out.y1, 0, height - 1);
     out.x1 = clamp(out.x1, 0, width - 1);
