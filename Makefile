@@ -35,14 +35,18 @@ archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz 
   -lnettle
 LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,$(dynamic)) -lm -ldl -lpthread
 
+# Files for one instruction set are named by it; those of another processor are left out.
+machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+foreign := $(if $(filter aarch64 arm64,$(machine)),%_sse2.c %_avx2.c %_avx512.c,%_neon.c)
+
 # The GPU device is a library of its own.
 CUDA_C  := $(wildcard common/device/cuda*.c)
-LIB_C   := $(filter-out $(CUDA_C),$(wildcard common/*/*.c))
+LIB_C   := $(filter-out $(CUDA_C) $(foreign),$(wildcard common/*/*.c))
 LIB_O   := $(LIB_C:%.c=$(BUILD)/%.o)
 LIB     := $(BUILD)/libonebox.a
 STAGES  := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 PROGRAMS := $(STAGES:%=$(BIN)/%)
-UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(filter-out $(foreign),$(wildcard tests/unit/test_*.c)))
 HELPERS := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(wildcard tests/lib/*.c))
 
 .DELETE_ON_ERROR:
@@ -133,11 +137,12 @@ $(CUDA_SO): $(CUDA_O)
 # With sanitizers full optimisation of the unrolled kernels takes gcc minutes.
 kernel_level := $(if $(ASAN),-O1,-O3)
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
-$(BUILD)/common/device/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma \
+$(BUILD)/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma \
   -mprefer-vector-width=512 -ffp-contract=fast
-$(BUILD)/common/device/%_bf16_avx512.o: override CFLAGS += -mavx512bf16
-$(BUILD)/common/device/%_avx2.o $(BUILD)/common/image/%_avx2.o: override CFLAGS += $(kernel_level) -mavx2 -mfma
-$(BUILD)/common/device/%_sse2.o: override CFLAGS += $(kernel_level)
+$(BUILD)/%_bf16_avx512.o: override CFLAGS += -mavx512bf16
+$(BUILD)/%_avx2.o: override CFLAGS += $(kernel_level) -mavx2 -mfma
+$(BUILD)/%_sse2.o $(BUILD)/%_neon.o: override CFLAGS += $(kernel_level)
+$(BUILD)/%_bf16_neon.o: override CFLAGS += -march=armv8.2-a+bf16
 
 $(LIB): $(LIB_O) $(BUILD)/.objects
 	$(call say,AR)
@@ -183,11 +188,21 @@ $(STANDIN_SO): $(STANDIN_SO_O) $(STANDIN_O)
 $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(link)
 
+# Tests of what is written for an instruction set, linked without any library: for emulators of other processors.
+STATIC_UNITS := $(patsubst $(BUILD)/tests/%,$(BUILD)/tests/static/%,$(filter $(BUILD)/tests/test_vector_%,$(UNITS)))
+static-units: $(STATIC_UNITS)
+$(STATIC_UNITS): $(BUILD)/tests/static/%: $(BUILD)/tests/unit/%.o
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^ -lm
+# Their names for the tests.
+print-static-units:
+	@printf '%s\n' $(STATIC_UNITS)
+
 $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o $(LIB)
 	$(link)
 
-build_targets := all units check asan bench gpu-check lint print-sources print-shells documents deps man install \
-  uninstall clean distclean help
+build_targets := all units static-units print-static-units check asan bench gpu-check lint print-sources \
+  print-shells documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) $(STANDIN_SO) ## build the unit tests and what they run
 

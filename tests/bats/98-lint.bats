@@ -17,7 +17,7 @@ list() { # sources|shells: the files that `make lint` looks at, one a line
 }
 
 syntax() { # COMPILER: every C file, without writing objects
-    list sources | grep '\.c$' | grep -v '_avx512\|_avx2\|_amx\|_bf16' |
+    list sources | grep '\.c$' | grep -v '_avx512\|_avx2\|_neon\|_amx\|_bf16' |
         xargs -P 2 -n 8 "$1" -D_GNU_SOURCE -Icommon -Itests/cuda-standin -Itests/cuda-standin/include -std=gnu11 -O1 \
             -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -fopenmp -fsyntax-only -DDEVICE_BUILD='""'
 }
