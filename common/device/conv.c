@@ -124,13 +124,14 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
     c->shape = *s;
     c->options = *options;
     for (int pass = 0; pass < 3; pass++)
-        c->winograd_shape[pass] = (winograd_shape){.n = s->n,
+        c->winograd_shape[pass] = (winograd_shape){.on = options->on,
+                                                   .n = s->n,
                                                    .c = s->c,
                                                    .k = s->k,
                                                    .h = s->h,
                                                    .w = s->w,
                                                    .numbers = winograd_numbers_of(options, (conv_pass)pass)};
-    c->strided_shape = (strided_shape){.n = s->n, .c = s->c, .k = s->k, .oh = s->oh, .ow = s->ow};
+    c->strided_shape = (strided_shape){.on = options->on, .n = s->n, .c = s->c, .k = s->k, .oh = s->oh, .ow = s->ow};
     int block = onednn_block(d);
     c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh * (size_t)s->ow *
                    (options->bf16 ? 2 : 4);

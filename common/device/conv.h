@@ -19,12 +19,14 @@
 #define ONEBOX_DEVICE_CONV_H
 
 #include "device/device.h"
+#include "device/instructions.h"
 #include "device/onednn.h"
 
 typedef struct conv conv;
 
 typedef struct conv_options {
     conv_algorithm algorithm;
+    const instructions *on; /* whose kernels */
     int threads;
     bool bf16;        /* activations and their gradients, products; sums, weights' gradients and bias in fp32 */
     bool training;    /* the plan trains, if perhaps not this layer */

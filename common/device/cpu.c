@@ -280,20 +280,20 @@ static const device_ops cpu_ops = {
 };
 
 /* What bf16 needs and this processor lacks (or the tests' limit forbids), in words; NULL: nothing. */
-static const char *bf16_lacks(const cpu_kernels *kernels)
+static const char *bf16_lacks(const instructions *on)
 {
-    if (kernels->block != 16)
+    if (on->flat->block != 16)
         return "AVX512 (F, BW, DQ, VL) and AVX512_BF16";
-    if (!__builtin_cpu_supports("avx512bf16") || !onednn_has_bf16())
+    if (!on->bf16 || !onednn_has_bf16())
         return "AVX512_BF16";
     return NULL;
 }
 
 device *cpu_open(const device_options *options, error *e)
 {
-    const char *limit = getenv("ONEBOX_MAX_ISA");
-    const cpu_kernels *kernels = cpu_kernels_choose(limit);
-    const char *lacks = bf16_lacks(kernels);
+    const instructions *on = instructions_choose(getenv("ONEBOX_MAX_ISA"));
+    const cpu_kernels *kernels = on->flat;
+    const char *lacks = bf16_lacks(on);
     if (options->precision == PRECISION_BF16 && lacks) {
         fail(e, ERR_USAGE,
              "precision bf16 needs a processor with %s, which this one lacks; use --precision fp32 or auto", lacks);
@@ -311,9 +311,10 @@ device *cpu_open(const device_options *options, error *e)
     if (!d)
         return NULL;
     d->base.ops = &cpu_ops;
+    d->on = on;
     d->kernels = kernels;
     d->bf16 = !lacks && (options->precision == PRECISION_BF16 || options->precision == PRECISION_AUTO);
-    d->blocked = d->bf16 ? &cpu_kernels_bf16_avx512 : kernels;
+    d->blocked = d->bf16 ? on->bf16 : kernels;
     d->threads = threads_count(options->threads);
     d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;
     team_set_size(d->threads);
@@ -331,9 +332,9 @@ device *cpu_open(const device_options *options, error *e)
 void cpu_versions(char *text, size_t size)
 {
     size_t used = strlen(text);
-    const cpu_kernels *kernels = cpu_kernels_choose(getenv("ONEBOX_MAX_ISA"));
-    const char *lacks = bf16_lacks(kernels);
+    const instructions *on = instructions_choose(getenv("ONEBOX_MAX_ISA"));
+    const char *lacks = bf16_lacks(on);
     snprintf(text + used, size - used, "%s (%s)\ndevices: cpu (kernels %s, %d threads, %s%s)\n", onednn_version(),
-             onednn_isa(), kernels->name, threads_count(0), lacks ? "fp32; bf16 would need " : "fp32 and bf16",
+             onednn_isa(), on->flat->name, threads_count(0), lacks ? "fp32; bf16 would need " : "fp32 and bf16",
              lacks ? lacks : "");
 }

@@ -6,9 +6,11 @@
 #include "device/conv.h"
 #include "device/cpu_kernels.h"
 #include "device/device_ops.h"
+#include "device/instructions.h"
 
 typedef struct cpu_device {
     device base;
+    const instructions *on;     /* the processor's */
     const cpu_kernels *kernels; /* for what is flat: fp32 */
     const cpu_kernels *blocked; /* for blocked tensors */
     onednn *library;

@@ -1,7 +1,7 @@
 /* cpu_kernels.h - the memory-bound operations of the CPU device: everything but convolution, pooling and matrix
  * products. Private to common/device.
  *
- * Compiled once for each instruction set from cpu_kernels_body.h; cpu_kernels_choose picks a table by processor.
+ * Compiled once for each instruction set from cpu_kernels_body.h; instructions.h picks a table by processor.
  * There are two layouts:
  *
  *     blocked  [N][ceil(C/B)][H*W][B]  oneDNN's nChw8c or nChw16c, B = table->block; channels past C hold zeros
@@ -79,10 +79,8 @@ typedef struct cpu_kernels {
     void (*adam)(float *p, const float *g, float *m, float *v, size_t count, float step_size, int threads);
 } cpu_kernels;
 
-/* Tables that exist on this build; cpu_kernels_choose returns the best one that the processor has. `limit` is
- * an upper bound by name ("sse2", "avx2", "avx512"; NULL: none). */
+/* The tables, by instruction set. */
 extern const cpu_kernels cpu_kernels_sse2, cpu_kernels_avx2, cpu_kernels_avx512;
-const cpu_kernels *cpu_kernels_choose(const char *limit);
 
 /* The table for blocked tensors in bf16 (blocks of 16): with the AVX-512 one only. */
 extern const cpu_kernels cpu_kernels_bf16_avx512;

@@ -44,6 +44,7 @@ static int prepare_conv(planning *w, step *s, const chain *run)
     cpu_work *k = s->work;
     const conv_shape shape = conv_shape_of(w->g, w->options->batch, n);
     const conv_options options = {.algorithm = d->algorithm,
+                                  .on = d->on,
                                   .threads = d->threads,
                                   .bf16 = d->bf16,
                                   .training = w->options->training,

@@ -15,12 +15,13 @@
 #include "device/winograd.h"
 
 typedef struct strided_shape {
-    int n;      /* batch */
-    int c, k;   /* input and output channels */
-    int oh, ow; /* spatial size of the output; that of the input is twice this */
+    const struct instructions *on; /* whose kernels */
+    int n;                         /* batch */
+    int c, k;                      /* input and output channels */
+    int oh, ow;                    /* spatial size of the output; that of the input is twice this */
 } strided_shape;
 
-/* True when this processor and these channel counts (multiples of 16) are served. */
+/* True when there are kernels for these instructions, and these channel counts (multiples of 16) are served. */
 bool strided_supported(const strided_shape *s);
 
 /* As the functions of the same names in winograd.h. In a backward pass the epilogue's tensors are like dsrc. */

@@ -10,7 +10,7 @@
 
 bool strided_supported(const strided_shape *s)
 {
-    const winograd_shape same = {.n = s->n, .c = s->c, .k = s->k, .h = s->oh, .w = s->ow};
+    const winograd_shape same = {.on = s->on, .n = s->n, .c = s->c, .k = s->k, .h = s->oh, .w = s->ow};
     return winograd_supported(&same);
 }
 

@@ -19,14 +19,14 @@ typedef enum winograd_numbers {
 } winograd_numbers;
 
 typedef struct winograd_shape {
-    int n;    /* batch */
-    int c, k; /* input and output channels */
-    int h, w; /* spatial size, the same in and out */
+    const struct instructions *on; /* whose kernels */
+    int n;                         /* batch */
+    int c, k;                      /* input and output channels */
+    int h, w;                      /* spatial size, the same in and out */
     winograd_numbers numbers;
 } winograd_shape;
 
-/* True when this processor (AVX-512 F, BW, DQ, VL; for bf16 AVX512_BF16) and these channel counts are served.
- */
+/* True when there are kernels for these instructions and numbers, and the channel counts are served. */
 bool winograd_supported(const winograd_shape *s);
 
 /* Transformed weights: how many floats, and the transform from OIHW [k][c][3][3]. winograd_weights_forward

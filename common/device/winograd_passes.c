@@ -5,8 +5,7 @@
  * output channels. Which thread takes which block is left open where a block's results do not meet those of others
  * (forward), and fixed where they are summed (weight gradients).
  */
-#include "device/winograd.h"
-#include "device/winograd_kernels.h"
+#include "device/instructions.h"
 #include "device/winograd_plan.h"
 
 #include <omp.h>
@@ -17,10 +16,7 @@
 
 static const winograd_kernels *kernels_of(const winograd_shape *s)
 {
-    static const winograd_kernels *const kernels[] = {[WINOGRAD_FP32] = &winograd_kernels_fp32,
-                                                      [WINOGRAD_MIXED] = &winograd_kernels_mixed,
-                                                      [WINOGRAD_BF16] = &winograd_kernels_bf16};
-    return kernels[s->numbers];
+    return s->on->winograd[s->numbers];
 }
 
 /* Rows of U for `channels` input channels. */

@@ -3,19 +3,14 @@
  * sizes are measured ones: see SPEED.md. */
 #include "device/winograd_plan.h"
 
+#include "device/instructions.h"
+
 #include <stdint.h>
 
 bool winograd_supported(const winograd_shape *s)
 {
-#if defined(__x86_64__)
-    return (s->numbers == WINOGRAD_FP32 || __builtin_cpu_supports("avx512bf16")) && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && s->c >= 16 && s->k >= 16 && s->c % 16 == 0 && s->k % 16 == 0 &&
-           s->n >= 1 && s->h >= 1 && s->w >= 1;
-#else
-    (void)s;
-    return false;
-#endif
+    return s->on->winograd[s->numbers] && s->c >= 16 && s->k >= 16 && s->c % 16 == 0 && s->k % 16 == 0 && s->n >= 1 &&
+           s->h >= 1 && s->w >= 1;
 }
 
 static int tail_size(int side)

@@ -8,6 +8,7 @@
 #include "bench.h"
 
 #include "base/error.h"
+#include "device/instructions.h"
 #include "device/onednn.h"
 #include "device/winograd.h"
 
@@ -65,7 +66,8 @@ int main(int argc, char **argv)
 {
     const int repetitions = argc > 1 ? atoi(argv[1]) : 7, batch = argc > 2 ? atoi(argv[2]) : 64;
     const int threads = argc > 3 ? atoi(argv[3]) : omp_get_max_threads();
-    const winograd_shape smallest = {.n = 1, .c = 16, .k = 16, .h = 1, .w = 1};
+    const instructions *on = instructions_choose(getenv("ONEBOX_MAX_ISA"));
+    const winograd_shape smallest = {.on = on, .n = 1, .c = 16, .k = 16, .h = 1, .w = 1};
     if (repetitions < 1 || batch < 1 || threads < 1) {
         fprintf(stderr, "usage: bench_winograd [repetitions [batch [threads]]]\n");
         return 2;
@@ -84,7 +86,7 @@ int main(int argc, char **argv)
     for (int pass = 0; pass < CONV_PASSES; pass++)
         for (int layer = 0; layer < 4; layer++) {
             const int channels = layers[layer][0], side = layers[layer][1];
-            const winograd_shape s = {.n = batch, .c = channels, .k = channels, .h = side, .w = side};
+            const winograd_shape s = {.on = on, .n = batch, .c = channels, .k = channels, .h = side, .w = side};
             const conv_shape shape = {.n = batch,
                                       .c = channels,
                                       .h = side,

@@ -1,6 +1,6 @@
 /* Tests of device/cpu_kernels.h: every kernel does all of its work, and the same, when it gets fewer threads than it
  * asks for. */
-#include "device/cpu_kernels.h"
+#include "device/instructions.h"
 
 #include "test.h"
 
@@ -72,7 +72,7 @@ int main(void)
     const char *const limits[] = {"sse2", "avx2", "avx512"};
     TEST("kernels that get one thread of four compute everything")
     for (int i = 0; i < 3; i++) {
-        const cpu_kernels *k = cpu_kernels_choose(limits[i]);
+        const cpu_kernels *k = instructions_choose(limits[i])->flat;
         work *alone = new_work(), *fewer = new_work();
         int team = 0;
         if (!alone || !fewer)

@@ -1,6 +1,7 @@
 /* The kernels for 3x3 convolutions of stride 2 against sums in double precision. */
 #include "base/error.h"
 #include "device/strided.h"
+#include "instruction_sets.h"
 #include "test.h"
 
 #include <math.h>
@@ -9,6 +10,10 @@
 #include <string.h>
 
 static const double tolerance = 2e-6; /* relative L2 error */
+
+/* The instruction sets of this processor. */
+static const instructions *sets[MOST_SETS];
+static int set_count;
 
 static uint64_t state;
 
@@ -85,8 +90,9 @@ static problem open_problem(const int q[5], int most_threads)
     p.dw = aligned(p.weights_size);
     p.u = aligned(strided_weight_floats(&p.s));
     size_t scratch = 0;
-    for (int threads = 1; threads <= most_threads; threads++) {
-        const size_t need = strided_scratch_floats(&p.s, threads);
+    for (int run = 0; run < set_count * most_threads; run++) {
+        p.s.on = sets[run / most_threads];
+        const size_t need = strided_scratch_floats(&p.s, 1 + run % most_threads);
         scratch = need > scratch ? need : scratch;
     }
     p.scratch = aligned(scratch);
@@ -105,6 +111,14 @@ static void close_problem(problem *p)
     free(p->expected_dst);
     free(p->expected_dsrc);
     free(p->expected_dw);
+}
+
+/* Nothing of an earlier run may pass for a result. */
+static void forget(problem *p)
+{
+    memset(p->dst, 0xff, p->dst_size * sizeof *p->dst);
+    memset(p->dsrc, 0xff, p->src_size * sizeof *p->dsrc);
+    memset(p->dw, 0xff, p->weights_size * sizeof *p->dw);
 }
 
 static double relative_error(const float *a, const double *b, size_t count)
@@ -129,7 +143,10 @@ static void test_passes(void)
     {
         for (int i = 0; i < SHAPES; i++) {
             problem p = open_problem(shapes[i], 3);
-            for (int threads = 1; threads <= 3; threads++) {
+            for (int run = 0; run < 3 * set_count; run++) {
+                const int threads = 1 + run % 3;
+                p.s.on = sets[run / 3];
+                forget(&p);
                 strided_weights_forward(&p.s, p.weights, p.u, threads);
                 strided_forward(&p.s, p.src, p.u, p.dst, NULL, p.scratch, threads);
                 const double forward = relative_error(p.dst, p.expected_dst, p.dst_size);
@@ -139,10 +156,8 @@ static void test_passes(void)
                 strided_backward_weights(&p.s, p.src, p.ddst, p.dw, p.scratch, threads);
                 const double weights = relative_error(p.dw, p.expected_dw, p.weights_size);
                 CHECK(forward <= tolerance && data <= tolerance && weights <= tolerance,
-                      "shape %d, %d threads: forward %.2e, backward data %.2e, weights %.2e", i, threads, forward, data,
-                      weights);
-                if (getenv("VERBOSE"))
-                    printf("# shape %d: %.2e %.2e %.2e\n", i, forward, data, weights);
+                      "%s, shape %d, %d threads: forward %.2e, backward data %.2e, weights %.2e", p.s.on->name, i,
+                      threads, forward, data, weights);
             }
             close_problem(&p);
         }
@@ -178,34 +193,38 @@ static void test_epilogues(void)
                   *mask = random_floats(p.src_size), *second = random_floats(p.src_size);
             double *sums = zero_doubles(2 * (size_t)most), *expected = zero_doubles(p.src_size + p.dst_size);
             const int hw = q[3] * q[4];
-            winograd_epilogue e = {.bias = bias, .add = p.ddst, .relu = true};
-            strided_weights_forward(&p.s, p.weights, p.u, 2);
-            strided_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 2);
-            for (size_t j = 0; j < p.dst_size; j++) {
-                const size_t channel = j / ((size_t)hw * 16) % (size_t)(q[2] / 16) * 16 + j % 16;
-                expected[j] = fmax(0, p.expected_dst[j] + (double)bias[channel] + (double)p.ddst[j]);
-            }
-            CHECK(relative_error(p.dst, expected, p.dst_size) <= tolerance, "shape %d: bias, addition, ReLU", i);
-            e = (winograd_epilogue){.sums = sums, .center = bias};
-            strided_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 2);
-            CHECK(relative_error(p.dst, p.expected_dst, p.dst_size) <= tolerance &&
-                      sums_agree(sums, p.expected_dst, NULL, bias, q[0], q[2], hw),
-                  "shape %d: sums forward", i);
-            strided_weights_backward(&p.s, p.weights, p.u, 2);
-            for (int what = 0; what < 4; what++) { /* bit 0: a mask; 1: in place */
-                e = (winograd_epilogue){.sums = sums,
-                                        .center = bias,
-                                        .x = x,
-                                        .mask = what & 1 ? mask : NULL,
-                                        .add = what & 2 ? p.dsrc : NULL};
-                memcpy(p.dsrc, second, p.src_size * sizeof *second);
-                strided_backward_data(&p.s, p.ddst, p.u, p.dsrc, &e, p.scratch, 2);
-                for (size_t j = 0; j < p.src_size; j++)
-                    expected[j] =
-                        what & 1 && !(mask[j] > 0) ? 0 : p.expected_dsrc[j] + (what & 2 ? (double)second[j] : 0);
-                CHECK(relative_error(p.dsrc, expected, p.src_size) <= tolerance &&
-                          sums_agree(sums, expected, x, bias, q[0], q[1], 4 * hw),
-                      "shape %d, backward %d", i, what);
+            for (int set = 0; set < set_count; set++) {
+                p.s.on = sets[set];
+                winograd_epilogue e = {.bias = bias, .add = p.ddst, .relu = true};
+                strided_weights_forward(&p.s, p.weights, p.u, 2);
+                strided_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 2);
+                for (size_t j = 0; j < p.dst_size; j++) {
+                    const size_t channel = j / ((size_t)hw * 16) % (size_t)(q[2] / 16) * 16 + j % 16;
+                    expected[j] = fmax(0, p.expected_dst[j] + (double)bias[channel] + (double)p.ddst[j]);
+                }
+                CHECK(relative_error(p.dst, expected, p.dst_size) <= tolerance, "%s, shape %d: bias, addition, ReLU",
+                      p.s.on->name, i);
+                e = (winograd_epilogue){.sums = sums, .center = bias};
+                strided_forward(&p.s, p.src, p.u, p.dst, &e, p.scratch, 2);
+                CHECK(relative_error(p.dst, p.expected_dst, p.dst_size) <= tolerance &&
+                          sums_agree(sums, p.expected_dst, NULL, bias, q[0], q[2], hw),
+                      "%s, shape %d: sums forward", p.s.on->name, i);
+                strided_weights_backward(&p.s, p.weights, p.u, 2);
+                for (int what = 0; what < 4; what++) { /* bit 0: a mask; 1: in place */
+                    e = (winograd_epilogue){.sums = sums,
+                                            .center = bias,
+                                            .x = x,
+                                            .mask = what & 1 ? mask : NULL,
+                                            .add = what & 2 ? p.dsrc : NULL};
+                    memcpy(p.dsrc, second, p.src_size * sizeof *second);
+                    strided_backward_data(&p.s, p.ddst, p.u, p.dsrc, &e, p.scratch, 2);
+                    for (size_t j = 0; j < p.src_size; j++)
+                        expected[j] =
+                            what & 1 && !(mask[j] > 0) ? 0 : p.expected_dsrc[j] + (what & 2 ? (double)second[j] : 0);
+                    CHECK(relative_error(p.dsrc, expected, p.src_size) <= tolerance &&
+                              sums_agree(sums, expected, x, bias, q[0], q[1], 4 * hw),
+                          "%s, shape %d, backward %d", p.s.on->name, i, what);
+                }
             }
             free(bias);
             free(x);
@@ -228,19 +247,26 @@ static void test_repeats(void)
                 float *dst = aligned(p.dst_size), *dsrc = aligned(p.src_size), *dw = aligned(p.weights_size);
                 float *center = random_floats((size_t)p.s.k);
                 double *first = zero_doubles(2 * (size_t)p.s.k), *again = zero_doubles(2 * (size_t)p.s.k);
-                for (int run = 0; run < 2; run++) {
+                for (int both = 0; both < 2 * set_count; both++) {
+                    const bool run = both & 1;
+                    p.s.on = sets[both / 2];
+                    if (run) {
+                        memset(dst, 0xff, p.dst_size * sizeof *dst);
+                        memset(dsrc, 0xff, p.src_size * sizeof *dsrc);
+                        memset(dw, 0xff, p.weights_size * sizeof *dw);
+                    }
                     const winograd_epilogue e = {.sums = run ? again : first, .center = center};
                     strided_weights_forward(&p.s, p.weights, p.u, threads);
                     strided_forward(&p.s, p.src, p.u, run ? dst : p.dst, &e, p.scratch, threads);
                     strided_weights_backward(&p.s, p.weights, p.u, threads);
                     strided_backward_data(&p.s, p.ddst, p.u, run ? dsrc : p.dsrc, NULL, p.scratch, threads);
                     strided_backward_weights(&p.s, p.src, p.ddst, run ? dw : p.dw, p.scratch, threads);
+                    CHECK(!run || (!memcmp(dst, p.dst, p.dst_size * sizeof *dst) &&
+                                   !memcmp(dsrc, p.dsrc, p.src_size * sizeof *dst) &&
+                                   !memcmp(dw, p.dw, p.weights_size * sizeof *dst) &&
+                                   !memcmp(first, again, 2 * (size_t)p.s.k * sizeof *first)),
+                          "%s, shape %d, %d threads", p.s.on->name, i, threads);
                 }
-                CHECK(!memcmp(dst, p.dst, p.dst_size * sizeof *dst) &&
-                          !memcmp(dsrc, p.dsrc, p.src_size * sizeof *dst) &&
-                          !memcmp(dw, p.dw, p.weights_size * sizeof *dst) &&
-                          !memcmp(first, again, 2 * (size_t)p.s.k * sizeof *first),
-                      "shape %d, %d threads", i, threads);
                 free(dst);
                 free(dsrc);
                 free(dw);
@@ -254,10 +280,12 @@ static void test_repeats(void)
 
 int main(void)
 {
-    const strided_shape smallest = {1, 16, 16, 1, 1};
-    if (!strided_supported(&smallest)) {
-        printf("1..0 # SKIP no AVX-512 here\n");
-        return 0;
+    const instructions *here[MOST_SETS];
+    const int count = instruction_sets(here);
+    for (int i = 0; i < count; i++) {
+        const strided_shape smallest = {here[i], 1, 16, 16, 1, 1};
+        if (strided_supported(&smallest))
+            sets[set_count++] = here[i];
     }
     test_passes();
     test_epilogues();

@@ -1,4 +1,5 @@
 /* The Winograd kernels against plain sums in double precision. */
+#include "instruction_sets.h"
 #include "test.h"
 
 #include "base/error.h"
@@ -13,6 +14,14 @@
  * several times that. */
 static const double tensor_limits[] = {3e-6, 3e-3, 2e-2}, weights_limits[] = {3e-6, 3e-6, 2e-2};
 static const double sum_limits[] = {1e-5, 1e-5, 5e-2};
+
+/* The tests below are for these numbers and, one after another, the instruction sets that have them. */
+static winograd_numbers numbers;
+static const instructions *sets[MOST_SETS];
+static int set_count;
+
+/* Runs what follows on each of them, for problem p. */
+#define EACH_SET(p) for (int set = 0; set < set_count && ((p).s.on = sets[set]); set++)
 
 /* Whether tensors are bf16. */
 static bool small_tensors(const winograd_shape *s)
@@ -149,8 +158,9 @@ static problem open_problem(winograd_shape s, int most_threads)
     p.dsrc_t = small_tensors(&s) ? aligned(p.src_size * 2) : p.dsrc;
     p.u = aligned(winograd_weight_floats(&s) * sizeof *p.u);
     size_t scratch = 0;
+    EACH_SET(p)
     for (int threads = 1; threads <= most_threads; threads++) {
-        const size_t need = winograd_scratch_floats(&s, threads);
+        const size_t need = winograd_scratch_floats(&p.s, threads);
         scratch = need > scratch ? need : scratch;
     }
     p.scratch = aligned(scratch * sizeof *p.scratch);
@@ -182,6 +192,15 @@ static void close_problem(problem *p)
     free(p->expected_dw);
 }
 
+/* Nothing of an earlier run may pass for a result. */
+static void forget(problem *p)
+{
+    const size_t bytes = small_tensors(&p->s) ? 2 : 4;
+    memset(p->dst_t, 0x7f, p->dst_size * bytes);
+    memset(p->dsrc_t, 0x7f, p->src_size * bytes);
+    memset(p->dw, 0x7f, p->weights_size * sizeof *p->dw);
+}
+
 static double relative_error(const float *a, const double *b, size_t count)
 {
     double difference = 0, size = 0;
@@ -200,6 +219,7 @@ static const char *numbers_name(winograd_numbers n)
 static void check_passes(problem *p, int threads)
 {
     const winograd_shape *s = &p->s;
+    forget(p);
     winograd_weights_forward(s, p->weights, p->u, threads);
     winograd_forward(s, p->src_t, p->u, p->dst_t, NULL, p->scratch, threads);
     collect(p);
@@ -212,34 +232,41 @@ static void check_passes(problem *p, int threads)
     winograd_backward_weights(s, p->src_t, p->ddst_t, p->dw, p->scratch, threads);
     const double weights = relative_error(p->dw, p->expected_dw, p->weights_size);
     CHECK(forward <= limit && data <= limit && weights <= weights_limits[s->numbers],
-          "n %d c %d k %d h %d w %d, %s, %d threads: forward %.2e, backward data %.2e, weights %.2e", s->n, s->c, s->k,
-          s->h, s->w, numbers_name(s->numbers), threads, forward, data, weights);
+          "%s, n %d c %d k %d h %d w %d, %s, %d threads: forward %.2e, backward data %.2e, weights %.2e", s->on->name,
+          s->n, s->c, s->k, s->h, s->w, numbers_name(s->numbers), threads, forward, data, weights);
 }
-
-static winograd_numbers numbers; /* the tests below are for these */
 
 static void check_shape(int n, int c, int k, int h, int w)
 {
     problem p = open_problem((winograd_shape){.n = n, .c = c, .k = k, .h = h, .w = w, .numbers = numbers}, 3);
+    EACH_SET(p)
     for (int threads = 1; threads <= 3; threads++)
         check_passes(&p, threads);
     close_problem(&p);
 }
 
-static bool supported(void)
+/* The instruction sets that have kernels for `numbers`. */
+static void find_sets(void)
 {
-    const winograd_shape s = {.n = 1, .c = 16, .k = 16, .h = 4, .w = 4, .numbers = numbers};
-    return winograd_supported(&s);
+    const instructions *here[MOST_SETS];
+    const int count = instruction_sets(here);
+    set_count = 0;
+    for (int i = 0; i < count; i++) {
+        const winograd_shape s = {.on = here[i], .n = 1, .c = 16, .k = 16, .h = 4, .w = 4, .numbers = numbers};
+        if (winograd_supported(&s))
+            sets[set_count++] = here[i];
+    }
 }
 
 static void test_support(void)
 {
     TEST("channel counts that are no multiple of 16 are not served")
     {
-        const winograd_shape odd[] = {{1, 8, 16, 4, 4, WINOGRAD_FP32},
-                                      {1, 16, 40, 4, 4, WINOGRAD_FP32},
-                                      {1, 3, 64, 8, 8, WINOGRAD_BF16},
-                                      {1, 0, 16, 4, 4, WINOGRAD_MIXED}};
+        const instructions *on = instructions_choose(NULL);
+        const winograd_shape odd[] = {{on, 1, 8, 16, 4, 4, WINOGRAD_FP32},
+                                      {on, 1, 16, 40, 4, 4, WINOGRAD_FP32},
+                                      {on, 1, 3, 64, 8, 8, WINOGRAD_BF16},
+                                      {on, 1, 0, 16, 4, 4, WINOGRAD_MIXED}};
         for (size_t i = 0; i < COUNT(odd); i++)
             CHECK(!winograd_supported(&odd[i]), "c %d k %d", odd[i].c, odd[i].k);
     }
@@ -325,8 +352,9 @@ static void test_epilogue(void)
                 (winograd_shape){.n = q[0], .c = q[1], .k = q[2], .h = q[3], .w = q[4], .numbers = numbers}, 2);
             float *bias = random_floats((size_t)p.s.k);
             double *expected = zero_doubles(p.dst_size);
-            winograd_weights_forward(&p.s, p.weights, p.u, 2);
-            for (int what = 0; what < 12; what++) { /* bit 0: ReLU; 1: bias; 0, 4, 8: nothing, a tensor, in place */
+            /* run % 12: bit 0: ReLU; 1: bias; 0, 4, 8: nothing, a tensor, in place */
+            for (int run = 0; run < 12 * set_count; run++) {
+                const int what = run % 12;
                 const bool relu = what & 1, with_bias = what & 2, in_place = what & 8, with_add = what & 12;
                 const winograd_epilogue e = {.bias = with_bias ? bias : NULL,
                                              .add = in_place   ? p.dst_t
@@ -341,10 +369,12 @@ static void test_epilogue(void)
                 }
                 if (in_place)
                     memcpy(p.dst_t, p.ddst_t, p.dst_size * (small_tensors(&p.s) ? 2 : 4));
+                p.s.on = sets[run / 12];
+                winograd_weights_forward(&p.s, p.weights, p.u, 2);
                 winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &e, p.scratch, 2);
                 collect(&p);
                 const double off = relative_error(p.dst, expected, p.dst_size);
-                CHECK(off <= tensor_limits[numbers], "shape %zu, epilogue %d: %.2e", i, what, off);
+                CHECK(off <= tensor_limits[numbers], "%s, shape %zu, epilogue %d: %.2e", p.s.on->name, i, what, off);
             }
             free(bias);
             free(expected);
@@ -386,7 +416,9 @@ static void test_sums(void)
                  *second_t = small_tensors(&p.s) ? bf16_copy(second, p.src_size) : second;
             double *sums = zero_doubles(2 * (size_t)most), *expected = zero_doubles(2 * (size_t)most),
                    *masked = zero_doubles(p.src_size);
-            for (int threads = 1; threads <= 3; threads++) {
+            for (int run = 0; run < 3 * set_count; run++) {
+                const int threads = 1 + run % 3;
+                p.s.on = sets[run / 3];
                 const winograd_epilogue forward = {.sums = sums, .center = center};
                 winograd_weights_forward(&p.s, p.weights, p.u, threads);
                 winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &forward, p.scratch, threads);
@@ -398,7 +430,8 @@ static void test_sums(void)
                     size = fmax(size, fabs(expected[j]));
                 }
                 CHECK(worst <= sum_limit * size && relative_error(p.dst, p.expected_dst, p.dst_size) <= limit,
-                      "shape %zu, %d threads: forward sums off by %.2e of %.2e", i, threads, worst, size);
+                      "%s, shape %zu, %d threads: forward sums off by %.2e of %.2e", p.s.on->name, i, threads, worst,
+                      size);
                 winograd_weights_backward(&p.s, p.weights, p.u, threads);
                 for (int what = 0; what < 6; what++) { /* bit 0: a mask; 0, 2, 4: nothing, a tensor, in place */
                     winograd_epilogue backward = {
@@ -419,8 +452,8 @@ static void test_sums(void)
                     }
                     const double off = relative_error(p.dsrc, masked, p.src_size);
                     CHECK(worst <= sum_limit * size && off <= limit,
-                          "shape %zu, %d threads, backward %d: %.2e, sums off by %.2e of %.2e", i, threads, what, off,
-                          worst, size);
+                          "%s, shape %zu, %d threads, backward %d: %.2e, sums off by %.2e of %.2e", p.s.on->name, i,
+                          threads, what, off, worst, size);
                 }
             }
             if (small_tensors(&p.s)) {
@@ -451,10 +484,13 @@ static void test_not_a_number(void)
         else
             p.src[at] = NAN;
         const winograd_epilogue e = {.relu = true};
-        winograd_weights_forward(&p.s, p.weights, p.u, 1);
-        winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &e, p.scratch, 1);
-        collect(&p);
-        CHECK(isnan(p.dst[(3 * 8 + 3) * 16]), "%f", (double)p.dst[(3 * 8 + 3) * 16]);
+        EACH_SET(p)
+        {
+            winograd_weights_forward(&p.s, p.weights, p.u, 1);
+            winograd_forward(&p.s, p.src_t, p.u, p.dst_t, &e, p.scratch, 1);
+            collect(&p);
+            CHECK(isnan(p.dst[(3 * 8 + 3) * 16]), "%s: %f", p.s.on->name, (double)p.dst[(3 * 8 + 3) * 16]);
+        }
         close_problem(&p);
     }
 }
@@ -472,24 +508,26 @@ static void test_repeats(void)
                 float *first_dst = aligned(p.dst_size * sizeof(float)),
                       *first_dw = aligned(p.weights_size * sizeof(float));
                 float *first_dsrc = aligned(p.src_size * sizeof(float));
-                for (int run = 0; run < 3; run++) {
+                for (int run = 0; run < 3 * set_count; run++) {
+                    p.s.on = sets[run / 3];
+                    forget(&p);
                     winograd_weights_forward(&p.s, p.weights, p.u, threads);
                     winograd_forward(&p.s, p.src_t, p.u, p.dst_t, NULL, p.scratch, threads);
                     winograd_weights_backward(&p.s, p.weights, p.u, threads);
                     winograd_backward_data(&p.s, p.ddst_t, p.u, p.dsrc_t, NULL, p.scratch, threads);
                     winograd_backward_weights(&p.s, p.src_t, p.ddst_t, p.dw, p.scratch, threads);
                     collect(&p);
-                    if (run == 0) {
+                    if (run % 3 == 0) {
                         memcpy(first_dst, p.dst, p.dst_size * sizeof(float));
                         memcpy(first_dsrc, p.dsrc, p.src_size * sizeof(float));
                         memcpy(first_dw, p.dw, p.weights_size * sizeof(float));
                     }
-                    CHECK(!memcmp(first_dst, p.dst, p.dst_size * sizeof(float)), "dst, shape %zu, %d threads", i,
-                          threads);
-                    CHECK(!memcmp(first_dsrc, p.dsrc, p.src_size * sizeof(float)), "dsrc, shape %zu, %d threads", i,
-                          threads);
-                    CHECK(!memcmp(first_dw, p.dw, p.weights_size * sizeof(float)), "dw, shape %zu, %d threads", i,
-                          threads);
+                    CHECK(!memcmp(first_dst, p.dst, p.dst_size * sizeof(float)), "%s: dst, shape %zu, %d threads",
+                          p.s.on->name, i, threads);
+                    CHECK(!memcmp(first_dsrc, p.dsrc, p.src_size * sizeof(float)), "%s: dsrc, shape %zu, %d threads",
+                          p.s.on->name, i, threads);
+                    CHECK(!memcmp(first_dw, p.dw, p.weights_size * sizeof(float)), "%s: dw, shape %zu, %d threads",
+                          p.s.on->name, i, threads);
                 }
                 free(first_dst);
                 free(first_dsrc);
@@ -505,8 +543,12 @@ static void test_scratch(void)
     {
         static const int shapes[4][2] = {{64, 56}, {128, 28}, {256, 14}, {512, 7}};
         for (int i = 0; i < 4; i++) {
-            const winograd_shape s = {
-                .n = 64, .c = shapes[i][0], .k = shapes[i][0], .h = shapes[i][1], .w = shapes[i][1]};
+            const winograd_shape s = {.on = instructions_choose(NULL),
+                                      .n = 64,
+                                      .c = shapes[i][0],
+                                      .k = shapes[i][0],
+                                      .h = shapes[i][1],
+                                      .w = shapes[i][1]};
             const size_t bytes = winograd_scratch_floats(&s, 2) * sizeof(float);
             CHECK(bytes <= (size_t)64 << 20, "%d channels: %zu bytes", s.c, bytes);
         }
@@ -516,11 +558,11 @@ static void test_scratch(void)
 /* All of the above in one kind of numbers. */
 static void test_all(void)
 {
-    if (!supported()) {
-        TEST("convolutions by Winograd agree with double precision")
+    find_sets();
+    if (!set_count) {
+        TEST(title("convolutions by Winograd agree with double precision"))
         {
-            SKIP("this processor has no AVX-512 F, BW, DQ and VL%s",
-                 numbers == WINOGRAD_FP32 ? "" : ", or no AVX512_BF16");
+            SKIP("this processor has no bf16");
         }
         return;
     }
