@@ -70,7 +70,7 @@ lr: $$(if $$(filter $$@,$$(MAKECMDGOALS)),$$(curve_files)) ## the six curves tha
 both    = $(OUT)/pictures/$1.png $(OUT)/pictures/$1.txt
 picture = $(stage) $(OUT)/pictures.$(basename $(@F)) $(BIN)/render $1 --values $(basename $@).txt -o $(basename $@).png
 # $(call nth,N): options for validation picture N, counted from 0, or the last one.
-nth     = --cache $(cache) --val $(VAL) --first $$(awk 'END { print (NR > $1 ? $1 : NR - 1) }' $(VAL))
+nth     = --cache $(cache) --val $(VAL) --first $$(awk 'END { print (NR > $1 ? $1 : NR - 1) }' $(call operands,$(VAL)))
 needed := $(BIN)/render | $(OUT)/pictures
 
 $(call both,01-image-%): $(OUT)/anno.tsv $(needed)
@@ -86,9 +86,9 @@ $(call both,05-cls-sample) &: $(cache) $(VAL) $(needed)
 $(call both,06-cls-lr) &: $(OUT)/lr/cls.head.tsv $(needed)
 	@$(call picture,--kind lr-find --lr $< --title cls.head)
 $(call both,07-cls-lr-trimmed) &: $(OUT)/lr/cls.head.tsv $(needed)
-	@$(call picture,--kind lr-find --lr $< --title cls.head --skip 5 --skip-end 1)
+	@$(call picture,--kind lr-find --lr $< --title cls.head $(trim.cls.head))
 $(call both,08-cls-top-lr) &: $(OUT)/lr/cls.top.tsv $(needed)
-	@$(call picture,--kind lr-find --lr $< --title cls.top --skip 1)
+	@$(call picture,--kind lr-find --lr $< --title cls.top $(trim.cls.top))
 $(call both,09-cls-grid) &: $(OUT)/cls.pred.tsv $(cache) $(needed)
 	@$(call picture,--kind grid --pred $< --cache $(cache))
 $(call both,10-augment-wrong) &: $(OUT)/largest.tsv $(cache) $(VAL) $(needed)
@@ -96,9 +96,9 @@ $(call both,10-augment-wrong) &: $(OUT)/largest.tsv $(cache) $(VAL) $(needed)
 $(call both,11-augment-right) &: $(OUT)/largest.tsv $(cache) $(VAL) $(needed)
 	@$(call picture,--kind augment --anno $< $(call nth,5))
 $(call both,12-bbox-lr) &: $(OUT)/lr/bbox.head.tsv $(needed)
-	@$(call picture,--kind lr-find --lr $< --title bbox.head --skip 5)
+	@$(call picture,--kind lr-find --lr $< --title bbox.head $(trim.bbox.head))
 $(call both,13-bbox-top-lr) &: $(OUT)/lr/bbox.top.tsv $(needed)
-	@$(call picture,--kind lr-find --lr $< --title bbox.top --skip 1)
+	@$(call picture,--kind lr-find --lr $< --title bbox.top $(trim.bbox.top))
 $(call both,14-bbox-grid) &: $(OUT)/bbox.pred.tsv $(cache) $(needed)
 	@$(call picture,--kind grid --pred $< --cache $(cache))
 $(call both,15-detn-sample) &: $(OUT)/largest.tsv $(cache) $(VAL) $(needed)
@@ -106,9 +106,9 @@ $(call both,15-detn-sample) &: $(OUT)/largest.tsv $(cache) $(VAL) $(needed)
 $(call both,16-detn-lr) &: $(OUT)/lr/detn.head.tsv $(needed)
 	@$(call picture,--kind lr-find --lr $< --title detn.head)
 $(call both,17-detn-lr-trimmed) &: $(OUT)/lr/detn.head.tsv $(needed)
-	@$(call picture,--kind lr-find --lr $< --title detn.head --skip 5 --skip-end 1)
+	@$(call picture,--kind lr-find --lr $< --title detn.head $(trim.detn.head))
 $(call both,18-detn-top-lr) &: $(OUT)/lr/detn.top.tsv $(needed)
-	@$(call picture,--kind lr-find --lr $< --title detn.top --skip 0)
+	@$(call picture,--kind lr-find --lr $< --title detn.top $(trim.detn.top))
 $(call both,19-detn-grid) &: $(OUT)/detn.pred.tsv $(cache) $(needed)
 	@$(call picture,--kind grid --pred $< --cache $(cache))
 $(call both,20-cls-schedule) &: $(OUT)/cls.batches.tsv $(needed)
@@ -136,7 +136,7 @@ of.detn.head := 16-detn-lr 17-detn-lr-trimmed
 of.detn.top  := 18-detn-top-lr
 no_pictures   = $(foreach c,$(no_curves),$(of.$c))
 # Images of pictures 01, 02 and 03; 04 shows that of 03.
-images = $(or $(shell awk -f $(here)scripts/pictures.awk $(OUT)/anno.tsv 2>/dev/null),12 9654 17)
+images = $(or $(shell awk -f $(here)scripts/pictures.awk $(call operands,$(OUT)/anno.tsv) 2>/dev/null),12 9654 17)
 shown  = 01-image-$(word 1,$(images)) 02-image-$(word 2,$(images)) 03-image-$(word 3,$(images)) \
   04-largest-$(word 3,$(images)) $(filter-out $(no_pictures),$(pictures))
 

@@ -43,7 +43,7 @@ endef
 # $(call recipe,MODEL) and the parts of it that recipe.awk describes, a setting a line; asked for once, when needed.
 recipe  = $(subst |,$(nl),$(subst \,$(blank),$(patsubst $1:%,%,$(filter $1:%,$(recipes)))))
 recipes = $(eval recipes := $(shell \
-  awk -f $(here)scripts/recipe.awk $(wildcard $(MODELS:%=$(RECIPES)/%.recipe))))$(recipes)
+  awk -f $(here)scripts/recipe.awk $(call operands,$(wildcard $(MODELS:%=$(RECIPES)/%.recipe))) </dev/null))$(recipes)
 
 parameters.cls  = $(of_training)$(call recipe,cls)
 parameters.bbox = $(of_training)$(call recipe,bbox)

@@ -121,3 +121,17 @@ phase top from layer3"
     done
     [ ! -e '~' ]
 }
+
+# shellcheck disable=SC2016 # for those shells
+@test "a folder of recipes that is not there, or has = in its name, does not make awk wait for standard input" {
+    run -0 mk out/cls.ckpt
+    mkfifo never
+    exec 7<>never
+    run -2 timeout 20 bash -c 'env -i PATH="$PATH" make VOC=voc RECIPES=typo out/cls.ckpt <&7'
+    assert_output --partial "'typo/cls.recipe'"
+    mv recipes a=b
+    run -0 timeout 20 bash -c 'env -i PATH="$PATH" make VOC=voc RECIPES=a=b -q out/cls.ckpt <&7'
+    cp out/val.txt v=1
+    run -0 timeout 20 bash -c 'env -i PATH="$PATH" make VOC=voc VAL=v=1 out/pictures/05-cls-sample.png <&7'
+    exec 7>&-
+}
