@@ -77,13 +77,13 @@ why: ## what make would run now for T, and why
 status: ## each product: size, age, up to date or not, seconds of its last run
 	@MAKE='$(make_again)' $(here)scripts/status $(or $(T),$(products))
 params-diff: $(records:%=params-diff-of-%) ## settings that differ from those of the last runs
-accept: $(MODELS:%=accept-of-%) ## call the trained models up to date as they are, without training again
+accept: ## call the trained models up to date as they are, without training again
+	@MAKE='$(make_again)' $(here)scripts/accept $(OUT) $(MODELS)
 # Under another name than MAKE, so that `make -n` runs no recipe that uses it.
 make_again = $(MAKE) $(again) --no-print-directory
 
-.PHONY: $(records:%=params-diff-of-%) $(MODELS:%=accept-of-%)
-$(records:%=params-diff-of-%) $(MODELS:%=accept-of-%): private export PARAMETERS = $(parameters.$*)
+.PHONY: $(records:%=params-diff-of-%)
+$(records:%=params-diff-of-%): private export PARAMETERS = $(parameters.$*)
 $(records:%=params-diff-of-%): params-diff-of-%:
 	$(if $(wildcard $(OUT)/.made/$*),@$(here)scripts/params-diff $(OUT)/.made/$*)
-$(MODELS:%=accept-of-%): accept-of-%:
-	$(if $(wildcard $(OUT)/$*.ckpt),@MAKE='$(make_again)' $(here)scripts/accept $(OUT)/$* $(call made,$*))
+$(foreach m,$(MODELS),$(eval accept: private export PARAMETERS_$m = $$(parameters.$m)))

@@ -92,8 +92,10 @@ mk() {
     run -42 bin/hello
     run -0 mk CUDA_HOME="$PWD/cuda"
     assert_output "make: Nothing to be done for 'all'."
-    run -2 mk CUDA=1 BUILD=build/1 BIN=build/1/bin CUDA_HOME="$PWD/cuda"
-    assert_line "cuda: CUDA=1 asks for it: stopping"
+    for build in build/1 build/1 build; do # a folder that was built without it stops as well
+        run -2 mk CUDA=1 BUILD=$build BIN=build/1/bin CUDA_HOME="$PWD/cuda"
+        assert_line "cuda: CUDA=1 asks for it: stopping"
+    done
     run -0 mk CUDA=0 BUILD=build/0 BIN=build/0/bin
     refute_output --partial cuda
 }

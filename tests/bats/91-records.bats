@@ -73,6 +73,31 @@ phase top from layer3"
     assert_equal "$(calls)" ""
 }
 
+@test "make accept keeps the page up to date that shows the models, and one of another reason stale" {
+    mk out/report.html >/dev/null
+    calls >/dev/null
+    later
+    run -0 mk accept SEED=9
+    assert_output "out/cls: accepted as it is, with 4 files made from it
+out/bbox: accepted as it is, with 4 files made from it
+out/detn: accepted as it is, with 4 files made from it"
+    run -0 mk -q out/report.html SEED=9
+    later
+    touch bin/report
+    run -0 mk accept SEED=9
+    run -1 mk -q out/report.html SEED=9
+    assert_equal "$(calls)" ""
+}
+
+@test "make accept takes models whose records are not there, such as those of a copied folder" {
+    mk out/cls.ckpt >/dev/null
+    rm -r out/.made
+    run -0 mk accept
+    assert_output "out/cls: accepted as it is, with 0 files made from it"
+    run -0 mk out/cls.ckpt
+    assert_equal "$(grep -c train-cls calls)" 1
+}
+
 @test "make accept leaves stale what is so for another reason" {
     mk out/cls.metrics.json out/cls.curves.png out/bbox.ckpt >/dev/null
     calls >/dev/null
