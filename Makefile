@@ -105,10 +105,10 @@ else
 cuda_say := the GPU device is left out: $(wordlist 2,99,$(cuda))
 endif
 # One line when what was found is new; an error with CUDA=1 when that is not enough.
-$(BUILD)/.cuda: $(call differs,$(BUILD)/.cuda,$(cuda))
+cuda_stops := $(and $(filter 1,$(CUDA)),$(filter no,$(firstword $(cuda))))
+$(BUILD)/.cuda: $(if $(cuda_stops),force,$(call differs,$(BUILD)/.cuda,$(cuda)))
 	@mkdir -p $(@D) && echo $(call quoted,cuda: $(cuda_say))
-	@$(if $(and $(filter 1,$(CUDA)),$(filter no,$(firstword $(cuda)))),\
-	  echo 'cuda: CUDA=1 asks for it: stopping' >&2; exit 1)
+	@$(if $(cuda_stops),echo 'cuda: CUDA=1 asks for it: stopping' >&2; exit 1)
 	@printf '%s\n' $(call quoted,$(cuda)) >$@
 
 $(BUILD)/cuda/%.o: %.c $(BUILD)/.flags $(BUILD)/.cuda | $(BUILD)/.ready
