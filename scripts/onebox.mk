@@ -2,7 +2,7 @@
 # command gives, and with the recipes of the copy that it belongs to.
 
 home     := $(patsubst %/scripts/,%,$(dir $(realpath $(lastword $(MAKEFILE_LIST)))))
-BUILD    := build
+BUILD    := $(home)/build
 programs := $(filter-out onebox onebox-cuda.so,$(notdir $(wildcard $(BIN)/*)))
 
 .DELETE_ON_ERROR:

@@ -196,6 +196,17 @@ onebox_works() { # COMMAND
     assert_output --partial "the largest object of each picture"
     run -2 "$1" help nothing
     assert_output "onebox: 'nothing' is not a program; 'onebox help' lists programs, goals and settings"
+    # a word that is not known is answered in one line, with what may be meant
+    local unknown="is no program, goal or file" help="'onebox help' lists programs, goals and settings"
+    run -2 "$1" predcit
+    assert_output "onebox: 'predcit' $unknown (do you mean 'predict'?); $help"
+    run -2 "$1" VOC=voc staus
+    assert_output "onebox: 'staus' $unknown (do you mean 'status'?); $help"
+    run -2 "$1" frobnicate
+    assert_output "onebox: 'frobnicate' $unknown; $help"
+    run -0 "$1" VOC=voc help
+    run -2 "$1" out/none
+    assert_output --partial "No rule to make target 'out/none'"
     for program in $(programs); do
         run -0 "$1" "$program" --version
         assert_line --index 0 "$program (onebox) $version"
@@ -288,6 +299,10 @@ onebox_works() { # COMMAND
     [ -s out/lrg.csv ] && [ -e out/log/csv.log ]
     run -0 onebox report
     [ -s out/report.html ]
+    # products below a folder "build" are products like others
+    run -0 onebox VOC=voc OUT=build/one build/one/lrg.csv
+    run -0 onebox VOC=voc OUT=build/one build/one/lrg.csv -q
+    run -1 onebox VOC=voc OUT=build/one build/one/lrg.csv -q ORDER=id
     run -0 onebox status VOC=voc
     assert_output --regexp 'out/lrg.csv .* up to date'
     run -0 onebox why T=out/lrg.csv VOC=voc ORDER=id
