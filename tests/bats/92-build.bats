@@ -104,6 +104,16 @@ later() {
     run -0 mk -q
 }
 
+@test "CC may be several words" {
+    mkdir tools
+    printf '#!/bin/sh\nexec "$@"\n' >tools/launcher
+    chmod +x tools/launcher
+    PATH=$PWD/tools:$PATH run -0 mk CC='launcher gcc'
+    run -42 bin/hello
+    PATH=$PWD/tools:$PATH run -2 mk BUILD=build/no BIN=build/no CC='launcher no-such-compiler'
+    assert_line --partial "missing: gcc"
+}
+
 @test "a missing library is named in one line, with the package" {
     mkdir tools
     for tool in sh bash env make mkdir printf sed; do ln -s "$(command -v $tool)" tools/; done
