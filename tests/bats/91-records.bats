@@ -57,6 +57,24 @@ phase top from layer3"
     cmp out/cls.0.ckpt out/lr/cls.0.ckpt
 }
 
+@test "what is written through a link stays behind the link" {
+    mkdir -p disk out
+    echo SEED=1 >disk/mine.mk
+    ln -s ../disk/mine.mk out/config.mk
+    cp bin/mkcsv bin/draw-set
+    run -0 mk out/.made/drawn
+    [ -L out/config.mk ]
+    grep -qx DEMO_SEED=1 disk/mine.mk
+    ln -s ../disk/new.mk out/new.mk
+    echo 2 | scripts/copy - out/new.mk
+    [ -L out/new.mk ]
+    assert_equal "$(cat disk/new.mk)" 2
+    run -4 scripts/copy disk/mine.mk nowhere/mine.mk
+    assert_output --partial nowhere
+    assert_equal "$(ls disk)" "mine.mk
+new.mk"
+}
+
 @test "make accept keeps what was made from the model up to date" {
     products=(out/cls.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png} \
         out/pictures/{09-cls-grid,21-cls-curves}.png)
