@@ -289,17 +289,23 @@ put = $(if $3,@$(if $V,set -x;) install -D $(or $4,-m 644) -t '$(to)/$1' $3 && \
   printf '  %-7s %s\n' INSTALL '$(words $3) $2 in $(to)/$1')
 # $(call link_to,FOLDER,TARGET): in FOLDER a link to TARGET under each program's name; what is in the way stays.
 link_to = @cd '$(to)/$1' && for name in $(STAGES); do target="$2"; [ "$$(readlink $$name)" = "$$target" ] || \
-  ln -s "$$target" $$name || exit; done
+  ln -sT "$$target" $$name || exit; done
+# Manual pages of programs have plain names, which other packages may have used: such a page stays.
+man1  = '$(to)/share/man/man1'
+ours  = grep -q '^\.TH .*"onebox ' $1
 # $(call unlink,FOLDER,TARGET): removes those links.
 unlink  = @for name in $(STAGES); do link='$(to)/$1'/$$name; [ "$$(readlink "$$link")" != "$2" ] || rm "$$link"; done
 
 install: all man ## install the command onebox, all that it runs, manual pages and completion below PREFIX
 	$(call put,bin,command$(comma) onebox$(comma),$(BIN)/onebox,-m 755)
 	$(call put,libexec/onebox,programs,$(libexec:%=$(BIN)/%),-m 755 -s)
-	$(call put,share/man/man1,manual pages,$(MAN1))
+	@n=0; for page in $(MAN1); do to=$(man1)/$${page##*/}; if [ ! -e "$$to" ] || $(call ours,"$$to"); then \
+	  install -D -m 644 -t $(man1) $$page && n=$$((n + 1)) || exit; else \
+	  printf '  %-7s %s\n' KEEP "$$to, which is not onebox's (onebox help $$(basename $$page .1) shows ours)"; fi; done; \
+	  printf '  %-7s %s\n' INSTALL "$$n manual pages in "$(man1)
 	$(call put,share/man/man5,manual pages,$(MAN5))
 	$(call put,share/man/man7,manual page,$(BUILD)/man/onebox.7)
-	@ln -sf ../man7/onebox.7 '$(to)/share/man/man1/onebox.1'
+	@ln -sfT ../man7/onebox.7 $(man1)/onebox.1
 	@install -D -m 644 scripts/completion.bash '$(to)/$(completions)/onebox'
 	@printf '  %-7s %s\n' INSTALL 'completion in $(to)/$(completions)'
 	@for file in $(shared); do install -D -m "$$([ -x $$file ] && echo 755 || echo 644)" $$file \
@@ -313,8 +319,9 @@ endif
 uninstall: ## remove what install put there
 	$(call unlink,bin,../libexec/onebox/$$name)
 	$(call unlink,$(completions),onebox)
+	@for page in $(STAGES:%=$(man1)/%.1); do [ ! -e "$$page" ] || ! $(call ours,"$$page") || rm "$$page"; done
 	@rm -f $(patsubst %,'$(to)/%',bin/onebox $(STAGES:%=libexec/onebox/%) libexec/onebox/onebox-cuda.so \
-	  share/man/man1/onebox.1 $(patsubst $(BUILD)/man/%,share/man/man1/%,$(MAN1)) \
+	  share/man/man1/onebox.1 \
 	  $(patsubst $(BUILD)/man/%,share/man/man5/%,$(MAN5)) share/man/man7/onebox.7 $(completions)/onebox \
 	  $(shared:%=share/onebox/%))
 	@for dir in libexec/onebox share/onebox $(patsubst %/,share/onebox/%,$(filter-out ./,$(sort $(dir $(shared))))); do \

@@ -250,6 +250,30 @@ image root/opt/onebox/share/onebox/recipes/mine.recipe"
     assert_output --partial "'report': File exists"
     run -0 mk uninstall PREFIX=/p DESTDIR="$PWD/image"
     assert_equal "$(find image ! -type d)" image/p/bin/report
+    # and so is a folder
+    rm image/p/bin/report
+    mkdir image/p/bin/report
+    run -2 mk install PREFIX=/p DESTDIR="$PWD/image" LINKS=1
+    assert_output --partial "'report': File exists"
+    assert_equal "$(ls image/p/bin/report)" ""
+}
+
+@test "make install and uninstall leave another package's manual page alone, and say so" {
+    mkdir -p "my image/p/share/man/man1"
+    page="my image/p/share/man/man1/hello.1"
+    echo '.TH HELLO 1 2020-01-01 "GNU hello"' >"$page"
+    run -0 mk install PREFIX=/p DESTDIR="$PWD/my image"
+    assert_line "  KEEP    $PWD/$page, which is not onebox's (onebox help hello shows ours)"
+    assert_line "  INSTALL 0 manual pages in $PWD/my image/p/share/man/man1"
+    run -0 mk uninstall PREFIX=/p DESTDIR="$PWD/my image"
+    assert_equal "$(cat "$page")" '.TH HELLO 1 2020-01-01 "GNU hello"'
+    echo '.TH HELLO 1 2000-01-01 "onebox 7.0"' >"$page"
+    run -0 mk install PREFIX=/p DESTDIR="$PWD/my image"
+    refute_output --partial KEEP
+    assert_equal "$(cat "$page")" '.TH HELLO 1 2000-01-01 "onebox 7.1"'
+    run -0 mk uninstall PREFIX=/p DESTDIR="$PWD/my image"
+    run -0 find "my image" ! -type d
+    assert_output ""
 }
 
 @test "make install again, over an older copy, changes nothing that is the same" {
