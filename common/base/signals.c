@@ -1,7 +1,8 @@
 /* The list of what is watched is made of entries that are never freed, so that a handler can walk it while another
  * thread changes it: a new entry is put in front by one atomic store, a released one is marked and used again. An
- * entry's state says whether its fields may be read; whoever turns FREE into FILLING owns the entry until it sets
- * another state. */
+ * entry's state says whether its fields may be read; whoever turns a free state into FILLING owns the entry until it
+ * sets another one. A handler may act on a state that has changed since it looked, so an entry that held a file to
+ * remove holds nothing but such files for ever: no handler comes to remove an input. */
 #include "base/signals.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FREE, FILLING, FILE_TO_REMOVE, MAPPING };
+enum { FILLING, FILE_TO_REMOVE, FREE_OF_FILE, MAPPING, FREE_OF_MAPPING };
 
 typedef struct signals_watch {
     struct signals_watch *next;
@@ -28,11 +29,12 @@ static const char *program_name = "onebox";
 
 /* ---------------------------------------------------------------- the list */
 
-static watch *claim(error *e)
+/* An entry that was of this kind before, FREE_OF_FILE or FREE_OF_MAPPING, or a new one. */
+static watch *claim(int kind, error *e)
 {
     for (watch *w = atomic_load(&watches); w; w = w->next) {
-        int free_state = FREE;
-        if (atomic_compare_exchange_strong(&w->state, &free_state, FILLING))
+        int expected = kind;
+        if (atomic_compare_exchange_strong(&w->state, &expected, FILLING))
             return w;
     }
     watch *w = mem_zero(1, sizeof *w, "the name of a file", e);
@@ -52,7 +54,7 @@ watch *signals_watch(const char *name, const void *data, size_t size, error *e)
         fail_system(e, "%s", name);
         return NULL;
     }
-    watch *w = claim(e);
+    watch *w = claim(data ? FREE_OF_MAPPING : FREE_OF_FILE, e);
     if (!w)
         return NULL;
     strcpy(w->name, name);
@@ -65,7 +67,7 @@ watch *signals_watch(const char *name, const void *data, size_t size, error *e)
 void signals_release(watch *w)
 {
     if (w)
-        atomic_store(&w->state, FREE);
+        atomic_store(&w->state, atomic_load(&w->state) == MAPPING ? FREE_OF_MAPPING : FREE_OF_FILE);
 }
 
 /* ---------------------------------------------------------------- the handlers */

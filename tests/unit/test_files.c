@@ -258,6 +258,18 @@ static void test_signals(void)
             clear();
         }
     }
+    TEST("a place in the list that held a file to remove never holds the name of an input, nor the other way round")
+    {
+        error e = {0};
+        struct signals_watch *file = signals_watch("output.tmp", NULL, 0, &e), *again;
+        signals_release(file);
+        struct signals_watch *input = signals_watch("input", "bytes", 5, &e);
+        CHECK(file && input && input != file, "%s", e.text);
+        signals_release(input);
+        again = signals_watch("another.tmp", NULL, 0, &e);
+        CHECK(again == file, "a released place is not used again");
+        signals_release(again);
+    }
     TEST("a file beyond the limit of sizes is one line and ERR_SYSTEM")
     {
         int status = in_child(write_too_much, 4096, said);
