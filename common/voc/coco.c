@@ -26,6 +26,7 @@ typedef struct coco_object {
 
 /* The file's records as they come; joined when all are there, because the arrays may stand in any order. */
 typedef struct coco {
+    const char *path; /* for messages */
     coco_image *images;
     coco_object *objects;
     size_t image_count, image_capacity, object_count, object_capacity;
@@ -210,14 +211,14 @@ static int take_file(coco *c, const char *path, error *e)
 {
     json_reader r;
     int code = json_open(&r, path, e);
+    c->path = r.view.path;
     while (!code && json_next(&r, e))
         code = take_record(c, &r, e);
-    const char *shown_path = strcmp(path, "-") == 0 ? "standard input" : path;
     for (int m = 0; m < 3 && !e->code; m++)
         if (!c->seen[m])
-            fail(e, ERR_INPUT, "%s: the array '%s' is missing", shown_path, member_names[m]);
+            fail(e, ERR_INPUT, "%s: the array '%s' is missing", c->path, member_names[m]);
     if (!e->code && c->image_count == 0)
-        fail(e, ERR_INPUT, "%s: 'images' is empty", shown_path);
+        fail(e, ERR_INPUT, "%s: 'images' is empty", c->path);
     json_close(&r);
     return e->code;
 }
@@ -225,7 +226,7 @@ static int take_file(coco *c, const char *path, error *e)
 /* ---------------------------------------------------------------- joining */
 
 /* Strings the objects of each picture together, in file order, and counts the classes that have one. */
-static int group_objects(coco *c, const char *path, size_t *used, error *e)
+static int group_objects(coco *c, size_t *used, error *e)
 {
     bool *seen = mem_zero(c->category_names.count, sizeof *seen, "classes", e);
     int code = seen ? 0 : ERR_SYSTEM;
@@ -233,9 +234,10 @@ static int group_objects(coco *c, const char *path, size_t *used, error *e)
         const coco_object *o = &c->objects[i];
         const uint32_t name = idmap_find(&c->category_ids, o->category_id);
         if (idmap_find(&c->image_ids, o->image_id) == IDMAP_NONE)
-            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no image has the id %" PRId64, path, i, o->image_id);
+            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no image has the id %" PRId64, c->path, i, o->image_id);
         else if (name == IDMAP_NONE)
-            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, path, i, o->category_id);
+            code =
+                fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, c->path, i, o->category_id);
         else if (!seen[name]) {
             seen[name] = true;
             ++*used;
@@ -265,9 +267,9 @@ static int add_object(anno_table *t, const coco *c, const coco_image *image, con
                     (text_field){name, strlen(name)}, b, o->ignore, e);
 }
 
-static int join_arrays(anno_table *t, coco *c, const char *path, bool keep_ignored, coco_counts *counts, error *e)
+static int join_arrays(anno_table *t, coco *c, bool keep_ignored, coco_counts *counts, error *e)
 {
-    int code = group_objects(c, path, &counts->used, e);
+    int code = group_objects(c, &counts->used, e);
     for (size_t i = 0; i < c->image_count && !code; i++) {
         size_t before = t->count;
         for (size_t k = c->images[i].first; k && !code; k = c->objects[k - 1].next) {
@@ -292,7 +294,7 @@ int coco_read(anno_table *t, const char *path, bool keep_ignored, coco_counts *c
     counts->categories = c.category_names.count;
     counts->folders = c.folders;
     if (!code)
-        code = join_arrays(t, &c, strcmp(path, "-") == 0 ? "standard input" : path, keep_ignored, counts, e);
+        code = join_arrays(t, &c, keep_ignored, counts, e);
     coco_free(&c);
     if (code)
         anno_free(t);
