@@ -5,37 +5,29 @@
 #include <math.h>
 #include <string.h>
 
-/* The number behind a key, NaN when it is absent or null. */
-static double number_of(const json_reader *r, const char *key, error *e)
+/* The number behind a key, NaN for null; a share lies in [0, 1], others from 0 on. */
+static int read_number(double *v, const json_reader *r, const char *key, bool is_share, error *e)
 {
-    double v = NAN;
     int token = json_get(r, 0, key, e);
-    return token >= 0 && json_number(r, token, &v) ? v : NAN;
+    if (e->code)
+        return e->code;
+    if (token < 0)
+        return json_fail(r, e, "'%s' is missing", key);
+    const jsmntok_t *t = &r->tokens[token];
+    if (t->type == JSMN_PRIMITIVE && r->text[t->start] == 'n')
+        *v = NAN;
+    else if (!json_number(r, token, v) || *v < 0 || (is_share && *v > 1))
+        return json_fail(r, e, "'%s' is no number %s, nor null", key, is_share ? "from 0 to 1" : "from 0 on");
+    return 0;
 }
 
-/* {"value": number or null, "se": …}; a share must lie in [0, 1]. */
+/* {"value": number or null, "se": number or null} */
 static int read_metric(metric *m, const json_reader *r, bool is_share, error *e)
 {
-    const struct {
-        const char *key;
-        double *value;
-    } members[] = {{"value", &m->value}, {"se", &m->error}};
-    if (!r->token_count)
-        return json_fail(r, e, "no metric");
-    for (size_t i = 0; i < COUNT(members); i++) {
-        double *v = members[i].value;
-        int token = json_get(r, 0, members[i].key, e);
-        if (e->code)
-            return e->code;
-        if (token < 0)
-            return json_fail(r, e, "'value' or 'se' is missing");
-        const jsmntok_t *t = &r->tokens[token];
-        if (t->type == JSMN_PRIMITIVE && r->text[t->start] == 'n')
-            *v = NAN;
-        else if (!json_number(r, token, v) || *v < 0 || (is_share && *v > 1))
-            return json_fail(r, e, "the value is out of range");
-    }
-    return 0;
+    if (!r->token_count || r->index >= 0 || r->tokens[0].type != JSMN_OBJECT)
+        return json_fail(r, e, "is no object with 'value' and 'se'");
+    int code = read_number(&m->value, r, "value", is_share, e);
+    return code ? code : read_number(&m->error, r, "se", is_share, e);
 }
 
 static int read_class(metrics *m, const json_reader *r, error *e)
@@ -54,12 +46,16 @@ static int read_class(metrics *m, const json_reader *r, error *e)
             return json_fail(r, e, "'%s' is missing or no count", counts[i].key);
         *counts[i].value = (size_t)v;
     }
-    c.precision = number_of(r, "precision", e);
-    for (int i = 0; i < METRICS; i++)
-        c.of[i] = (metric){number_of(r, i == METRIC_ACCURACY ? "recall" : metric_names[i], e), NAN};
+    if (c.correct > c.n || c.correct > c.predicted)
+        return json_fail(r, e, "'correct' is more than 'n' or 'predicted'");
+    read_number(&c.precision, r, "precision", true, e);
+    for (int i = 0; i < METRICS && !e->code; i++) {
+        c.of[i].error = NAN;
+        read_number(&c.of[i].value, r, i == METRIC_ACCURACY ? "recall" : metric_names[i], i != METRIC_L1, e);
+    }
     text_buffer name = {0};
     size_t number;
-    int token = json_get(r, 0, "name", e);
+    int token = e->code ? -1 : json_get(r, 0, "name", e);
     if (!e->code && (token < 0 || !json_string(r, token, &name, e)))
         json_fail(r, e, "'name' is missing or no text");
     if (!e->code && !names_add(&m->class_names, name.data, name.size, &number, e) &&
@@ -73,12 +69,17 @@ static int read_class(metrics *m, const json_reader *r, error *e)
 
 enum { N = METRICS, UNJUDGED, UNPREDICTED, FRAME, CLASSES, MEMBERS };
 
-static int read_member(metrics *m, const json_reader *r, bool seen[MEMBERS], error *e)
+static const char *member_name(int i)
 {
     static const char *const others[] = {"n", "unjudged", "unpredicted", "frame", "classes"};
+    return i < METRICS ? metric_names[i] : others[i - METRICS];
+}
+
+static int read_member(metrics *m, const json_reader *r, bool seen[MEMBERS], error *e)
+{
     size_t *const counts[] = {&m->n, &m->unjudged, &m->unpredicted, &m->frame};
     int i = 0;
-    while (i < MEMBERS && !json_is_member(r, i < METRICS ? metric_names[i] : others[i - METRICS]))
+    while (i < MEMBERS && !json_is_member(r, member_name(i)))
         i++;
     if (i == MEMBERS)
         return 0;
@@ -107,7 +108,7 @@ int metrics_read(metrics *m, const char *path, error *e)
         code = read_member(m, &r, seen, e);
     for (int i = 0; i < MEMBERS && !e->code; i++)
         if (!seen[i] && i != UNJUDGED && i != UNPREDICTED)
-            fail(e, ERR_INPUT, "%s: no metrics: a member is missing", path);
+            fail(e, ERR_INPUT, "%s: '%s' is missing", r.view.path, member_name(i));
     json_close(&r);
     return e->code;
 }

@@ -58,7 +58,8 @@ setup() {
         metric locacc_largest 0.4375 0.15
         metric locacc_any 0.5 0.16
         printf '  "classes": [\n    {"name": "<b>dog</b>", "n": 1, "predicted": 0, "correct": 0, '
-        printf '"recall": 0.125, "precision": null}\n  ]\n}\n'
+        printf '"recall": 0.125, "precision": null, "l1": null, "mean_iou": null, "iou_half": null, '
+        printf '"locacc_largest": null, "locacc_any": null}\n  ]\n}\n'
     } >out/detn.metrics.json
     cp "$BATS_TEST_DIRNAME/../golden/shapes/000002.png" out/detn.grid.png 2>/dev/null ||
         cp "$(find "$BATS_TEST_DIRNAME/../golden/shapes" -name '*.png' | sort | head -n 1)" out/detn.grid.png

@@ -144,7 +144,8 @@ static void test_metrics(void)
                    "\"mean_iou\": {\"value\": 0.5, \"se\": 0.2}, \"iou_half\": {\"value\": 1, \"se\": 0},\n"
                    "\"locacc_largest\": {\"value\": 0.25, \"se\": 0.3}, \"locacc_any\": {\"value\": 0, \"se\": 0},\n"
                    "\"classes\": [{\"name\": \"a \\\"b\\\"\", \"n\": 3, \"predicted\": 4, \"correct\": 2, "
-                   "\"recall\": 0.5, \"precision\": null}]}\n");
+                   "\"recall\": 0.5, \"precision\": null, \"l1\": null, \"mean_iou\": null, \"iou_half\": null, "
+                   "\"locacc_largest\": null, \"locacc_any\": null}]}\n");
         CHECK(!metrics_read(&m, path, &e), "%s", e.text);
         CHECK(m.n == 3 && m.unjudged == 1 && m.unpredicted == 2 && m.frame == 96, "counts");
         CHECK(m.of[METRIC_ACCURACY].value == 0.75 && m.of[METRIC_ACCURACY].error == 0.1, "accuracy");

@@ -185,21 +185,75 @@ static void test_refused(text_buffer *json, text_buffer *table)
         CHECK(judge(&m, four, PRED "\na.jpg\t-\t-\t-\t-\t-\t-\n", skip, json, table, &e) == ERR_INPUT, "neither");
         metrics_free(&m);
     }
+}
+
+/* Puts `by` in the place of `what` in a copy of the text; the caller frees it. */
+static char *with(const char *text, const char *what, const char *by)
+{
+    const char *at = strstr(text, what);
+    CHECK(at, "no %s in %s", what, text);
+    char *copy = malloc(strlen(text) + strlen(by) + 1);
+    sprintf(copy, "%.*s%s%s", (int)(at - text), text, by, at + strlen(what));
+    return copy;
+}
+
+static void test_read(text_buffer *json, text_buffer *table)
+{
+    metrics m;
+    error e;
     TEST("a metrics file that is none is refused")
     {
-        static const char *const bad[] = {"",
-                                          "{}",
-                                          "{\"n\": 3}",
-                                          "[1]",
-                                          "{\"n\": 0}",
-                                          "{\"accuracy\": {\"value\": 2, \"se\": 0}}",
-                                          "{\"classes\": 3}",
-                                          "{\"classes\": [{\"n\": 1}]}",
-                                          "{\"l1\": []}"};
+        static const struct {
+            const char *text, *what;
+        } bad[] = {{"", "is empty"}, {"[1]", "no JSON object"}, {"{}", "'accuracy' is missing"}};
         for (size_t i = 0; i < COUNT(bad); i++) {
             e = (error){0};
-            put(json_path, bad[i]);
-            CHECK(metrics_check(json_path, &e) == ERR_INPUT, "accepted %s", bad[i]);
+            put(json_path, bad[i].text);
+            CHECK(metrics_check(json_path, &e) == ERR_INPUT && strstr(e.text, bad[i].what), "%s: %s", bad[i].text,
+                  e.text);
+        }
+    }
+    TEST("every member of a metrics file must be there, once, of its kind and in its range")
+    {
+        static const struct {
+            const char *good, *bad, *what;
+        } changes[] = {
+            {"\"n\": 1,", "", "'n' is missing"},
+            {"\"n\": 1,", "\"n\": 0,", "n: is not a whole number from 1 on"},
+            {"\"n\": 1,", "\"n\": [1],", "n[0]: is not a whole number from 1 on"},
+            {"\"n\": 1,", "\"n\": 1, \"n\": 1,", "'n' is there twice"},
+            {"\"unjudged\": 0", "\"unjudged\": -1", "unjudged: is no count"},
+            {"\"frame\": 224", "\"frame\": null", "frame: is not a whole number from 1 on"},
+            {"{\"value\": 1.000000", "{\"value\": 2", "accuracy: 'value' is no number from 0 to 1"},
+            {"\"se\": 0.000000", "\"se\": -1", "accuracy: 'se' is no number from 0 to 1"},
+            {", \"se\": 0.000000", "", "accuracy: 'se' is missing"},
+            {"\"l1\": {\"value\": ", "\"l1\": {\"value\": -", "l1: 'value' is no number from 0 on"},
+            {"\"l1\": {", "\"l1\": [], \"x\": {", "l1: is no object"},
+            {"\"l1\": {", "\"l1\": 3, \"x\": {", "l1: is no object"},
+            {"\"l1\": {", "\"l1\": [{\"value\": 3, \"se\": 0}], \"x\": {", "l1[0]: is no object"},
+            {"\"classes\": [", "\"x\": [", "'classes' is missing"},
+            {"\"classes\": [", "\"classes\": 3, \"x\": [", "no array of classes"},
+            {"\"classes\": [", "\"classes\": [3, ", "classes[0]: 'n' is missing"},
+            {"\"name\": \"cat\"", "\"name\": 3", "classes[0]: 'name' is missing or no text"},
+            {"\"correct\": 1", "\"correct\": 1.5", "classes[0]: 'correct' is missing or no count"},
+            {"\"correct\": 1", "\"correct\": 2", "classes[0]: 'correct' is more than"},
+            {"\"recall\": 1.0", "\"recall\": 1.5", "classes[0]: 'recall' is no number from 0 to 1"},
+            {"\"precision\": 1", "\"precision\": \"1\", \"x\": 1", "classes[0]: 'precision' is no number"},
+            {"\"precision\": 1", "\"x\": 1", "classes[0]: 'precision' is missing"},
+            {"\"locacc_any\": 1.000000}", "\"locacc_any\": -1}", "classes[0]: 'locacc_any' is no number"},
+        };
+        CHECK(!judge(&m, four, PRED "\nb.jpg\tcat\t1\t10\t10\t19\t19\n", (metrics_options){0}, json, table, &e), "%s",
+              e.text);
+        metrics_free(&m);
+        put(json_path, json->data);
+        CHECK(!metrics_check(json_path, &e), "%s", e.text);
+        for (size_t i = 0; i < COUNT(changes); i++) {
+            char *text = with(json->data, changes[i].good, changes[i].bad);
+            e = (error){0};
+            put(json_path, text);
+            CHECK(metrics_check(json_path, &e) == ERR_INPUT && strstr(e.text, changes[i].what), "%zu: %s: %s", i,
+                  e.text, text);
+            free(text);
         }
     }
 }
@@ -214,6 +268,7 @@ int main(void)
     snprintf(json_path, sizeof json_path, "%s/m.json", folder);
     test_by_hand(&json, &table);
     test_refused(&json, &table);
+    test_read(&json, &table);
     text_free(&json);
     text_free(&table);
     unlink(anno_path);
