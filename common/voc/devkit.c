@@ -65,34 +65,38 @@ static bool has_annotation(const char *dir, const char *stem, size_t size)
     return there;
 }
 
-/* The list DIR/ImageSets/Main/SPLIT.txt at `path`. VOC has other lists beside it, of one class each, with a
- * mark behind the name ("000012 -1"): a line with a blank is a name only if there is such an annotation. */
+/* A split that is being read. */
+typedef struct split_list {
+    names *stems;
+    const char *dir;
+} split_list;
+
+/* VOC has other lists beside those of all pictures, of one class each, with a mark behind the name ("000012 -1"): a
+ * line with a blank is a name only if there is such an annotation. */
+static int take_stem(void *context, size_t number, const char *line, size_t size, error *e)
+{
+    (void)number;
+    const split_list *list = context;
+    while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
+        size--;
+    const text_field stem = {line, size};
+    if (memchr(line, ' ', size) && !names_bad_file_name(line, size) && !has_annotation(list->dir, line, size))
+        return fail(e, ERR_INPUT, "'%.*s' contains a blank: one name a line is needed, as in train.txt",
+                    text_shown(stem), line);
+    return names_add_file(list->stems, stem, e);
+}
+
+/* The list DIR/ImageSets/Main/SPLIT.txt at `path`. */
 static int read_split(names *stems, const char *dir, const char *path, error *e)
 {
     file_view view;
+    split_list list = {stems, dir};
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return no_such_list(dir, path, e);
     int code = file_open(&view, path, e);
     if (code)
         return code;
-    text_lines lines = text_lines_of(view.data, view.size);
-    const char *line;
-    size_t size, number;
-    while (!code && text_line(&lines, &line, &size)) {
-        while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
-            size--;
-        size_t before = stems->count;
-        const char *wrong = names_bad_file_name(line, size);
-        if (!wrong && memchr(line, ' ', size) && !has_annotation(dir, line, size))
-            wrong = "contains a blank: one name a line is needed, as in train.txt";
-        if (wrong)
-            code = fail(e, ERR_INPUT, "%s:%zu: '%.*s' %s", path, lines.number, text_shown((text_field){line, size}),
-                        line, wrong);
-        else
-            code = names_add(stems, line, size, &number, e);
-        if (!code && number != before)
-            code = fail(e, ERR_INPUT, "%s:%zu: %s is there twice", path, lines.number, stems->items[number]);
-    }
+    code = file_lines(&view, false, take_stem, &list, e);
     if (!code && stems->count == 0)
         code = fail(e, ERR_INPUT, "%s: is empty", path);
     file_close(&view);

@@ -271,10 +271,11 @@ XML
         printf %b "$1" >"$dir/ImageSets/Main/s.txt"
         refused 3 "Main/s.txt$2" "$out" "$BIN/voc2json" --split s -o "$out" "$dir"
     }
-    try '../../etc/passwd\n' ":1: '../../etc/passwd' contains '/'"
+    try '../../etc/passwd\n' ":1: file name '../../etc/passwd' contains '/'"
     try '1\n1\n' ":2: 1 is there twice"
     try '1 -1\n' ":1: '1 -1' contains a blank"
-    try '1\n\n' ":2: '' is empty"
+    try '1\n\n' ":2: file name '' is empty"
+    try '1\n2\t1\n' ":2: file name '2?1' contains a tab"
     try '' ": is empty"
     refused 2 "--split '../s' contains '/'" "$out" "$BIN/voc2json" --split ../s -o "$out" "$dir"
 }
