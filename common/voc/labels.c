@@ -287,22 +287,33 @@ int labels_rows_digest(const labels *l, char hex[65], error *e)
     return digest_text(&text, hex, e);
 }
 
+/* What a file is by its first record. */
+static int kind_of(const file_view *view, bool *classes, bool *boxes, error *e)
+{
+    error no_csv = {0};
+    csv_reader r = csv_start(view->path, view->data, view->size);
+    const bool two = csv_next(&r, &no_csv) && r.count == 2 && text_is(r.fields[0], "fn");
+    *classes = two && text_is(r.fields[1], "cat");
+    *boxes = two && text_is(r.fields[1], "bbox");
+    csv_end(&r);
+    return no_csv.code == ERR_SYSTEM ? fail(e, ERR_SYSTEM, "%s", no_csv.text) : 0;
+}
+
 int labels_check(const char *path, error *e)
 {
     file_view view;
+    bool classes, boxes;
     int code = file_open(&view, path, e);
     if (code)
         return code;
-    text_lines lines = text_lines_of(view.data, view.size);
-    text_field first = {0};
-    text_line(&lines, &first.text, &first.size);
     names list = {0};
     csv_labels c = {0};
-    if (text_is(first, "fn,cat") || text_is(first, "fn,bbox"))
-        code = read_csv_view(&c, &view, text_is(first, "fn,bbox"), e);
-    else if (view.size == 0)
+    code = kind_of(&view, &classes, &boxes, e);
+    if (!code && (classes || boxes))
+        code = read_csv_view(&c, &view, boxes, e);
+    else if (!code && view.size == 0)
         code = fail(e, ERR_INPUT, "%s: is empty", view.path);
-    else
+    else if (!code)
         code = file_lines(&view, false, take_name_line, &list, e);
     names_free(&list);
     csv_labels_free(&c);

@@ -318,7 +318,7 @@ static void test_labels(void)
             {"fn,cat\na,x\nb,y\n", NULL, "a\na\n", ":2"},
             {"fn,cat\na,x\nb,y\n", NULL, "a\n\n", ":2"},
             {"fn,cat\na,x\nb,y\n", NULL, "../a\n", ":1"},
-            {"fn,cat\na,x\nb,y\n", "fn,bbox\na,1 2 3 4\nb,1 2 3 4\nc,1 2 3 4\n", NULL, "c"},
+            {"fn,cat\na,x\nb,y\n", "fn,bbox\na,1 2 3 4\nb,1 2 3 4\nc,1 2 3 4\n", NULL, "1 of its 3"},
         };
         for (size_t i = 0; i < COUNT(bad); i++) {
             labels l;
@@ -343,6 +343,33 @@ static void test_labels(void)
                   strcmp(l.classes[1], "two words") == 0 && l.val_count == 1,
               "values");
         labels_free(&l);
+    }
+    TEST("a check tells CSV from a list of names as a training does, with quotes and a byte order mark")
+    {
+        static const struct {
+            const char *text, *what; /* NULL: valid */
+        } files[] = {
+            {"fn,cat\na,x\n", NULL},
+            {"\xef\xbb\xbf"
+             "fn,cat\r\na,x\r\n",
+             NULL},
+            {"\"fn\",\"bbox\"\na,1 2 3 4\n", NULL},
+            {"\xef\xbb\xbf"
+             "fn,cat\na,x\na,x\n",
+             ":3: a is there twice"},
+            {"\"fn\",bbox\na,1 2 3\n", ":2: box"},
+            {"fn,cat\na\n", ":2: 1 fields"},
+            {"a.jpg\nb \"1\".jpg\n", NULL},
+            {"\"a.jpg\nb.jpg\n", NULL}, /* a name may begin with a quote */
+            {"a.jpg\na.jpg\n", ":2: a.jpg is there twice"},
+            {"", "is empty"},
+        };
+        for (size_t i = 0; i < COUNT(files); i++) {
+            error e = {0};
+            const int code = labels_check(put("check.txt", files[i].text), &e);
+            CHECK(code == (files[i].what ? ERR_INPUT : 0), "%zu: %d %s", i, code, e.text);
+            CHECK(!files[i].what || strstr(e.text, files[i].what), "%zu: %s", i, e.text);
+        }
     }
 }
 
