@@ -14,6 +14,18 @@ enum { OPTIONS_MAX = 128 };
 
 /* ---------------------------------------------------------------- names */
 
+const option *options_of_all(const program *p)
+{
+    static const option all[] = {{.name = "check",
+                                  .argument = "FILE",
+                                  .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
+                                 {.name = "help", .letter = 'h', .help = "print a summary and exit"},
+                                 {.name = "man", .help = "print the manual page as roff and exit: --man | man -l -"},
+                                 {.name = "version", .help = "print version, compiler and libraries, and exit"},
+                                 {0}};
+    return p->check ? all : all + 1;
+}
+
 /* The option that the word "--name", "--name=value", "-x" or "-xvalue" names; NULL when there is none. *value is what
  * stands in the word, or NULL. */
 static const option *find(const program *p, const char *word, const char **value)
@@ -64,8 +76,10 @@ const char *option_default(const option *o, char text[64])
 
 static int unknown_option(const program *p, const char *given, error *e)
 {
-    const char *names[OPTIONS_MAX] = {"help", "man", "version", "check"};
-    size_t count = 4;
+    const char *names[OPTIONS_MAX];
+    size_t count = 0;
+    for (const option *o = options_of_all(p); o->name; o++)
+        names[count++] = o->name;
     for (const option *o = p->options; o && o->name && count < OPTIONS_MAX; o++)
         names[count++] = o->name;
     char word[64];

@@ -1,6 +1,7 @@
 /* options.h - what a program says of itself in a table, and its command line read by that table.
  *
- * program.h shows such a table. --help, --man, --version and --check are common to all programs and stand in no table.
+ * program.h shows such a table. --help, --man, --version and --check are common to all programs and stand in a table of
+ * their own.
  */
 #ifndef ONEBOX_BASE_OPTIONS_H
 #define ONEBOX_BASE_OPTIONS_H
@@ -60,6 +61,9 @@ typedef struct program {
      * functions; each appends lines to the buffer `text` of `size` bytes */
     void (*const *libraries)(char *text, size_t size);
 } program;
+
+/* What every program has besides its own options, for texts: --check, if it has one, --help, --man and --version. */
+const option *options_of_all(const program *p);
 
 /* "--help", "--man" or "--version", whichever comes first in argv as an option and not as another one's value; NULL
  * when none does. */

@@ -39,13 +39,6 @@ static void print_option(const option *o)
 
 static void print_help(const program *p)
 {
-    static const option common[] = {{.name = "check",
-                                     .argument = "FILE",
-                                     .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
-                                    {.name = "help", .letter = 'h', .help = "print this and exit"},
-                                    {.name = "man", .help = "print the manual page as roff and exit: --man | man -l -"},
-                                    {.name = "version", .help = "print version, compiler and libraries, and exit"},
-                                    {0}};
     printf("%s - %s\n\nUsage: %s %s\n", p->name, p->summary, p->name, p->usage);
     if (p->details)
         printf("\n%s", p->details);
@@ -55,7 +48,7 @@ static void print_help(const program *p)
         print_option(o);
     }
     printf("\nCommon:\n");
-    for (const option *o = p->check ? common : common + 1; o->name; o++)
+    for (const option *o = options_of_all(p); o->name; o++)
         print_option(o);
     printf("\nExit codes: 0 done, 1 a negative answer, 2 usage, 3 bad input, 4 system.\n");
     if (p->examples)

@@ -149,13 +149,6 @@ static void option_entry(FILE *f, const option *o)
 
 static void options(const program *p, FILE *f)
 {
-    static const option common[] = {{.name = "check",
-                                     .argument = "FILE",
-                                     .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
-                                    {.name = "help", .letter = 'h', .help = "print a summary and exit"},
-                                    {.name = "man", .help = "print the source of this page and exit"},
-                                    {.name = "version", .help = "print version, compiler and libraries, and exit"},
-                                    {0}};
     fputs(".SH OPTIONS\n", f);
     for (const option *o = p->options; o && o->name; o++) {
         if (o->group)
@@ -163,7 +156,7 @@ static void options(const program *p, FILE *f)
         option_entry(f, o);
     }
     fputs(".SS Common\n", f);
-    for (const option *o = p->check ? common : common + 1; o->name; o++)
+    for (const option *o = options_of_all(p); o->name; o++)
         option_entry(f, o);
 }
 

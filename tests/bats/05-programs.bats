@@ -83,6 +83,15 @@ usage() {
     assert_output ""
 }
 
+@test "a word near an option of all programs is told, and the summary and the page show the same ones" {
+    usage "^largest: unknown option --vresion, did you mean --version" "$BIN/largest" --vresion
+    usage "^largest: unknown option --chek, did you mean --check" "$BIN/largest" --chek x
+    for name in check help man version; do
+        run -0 grep -c -e "--$name" <("$BIN/largest" --help)
+        run -0 grep -c -F -e "\\-\\-$name" <("$BIN/largest" --man)
+    done
+}
+
 @test "an option that takes one value is given once" {
     usage "^render: --history is given twice; it takes one value$" \
         "$BIN/render" --kind curves --history a --history b -o x.png
