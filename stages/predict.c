@@ -45,7 +45,8 @@ int main(int argc, char **argv)
         .usage = "--ckpt CKPT [--cache 224.cache [--only val.txt]] [-o pred.tsv] [PICTURE|DIR ...]",
         .details = "Pictures are JPEG or PNG files; of a folder those ending in .jpg, .jpeg or .png. The table has\n"
                    "file_name, category, probability and the box y1 x1 y2 x2 in the picture's own pixels (corners\n"
-                   "belong to the box); '-' stands for what the network does not predict.\n",
+                   "belong to the box); '-' stands for what the network does not predict. --save-pictures keeps\n"
+                   "the names of .jpg, .jpeg and .png files; to others, such as a JPEG named x.gif, .png is added.\n",
         .examples = "  predict --ckpt out/detn.ckpt --cache out/224.cache --only out/val.txt -o pred.tsv\n"
                     "  predict --ckpt out/detn.ckpt --save-pictures seen photo.jpg holidays/\n"
                     "  predict --ckpt out/cls.ckpt --top 3 photo.jpg | cut -f 8-\n",

@@ -39,7 +39,7 @@ static int picture_of(const picture_list *list, size_t item, picture *p, error *
 }
 
 /* Draws the prediction on its picture, in its own size, or for a row of a cache as scaled there, and saves that under
- * the picture's name: JPEG stays JPEG, all else becomes PNG. */
+ * the picture's name, as JPEG or PNG as that says. A name that says neither gets .png behind it. */
 static int draw_row(const table_writer *w, const prediction *p, error *e)
 {
     static const char *const kept[] = {".jpg", ".jpeg", ".png"};

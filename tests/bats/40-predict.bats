@@ -108,6 +108,17 @@ same_rows() {
     assert [ -s c/000009.png ]
 }
 
+@test "a drawing is of the kind that its name says, whatever the picture is called" {
+    cp "$shapes/000010.jpg" x.gif
+    cp "$shapes/000010.jpg" photo
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --save-pictures seen x.gif photo -o p.tsv
+    assert_equal "$(column p.tsv file_name | xargs)" "x.gif photo"
+    assert_equal "$(cd seen && echo *)" "photo.png x.gif.png"
+    for name in photo x.gif; do
+        assert_equal "$(head -c 4 "seen/$name.png" | tail -c 3)" "PNG"
+    done
+}
+
 @test "a picture is never overwritten by its own drawing" {
     cp "$shapes/000009.png" .
     run "$BIN/predict" --ckpt "$in/detn.ckpt" --save-pictures . 000009.png -o p.tsv
