@@ -10,9 +10,8 @@ root=$BATS_TEST_DIRNAME/../..
 
 # A folder with all of a checkout but the sources, so that there is nothing to build, and quick recipes.
 checkout() { # FOLDER
-    mkdir -p "$1/data" "$1/out"
-    cp -r "$root/Makefile" "$root/pipeline.mk" "$root/scripts" "$root/recipes" "$1"
-    ln -s "$BIN" "$1/bin"
+    "$root/tests/lib/documents.bash" checkout "$1" "$BIN" || return 1
+    mkdir "$1/data"
     cd "$1" || return 1
     sed -i -E 's/^arch .*/arch tiny/; s/^batch .*/batch 16/; s/epochs [0-9]+/epochs 1/
         s/cycles [0-9]+ len [0-9]+/cycles 1 len 1/' \
@@ -164,18 +163,29 @@ numbers_of() { # DOCUMENT FIRST-CELL-OF-ITS-ROWS
     sed -n "/^| $2 |/p" "$root/$1" | cut -d '|' -f 3- | grep -oE '[0-9]+(\.[0-9]+)?'
 }
 
+# The figure WHICH of the FIGURES that each run of MODEL has in SPEED.md's table of whole recipes.
+of_runs() { # MODEL FIGURES WHICH
+    sed -nE "/^\| $1 \| .*GiB/ { s/[0-9.]+ GiB//g; p; q }" "$root/SPEED.md" | grep -oE '[0-9]+\.[0-9]+' |
+        awk -v figures="$2" -v which="$3" '(NR - which) % figures == 0'
+}
+
 @test "README.md's tables of speed and accuracy are those of SPEED.md" {
-    local pair
+    local pair row model
     # evaluation, then the phases: fp32, PyTorch's, bf16, PyTorch's
     for pair in 'evaluation:evaluation' 'training the head:train head' 'training from layer3 on:train top' \
         'training all layers:train all'; do
         assert_equal "$(numbers_of README.md "${pair%%:*}" | xargs)" \
             "$(numbers_of SPEED.md "${pair#*:}" | head -n 7 | sed -n '1,2p;4,5p' | xargs)"
     done
-    for pair in cls:0.764 cls:0.768 bbox:22.60 bbox:22.72 detn:0.786 detn:21.57 detn:0.788 detn:21.63; do
-        grep -q "^| ${pair%%:*} |.*${pair#*:}" "$root/SPEED.md"
-        grep -qF "${pair#*:}" "$root/README.md"
-    done
+    # bf16, fp32, PyTorch's two runs
+    while read -r model row; do
+        assert_equal "$(wc -w <<<"$row")" 4
+        # shellcheck disable=SC2086 # a model, how many figures a run has, which one
+        assert_equal "$row" "$(of_runs ${model//:/ } | xargs)"
+    done < <(sed -nE 's/^\| classifier: accuracy \|/cls:2:2/p; s/^\| regressor: pixels[^|]*\|/bbox:1:1/p
+        s/^\| detector: accuracy \|/detn:3:2/p; s/^\| detector: pixels[^|]*\|/detn:3:3/p' "$root/README.md" |
+        tr -d '|,' | tr -s ' ' | tee "$BATS_TEST_TMPDIR/rows")
+    assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/rows")" 4
 }
 
 @test "the demo's figures are those of out/demo, where it is there" {
@@ -200,6 +210,13 @@ numbers_of() { # DOCUMENT FIRST-CELL-OF-ITS-ROWS
 }
 
 # ---------------------------------------------------------------- the tool
+
+@test "the folder in which documents.bash runs commands has the programs as they are, and nothing to build" {
+    "$root/tests/lib/documents.bash" checkout "$BATS_TEST_TMPDIR/like" "$BIN"
+    cd "$BATS_TEST_TMPDIR/like" || return 1
+    run -0 env -i PATH="$PATH" make -q all
+    assert_output ""
+}
 
 @test "documents.bash tells what is shown and not said, and writes what is said" {
     local line='train-cls: tiny on cpu: oneDNN 0.0.0 none, kernels none, 1 threads, conv direct, fp32'

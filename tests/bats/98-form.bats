@@ -67,6 +67,13 @@ without_story() {
         END { if (bad) print bad }'
 }
 
+@test "there are files to look at" {
+    for pattern in "$sources" "$product" "$texts"; do
+        [ "$(files "$pattern" | wc -l)" -gt 50 ]
+    done
+    [ "$(files '\.md$' | wc -l)" -gt 10 ]
+}
+
 @test "no file of the product has more than 600 lines" {
     run long_files
     assert_output ""

@@ -18,8 +18,7 @@ if [ $# -lt 3 ]; then
 fi
 if [ "$1" = checkout ]; then
     rm -rf "$2" && mkdir -p "$2/out" || exit 4
-    cp -r "$here/../../Makefile" "$here/../../scripts" "$here/../../recipes" "$2"
-    cp "$here/../../pipeline.mk" "$2"
+    cp -a "$here/../../"{Makefile,pipeline.mk,scripts,recipes} "$2" # with their times: there is nothing to build
     ln -s "$(realpath "$3")" "$2/bin"
     [ ! -d "${4:-none}" ] || ln -s "$(realpath "$4")" "$2/data"
     [ ! -d "${5:-none}" ] || ln -s "$(realpath "$5")" "$2/mypets"
