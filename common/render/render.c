@@ -105,10 +105,7 @@ int render_check(const char *path, error *e)
     if (code)
         return code;
     picture p = {0};
-    if (file.size < 8 || memcmp(file.data, "\x89PNG\r\n\x1a\n", 8) != 0)
-        code = fail(e, ERR_INPUT, "%s: is not a PNG file", path);
-    else
-        code = picture_decode(&p, file.data, file.size, path, NULL, e);
+    code = picture_decode(&p, file.data, file.size, path, NULL, e);
     picture_free(&p);
     file_close(&file);
     return code;

@@ -69,7 +69,7 @@ int render_lr_find(const render_request *r, text_buffer *printed, error *e);
 /* Learning rate against batch number (batches.tsv). */
 int render_schedule(const render_request *r, text_buffer *printed, error *e);
 
-/* --check of render: ERR_INPUT when the file is no PNG or cannot be decoded. */
+/* --check of render: ERR_INPUT when the file is no PNG or JPEG, or cannot be decoded. */
 int render_check(const char *path, error *e);
 
 /* ---- for the functions above */

@@ -256,7 +256,9 @@ y1 x1 y2 x2: 3 2 56 42"
     boxes --image 17 -o a.jpg
     run od -An -tx1 -N3 a.jpg
     assert_output " ff d8 ff"
-    run "$BIN/render" --check a.jpg
+    "$BIN/render" --check a.jpg
+    head -c 2000 a.jpg >cut.jpg
+    run "$BIN/render" --check cut.jpg
     assert_failure 1
 }
 
@@ -429,7 +431,7 @@ y1 x1 y2 x2: 3 2 56 42"
     assert_output --partial "cairo 1."
 }
 
-@test "check tells PNG files from others" {
+@test "check tells pictures from other files" {
     boxes --image 12 -o x.png
     run "$BIN/render" --check x.png
     assert_success
