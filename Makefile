@@ -13,11 +13,14 @@ CFLAGS  ?= -O2 -g
 BUILD   ?= build
 BIN     ?= bin
 #? ASAN=1      build with the address and undefined-behaviour sanitizers (give BUILD and BIN as well)
-#? STATIC=1    put all libraries but oneDNN's into the programs, for another machine (give BUILD and BIN as well)
+#? STATIC=1    put all libraries into the programs, for another machine (give BUILD and BIN as well)
 #? V=1         show whole commands
 #? CUDA=auto   the GPU device: 1 builds it or stops, 0 leaves it out, auto builds it where nvcc and cuDNN are
 #?             (CUDA_HOME and CUDNN_HOME say where; else the PATH, pkg-config and the usual folders are tried)
 CUDA    ?= auto
+#? ONEDNN=auto oneDNN's convolutions, for --conv onednn: 1 builds them or stops, 0 leaves them out, auto builds them
+#?             where oneDNN's headers are (libdnnl-dev)
+ONEDNN  ?= auto
 #? PREFIX      where install puts things [/usr/local]; DESTDIR is put before it
 #? LINKS=1     install the programs under their own names too, beside the command onebox
 PREFIX  ?= /usr/local
@@ -28,20 +31,20 @@ SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recove
 override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
 override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
-# Debian has no static oneDNN; of the others Debian 12 has archives, as of those that they need (cairo: the four behind
-# it). Debian 13 has none of cairo.
+# Debian 12 has archives of all, and of those that they need (cairo: the four behind it); Debian 13 has none of cairo.
 dynamic  := -lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash
 archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lxxhash -lbrotlidec -lbrotlicommon \
   -lnettle
-LDLIBS   := -ldnnl $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,$(dynamic)) -lm -ldl -lpthread
+LDLIBS   := $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,$(dynamic)) -lm -ldl -lpthread
 
 # Files for one instruction set are named by it; those of another processor are left out.
 machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 foreign := $(if $(filter aarch64 arm64,$(machine)),%_sse2.c %_avx2.c %_avx512.c,%_neon.c)
 
-# The GPU device is a library of its own.
+# The GPU device and oneDNN are libraries of their own, which the programs open when they run.
 CUDA_C  := $(wildcard common/device/cuda*.c)
-LIB_C   := $(filter-out $(CUDA_C) $(foreign),$(wildcard common/*/*.c))
+ONEDNN_C := $(wildcard common/device/onednn*.c)
+LIB_C   := $(filter-out $(CUDA_C) $(ONEDNN_C) $(foreign),$(wildcard common/*/*.c))
 LIB_O   := $(LIB_C:%.c=$(BUILD)/%.o)
 LIB     := $(BUILD)/libonebox.a
 STAGES  := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
@@ -77,7 +80,7 @@ $(BUILD)/.flags: $(call differs,$(BUILD)/.flags,$(flags))
 $(BUILD)/.objects: $(call differs,$(BUILD)/.objects,$(LIB_O))
 	@mkdir -p $(@D) && printf '%s\n' '$(LIB_O)' >$@
 
-# Once for each folder of objects: are compiler and libraries there, and is oneDNN one we know?
+# Once for each folder of objects: are compiler and libraries there?
 $(BUILD)/.ready:
 	@mkdir -p $(@D) && CC='$(CC)' scripts/deps --ready build && touch $@
 
@@ -114,14 +117,14 @@ $(BUILD)/.cuda: $(if $(cuda_stops),force,$(call differs,$(BUILD)/.cuda,$(cuda)))
 $(BUILD)/cuda/%.o: %.c $(BUILD)/.flags $(BUILD)/.cuda | $(BUILD)/.ready
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(cuda_inc) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
-# The programs and the library know each other by a checksum of the sources that both are made of.
-device_sources := $(CUDA_C) $(wildcard $(addprefix common/device/,*.cu kernels*.h planning.[ch] device*.h cuda.h) \
-  common/graph/graph.h common/base/error.[ch] common/base/random.h)
+# The programs and the libraries know each other by a checksum of the sources that they are made of.
+device_sources := $(CUDA_C) $(ONEDNN_C) $(wildcard $(addprefix common/device/,*.cu kernels*.h planning.[ch] device*.h \
+  cuda.h onednn*.h) common/graph/graph.h common/base/error.[ch] common/base/random.h)
 device_build := $(firstword $(shell cat $(device_sources) /dev/null | sha256sum))
 $(BUILD)/.device: $(call differs,$(BUILD)/.device,$(device_build))
 	@mkdir -p $(@D) && echo $(device_build) >$@
 device_users := $(addprefix $(BUILD)/,$(addsuffix common/device/cuda_device.o,cuda/ standin/) \
-  common/device/device_library.o)
+  onednn/common/device/onednn.o common/device/device_library.o)
 $(device_users): override CPPFLAGS += -DDEVICE_BUILD='"$(device_build)"'
 $(device_users): $(BUILD)/.device
 
@@ -133,6 +136,36 @@ build/cuda/%.o: common/device/%.cu $(wildcard common/device/kernels*.h common/gr
 $(CUDA_SO): $(CUDA_O)
 	$(call say,LINK)
 	$(Q)$(CC) -shared $(LDFLAGS) -o $@ $^ $(cuda_lib) -lcudnn -lcublas -lcudart -lstdc++ -lm -Wl,-z,defs
+
+# oneDNN, where its headers are. onednn is "yes VERSION" or "no REASON".
+ONEDNN_O  := $(patsubst %.c,$(BUILD)/onednn/%.o,$(ONEDNN_C) common/base/error.c)
+ONEDNN_SO := $(BIN)/onebox-onednn.so
+ifneq ($(ONEDNN_C),)
+onednn   := $(if $(filter 0,$(ONEDNN)),no ONEDNN=0,$(shell CC='$(CC)' scripts/deps --onednn))
+all: $(BUILD)/.onednn
+endif
+has_onednn := $(filter yes,$(firstword $(onednn)))
+ifneq ($(has_onednn),)
+all: $(ONEDNN_SO)
+onednn_say := oneDNN $(word 2,$(onednn)) can be used (--conv onednn)
+else
+onednn_say := oneDNN is left out: $(wordlist 2,99,$(onednn))
+endif
+$(BUILD)/.onednn: $(call differs,$(BUILD)/.onednn,$(onednn))
+	@mkdir -p $(@D) && echo $(call quoted,onednn: $(onednn_say))
+	@$(if $(has_onednn),,rm -f $(ONEDNN_SO); $(if $(filter 1,$(ONEDNN)),\
+	  echo 'onednn: ONEDNN=1 asks for it: stopping' >&2; exit 1))
+	@printf '%s\n' $(call quoted,$(onednn)) >$@
+$(BUILD)/onednn/%.o: %.c $(BUILD)/.flags $(BUILD)/.onednn | $(BUILD)/.ready
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+$(ONEDNN_SO): $(ONEDNN_O)
+	$(call say,LINK)
+	$(Q)$(CC) -shared $(LDFLAGS) -o $@ $^ -ldnnl -Wl,-z,defs
+# Tests and benches look for it beside themselves.
+onednn_links := $(if $(has_onednn),$(BUILD)/tests/onebox-onednn.so $(BUILD)/bench/onebox-onednn.so)
+$(onednn_links): $(ONEDNN_SO)
+	@mkdir -p $(@D) && ln -sf '$(abspath $(ONEDNN_SO))' $@
 
 # With sanitizers full optimisation of the unrolled kernels takes gcc minutes.
 kernel_level := $(if $(ASAN),-O1,-O3)
@@ -204,7 +237,7 @@ $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o $(LIB)
 build_targets := all units static-units print-static-units check asan bench gpu-check lint print-sources \
   print-shells documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
-units: $(UNITS) $(HELPERS) $(STANDIN_SO) ## build the unit tests and what they run
+units: $(UNITS) $(HELPERS) $(STANDIN_SO) $(onednn_links) ## build the unit tests and what they run
 
 #? TESTS       what check and asan run: names of files in tests/ [all]
 TESTS ?=
@@ -223,10 +256,11 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 PYTHON ?= python3
 #? BENCH       what bench times: steps prediction pictures annotations start size kernels roofline [all]
 BENCH ?=
+bench: $(onednn_links)
 bench: all $(BENCHES) ## time everything on this (idle) machine, beside PyTorch, OpenCV … where PYTHON has them
 	@BIN='$(BIN)' BENCH='$(BUILD)/bench' PYTHON='$(PYTHON)' VOC='$(VOC)' tests/bench/run $(BENCH)
 
-gpu-check: $(BUILD)/tests/test_device $(BUILD)/bench/bench_step
+gpu-check: $(BUILD)/tests/test_device $(BUILD)/bench/bench_step $(onednn_links)
 gpu-check: all ## on a machine with a GPU: parity, trainings on both devices, images a second; a report to paste
 	@BIN='$(BIN)' BUILD='$(BUILD)' PYTHON='$(PYTHON)' tests/bench/gpu-check
 
@@ -280,7 +314,8 @@ $(BUILD)/man/onebox.7 $(MAN5): $(BUILD)/man/%: man/% scripts/man.awk $(filling) 
 # What install puts where, below PREFIX; uninstall removes that, and the folders of ours that are empty then.
 to          := $(DESTDIR)$(PREFIX)
 completions := share/bash-completion/completions
-libexec     := $(STAGES) $(if $(filter yes,$(firstword $(cuda))),onebox-cuda.so)
+libexec     := $(STAGES) $(if $(filter yes,$(firstword $(cuda))),onebox-cuda.so) \
+  $(if $(has_onednn),onebox-onednn.so)
 not_shared  := deps cuda completion.bash onebox man.awk
 shared      := $(wildcard README*.md NEWS.md SPEED.md CONTRIBUTING.md LICENSE THIRD-PARTY.md doc/*.md doc/img/*.png \
   pipeline.mk recipes/*.recipe recipes/*/*.recipe) $(filter-out $(not_shared:%=scripts/%),$(wildcard scripts/*))
@@ -321,6 +356,7 @@ uninstall: ## remove what install put there
 	$(call unlink,$(completions),onebox)
 	@for page in $(STAGES:%=$(man1)/%.1); do [ ! -e "$$page" ] || ! $(call ours,"$$page") || rm "$$page"; done
 	@rm -f $(patsubst %,'$(to)/%',bin/onebox $(STAGES:%=libexec/onebox/%) libexec/onebox/onebox-cuda.so \
+	  libexec/onebox/onebox-onednn.so \
 	  share/man/man1/onebox.1 \
 	  $(patsubst $(BUILD)/man/%,share/man/man5/%,$(MAN5)) share/man/man7/onebox.7 $(completions)/onebox \
 	  $(shared:%=share/onebox/%))
@@ -335,7 +371,7 @@ distclean: clean ## remove the products too: trained models, predictions, pictur
 help: ## this text
 	@awk -f scripts/help.awk Makefile scripts/settings.mk pipeline.mk scripts/published.mk scripts/records.mk
 
--include $(patsubst %.o,%.d,$(LIB_O) $(CUDA_O) $(STANDIN_O) $(STANDIN_SO_O)) $(STAGES:%=$(BUILD)/stages/%.d) \
-  $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) \
-  $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
+-include $(patsubst %.o,%.d,$(LIB_O) $(CUDA_O) $(ONEDNN_O) $(STANDIN_O) $(STANDIN_SO_O)) \
+  $(STAGES:%=$(BUILD)/stages/%.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) \
+  $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk

@@ -3,7 +3,7 @@
 
 home     := $(patsubst %/scripts/,%,$(dir $(realpath $(lastword $(MAKEFILE_LIST)))))
 BUILD    := $(home)/build
-programs := $(filter-out onebox onebox-cuda.so,$(notdir $(wildcard $(BIN)/*)))
+programs := $(filter-out onebox %.so,$(notdir $(wildcard $(BIN)/*)))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:

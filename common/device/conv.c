@@ -21,9 +21,10 @@ struct conv {
     maker maker;                      /* whose kernels; but for the library's, `pass` is empty */
     winograd_shape winograd_shape[3]; /* by conv_pass */
     strided_shape strided_shape;
-    onednn_conv *pass[3]; /* by conv_pass */
-    size_t dst_bytes;     /* blocked */
-    conv *wide;           /* bf16: makes the weights' gradient in fp32, from widened tensors; NULL: not so */
+    const onednn_library *library; /* of `pass` */
+    onednn_conv *pass[3];          /* by conv_pass */
+    size_t dst_bytes;              /* blocked */
+    conv *wide;                    /* bf16: makes the weights' gradient in fp32, from widened tensors; NULL: not so */
 };
 
 /* Layout numbers of our own packings; the library's are >= 0. */
@@ -38,14 +39,14 @@ enum {
 
 enum { DIRECT_PICTURES = 4 };
 
-bool conv_may_be_winograd(conv_algorithm algorithm, bool bf16)
+bool conv_may_be_winograd(const onednn *d, conv_algorithm algorithm, bool bf16)
 {
-    return algorithm == CONV_WINOGRAD || (algorithm == CONV_AUTO && !(bf16 && onednn_has_amx()));
+    return algorithm == CONV_WINOGRAD || (algorithm == CONV_AUTO && !(bf16 && d->call->has_amx()));
 }
 
-static bool wants_winograd(const conv_shape *s, const conv_options *o)
+static bool wants_winograd(const onednn *d, const conv_shape *s, const conv_options *o)
 {
-    if (!conv_may_be_winograd(o->algorithm, o->bf16) ||
+    if (!conv_may_be_winograd(d, o->algorithm, o->bf16) ||
         (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
         return false;
     return !o->plain_input && s->kernel == 3 && s->stride == 1 && s->padding == 1 && s->h >= 4 && s->w >= 4;
@@ -58,7 +59,7 @@ static winograd_numbers winograd_numbers_of(const conv_options *o, conv_pass pas
 
 static bool wants_strided(const conv_shape *s, const conv_options *o)
 {
-    if (o->algorithm == CONV_DIRECT || o->bf16 || o->plain_input ||
+    if (o->algorithm == CONV_DIRECT || o->algorithm == CONV_ONEDNN || o->bf16 || o->plain_input ||
         (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
         return false;
     return s->kernel == 3 && s->stride == 2 && s->padding == 1 && s->h % 2 == 0 && s->w % 2 == 0 && s->oh >= 4 &&
@@ -67,9 +68,9 @@ static bool wants_strided(const conv_shape *s, const conv_options *o)
 
 /* In bf16 oneDNN 2 makes the weights' gradient of strided kernels larger than 1x1 at a quarter of its speed
  * in fp32 (but not with AMX). */
-static bool wants_wide(const conv_shape *s, const conv_options *o)
+static bool wants_wide(const onednn *d, const conv_shape *s, const conv_options *o)
 {
-    return o->bf16 && o->backward_weights && s->stride > 1 && s->kernel > 1 && !o->plain_input && !onednn_has_amx();
+    return o->bf16 && o->backward_weights && s->stride > 1 && s->kernel > 1 && !o->plain_input && !d->call->has_amx();
 }
 
 /* Floats of a tensor in blocks of 16 channels: whole cache lines. */
@@ -109,7 +110,7 @@ static bool create_passes(conv *c, onednn *d, error *e)
         if (!wanted[pass])
             continue;
         c->pass[pass] =
-            onednn_conv_create(d, &c->shape, (conv_pass)pass, pass == CONV_FORWARD ? &forward : &backward, e);
+            d->call->conv_create(d, &c->shape, (conv_pass)pass, pass == CONV_FORWARD ? &forward : &backward, e);
         if (!c->pass[pass])
             return false;
     }
@@ -123,6 +124,7 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
         return NULL;
     c->shape = *s;
     c->options = *options;
+    c->library = d->call;
     for (int pass = 0; pass < 3; pass++)
         c->winograd_shape[pass] = (winograd_shape){.on = options->on,
                                                    .n = s->n,
@@ -132,14 +134,14 @@ conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, e
                                                    .w = s->w,
                                                    .numbers = winograd_numbers_of(options, (conv_pass)pass)};
     c->strided_shape = (strided_shape){.on = options->on, .n = s->n, .c = s->c, .k = s->k, .oh = s->oh, .ow = s->ow};
-    int block = onednn_block(d);
+    const int block = d->block;
     c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh * (size_t)s->ow *
                    (options->bf16 ? 2 : 4);
     if (block == 16 && wants_strided(s, options) && strided_supported(&c->strided_shape))
         c->maker = STRIDED;
-    if (block == 16 && wants_winograd(s, options) && winograd_supported(&c->winograd_shape[CONV_FORWARD]))
+    if (block == 16 && wants_winograd(d, s, options) && winograd_supported(&c->winograd_shape[CONV_FORWARD]))
         c->maker = WINOGRAD;
-    if (wants_wide(s, options)) {
+    if (wants_wide(d, s, options)) {
         conv_options fp32 = *options;
         fp32.bf16 = fp32.backward_data = false;
         c->options.backward_weights = false;
@@ -162,7 +164,7 @@ void conv_free(conv *c)
         return;
     conv_free(c->wide);
     for (int pass = 0; pass < 3; pass++)
-        onednn_conv_free(c->pass[pass]);
+        c->library->conv_free(c->pass[pass]);
     free(c);
 }
 
@@ -189,9 +191,9 @@ size_t conv_scratch_floats(const conv *c)
     for (int pass = 0; pass < 3; pass++) {
         if (!c->pass[pass])
             continue;
-        size_t floats = onednn_conv_scratch_floats(c->pass[pass]);
+        size_t floats = c->library->conv_scratch_floats(c->pass[pass]);
         if (pass == CONV_BACKWARD_WEIGHTS) /* the packed gradient lies behind the library's area */
-            floats = (floats + 15) / 16 * 16 + onednn_conv_weight_floats(c->pass[pass]);
+            floats = (floats + 15) / 16 * 16 + c->library->conv_weight_floats(c->pass[pass]);
         most = floats > most ? floats : most;
     }
     return most;
@@ -201,7 +203,7 @@ size_t conv_packed_floats(const conv *c, conv_pass pass)
 {
     return c->maker == WINOGRAD  ? winograd_weight_floats(&c->winograd_shape[pass])
            : c->maker == STRIDED ? strided_weight_floats(&c->strided_shape)
-                                 : onednn_conv_weight_floats(c->pass[pass]);
+                                 : c->library->conv_weight_floats(c->pass[pass]);
 }
 
 int conv_packed_format(const conv *c, conv_pass pass)
@@ -212,14 +214,14 @@ int conv_packed_format(const conv *c, conv_pass pass)
         return pass == CONV_FORWARD ? FORMAT_WINOGRAD_FORWARD : FORMAT_WINOGRAD_BACKWARD;
     if (c->maker == STRIDED)
         return pass == CONV_FORWARD ? FORMAT_STRIDED_FORWARD : FORMAT_STRIDED_BACKWARD;
-    return onednn_conv_weight_format(c->pass[pass]);
+    return c->library->conv_weight_format(c->pass[pass]);
 }
 
 int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *e)
 {
     const int threads = c->options.threads;
     if (c->maker == LIBRARY)
-        return onednn_conv_pack(c->pass[pass], oihw, packed, e);
+        return c->library->conv_pack(c->pass[pass], oihw, packed, e);
     if (c->maker == WINOGRAD && pass == CONV_FORWARD)
         winograd_weights_forward(&c->winograd_shape[pass], oihw, packed, threads);
     else if (c->maker == WINOGRAD)
@@ -247,7 +249,7 @@ int conv_forward(conv *c, const void *src, const float *packed, const float *bia
         return 0;
     if (add && add != dst) /* the library adds in place only */
         memcpy(dst, add, c->dst_bytes);
-    return onednn_conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
+    return c->library->conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
 }
 
 int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsrc, const conv_sums *sums,
@@ -264,7 +266,7 @@ int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsr
         strided_backward_data(&c->strided_shape, ddst, packed, dsrc, &epilogue, scratch, c->options.threads);
     if (c->maker != LIBRARY)
         return 0;
-    return onednn_conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
+    return c->library->conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
 }
 
 int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch, error *e)
@@ -283,6 +285,6 @@ int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_
         return conv_backward_weights(c->wide, scratch, wide_gradient, dw_oihw, rest, e);
     }
     onednn_conv *gradient = c->pass[CONV_BACKWARD_WEIGHTS];
-    float *packed = scratch + (onednn_conv_scratch_floats(gradient) + 15) / 16 * 16;
-    return onednn_conv_weight_gradient(gradient, src, ddst, packed, dw_oihw, scratch, e);
+    float *packed = scratch + (c->library->conv_scratch_floats(gradient) + 15) / 16 * 16;
+    return c->library->conv_weight_gradient(gradient, src, ddst, packed, dw_oihw, scratch, e);
 }

@@ -38,7 +38,7 @@ typedef struct conv_options {
 } conv_options;
 
 /* Whether the rule can give Winograd at all (for kernels that exist). */
-bool conv_may_be_winograd(conv_algorithm algorithm, bool bf16);
+bool conv_may_be_winograd(const onednn *d, conv_algorithm algorithm, bool bf16);
 
 conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, error *e);
 void conv_free(conv *c);

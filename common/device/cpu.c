@@ -7,6 +7,7 @@
 #include "device/cpu.h"
 
 #include "base/threads.h"
+#include "device/device_library.h"
 #include "device/team.h"
 
 #include <math.h>
@@ -255,7 +256,7 @@ int cpu_model_reserve(cpu_model *m, size_t arena_floats, size_t scratch_floats, 
 static void cpu_close(device *base)
 {
     cpu_device *d = (cpu_device *)base;
-    onednn_close(d->library);
+    d->library->call->close(d->library);
     free(d);
 }
 
@@ -284,7 +285,7 @@ static const char *bf16_lacks(const instructions *on)
 {
     if (on->flat->block != 16)
         return "AVX512 (F, BW, DQ, VL) and AVX512_BF16";
-    if (!on->bf16 || !onednn_has_bf16())
+    if (!on->bf16)
         return "AVX512_BF16";
     return NULL;
 }
@@ -316,25 +317,33 @@ device *cpu_open(const device_options *options, error *e)
     d->bf16 = !lacks && (options->precision == PRECISION_BF16 || options->precision == PRECISION_AUTO);
     d->blocked = d->bf16 ? on->bf16 : kernels;
     d->threads = threads_count(options->threads);
-    d->algorithm = kernels->block == 16 ? options->conv : CONV_DIRECT;
+    d->algorithm = kernels->block == 16 || options->conv == CONV_ONEDNN ? options->conv : CONV_DIRECT;
     team_set_size(d->threads);
-    d->library = onednn_open(kernels->block, d->threads, e);
+    const onednn_library *library = onednn_library_open(e);
+    d->library = library ? library->open(kernels->block, e) : NULL;
     if (!d->library) {
         free(d);
         return NULL;
     }
     snprintf(d->base.description, sizeof d->base.description, "cpu: %s %s, kernels %s, %d thread%s, conv %s, %s",
-             onednn_version(), onednn_isa(), kernels->name, d->threads, d->threads == 1 ? "" : "s",
-             conv_may_be_winograd(d->algorithm, d->bf16) ? "winograd" : "direct", d->bf16 ? "bf16" : "fp32");
+             library->version(), library->isa(), kernels->name, d->threads, d->threads == 1 ? "" : "s",
+             conv_may_be_winograd(d->library, d->algorithm, d->bf16) ? "winograd" : "direct",
+             d->bf16 ? "bf16" : "fp32");
     return &d->base;
 }
 
 void cpu_versions(char *text, size_t size)
 {
     size_t used = strlen(text);
+    error e = {0};
+    const onednn_library *library = onednn_library_open(&e);
     const instructions *on = instructions_choose(getenv("ONEBOX_MAX_ISA"));
     const char *lacks = bf16_lacks(on);
-    snprintf(text + used, size - used, "%s (%s)\ndevices: cpu (kernels %s, %d threads, %s%s)\n", onednn_version(),
-             onednn_isa(), on->flat->name, threads_count(0), lacks ? "fp32; bf16 would need " : "fp32 and bf16",
-             lacks ? lacks : "");
+    if (library)
+        snprintf(text + used, size - used, "%s (%s)\n", library->version(), library->isa());
+    else
+        snprintf(text + used, size - used, "no oneDNN (%s)\n", e.text);
+    used = strlen(text);
+    snprintf(text + used, size - used, "devices: cpu (kernels %s, %d threads, %s%s)\n", on->flat->name,
+             threads_count(0), lacks ? "fp32; bf16 would need " : "fp32 and bf16", lacks ? lacks : "");
 }

@@ -107,11 +107,11 @@ static int prepare_maxpool(planning *w, step *s)
     const bool train = w->info[s->node].needs_gradient;
     const conv_shape shape = conv_shape_of(w->g, w->options->batch, s->node);
     cpu_work *k = s->work;
-    k->pool = onednn_pool_create(device_of(w)->library, &shape, device_of(w)->bf16, train, w->e);
+    k->pool = device_of(w)->library->call->pool_create(device_of(w)->library, &shape, device_of(w)->bf16, train, w->e);
     if (!k->pool)
         return ERR_SYSTEM;
     if (train)
-        s->extra = planning_room(w, onednn_pool_workspace_bytes(k->pool) / sizeof(float) + 1);
+        s->extra = planning_room(w, device_of(w)->library->call->pool_workspace_bytes(k->pool) / sizeof(float) + 1);
     return train && s->extra == NONE ? ERR_SYSTEM : 0;
 }
 
@@ -199,7 +199,8 @@ void cpu_plan_free(plan *base)
         if (p->s.steps[i].backward || !k) /* refers to what its forward step owns */
             continue;
         conv_free(k->conv);
-        onednn_pool_free(k->pool);
+        if (k->pool)
+            cpu_of(&m->base)->library->call->pool_free(k->pool);
         cpu_model_release_slot(m, k->packed_forward);
         cpu_model_release_slot(m, k->packed_backward);
         free(k->mean);

@@ -22,6 +22,11 @@ typedef struct cpu_run {
     error *e;
 } cpu_run;
 
+static const onednn_library *library_of(const cpu_run *r)
+{
+    return cpu_of(&r->m->base)->library->call;
+}
+
 static double now(const cpu_run *r)
 {
     return r->seconds ? r->p->clock() : 0;
@@ -150,8 +155,8 @@ static int forward_linear(const cpu_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
-    int code =
-        onednn_matmul(false, true, batch, x->c, inputs, at(r, s->in), param_of(r, x, 0), false, at(r, s->out), r->e);
+    int code = library_of(r)->matmul(false, true, batch, x->c, inputs, at(r, s->in), param_of(r, x, 0), false,
+                                     at(r, s->out), r->e);
     if (!code)
         r->k->add_bias(at(r, s->out), param_of(r, x, 1), batch, x->c, r->threads);
     return code;
@@ -162,12 +167,12 @@ static int backward_linear(const cpu_run *r, const step *s)
     const node *x = &r->g->nodes[s->node];
     const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
     const float *gradient = at(r, s->gradient[0]);
-    int code =
-        onednn_matmul(true, false, x->c, inputs, batch, gradient, at(r, s->in), false, gradient_of(r, x, 0), r->e);
+    int code = library_of(r)->matmul(true, false, x->c, inputs, batch, gradient, at(r, s->in), false,
+                                     gradient_of(r, x, 0), r->e);
     r->k->bias_gradient(gradient, gradient_of(r, x, 1), batch, x->c);
     if (!code && s->in_gradient != NONE)
-        code = onednn_matmul(false, false, batch, inputs, x->c, gradient, param_of(r, x, 0), false,
-                             at(r, s->in_gradient), r->e);
+        code = library_of(r)->matmul(false, false, batch, inputs, x->c, gradient, param_of(r, x, 0), false,
+                                     at(r, s->in_gradient), r->e);
     return code;
 }
 
@@ -203,7 +208,7 @@ static int run_forward(const cpu_run *r, const step *s)
         k->add(in, at(r, s->add), out, elements(r, s, s->out), threads);
         return 0;
     case STEP_MAXPOOL:
-        return onednn_pool_forward(cpu_work_of(s)->pool, in, out, at(r, s->extra), r->e);
+        return library_of(r)->pool_forward(cpu_work_of(s)->pool, in, out, at(r, s->extra), r->e);
     case STEP_CONCATPOOL:
         r->blocked->concatpool_forward(in, batch, c, hw, out, (int32_t *)(void *)at(r, s->extra), threads);
         return 0;
@@ -243,7 +248,7 @@ static int run_backward(const cpu_run *r, const step *s)
         k->relu_backward(dy, at(r, s->out), dx, elements(r, s, s->in_gradient), threads);
         return 0;
     case STEP_MAXPOOL:
-        return onednn_pool_backward(cpu_work_of(s)->pool, dy, at(r, s->extra), dx, r->e);
+        return library_of(r)->pool_backward(cpu_work_of(s)->pool, dy, at(r, s->extra), dx, r->e);
     case STEP_CONCATPOOL:
         r->blocked->concatpool_backward(dy, batch, c, hw, (const int32_t *)(const void *)at(r, s->extra), dx, threads);
         return 0;

@@ -36,11 +36,11 @@ typedef enum precision {
     PRECISION_FP16, /* on a GPU only: as bf16, with a loss scale that adapts itself */
     PRECISIONS
 } precision;
-typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD, CONV_ALGORITHMS } conv_algorithm;
+typedef enum conv_algorithm { CONV_AUTO, CONV_DIRECT, CONV_WINOGRAD, CONV_ONEDNN, CONV_ALGORITHMS } conv_algorithm;
 
 /* Their words in recipes and on command lines. The functions give PRECISION_AUTO and CONV_AUTO for any other word. */
 #define PRECISION_CHOICES "fp32|tf32|bf16|fp16|auto"
-#define CONV_CHOICES "auto|direct|winograd"
+#define CONV_CHOICES "auto|direct|winograd|onednn"
 const char *precision_name(precision p);
 precision precision_of(const char *word);
 conv_algorithm conv_algorithm_of(const char *word);

@@ -1,5 +1,5 @@
-/* device_library.c - finds and opens the shared object of the GPU device. */
-#include "device/device_ops.h"
+/* device_library.c - see device_library.h. */
+#include "device/device_library.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -9,61 +9,91 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Opens `path`, unless there is no such file (0, *library NULL). */
-static int open_library(const char *path, const device_library **library, bool *there, error *e)
+typedef struct library_place {
+    const char *title;    /* for errors */
+    const char *file;     /* beside the running program, unless */
+    const char *variable; /* names another */
+    const char *symbol;
+    const char *advice; /* what to do when it is not there */
+} library_place;
+
+/* "DIR/FILE", DIR being the folder of the running program. */
+static int path_beside(const char *file, char *path, size_t size, error *e)
 {
-    if (access(path, F_OK))
-        return 0;
-    *there = true;
-    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!object) {
-        const char *why = dlerror();
-        return fail(e, ERR_SYSTEM, "the GPU device cannot be loaded: %s", why ? why : path);
-    }
-    const device_library *found = dlsym(object, DEVICE_LIBRARY_SYMBOL);
-    if (!found || strcmp(found->build, DEVICE_BUILD) != 0) {
-        dlclose(object);
-        return fail(e, ERR_SYSTEM, "%s belongs to another build of onebox: make and install again", path);
-    }
-    *library = found;
+    ssize_t length = readlink("/proc/self/exe", path, size);
+    if (length <= 0)
+        return fail_system(e, "/proc/self/exe cannot be read, so %s is not found", file);
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    if ((size_t)length + strlen(file) >= size)
+        return fail(e, ERR_SYSTEM, "the path of the program is too long to look for %s beside it", file);
+    strcpy(path + length, file);
     return 0;
 }
 
-/* "DIR/onebox-cuda.so", DIR being the folder of the running program. */
-static int look_beside(const device_library **library, bool *there, error *e)
+/* The table in the library of place p; NULL with e set. *there: whether there is such a file. */
+static const void *library_table(const library_place *p, bool *there, error *e)
 {
-    char program[PATH_MAX], path[PATH_MAX + 64];
-    ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (size <= 0)
-        return fail_system(e, "/proc/self/exe cannot be read, so the GPU device is not found");
-    program[size] = 0;
-    char *slash = strrchr(program, '/');
-    if (slash)
-        *slash = 0;
-    snprintf(path, sizeof path, "%s/onebox-cuda.so", program);
-    return open_library(path, library, there, e);
+    char path[PATH_MAX];
+    const char *given = getenv(p->variable);
+    const bool named = given && *given;
+    if (!named && path_beside(p->file, path, sizeof path, e))
+        return NULL;
+    if (!named)
+        given = path;
+    *there = access(given, F_OK) == 0;
+    if (!*there) {
+        if (named)
+            fail(e, ERR_SYSTEM, "%s names no file: %s", p->variable, given);
+        else
+            fail(e, ERR_SYSTEM, "%s is not in this build (%s): %s", p->title, p->file, p->advice);
+        return NULL;
+    }
+    void *object = dlopen(given, RTLD_NOW | RTLD_LOCAL);
+    if (!object) {
+        const char *why = dlerror();
+        fail(e, ERR_SYSTEM, "%s cannot be loaded: %s", p->title, why ? why : given);
+        return NULL;
+    }
+    const void *table = dlsym(object, p->symbol);
+    const char *build = NULL; /* the first member of every table */
+    if (table)
+        memcpy(&build, table, sizeof build);
+    if (build && strcmp(build, DEVICE_BUILD) == 0)
+        return table;
+    dlclose(object);
+    fail(e, ERR_SYSTEM, "%s belongs to another build of onebox: make and install again", given);
+    return NULL;
 }
 
 const device_library *cuda_library(bool *there, error *e)
 {
+    static const library_place place = {.title = "the GPU device",
+                                        .file = "onebox-cuda.so",
+                                        .variable = "ONEBOX_CUDA_LIBRARY",
+                                        .symbol = "onebox_cuda_device",
+                                        .advice = "build where CUDA and cuDNN are installed, or use --device cpu"};
     static const device_library *kept;
-    const char *given = getenv("ONEBOX_CUDA_LIBRARY");
+    const char *given = getenv(place.variable);
     *there = kept != NULL;
     if (kept)
         return kept;
     /* Without a driver CUDA's libraries, half a gigabyte, need not be opened to find that out. */
-    void *driver = given && *given ? NULL : dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-    if (!driver && !(given && *given)) {
+    if (!(given && *given) && !dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL)) {
         fail(e, ERR_SYSTEM, "no GPU driver is installed here (libcuda.so.1); use --device cpu");
         return NULL;
     }
-    const device_library *library = NULL;
-    int code = given && *given ? open_library(given, &library, there, e) : look_beside(&library, there, e);
-    if (!code && !library)
-        fail(e, ERR_SYSTEM,
-             given && *given ? "ONEBOX_CUDA_LIBRARY names no file: %s"
-                             : "the GPU device is not in this build (onebox-cuda.so%s): build where CUDA and "
-                               "cuDNN are installed, or use --device cpu",
-             given && *given ? given : "");
-    return kept = library;
+    return kept = library_table(&place, there, e);
+}
+
+const struct onednn_library *onednn_library_open(error *e)
+{
+    static const library_place place = {.title = "oneDNN",
+                                        .file = "onebox-onednn.so",
+                                        .variable = "ONEBOX_ONEDNN_LIBRARY",
+                                        .symbol = "onebox_onednn",
+                                        .advice = "build where oneDNN is installed (libdnnl-dev)"};
+    static const struct onednn_library *kept;
+    bool there;
+    return kept ? kept : (kept = library_table(&place, &there, e));
 }

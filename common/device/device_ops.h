@@ -50,18 +50,11 @@ struct plan {
 device *cpu_open(const device_options *options, error *e);
 void cpu_versions(char *text, size_t size);
 
-/* A device in a shared object of its own, so that the programs need none of its libraries. The object has one
- * symbol, DEVICE_LIBRARY_SYMBOL, a device_library. The Makefile defines DEVICE_BUILD, a checksum of the library's
- * sources and of the headers that it shares with the programs, for the two files that need it. */
+/* The GPU device is in a library of its own (device_library.h): its table. */
 typedef struct device_library {
-    const char *build; /* DEVICE_BUILD of its build; a library made of other sources is refused */
+    const char *build; /* see device_library.h */
     device *(*open)(int number, const device_options *options, error *e);
     void (*versions)(char *text, size_t size); /* appends lines for --version */
 } device_library;
-#define DEVICE_LIBRARY_SYMBOL "onebox_cuda_device"
-/* The GPU device's library (device_library.c): from the file that ONEBOX_CUDA_LIBRARY names, else onebox-cuda.so
- * beside the running program. Loaded once and kept. NULL with e set (ERR_SYSTEM) when it
- * is not there or cannot be loaded; *there tells whether there was a file. */
-const device_library *cuda_library(bool *there, error *e);
 
 #endif

@@ -10,7 +10,7 @@ static const char *const precision_names[PRECISIONS] = {[PRECISION_FP32] = "fp32
                                                         [PRECISION_TF32] = "tf32",
                                                         [PRECISION_FP16] = "fp16"};
 static const char *const conv_names[CONV_ALGORITHMS] = {
-    [CONV_AUTO] = "auto", [CONV_DIRECT] = "direct", [CONV_WINOGRAD] = "winograd"};
+    [CONV_AUTO] = "auto", [CONV_DIRECT] = "direct", [CONV_WINOGRAD] = "winograd", [CONV_ONEDNN] = "onednn"};
 
 const char *precision_name(precision p)
 {

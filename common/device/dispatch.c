@@ -3,7 +3,7 @@
  * device_open chooses a device by its name: the CPU is part of the program, the GPU's library is opened when it is
  * asked for. Every other call goes to the function of that name in the device's own table (device_ops.h).
  */
-#include "device/device_ops.h"
+#include "device/device_library.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,8 @@
  * In oneDNN a "primitive" is code generated for one operation on tensors of given layouts. It is made from a
  * description, for which the caller names the layouts that must be so (activations: blocked) and leaves others to the
  * library (packed weights: dnnl_format_tag_any). Data are given at each call through "memory" objects. What differs
- * between versions 2 and 3 of the library is behind onednn_calls.h.
+ * between versions 2 and 3 of the library is behind onednn_calls.h. The last lines define the one symbol of
+ * onebox-onednn.so, through which the programs reach all of this.
  */
 #include "device/onednn.h"
 
@@ -15,13 +16,15 @@
 
 enum { FORMATS = 512 };
 
-struct onednn {
+extern const onednn_library onebox_onednn;
+
+typedef struct onednn_engine {
+    onednn base;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    int block, threads;
     layout formats[FORMATS]; /* weight layouts seen, for onednn_conv_weight_format */
     int format_count;
-};
+} onednn_engine;
 
 static const char *status_text(dnnl_status_t status)
 {
@@ -45,7 +48,7 @@ static bool failed(dnnl_status_t status, const char *call, error *e)
     return status != dnnl_success;
 }
 
-const char *onednn_version(void)
+static const char *onednn_version(void)
 {
     static char text[48];
     const dnnl_version_t *v = dnnl_version();
@@ -59,7 +62,7 @@ static bool uses(int isa)
     return ((int)dnnl_get_effective_cpu_isa() & isa) == isa;
 }
 
-const char *onednn_isa(void)
+static const char *onednn_isa(void)
 {
     static const struct {
         int isa;
@@ -80,33 +83,19 @@ const char *onednn_isa(void)
     return "generic";
 }
 
-bool onednn_has_bf16(void)
+static bool onednn_has_bf16(void)
 {
     return uses(dnnl_cpu_isa_avx512_core_bf16);
 }
 
-bool onednn_has_amx(void)
+static bool onednn_has_amx(void)
 {
     return uses(dnnl_cpu_isa_avx512_core_amx);
 }
 
-onednn *onednn_open(int block, int threads, error *e)
+static void onednn_close(onednn *base)
 {
-    onednn *d = mem_zero(1, sizeof *d, "the CPU device", e);
-    if (!d)
-        return NULL;
-    d->block = block;
-    d->threads = threads;
-    if (failed(dnnl_engine_create(&d->engine, dnnl_cpu, 0), "engine", e) ||
-        failed(dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags), "stream", e)) {
-        onednn_close(d);
-        return NULL;
-    }
-    return d;
-}
-
-void onednn_close(onednn *d)
-{
+    onednn_engine *d = (onednn_engine *)base;
     if (!d)
         return;
     for (int i = 0; i < d->format_count; i++)
@@ -118,14 +107,23 @@ void onednn_close(onednn *d)
     free(d);
 }
 
-int onednn_block(const onednn *d)
+static onednn *onednn_open(int block, error *e)
 {
-    return d->block;
+    onednn_engine *d = mem_zero(1, sizeof *d, "the CPU device", e);
+    if (!d)
+        return NULL;
+    d->base = (onednn){&onebox_onednn, block};
+    if (failed(dnnl_engine_create(&d->engine, dnnl_cpu, 0), "engine", e) ||
+        failed(dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags), "stream", e)) {
+        onednn_close(&d->base);
+        return NULL;
+    }
+    return &d->base;
 }
 
-static dnnl_format_tag_t blocked_tag(const onednn *d)
+static dnnl_format_tag_t blocked_tag(const onednn_engine *d)
 {
-    return d->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    return d->base.block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
 static bool make_layout(layout *l, int a, int b, int c, int f, dnnl_data_type_t type, dnnl_format_tag_t tag, error *e)
@@ -145,7 +143,7 @@ static void free_layouts(operation *o)
 /* ---------------------------------------------------------------- convolution */
 
 struct onednn_conv {
-    onednn *device;
+    onednn_engine *device;
     conv_pass pass;
     conv_shape shape;
     dnnl_primitive_desc_t description;
@@ -158,7 +156,7 @@ struct onednn_conv {
     int format;
 };
 
-static int format_number(onednn *d, const_layout l)
+static int format_number(onednn_engine *d, const_layout l)
 {
     for (int i = 0; i < d->format_count; i++)
         if (dnnl_memory_desc_equal(d->formats[i], l))
@@ -168,7 +166,7 @@ static int format_number(onednn *d, const_layout l)
     return d->format_count++;
 }
 
-static bool make_memory(dnnl_memory_t *m, const_layout l, onednn *d, error *e)
+static bool make_memory(dnnl_memory_t *m, const_layout l, onednn_engine *d, error *e)
 {
     return !failed(dnnl_memory_create(m, l, d->engine, DNNL_MEMORY_NONE), "memory", e);
 }
@@ -272,22 +270,7 @@ static bool finish_conv(onednn_conv *c, const onednn_conv_options *o, error *e)
            make_pack(c, e);
 }
 
-onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass, const onednn_conv_options *options,
-                                error *e)
-{
-    onednn_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
-    if (!c)
-        return NULL;
-    c->device = d;
-    c->pass = pass;
-    c->shape = *s;
-    if (describe_pass(c, options, options->plain_input ? dnnl_nchw : blocked_tag(d), e) && finish_conv(c, options, e))
-        return c;
-    onednn_conv_free(c);
-    return NULL;
-}
-
-void onednn_conv_free(onednn_conv *c)
+static void onednn_conv_free(onednn_conv *c)
 {
     if (!c)
         return;
@@ -304,17 +287,33 @@ void onednn_conv_free(onednn_conv *c)
     free(c);
 }
 
-size_t onednn_conv_weight_floats(const onednn_conv *c)
+static onednn_conv *onednn_conv_create(onednn *engine, const conv_shape *s, conv_pass pass,
+                                       const onednn_conv_options *options, error *e)
+{
+    onednn_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
+    if (!c)
+        return NULL;
+    c->device = (onednn_engine *)engine;
+    c->pass = pass;
+    c->shape = *s;
+    if (describe_pass(c, options, options->plain_input ? dnnl_nchw : blocked_tag(c->device), e) &&
+        finish_conv(c, options, e))
+        return c;
+    onednn_conv_free(c);
+    return NULL;
+}
+
+static size_t onednn_conv_weight_floats(const onednn_conv *c)
 {
     return (dnnl_memory_desc_get_size(c->packed) + sizeof(float) - 1) / sizeof(float);
 }
 
-size_t onednn_conv_scratch_floats(const onednn_conv *c)
+static size_t onednn_conv_scratch_floats(const onednn_conv *c)
 {
     return (c->scratch_bytes + sizeof(float) - 1) / sizeof(float);
 }
 
-int onednn_conv_weight_format(const onednn_conv *c)
+static int onednn_conv_weight_format(const onednn_conv *c)
 {
     return c->format;
 }
@@ -325,7 +324,8 @@ static bool point(dnnl_memory_t m, const void *data, error *e)
     return !failed(dnnl_memory_set_data_handle(m, (void *)(size_t)data), "data handle", e);
 }
 
-static int execute(onednn *d, dnnl_primitive_t p, int count, const dnnl_exec_arg_t *args, const char *what, error *e)
+static int execute(onednn_engine *d, dnnl_primitive_t p, int count, const dnnl_exec_arg_t *args, const char *what,
+                   error *e)
 {
     if (failed(dnnl_primitive_execute(p, d->stream, count, args), what, e) ||
         failed(dnnl_stream_wait(d->stream), what, e))
@@ -347,13 +347,13 @@ static int reorder(onednn_conv *c, dnnl_memory_t from_memory, const float *from,
     return execute(c->device, c->pack, 2, args, "reorder", e);
 }
 
-int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e)
+static int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e)
 {
     return reorder(c, c->plain, oihw, c->weights, packed, e);
 }
 
-int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b, float *scratch,
-                    error *e)
+static int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b,
+                           float *scratch, error *e)
 {
     if (!point(c->a, a, e) || !point(c->b, b, e) || !point(c->weights, packed, e) || !point(c->scratch, scratch, e) ||
         (c->bias && !point(c->bias, bias, e)))
@@ -367,8 +367,8 @@ int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const fl
     return execute(c->device, c->primitive, c->bias ? 5 : 4, args, "convolution", e);
 }
 
-int onednn_conv_weight_gradient(onednn_conv *c, const void *src, const void *ddst, float *packed, float *dw,
-                                float *scratch, error *e)
+static int onednn_conv_weight_gradient(onednn_conv *c, const void *src, const void *ddst, float *packed, float *dw,
+                                       float *scratch, error *e)
 {
     if (!point(c->a, src, e) || !point(c->b, ddst, e) || !point(c->weights, c->pack ? packed : dw, e) ||
         !point(c->scratch, scratch, e))
@@ -384,18 +384,33 @@ int onednn_conv_weight_gradient(onednn_conv *c, const void *src, const void *dds
 /* ---------------------------------------------------------------- max-pooling */
 
 struct onednn_pool {
-    onednn *device;
+    onednn_engine *device;
     dnnl_primitive_t forward, backward;
     dnnl_memory_t src, dst, workspace;
     size_t workspace_bytes;
 };
 
-onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool bf16, bool training, error *e)
+static void onednn_pool_free(onednn_pool *p)
+{
+    if (!p)
+        return;
+    dnnl_memory_t memories[] = {p->src, p->dst, p->workspace};
+    for (size_t i = 0; i < COUNT(memories); i++)
+        if (memories[i])
+            dnnl_memory_destroy(memories[i]);
+    if (p->forward)
+        dnnl_primitive_destroy(p->forward);
+    if (p->backward)
+        dnnl_primitive_destroy(p->backward);
+    free(p);
+}
+
+static onednn_pool *onednn_pool_create(onednn *engine, const conv_shape *s, bool bf16, bool training, error *e)
 {
     onednn_pool *p = mem_zero(1, sizeof *p, "a pooling", e);
     if (!p)
         return NULL;
-    p->device = d;
+    onednn_engine *d = p->device = (onednn_engine *)engine;
     const dnnl_data_type_t type = bf16 ? dnnl_bf16 : dnnl_f32;
     const dnnl_prop_kind_t kind = training ? dnnl_forward_training : dnnl_forward_inference;
     operation pool = {.engine = d->engine,
@@ -426,27 +441,12 @@ onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool bf16, bool 
     return NULL;
 }
 
-void onednn_pool_free(onednn_pool *p)
-{
-    if (!p)
-        return;
-    dnnl_memory_t memories[] = {p->src, p->dst, p->workspace};
-    for (size_t i = 0; i < COUNT(memories); i++)
-        if (memories[i])
-            dnnl_memory_destroy(memories[i]);
-    if (p->forward)
-        dnnl_primitive_destroy(p->forward);
-    if (p->backward)
-        dnnl_primitive_destroy(p->backward);
-    free(p);
-}
-
-size_t onednn_pool_workspace_bytes(const onednn_pool *p)
+static size_t onednn_pool_workspace_bytes(const onednn_pool *p)
 {
     return p->workspace_bytes;
 }
 
-int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *workspace, error *e)
+static int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *workspace, error *e)
 {
     if (!point(p->src, src, e) || !point(p->dst, dst, e) || (p->workspace && !point(p->workspace, workspace, e)))
         return ERR_SYSTEM;
@@ -454,7 +454,7 @@ int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *worksp
     return execute(p->device, p->forward, p->workspace ? 3 : 2, args, "pooling", e);
 }
 
-int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e)
+static int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e)
 {
     if (!point(p->src, dsrc, e) || !point(p->dst, ddst, e) || !point(p->workspace, workspace, e))
         return ERR_SYSTEM;
@@ -465,10 +465,35 @@ int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace
 
 /* ---------------------------------------------------------------- matrix product */
 
-int onednn_matmul(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
-                  bool accumulate, float *c, error *e)
+static int onednn_matmul(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
+                         bool accumulate, float *c, error *e)
 {
     dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a,
                                       transpose_a ? m : k, b, transpose_b ? k : n, accumulate ? 1.0f : 0.0f, c, n);
     return failed(status, "matrix product", e) ? ERR_SYSTEM : 0;
 }
+
+/* ---------------------------------------------------------------- the table */
+
+__attribute__((visibility("default")))
+const onednn_library onebox_onednn = {.build = DEVICE_BUILD,
+                                      .version = onednn_version,
+                                      .isa = onednn_isa,
+                                      .has_bf16 = onednn_has_bf16,
+                                      .has_amx = onednn_has_amx,
+                                      .open = onednn_open,
+                                      .close = onednn_close,
+                                      .conv_create = onednn_conv_create,
+                                      .conv_free = onednn_conv_free,
+                                      .conv_weight_floats = onednn_conv_weight_floats,
+                                      .conv_scratch_floats = onednn_conv_scratch_floats,
+                                      .conv_weight_format = onednn_conv_weight_format,
+                                      .conv_pack = onednn_conv_pack,
+                                      .conv_run = onednn_conv_run,
+                                      .conv_weight_gradient = onednn_conv_weight_gradient,
+                                      .pool_create = onednn_pool_create,
+                                      .pool_free = onednn_pool_free,
+                                      .pool_workspace_bytes = onednn_pool_workspace_bytes,
+                                      .pool_forward = onednn_pool_forward,
+                                      .pool_backward = onednn_pool_backward,
+                                      .matmul = onednn_matmul};

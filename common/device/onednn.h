@@ -1,6 +1,9 @@
 /* onednn.h - what the CPU device asks of oneDNN, version 2 or 3: convolution, max-pooling, matrix product. Private to
  * common/device.
  *
+ * It is built into a shared object of its own (onebox-onednn.so), which the programs open when they want it
+ * (device_library.h), so that they run where oneDNN is not installed. All of it is reached through one table.
+ *
  * Activations are blocked as in cpu_kernels.h (nChw16c or nChw8c), fp32 or bf16; weights outside and their gradients
  * are fp32. Objects are made for one shape and hold no tensors: weights, tensors and work areas are passed in at each
  * call.
@@ -13,22 +16,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct onednn onednn; /* engine, stream, block size */
+typedef struct onednn_library onednn_library;
 
-/* `block` is 8 or 16. */
-onednn *onednn_open(int block, int threads, error *e);
-void onednn_close(onednn *d);
-int onednn_block(const onednn *d);
-
-/* "oneDNN 2.6.3" and the instruction set that it uses, e.g. "avx512_core_bf16". */
-const char *onednn_version(void);
-const char *onednn_isa(void);
-
-/* What the library makes use of for bf16: AVX512_BF16 at least; AMX_BF16. */
-bool onednn_has_bf16(void);
-bool onednn_has_amx(void);
+typedef struct onednn { /* an engine; it begins so */
+    const onednn_library *call;
+    int block; /* channels in a block: 8 or 16 */
+} onednn;
 
 typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
+typedef struct onednn_pool onednn_pool;
 
 typedef struct onednn_conv_options {
     bool bf16;        /* source, destination and packed weights; sums, bias and gradients of weights are fp32 */
@@ -38,43 +34,56 @@ typedef struct onednn_conv_options {
     bool relu;        /* forward: ReLU at the end */
 } onednn_conv_options;
 
-/* By the direct algorithm. NULL with e set on failure. */
-onednn_conv *onednn_conv_create(onednn *d, const conv_shape *s, conv_pass pass, const onednn_conv_options *options,
+struct onednn_library {
+    const char *build; /* see device_library.h */
+
+    /* "oneDNN 2.6.3" and the instruction set that it uses, e.g. "avx512_core_bf16". */
+    const char *(*version)(void);
+    const char *(*isa)(void);
+
+    /* What it makes use of for bf16: AVX512_BF16 at least; AMX_BF16. */
+    bool (*has_bf16)(void);
+    bool (*has_amx)(void);
+
+    onednn *(*open)(int block, error *e);
+    void (*close)(onednn *d);
+
+    /* By the direct algorithm. NULL with e set on failure. */
+    onednn_conv *(*conv_create)(onednn *d, const conv_shape *s, conv_pass pass, const onednn_conv_options *options,
                                 error *e);
-void onednn_conv_free(onednn_conv *c);
+    void (*conv_free)(onednn_conv *c);
 
-/* Floats of the packed weights (backward weights: of the packed gradient), and of the work area. */
-size_t onednn_conv_weight_floats(const onednn_conv *c);
-size_t onednn_conv_scratch_floats(const onednn_conv *c);
+    /* Floats of the packed weights (backward weights: of the packed gradient), and of the work area. */
+    size_t (*conv_weight_floats)(const onednn_conv *c);
+    size_t (*conv_scratch_floats)(const onednn_conv *c);
 
-/* A number that is equal for passes whose packed weights have equal layouts (within one onednn). */
-int onednn_conv_weight_format(const onednn_conv *c);
+    /* A number that is equal for passes whose packed weights have equal layouts (within one onednn). */
+    int (*conv_weight_format)(const onednn_conv *c);
 
-/* OIHW -> packed. */
-int onednn_conv_pack(onednn_conv *c, const float *oihw, float *packed, error *e);
+    /* OIHW -> packed. */
+    int (*conv_pack)(onednn_conv *c, const float *oihw, float *packed, error *e);
 
-/* CONV_FORWARD: a = src, b = dst. CONV_BACKWARD_DATA: a = gradient of dst, b = gradient of src. `bias` (k floats) only
- * with options->inference. */
-int onednn_conv_run(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b, float *scratch,
+    /* CONV_FORWARD: a = src, b = dst. CONV_BACKWARD_DATA: a = gradient of dst, b = gradient of src. `bias` (k floats)
+     * only with options->inference. */
+    int (*conv_run)(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b, float *scratch,
                     error *e);
 
-/* CONV_BACKWARD_WEIGHTS: dw OIHW from src and the gradient of dst; `packed` is a work area of
- * onednn_conv_weight_floats. */
-int onednn_conv_weight_gradient(onednn_conv *c, const void *src, const void *ddst, float *packed, float *dw,
+    /* CONV_BACKWARD_WEIGHTS: dw OIHW from src and the gradient of dst; `packed` is a work area of
+     * conv_weight_floats. */
+    int (*conv_weight_gradient)(onednn_conv *c, const void *src, const void *ddst, float *packed, float *dw,
                                 float *scratch, error *e);
 
-typedef struct onednn_pool onednn_pool;
+    /* Max-pooling; `training` keeps a workspace for the backward pass. s->k equals s->c. */
+    onednn_pool *(*pool_create)(onednn *d, const conv_shape *s, bool bf16, bool training, error *e);
+    void (*pool_free)(onednn_pool *p);
+    size_t (*pool_workspace_bytes)(const onednn_pool *p);
+    int (*pool_forward)(onednn_pool *p, const void *src, void *dst, void *workspace, error *e);
+    int (*pool_backward)(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e);
 
-/* Max-pooling; `training` keeps a workspace for the backward pass. s->k equals s->c. */
-onednn_pool *onednn_pool_create(onednn *d, const conv_shape *s, bool bf16, bool training, error *e);
-void onednn_pool_free(onednn_pool *p);
-size_t onednn_pool_workspace_bytes(const onednn_pool *p);
-int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *workspace, error *e);
-int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e);
-
-/* Row-major C[m][n] = A[m][k] B[k][n] (+ C when accumulate); transpose_a and transpose_b: that matrix lies
- * transposed in memory. */
-int onednn_matmul(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
+    /* Row-major C[m][n] = A[m][k] B[k][n] (+ C when accumulate); transpose_a and transpose_b: that matrix lies
+     * transposed in memory. */
+    int (*matmul)(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
                   bool accumulate, float *c, error *e);
+};
 
 #endif

@@ -45,12 +45,3 @@ unit() { # NAME: path of a unit test, or skips
     assert_output --partial "kernels sse2"
     assert_output --partial "sse41"
 }
-
-@test "programs that compute no network are linked without oneDNN" {
-    local program
-    for program in draw-set evaluate import-weights json2anno largest mkcsv render report resize-cache voc2json; do
-        run ldd "$BIN/$program"
-        assert_success
-        refute_output --partial libdnnl
-    done
-}

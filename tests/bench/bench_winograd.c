@@ -8,6 +8,7 @@
 #include "bench.h"
 
 #include "base/error.h"
+#include "device/device_library.h"
 #include "device/instructions.h"
 #include "device/onednn.h"
 #include "device/winograd.h"
@@ -20,6 +21,7 @@ static const char *const pass_names[CONV_PASSES] = {"forward", "backward data", 
 static const int layers[4][3] = {{64, 56, 6}, {128, 28, 7}, {256, 14, 11}, {512, 7, 5}}; /* channels, side, how many */
 
 static error e;
+static const onednn_library *library;
 
 static void must(int code)
 {
@@ -57,9 +59,9 @@ static void ours(const winograd_shape *s, conv_pass pass, float *src, float *dst
 static void theirs(onednn_conv *c, conv_pass pass, float *src, float *dst, float *weights, float *packed,
                    float *scratch)
 {
-    must(pass == CONV_FORWARD         ? onednn_conv_run(c, src, packed, NULL, dst, scratch, &e)
-         : pass == CONV_BACKWARD_DATA ? onednn_conv_run(c, dst, packed, NULL, src, scratch, &e)
-                                      : onednn_conv_weight_gradient(c, src, dst, packed, weights, scratch, &e));
+    must(pass == CONV_FORWARD         ? library->conv_run(c, src, packed, NULL, dst, scratch, &e)
+         : pass == CONV_BACKWARD_DATA ? library->conv_run(c, dst, packed, NULL, src, scratch, &e)
+                                      : library->conv_weight_gradient(c, src, dst, packed, weights, scratch, &e));
 }
 
 int main(int argc, char **argv)
@@ -77,8 +79,10 @@ int main(int argc, char **argv)
         return 0;
     }
     omp_set_num_threads(threads);
-    onednn *library = onednn_open(16, threads, &e);
+    library = onednn_library_open(&e);
     must(!library);
+    onednn *engine = library->open(16, &e);
+    must(!engine);
     printf("%-20s%-18s%8s%8s%10s%9s\n", "layer", "pass", "ours", "direct", "x direct", "scratch");
     double *times[2], *ratios = calloc((size_t)repetitions, sizeof *ratios), network[2] = {0};
     for (int i = 0; i < 2; i++)
@@ -100,14 +104,14 @@ int main(int argc, char **argv)
             const size_t size = (size_t)s.n * (size_t)s.c * (size_t)s.h * (size_t)s.w,
                          taps = (size_t)s.c * (size_t)s.k * 9;
             const onednn_conv_options options = {0};
-            onednn_conv *c = onednn_conv_create(library, &shape, (conv_pass)pass, &options, &e);
+            onednn_conv *c = library->conv_create(engine, &shape, (conv_pass)pass, &options, &e);
             must(!c);
             float *src = floats(size), *dst = floats(size), *weights = floats(taps);
             float *u = floats(winograd_weight_floats(&s)), *scratch = floats(winograd_scratch_floats(&s, threads));
-            float *packed = floats(onednn_conv_weight_floats(c)),
-                  *their_scratch = floats(onednn_conv_scratch_floats(c));
+            float *packed = floats(library->conv_weight_floats(c)),
+                  *their_scratch = floats(library->conv_scratch_floats(c));
             if (pass != CONV_BACKWARD_WEIGHTS)
-                must(onednn_conv_pack(c, weights, packed, &e));
+                must(library->conv_pack(c, weights, packed, &e));
             for (int r = -1; r < repetitions; r++) {
                 for (int who = 0; who < 2; who++) {
                     const double start = bench_seconds(CLOCK_MONOTONIC);
@@ -132,7 +136,7 @@ int main(int argc, char **argv)
             printf("%-20s%-18s%8.0f%8.0f%10.2f%9.1f\n", name, pass_names[pass], work / t[0], work / t[1],
                    bench_median(ratios, repetitions),
                    (double)winograd_scratch_floats(&s, threads) * sizeof(float) / (1 << 20));
-            onednn_conv_free(c);
+            library->conv_free(c);
             float *all[] = {src, dst, weights, u, scratch, packed, their_scratch};
             for (size_t i = 0; i < COUNT(all); i++)
                 free(all[i]);
@@ -141,6 +145,6 @@ int main(int argc, char **argv)
     for (int i = 0; i < 2; i++)
         free(times[i]);
     free(ratios);
-    onednn_close(library);
+    library->close(engine);
     return 0;
 }
