@@ -38,8 +38,8 @@ typedef struct cpu_model {
     packed **slots;
     size_t slot_count, slot_capacity;
     /* Activations and work area: one of each for all plans, as large as the largest needs. Plans hold
-     * offsets. A forward pass of another plan ends what a training plan kept for its backward pass; `active`
-     * notices that. */
+     * offsets. `active`: the plan whose activations the arena holds for a backward pass; NULL behind a pass that
+     * failed, a backward pass, or half an evaluation. */
     float *arena, *scratch;
     size_t arena_floats, scratch_floats;
     const plan *active;

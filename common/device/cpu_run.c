@@ -1,9 +1,8 @@
 /* cpu_run.c - runs the steps of a CPU's plan: one case for each kind of step, forward and backward.
  *
- * A step names buffers by number; they lie in the model's arena, which all plans of the model share. Blocked values
- * go to the kernels for the plan's precision, flat ones to those for fp32. For a bench the time
- * of each step is added up. An evaluation plan can be cut in two where one buffer leads from the frozen groups to
- * the others (plan_features).
+ * A step names buffers by number; they lie in the model's arena, which all plans of the model share. Blocked values go
+ * to the kernels for the plan's precision, flat ones to those for fp32. For a bench the time of each step is added up.
+ * An evaluation plan can be cut in two where one buffer leads from the frozen groups to the others (plan_features).
  */
 #include "device/cpu_plan.h"
 
@@ -316,13 +315,14 @@ int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t ste
     p->seed = seed;
     p->step = step_number;
     cpu_run r = run_of(p, input, e);
-    r.m->active = base;
+    r.m->active = NULL;
     int code = run_steps(&r, 0, p->s.forward_steps);
     if (code)
         return code;
     if (base->options.training) /* running statistics moved */
         for (int i = base->options.first_group; i < GROUPS; i++)
             r.m->version[i]++;
+    r.m->active = base;
     copy_output(&r, output);
     return 0;
 }
@@ -371,7 +371,7 @@ int cpu_plan_features(plan *base, int first_group, const float *input, float *fe
     if (c.step == NONE)
         return fail(e, ERR_SYSTEM, "cpu device: this plan cannot be cut in two");
     cpu_run r = run_of(p, input, e);
-    r.m->active = base;
+    r.m->active = NULL;
     int code = run_steps(&r, 0, c.step);
     if (!code)
         memcpy(features, at(&r, c.buffer), bytes_of(&r, c.buffer));
@@ -385,7 +385,7 @@ int cpu_plan_forward_features(plan *base, int first_group, const float *features
     if (c.step == NONE)
         return fail(e, ERR_SYSTEM, "cpu device: this plan cannot be cut in two");
     cpu_run r = run_of(p, NULL, e);
-    r.m->active = base;
+    r.m->active = NULL;
     memcpy(at(&r, c.buffer), features, bytes_of(&r, c.buffer));
     int code = run_steps(&r, c.step, p->s.forward_steps);
     if (!code)
@@ -399,6 +399,7 @@ int cpu_plan_backward(plan *base, const float *output_gradient, error *e)
     cpu_run r = run_of(p, NULL, e);
     if (!base->options.training || r.m->active != base)
         return fail(e, ERR_SYSTEM, "cpu device: a backward pass needs its own forward pass just before it");
+    r.m->active = NULL; /* the gradients take the activations' places */
     r.m->gradient_group = base->options.first_group;
     memcpy(at(&r, p->s.output_gradient), output_gradient,
            (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output_gradient);

@@ -103,7 +103,7 @@ typedef struct cuda_model {
     float *output; /* pinned: outputs, then their gradients */
     size_t output_floats;
     cudaEvent_t gradient_free; /* the pinned gradient went up */
-    const plan *active;        /* whose activations the arena holds */
+    const plan *active;        /* whose activations the arena holds for a backward pass, or NULL */
 } cuda_model;
 
 static inline cuda_device *cuda_of(const model *m)

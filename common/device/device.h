@@ -117,7 +117,8 @@ int plan_features(plan *p, int first_group, const float *input, float *features,
 int plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e);
 
 /* Training plans: gradients of all trainable parameters of groups >= first_group from d(loss)/d(output),
- * batch x outputs. They overwrite those in the model and are what model_adam_step uses. */
+ * batch x outputs. They overwrite those in the model and are what model_adam_step uses. Each backward pass needs
+ * plan_forward of the same plan just before it, without a pass of another plan of the model in between: ERR_SYSTEM. */
 int plan_backward(plan *p, const float *output_gradient, error *e);
 
 /* Copies the gradients (flat array like params; frozen ones are 0). For tests and summaries. */
