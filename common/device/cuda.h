@@ -28,8 +28,8 @@
 #define ONEBOX_DEVICE_CUDA_H
 
 #include "device/device_ops.h"
-#include "device/planning.h"
 #include "device/kernels.h"
+#include "device/planning.h"
 
 #include <cublas_v2.h>
 #include <cuda_runtime.h>

@@ -5,8 +5,8 @@
 
 #include "base/digest.h"
 #include "base/text.h"
-#include "weights/safetensors.h"
 #include "nn/initial.h"
+#include "weights/safetensors.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -5,13 +5,11 @@
 #include "nn/predictor.h"
 
 #include "base/file.h"
-
 #include "image/resize.h"
 #include "image/unframe.h"
 #include "nn/loader.h"
 #include "nn/loss.h"
 #include "nn/recipe.h"
-#include "nn/initial.h"
 #include "voc/labels.h"
 
 #include <dirent.h>

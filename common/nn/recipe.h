@@ -21,8 +21,8 @@
 
 #include "base/text.h"
 #include "device/device.h"
-#include "image/augment.h"
 #include "graph/resnet.h"
+#include "image/augment.h"
 #include "nn/schedule.h"
 
 enum { RECIPE_PHASES = 16, RECIPE_NAME = 32 };

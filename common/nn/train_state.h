@@ -14,8 +14,8 @@
 #ifndef ONEBOX_NN_TRAIN_STATE_H
 #define ONEBOX_NN_TRAIN_STATE_H
 
-#include "weights/safetensors.h"
 #include "nn/trainer.h"
+#include "weights/safetensors.h"
 
 enum { TRAIN_FACTS = 8 };
 

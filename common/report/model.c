@@ -6,10 +6,10 @@
  */
 #include "report/report.h"
 
-#include "render/table.h"
-#include "nn/recipe.h"
-#include "weights/safetensors.h"
 #include "judge/metrics.h"
+#include "nn/recipe.h"
+#include "render/table.h"
+#include "weights/safetensors.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
-#include "nn/checkpoint.h"
 #include "base/digest.h"
 #include "base/file.h"
-#include "weights/safetensors.h"
+#include "nn/checkpoint.h"
 #include "nn/initial.h"
+#include "weights/safetensors.h"
 #include "test.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* The GPU device over the stand-in for CUDA when things go wrong: every call that can fail does so once,
  * every piece of queued work too, memory ends, and the order of work is the worst that is allowed. One clear
  * line, nothing left behind. */
-#include "device/device.h"
 #include "base/random.h"
+#include "device/device.h"
 #include "graph/graph.h"
 #include "standin_device.h"
 #include "test.h"

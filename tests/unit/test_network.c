@@ -2,16 +2,16 @@
  * (tests/golden/net.txt, made by net.py): outputs, loss, every gradient, running statistics, ten Adam steps;
  * and the naive interpreter's gradients against finite differences, so that test_device.c's comparison with
  * it stands on solid ground. */
+#include "base/file.h"
+#include "base/random.h"
+#include "base/text.h"
 #include "device/device.h"
 #include "image/picture_file.h"
 #include "image/resize.h"
 #include "image/sample.h"
 #include "nn/checkpoint.h"
-#include "nn/loss.h"
 #include "nn/initial.h"
-#include "base/file.h"
-#include "base/random.h"
-#include "base/text.h"
+#include "nn/loss.h"
 #include "reference.h"
 #include "test.h"
 

@@ -1,7 +1,7 @@
 /* The page of report: escaping, embedding, links, what a folder holds, figures read back. */
+#include "judge/metrics.h"
 #include "report/found.h"
 #include "report/html.h"
-#include "judge/metrics.h"
 #include "test.h"
 
 #include <math.h>

@@ -3,8 +3,8 @@
 #include "test.h"
 
 #include "base/text.h"
-#include "nn/train_state.h"
 #include "nn/initial.h"
+#include "nn/train_state.h"
 
 #include <stdlib.h>
 #include <unistd.h>

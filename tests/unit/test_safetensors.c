@@ -1,6 +1,6 @@
-#include "weights/safetensors.h"
 #include "base/digest.h"
 #include "base/text.h"
+#include "weights/safetensors.h"
 #include "test.h"
 
 #include <math.h>

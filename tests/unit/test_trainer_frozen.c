@@ -1,8 +1,8 @@
 /* What a phase may change and what it must leave alone, on the processor's own device. */
 #include "test.h"
 
-#include "nn/trainer.h"
 #include "nn/initial.h"
+#include "nn/trainer.h"
 
 #include <math.h>
 #include <stdlib.h>
