@@ -118,19 +118,6 @@ static int cpu_upload_moments(model *base, const float *first, const float *seco
     return 0;
 }
 
-static int cpu_download_gradients(model *base, float *gradients, error *e)
-{
-    cpu_model *m = (cpu_model *)base;
-    const graph *g = base->graph;
-    if (cpu_model_train(m, e))
-        return ERR_SYSTEM;
-    memcpy(gradients, m->gradients, g->param_floats * sizeof(float));
-    for (int i = 0; i < g->param_count; i++)
-        if (g->params[i].group < m->gradient_group)
-            memset(gradients + g->params[i].offset, 0, g->params[i].count * sizeof(float));
-    return 0;
-}
-
 static int cpu_adam_step(model *base, const float lr[GROUPS], int first_group, int64_t t, error *e)
 {
     cpu_model *m = (cpu_model *)base;
@@ -269,7 +256,6 @@ static const device_ops cpu_ops = {
     .reset_moments = cpu_reset_moments,
     .download_moments = cpu_download_moments,
     .upload_moments = cpu_upload_moments,
-    .download_gradients = cpu_download_gradients,
     .adam_step = cpu_adam_step,
     .plan_create = cpu_plan_create,
     .plan_free = cpu_plan_free,

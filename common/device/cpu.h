@@ -33,7 +33,6 @@ typedef struct cpu_model {
     model base;
     float *params, *gradients, *first, *second; /* flat, as in graph.h; but for params NULL until needed */
     uint64_t version[GROUPS];                   /* grows whenever a parameter of the group changes; starts at 1 */
-    int gradient_group;                         /* first_group of the last backward pass */
     float *fold;                                /* room for one convolution's folded weights, OIHW */
     packed **slots;
     size_t slot_count, slot_capacity;

@@ -400,7 +400,6 @@ int cpu_plan_backward(plan *base, const float *output_gradient, error *e)
     if (!base->options.training || r.m->active != base)
         return fail(e, ERR_SYSTEM, "cpu device: a backward pass needs its own forward pass just before it");
     r.m->active = NULL; /* the gradients take the activations' places */
-    r.m->gradient_group = base->options.first_group;
     memcpy(at(&r, p->s.output_gradient), output_gradient,
            (size_t)base->options.batch * (size_t)r.g->outputs * sizeof *output_gradient);
     return run_steps(&r, p->s.forward_steps, (int)p->s.count);

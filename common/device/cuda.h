@@ -95,7 +95,6 @@ typedef struct cuda_model {
     uint32_t piece_count;
     uint64_t version[GROUPS]; /* grows whenever a parameter of the group changes; starts at 1 */
     uint64_t *folded_version; /* for each parameter: the version that was folded; 0: none */
-    int gradient_group;       /* first_group of the last backward pass */
     /* Activations, work area and pictures: one of each for all plans, as large as the largest needs. */
     char *arena, *scratch;
     float *pictures;
@@ -119,7 +118,6 @@ int cuda_model_download(model *m, float *params, error *e);
 int cuda_model_reset_moments(model *m, error *e);
 int cuda_model_download_moments(model *m, float *first, float *second, error *e);
 int cuda_model_upload_moments(model *m, const float *first, const float *second, error *e);
-int cuda_model_download_gradients(model *m, float *gradients, error *e);
 int cuda_model_adam_step(model *m, const float lr[GROUPS], int first_group, int64_t t, error *e);
 
 /* Makes the device the current one of this thread. */

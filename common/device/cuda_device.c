@@ -46,7 +46,6 @@ static const device_ops cuda_ops = {
     .reset_moments = cuda_model_reset_moments,
     .download_moments = cuda_model_download_moments,
     .upload_moments = cuda_model_upload_moments,
-    .download_gradients = cuda_model_download_gradients,
     .adam_step = cuda_model_adam_step,
     .plan_create = cuda_plan_create,
     .plan_free = cuda_plan_free,

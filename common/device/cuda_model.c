@@ -188,8 +188,8 @@ static int send(cuda_model *m, const float *host, float *array, error *e)
     return code;
 }
 
-/* Copies a flat array from the device; groups below first_group are given as zeros. */
-static int fetch(cuda_model *m, const float *array, int first_group, float *host, error *e)
+/* Copies a flat array from the device. */
+static int fetch(cuda_model *m, const float *array, float *host, error *e)
 {
     const graph *g = m->base.graph;
     cudaStream_t stream = cuda_of(&m->base)->stream;
@@ -202,10 +202,7 @@ static int fetch(cuda_model *m, const float *array, int first_group, float *host
     if (!code)
         code = CHECK_CUDA(cudaStreamSynchronize(stream), e);
     for (int i = 0; i < g->param_count && !code; i++)
-        if (g->params[i].group < first_group)
-            memset(host + g->params[i].offset, 0, g->params[i].count * sizeof *host);
-        else
-            reorder(g, &g->params[i], block + m->offset[i], host + g->params[i].offset, false);
+        reorder(g, &g->params[i], block + m->offset[i], host + g->params[i].offset, false);
     free(block);
     return code;
 }
@@ -240,7 +237,7 @@ int cuda_model_upload(model *base, const float *params, error *e)
 int cuda_model_download(model *base, float *params, error *e)
 {
     cuda_model *m = (cuda_model *)base;
-    return fetch(m, m->params, 0, params, e);
+    return fetch(m, m->params, params, e);
 }
 
 int cuda_model_download_moments(model *base, float *first, float *second, error *e)
@@ -248,8 +245,8 @@ int cuda_model_download_moments(model *base, float *first, float *second, error 
     cuda_model *m = (cuda_model *)base;
     int code = cuda_model_train(m, e);
     if (!code)
-        code = fetch(m, m->first, 0, first, e);
-    return code ? code : fetch(m, m->second, 0, second, e);
+        code = fetch(m, m->first, first, e);
+    return code ? code : fetch(m, m->second, second, e);
 }
 
 int cuda_model_upload_moments(model *base, const float *first, const float *second, error *e)
@@ -259,13 +256,6 @@ int cuda_model_upload_moments(model *base, const float *first, const float *seco
     if (!code)
         code = send(m, first, m->first, e);
     return code ? code : send(m, second, m->second, e);
-}
-
-int cuda_model_download_gradients(model *base, float *gradients, error *e)
-{
-    cuda_model *m = (cuda_model *)base;
-    int code = cuda_model_train(m, e);
-    return code ? code : fetch(m, m->gradients, m->gradient_group, gradients, e);
 }
 
 int cuda_model_adam_step(model *base, const float lr[GROUPS], int first_group, int64_t t, error *e)

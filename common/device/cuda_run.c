@@ -314,7 +314,6 @@ int cuda_plan_backward(plan *base, const float *output_gradient, error *e)
     size_t count = (size_t)base->options.batch * (size_t)r.g->outputs;
     float *pinned = m->output + m->output_floats, *gradient = at(&r, p->s.output_gradient);
     m->active = NULL; /* the gradients take the activations' places */
-    m->gradient_group = base->options.first_group;
     int code = cuda_use(r.d, e);
     if (!code)
         code = CHECK_CUDA(cudaEventSynchronize(m->gradient_free), e);

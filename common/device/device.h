@@ -121,7 +121,4 @@ int plan_forward_features(plan *p, int first_group, const float *features, float
  * plan_forward of the same plan just before it, without a pass of another plan of the model in between: ERR_SYSTEM. */
 int plan_backward(plan *p, const float *output_gradient, error *e);
 
-/* Copies the gradients (flat array like params; frozen ones are 0). For tests and summaries. */
-int model_download_gradients(model *m, float *gradients, error *e);
-
 #endif

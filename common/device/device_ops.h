@@ -17,7 +17,6 @@ typedef struct device_ops {
     int (*reset_moments)(model *m, error *e);
     int (*download_moments)(model *m, float *first, float *second, error *e);
     int (*upload_moments)(model *m, const float *first, const float *second, error *e);
-    int (*download_gradients)(model *m, float *gradients, error *e);
     int (*adam_step)(model *m, const float lr[GROUPS], int first_group, int64_t t, error *e);
     plan *(*plan_create)(model *m, const plan_options *options, error *e);
     void (*plan_free)(plan *p);

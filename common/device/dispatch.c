@@ -123,11 +123,6 @@ int model_upload_moments(model *m, const float *first, const float *second, erro
     return m->device->ops->upload_moments(m, first, second, e);
 }
 
-int model_download_gradients(model *m, float *gradients, error *e)
-{
-    return m->device->ops->download_gradients(m, gradients, e);
-}
-
 int model_adam_step(model *m, const float lr[GROUPS], int first_group, int64_t t, error *e)
 {
     return m->device->ops->adam_step(m, lr, first_group, t, e);

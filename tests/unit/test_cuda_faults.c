@@ -72,8 +72,6 @@ static int use_device(const graph *g, device *d, int batch, int first_group, out
     plan *q = code ? NULL : plan_create(m, &evaluation, e);
     code = q ? plan_forward(q, input, 0, 0, o->output[STEPS], e) : e->code;
     if (!code)
-        code = model_download_gradients(m, moments, e);
-    if (!code)
         code = model_download_moments(m, moments, more, e);
     if (!code)
         code = model_upload_moments(m, moments, more, e);
