@@ -164,11 +164,11 @@ static int session_open(train_session *s, const trainer *t, uint32_t first_epoch
 {
     *s = (train_session){.t = t};
     int batch = t->recipe->batch;
+    if (batch < 2)
+        return fail(e, ERR_INPUT, "a batch of %d cannot train: batch norm needs at least two pictures", batch);
     s->train_batches = trainer_batches(t->train.count, batch);
     s->val_batches = loader_batches(t->val.count, batch, 1);
     s->step = (uint64_t)first_epoch * s->train_batches;
-    if (batch < 2)
-        return fail(e, ERR_INPUT, "a batch of %d cannot train: batch norm needs at least two pictures", batch);
     if (s->train_batches == 0)
         return fail(e, ERR_INPUT, "%zu training pictures are too few, at least two are needed", t->train.count);
     if (t->val.count == 0)

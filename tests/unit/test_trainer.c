@@ -424,6 +424,13 @@ int main(void)
         t.train.count = 1;
         error bad = {0};
         CHECK(trainer_run(&t, &bad) == ERR_INPUT, "one picture was accepted");
+        recipe none = *t.recipe;
+        none.batch = 0;
+        t.recipe = &none;
+        bad = (error){0};
+        CHECK(trainer_run(&t, &bad) == ERR_INPUT && strstr(bad.text, "batch of 0"), "%s", bad.text);
+        t = trainer_for(&w, params, 1);
+        t.report = (trainer_report){0};
         t.train.count = 17;
         bad = (error){0};
         CHECK(trainer_run(&t, &bad) == 0 && step_count == 6, "%s; %d steps", bad.text, step_count);
