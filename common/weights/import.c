@@ -44,7 +44,7 @@ static int sniff(const char *path, bool *torch, error *e)
     int code = file_open(&view, path, e);
     if (code)
         return code;
-    *torch = torch_file_looks(view.data, view.size);
+    *torch = safetensors_is_torch(&view);
     bool json = view.size > 8 && view.data[8] == '{';
     bool tar = view.size > 262 && memcmp(view.data + 257, "ustar", 5) == 0;
     if (tar)

@@ -352,8 +352,7 @@ static int check_coverage(safetensors *st, size_t data_begin, error *e)
     return 0;
 }
 
-/* Sorts both lists by name: none may be there twice. */
-static int check_names(safetensors *st, error *e)
+int safetensors_sort(safetensors *st, error *e)
 {
     if (st->count)
         qsort(st->tensors, st->count, sizeof *st->tensors, by_tensor_name);
@@ -368,12 +367,10 @@ static int check_names(safetensors *st, error *e)
     return 0;
 }
 
-/* What torch.save writes: a zip archive, or a pickle of before 2020. A header behind such a length begins with '{'. */
-static bool is_torch_file(const file_view *v)
+bool safetensors_is_torch(const file_view *v)
 {
-    const char *d = v->data;
-    bool magic = memcmp(d, "PK\3\4", 4) == 0 || memcmp(d, "\x80\x02\x8a\x0a", 4) == 0;
-    return magic && (v->size == 8 || d[8] != '{');
+    bool magic = v->size >= 4 && (memcmp(v->data, "PK\3\4", 4) == 0 || memcmp(v->data, "\x80\x02\x8a\x0a", 4) == 0);
+    return magic && (v->size <= 8 || v->data[8] != '{');
 }
 
 /* The length of the header. */
@@ -382,7 +379,7 @@ static int read_length(const file_view *v, uint64_t *n, error *e)
     if (v->size < 8)
         return fail(e, ERR_INPUT, "%s: %zu bytes are too short for a safetensors file", v->path, v->size);
     memcpy(n, v->data, 8);
-    if (is_torch_file(v))
+    if (safetensors_is_torch(v))
         return fail(e, ERR_INPUT,
                     "%s: is a file of PyTorch; make safetensors of it: import-weights -o FILE.safetensors %s", v->path,
                     v->path);
@@ -407,7 +404,7 @@ int safetensors_open(safetensors *st, const char *path, error *e)
     if (!code)
         code = check_coverage(st, (size_t)n + 8, e);
     if (!code)
-        code = check_names(st, e);
+        code = safetensors_sort(st, e);
     if (code)
         safetensors_close(st);
     return code;

@@ -75,6 +75,14 @@ typedef struct safetensors {
 int safetensors_open(safetensors *st, const char *path, error *e);
 void safetensors_close(safetensors *st);
 
+/* Does a file look like one of torch.save's (torch_file.h): a zip archive, or a pickle of before 2020? Where the same
+ * bytes are a length with a '{' behind it, they begin a safetensors file. */
+bool safetensors_is_torch(const file_view *v);
+
+/* For a reader of another format that fills in a safetensors: sorts both lists by name. ERR_INPUT where a name is there
+ * twice. */
+int safetensors_sort(safetensors *st, error *e);
+
 /* NULL when there is none. */
 const safetensors_tensor *safetensors_find(const safetensors *st, const char *name);
 const char *safetensors_value(const safetensors *st, const char *key);

@@ -272,11 +272,6 @@ static int parse_tensor(safetensors_tensor *t, const pickle_items *call, const s
     return 0;
 }
 
-static int by_tensor_name(const void *a, const void *b)
-{
-    return strcmp(((const safetensors_tensor *)a)->name, ((const safetensors_tensor *)b)->name);
-}
-
 /* Does the dict hold tensors? (Those that do not may hold a state dict.) */
 static bool holds_tensors(const pickle_value *dict)
 {
@@ -327,22 +322,13 @@ static int take_tensors(safetensors *f, const pickle_value *root, const storages
         if (code)
             return code;
     }
-    qsort(f->tensors, f->count, sizeof *f->tensors, by_tensor_name);
-    for (size_t i = 1; i < f->count; i++)
-        if (by_tensor_name(&f->tensors[i - 1], &f->tensors[i]) == 0)
-            return fail(e, ERR_INPUT, "%s: tensor '%s' is there twice", path, f->tensors[i].name);
-    return 0;
+    return safetensors_sort(f, e);
 }
 
 /* ---------------------------------------------------------------- the two forms */
 
 static const char legacy_magic[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e";
 enum { LEGACY_MAGIC = sizeof legacy_magic - 1 };
-
-bool torch_file_looks(const void *data, size_t size)
-{
-    return size >= 4 && (memcmp(data, "PK\3\4", 4) == 0 || memcmp(data, legacy_magic, 4) == 0);
-}
 
 /* "ROOT/data.pkl" of an archive; ROOT is the name that the file was saved under. */
 static zip_entry *find_data_pkl(const zip *z, text_field *root)

@@ -9,9 +9,6 @@
 
 #include "weights/safetensors.h"
 
-/* Do these first bytes of a file look like one that torch.save wrote? */
-bool torch_file_looks(const void *data, size_t size);
-
 /* Opens it as a safetensors file without metadata. Every element of every tensor is known to lie in the file
  * afterwards. *legacy: it is a row of pickles. ERR_INPUT with file and place when anything is wrong; then nothing needs
  * closing. */

@@ -34,6 +34,24 @@ int main(void)
         safetensors_close(&in);
         safetensors_close(&out);
     }
+    TEST("a header as long as a zip archive's first bytes say is a safetensors header all the same")
+    {
+        static const struct {
+            const char *bytes, *said;
+        } files[] = {{"PK\3\4\0\0\0\0{}", "the header needs 67324752 bytes"},
+                     {"PK\3\4\0\0\0\0ab", "zip"},
+                     {"\x80\x02\x8a\x0a\0\0\0\0{}", "a header of 176816768 bytes"},
+                     {"\x80\x02\x8a\x0a\0\0\0\0ab", "a pickle"}};
+        for (size_t i = 0; i < COUNT(files); i++) {
+            import_result r;
+            error e = {0};
+            FILE *f = fopen(path, "wb");
+            fwrite(files[i].bytes, 10, 1, f);
+            fclose(f);
+            CHECK(weights_import(path, ARCHS, NULL, &r, &e) == ERR_INPUT && strstr(e.text, files[i].said), "%s",
+                  e.text);
+        }
+    }
     unlink(path);
     return test_end();
 }
