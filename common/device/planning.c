@@ -76,6 +76,32 @@ static int place_buffers(buffer_list *l, error *e)
 
 /* ---------------------------------------------------------------- nodes */
 
+/* Refuses what no device computes of node n, whose inputs are known. */
+static int check_node(const planning *w, int n)
+{
+    const node *x = &w->g->nodes[n];
+    const int *in = x->inputs;
+    const char *name = w->device->name;
+    if ((in[0] == 0 || in[1] == 0) && x->kind != NODE_CONV)
+        return fail(w->e, ERR_SYSTEM, "%s device: node '%s' reads the picture; only a convolution can", name, x->name);
+    if (in[1] >= 0 && w->info[in[0]].flat != w->info[in[1]].flat)
+        return fail(w->e, ERR_SYSTEM, "%s device: '%s' adds a flat value to a picture of channels", name, x->name);
+    if (x->kind == NODE_DROPOUT && !w->info[in[0]].flat)
+        return fail(w->e, ERR_SYSTEM, "%s device: dropout '%s' stands before the flatten", name, x->name);
+    return 0;
+}
+
+/* Refuses values whose gradient would have more than two parts, one from each reader; the output is read, too. */
+static int check_readers(const planning *w)
+{
+    const int last = w->g->node_count - 1;
+    for (int n = 0; n <= last; n++)
+        if (w->info[n].needs_gradient && w->info[n].consumers + (n == w->info[last].root) > 2)
+            return fail(w->e, ERR_SYSTEM, "%s device: the value of '%s' has more than two readers; a training sums two",
+                        w->device->name, w->g->nodes[n].name);
+    return 0;
+}
+
 static int survey(planning *w)
 {
     const graph *g = w->g;
@@ -87,17 +113,14 @@ static int survey(planning *w)
         int first = x->inputs[0];
         bool source_flat = first >= 0 && w->info[first].flat;
         i->flat = x->kind == NODE_LINEAR || x->kind == NODE_FLATTEN || x->kind == NODE_CONCATPOOL || source_flat;
-        if (first == 0 && x->kind != NODE_CONV)
-            return fail(w->e, ERR_SYSTEM, "%s device: node '%s' reads the picture; only a convolution can",
-                        w->device->name, x->name);
+        int code = check_node(w, n);
+        if (code)
+            return code;
         if (w->options->training && x->group >= w->options->first_group && x->params[0] >= 0)
             i->needs_gradient = true;
         for (int k = 0; k < 2; k++)
             if (x->inputs[k] >= 0 && w->info[x->inputs[k]].needs_gradient)
                 i->needs_gradient = true;
-        if (x->kind == NODE_DROPOUT && !source_flat)
-            return fail(w->e, ERR_SYSTEM, "%s device: dropout '%s' stands before the flatten", w->device->name,
-                        x->name);
         /* what does nothing here has its input's value */
         if ((x->kind == NODE_DROPOUT && (!w->options->training || x->p <= 0)) ||
             (x->kind == NODE_FLATTEN && source_flat)) {
@@ -111,7 +134,7 @@ static int survey(planning *w)
                 from->consumer = n;
             }
     }
-    return 0;
+    return check_readers(w);
 }
 
 int planning_buffer(const planning *w, int n)
@@ -312,12 +335,12 @@ static bool wants_step(const planning *w, int n)
 
 /* ---------------------------------------------------------------- backward steps */
 
-/* Notes that buffer `which` will hold a part of the gradient of node n's value; there are two parts at most. */
+/* Notes that buffer `which` will hold a part of the gradient of node n's value; there are two parts at most
+ * (check_readers). */
 static void push_gradient(planning *w, int n, int which)
 {
     node_info *i = &w->info[w->info[n].root];
-    if (i->gradients < 2)
-        i->gradient[i->gradients++] = which;
+    i->gradient[i->gradients++] = which;
 }
 
 /* Adds the second gradient of the value of node n to the first. */

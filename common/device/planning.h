@@ -130,9 +130,10 @@ struct planning {
     error *e;
 };
 
-/* Plans `options` of g for a device: fills *s and gives the buffers their places. ERR_SYSTEM for graphs that no
- * device runs: the picture read by anything but a convolution, dropout before the flatten, an output that is not
- * flat. After a failure *s holds what there is. */
+/* Plans `options` of g for a device: fills *s and gives the buffers their places. ERR_SYSTEM for graphs that no device
+ * runs: the picture read by anything but a convolution, a flat value added to a picture of channels, dropout before the
+ * flatten, an output that is not flat, and in a training a value with more than two readers whose gradients it would
+ * have to sum. After a failure *s holds what there is. */
 int planning_run(const planner *table, void *owner, schedule *s, const graph *g, const plan_options *options, error *e);
 
 /* ---- for the planner's functions */
