@@ -110,8 +110,19 @@ static int check_printing(const train_options *o, error *e)
     const char *what = o->summary ? "summary" : "print-recipe";
     if (o->summary && o->print_recipe)
         return fail(e, ERR_USAGE, "--summary and --print-recipe exclude each other: each prints one thing");
-    if (o->lr_find || o->summary_noise)
-        return fail(e, ERR_USAGE, "--%s changes nothing: leave out --lr-find and --summary-noise", what);
+    const struct {
+        const char *name;
+        bool given;
+    } others[] = {{"lr-find", o->lr_find},
+                  {"lr-start", o->lr_start},
+                  {"resume", o->resume},
+                  {"summary-noise", o->summary_noise},
+                  {"until", o->until}};
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (others[i].given)
+            return fail(e, ERR_USAGE, "--%s trains nothing: leave out --%s", what, others[i].name);
+    if (o->print_recipe && o->phase)
+        return fail(e, ERR_USAGE, "--phase belongs to --lr-find and --summary");
     if (o->print_recipe && !o->recipe)
         return fail(e, ERR_USAGE, "--recipe FILE is needed; see --help");
     return 0;
@@ -136,7 +147,7 @@ int train_options_check(const train_options *o, task t, error *e)
         return fail(e, ERR_USAGE,
                     "--lr-find writes nothing but its own file: leave out --output, --history and --batches");
     if (!o->lr_find && (o->phase || o->lr_start))
-        return fail(e, ERR_USAGE, "--phase and --lr-start belong to --lr-find");
+        return fail(e, ERR_USAGE, "--phase belongs to --lr-find and --summary, --lr-start to --lr-find");
     if (o->lr_find && o->resume)
         return fail(e, ERR_USAGE, "--resume belongs to a training, --lr-find leaves no state");
     if (o->lr_find && o->until)

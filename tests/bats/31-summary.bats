@@ -57,11 +57,23 @@ load ../lib/shapes.bash
 }
 
 @test "what a summary can't use is refused" {
-    run train bbox --weights none --summary --lr-find x.tsv
+    local given
+    for given in '--lr-find x.tsv' '--lr-start 1e-3' --resume --summary-noise '--until head'; do
+        # shellcheck disable=SC2086 # an option and its value
+        run train bbox --weights none --summary $given
+        assert_failure 2
+        assert_output "train-bbox: --summary trains nothing: leave out ${given%% *}"
+        # shellcheck disable=SC2086
+        run train bbox --weights none --print-recipe $given
+        assert_failure 2
+        assert_output "train-bbox: --print-recipe trains nothing: leave out ${given%% *}"
+    done
+    run train bbox --weights none --print-recipe --phase head
     assert_failure 2
-    run train bbox --weights none --summary --summary-noise
+    assert_output "train-bbox: --phase belongs to --lr-find and --summary"
+    run train bbox --weights none -o x.ckpt --phase head
     assert_failure 2
-    assert_output "train-bbox: --summary changes nothing: leave out --lr-find and --summary-noise"
+    assert_output "train-bbox: --phase belongs to --lr-find and --summary, --lr-start to --lr-find"
     run train cls --weights none --classes 3 -o x.ckpt
     assert_failure 2
     assert_output --partial "--classes belongs to --summary"
