@@ -49,7 +49,7 @@ static inline cpu_device *cpu_of(const model *m)
     return (cpu_device *)m->device;
 }
 
-/* A slot for (parameter number, format), made on first use; model_release_slot ends one use. NULL with e set
+/* A slot for (parameter number, format), made on first use; cpu_model_release_slot ends one use. NULL with e set
  * without memory. */
 packed *cpu_model_slot(cpu_model *m, int number, int format, size_t floats, int channels, error *e);
 void cpu_model_release_slot(cpu_model *m, packed *slot);
@@ -61,7 +61,8 @@ int cpu_model_pack(cpu_model *m, packed *slot, conv *c, conv_pass pass, int fold
 /* Makes sure that gradients and moments are there, zero at first. */
 int cpu_model_train(cpu_model *m, error *e);
 
-/* Enlarges arena and scratch to at least these sizes. */
+/* Enlarges arena and scratch to at least these sizes. After a failure (ERR_SYSTEM) there may be none, and no plan of
+ * the model can run. */
 int cpu_model_reserve(cpu_model *m, size_t arena_floats, size_t scratch_floats, error *e);
 
 plan *cpu_plan_create(model *m, const plan_options *options, error *e);

@@ -98,6 +98,7 @@ typedef struct plan_options {
                         train) */
 } plan_options;
 
+/* NULL with e set: a graph that no device runs, or too little memory; the model's other plans must not run then. */
 plan *plan_create(model *m, const plan_options *options, error *e);
 void plan_free(plan *p);
 
