@@ -119,7 +119,7 @@ $(BUILD)/cuda/%.o: %.c $(BUILD)/.flags $(BUILD)/.cuda | $(BUILD)/.ready
 	$(Q)$(CC) $(CPPFLAGS) $(cuda_inc) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 # The programs and the libraries know each other by a checksum of the sources that they are made of.
 device_sources := $(CUDA_C) $(ONEDNN_C) $(wildcard $(addprefix common/device/,*.cu kernels*.h planning.[ch] device*.h \
-  cuda.h onednn*.h) common/graph/graph.h common/base/error.[ch] common/base/random.h)
+  conv_shape.h cuda.h onednn*.h) common/graph/graph.h common/base/error.[ch] common/base/random.h)
 device_build := $(firstword $(shell cat $(device_sources) /dev/null | sha256sum))
 $(BUILD)/.device: $(call differs,$(BUILD)/.device,$(device_build))
 	@mkdir -p $(@D) && echo $(device_build) >$@

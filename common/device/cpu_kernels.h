@@ -1,5 +1,5 @@
-/* cpu_kernels.h - the memory-bound operations of the CPU device: everything but convolution, pooling and matrix
- * products. Private to common/device.
+/* cpu_kernels.h - the memory-bound operations of the CPU device: everything but convolution and matrix products.
+ * Private to common/device.
  *
  * Compiled once for each instruction set from cpu_kernels_body.h; instructions.h picks a table by processor.
  * There are two layouts:
@@ -14,6 +14,8 @@
  */
 #ifndef ONEBOX_DEVICE_CPU_KERNELS_H
 #define ONEBOX_DEVICE_CPU_KERNELS_H
+
+#include "device/conv_shape.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +60,13 @@ typedef struct cpu_kernels {
     void (*relu_backward)(const void *dy, const void *y, void *dx, size_t count, int threads);
     void (*add)(const void *a, const void *b, void *y, size_t count, int threads);
 
+    /* Max-pooling, blocked -> blocked; padding never wins. `where` (maxpool_place_bytes) holds, for each number of y,
+     * the place of the maximum in its window, ky * kernel + kx: the first one in that order. A NaN is no maximum; where
+     * nothing is larger than -FLT_MAX that is the value, at the first place inside. Forward `where` may be NULL.
+     * Backward each gradient goes to that place; all of dx is written. */
+    void (*maxpool_forward)(const conv_shape *s, const void *x, void *y, void *where, int threads);
+    void (*maxpool_backward)(const conv_shape *s, const void *dy, const void *where, void *dx, int threads);
+
     /* blocked -> flat [N][2C]: maxima, then averages; `where` [N][C] holds the pixel of each maximum (the
      * first). */
     void (*concatpool_forward)(const void *x, int n, int c, int hw, float *y, int32_t *where, int threads);
@@ -78,6 +87,13 @@ typedef struct cpu_kernels {
     /* Adam as written at model_adam_step; step_size = lr sqrt(1-b2^t)/(1-b1^t). */
     void (*adam)(float *p, const float *g, float *m, float *v, size_t count, float step_size, int threads);
 } cpu_kernels;
+
+/* Bytes of the places of maxima: one for each number of y, or four where the window is larger than 16 x 16. */
+static inline size_t maxpool_place_bytes(const conv_shape *s, int block)
+{
+    const size_t channels = (size_t)((s->c + block - 1) / block * block);
+    return (size_t)s->n * channels * (size_t)s->oh * (size_t)s->ow * (s->kernel <= 16 ? 1 : sizeof(float));
+}
 
 /* The tables, by instruction set. */
 extern const cpu_kernels cpu_kernels_sse2, cpu_kernels_avx2, cpu_kernels_avx512;

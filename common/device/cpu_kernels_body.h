@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -81,6 +82,7 @@ static void normalize(const float *input, int n, int hw, const float mean[3], co
 }
 
 #include "device/cpu_kernels_norm_body.h"
+#include "device/cpu_kernels_pool_body.h"
 
 /* ---------------------------------------------------------------- elementwise */
 
@@ -303,6 +305,8 @@ const cpu_kernels TABLE = {
     .relu_forward = relu_forward,
     .relu_backward = relu_backward,
     .add = add,
+    .maxpool_forward = maxpool_forward,
+    .maxpool_backward = maxpool_backward,
     .concatpool_forward = concatpool_forward,
     .concatpool_backward = concatpool_backward,
     .flatten = flatten,

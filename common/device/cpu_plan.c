@@ -1,5 +1,5 @@
-/* cpu_plan.c - what the CPU device adds to a plan: convolutions and pooling of oneDNN or of our own, packed weights,
- * and sums that convolutions gather for batch norms.
+/* cpu_plan.c - what the CPU device adds to a plan: convolutions of oneDNN or of our own, packed weights, and sums that
+ * convolutions gather for batch norms.
  *
  * In bf16 the blocked values and their gradients take half a float an element; what is flat (the head) is fp32, and
  * so are parameters, their gradients and statistics.
@@ -102,19 +102,6 @@ static int prepare_batchnorm(planning *w, step *s)
     return k->mean && k->inverse_std && k->sums ? 0 : ERR_SYSTEM;
 }
 
-static int prepare_maxpool(planning *w, step *s)
-{
-    const bool train = w->info[s->node].needs_gradient;
-    const conv_shape shape = conv_shape_of(w->g, w->options->batch, s->node);
-    cpu_work *k = s->work;
-    k->pool = device_of(w)->library->call->pool_create(device_of(w)->library, &shape, device_of(w)->bf16, train, w->e);
-    if (!k->pool)
-        return ERR_SYSTEM;
-    if (train)
-        s->extra = planning_room(w, device_of(w)->library->call->pool_workspace_bytes(k->pool) / sizeof(float) + 1);
-    return train && s->extra == NONE ? ERR_SYSTEM : 0;
-}
-
 static int prepare(planning *w, step *s, const chain *run)
 {
     s->work = mem_zero(1, sizeof(cpu_work), "a plan", w->e);
@@ -124,10 +111,15 @@ static int prepare(planning *w, step *s, const chain *run)
         return prepare_conv(w, s, run);
     if (s->kind == STEP_BATCHNORM)
         return prepare_batchnorm(w, s);
-    if (s->kind == STEP_MAXPOOL)
-        return prepare_maxpool(w, s);
-    if (s->kind == STEP_CONCATPOOL && w->info[s->node].needs_gradient) {
-        s->extra = planning_room(w, (size_t)w->options->batch * (size_t)w->g->nodes[s->node].c);
+    size_t places = 0; /* of maxima, for the backward pass */
+    if (s->kind == STEP_MAXPOOL) {
+        const conv_shape shape = conv_shape_of(w->g, w->options->batch, s->node);
+        places = maxpool_place_bytes(&shape, device_of(w)->kernels->block) / sizeof(float);
+    }
+    if (s->kind == STEP_CONCATPOOL)
+        places = (size_t)w->options->batch * (size_t)w->g->nodes[s->node].c;
+    if (places && w->info[s->node].needs_gradient) {
+        s->extra = planning_room(w, places);
         return s->extra == NONE ? ERR_SYSTEM : 0;
     }
     return 0;
@@ -199,8 +191,6 @@ void cpu_plan_free(plan *base)
         if (p->s.steps[i].backward || !k) /* refers to what its forward step owns */
             continue;
         conv_free(k->conv);
-        if (k->pool)
-            cpu_of(&m->base)->library->call->pool_free(k->pool);
         cpu_model_release_slot(m, k->packed_forward);
         cpu_model_release_slot(m, k->packed_backward);
         free(k->mean);

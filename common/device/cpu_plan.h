@@ -18,7 +18,6 @@ typedef enum spent_part {
 typedef struct cpu_work {
     conv *conv;
     packed *packed_forward, *packed_backward;
-    onednn_pool *pool;
     float *mean, *inverse_std; /* batch norm: statistics of this pass */
     double *sums;              /* batch norm: [2][c], gathered by the convolution beside it */
 } cpu_work;

@@ -206,8 +206,11 @@ static int run_forward(const cpu_run *r, const step *s)
     case STEP_ADD:
         k->add(in, at(r, s->add), out, elements(r, s, s->out), threads);
         return 0;
-    case STEP_MAXPOOL:
-        return library_of(r)->pool_forward(cpu_work_of(s)->pool, in, out, at(r, s->extra), r->e);
+    case STEP_MAXPOOL: {
+        const conv_shape shape = conv_shape_of(r->g, batch, s->node);
+        r->blocked->maxpool_forward(&shape, in, out, at(r, s->extra), threads);
+        return 0;
+    }
     case STEP_CONCATPOOL:
         r->blocked->concatpool_forward(in, batch, c, hw, out, (int32_t *)(void *)at(r, s->extra), threads);
         return 0;
@@ -246,8 +249,11 @@ static int run_backward(const cpu_run *r, const step *s)
     case STEP_RELU:
         k->relu_backward(dy, at(r, s->out), dx, elements(r, s, s->in_gradient), threads);
         return 0;
-    case STEP_MAXPOOL:
-        return library_of(r)->pool_backward(cpu_work_of(s)->pool, dy, at(r, s->extra), dx, r->e);
+    case STEP_MAXPOOL: {
+        const conv_shape shape = conv_shape_of(r->g, batch, s->node);
+        r->blocked->maxpool_backward(&shape, dy, at(r, s->extra), dx, threads);
+        return 0;
+    }
     case STEP_CONCATPOOL:
         r->blocked->concatpool_backward(dy, batch, c, hw, (const int32_t *)(const void *)at(r, s->extra), dx, threads);
         return 0;

@@ -5,6 +5,7 @@
 #ifndef ONEBOX_DEVICE_PLANNING_H
 #define ONEBOX_DEVICE_PLANNING_H
 
+#include "device/conv_shape.h"
 #include "device/device.h"
 
 enum { NONE = -1 };
@@ -22,15 +23,6 @@ typedef enum step_kind {
     STEP_LINEAR,
     STEP_DROPOUT,
 } step_kind;
-
-typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS, CONV_PASSES } conv_pass;
-
-/* Sizes of a convolution or a pooling. */
-typedef struct conv_shape {
-    int n, c, h, w; /* input */
-    int k, oh, ow;  /* output */
-    int kernel, stride, padding;
-} conv_shape;
 
 conv_shape conv_shape_of(const graph *g, int batch, int node);
 

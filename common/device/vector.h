@@ -21,8 +21,12 @@
  *     vec_add(x, y)  vec_sub  vec_mul     x + y ...
  *     vec_fma(x, y, sum)                  sum + x y, rounded once where there is FMA, else twice
  *     vec_fnma(x, y, sum)                 sum - x y
- *     vec_max(least, x)                   the larger one; x where x is NaN
+ *     vec_max(least, x)                   the larger one; x where either is NaN
  *     vec_where_positive(m, x)            x where m > 0, else 0
+ *     vec_where_less(a, b, x, y)          x where a < b, else y (also where one is NaN)
+ *     vec_where_equal(a, b, x)            x where a = b, else 0
+ *     vec_store_u8(p, x)                  whole numbers below 256 as bytes; any p
+ *     vec_where_byte(p, a, x)             x where the byte at p is a, else 0; any p
  *     vec_transpose(r)                    VEC_LANES vectors as the rows of a square matrix, in place
  *
  * With VEC_BF16 (AVX512_BF16, BF16 of ARM) there are also numbers in bf16, the upper halves of floats, rounded to
@@ -39,6 +43,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A loop over 0 .. count - 1 that the compiler unrolls. */
 #ifdef __clang__

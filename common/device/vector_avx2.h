@@ -67,6 +67,25 @@ ALWAYS_INLINE vec vec_max(vec least, vec x)
 {
     return _mm256_max_ps(least, x); /* the second one when there is a NaN */
 }
+ALWAYS_INLINE vec vec_where_less(vec a, vec b, vec x, vec y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+ALWAYS_INLINE vec vec_where_equal(vec a, vec b, vec x)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ), x);
+}
+ALWAYS_INLINE vec vec_where_byte(const uint8_t *p, uint8_t a, vec x)
+{
+    const __m128i equal = _mm_cmpeq_epi8(_mm_loadu_si64(p), _mm_set1_epi8((char)a));
+    return _mm256_and_ps(_mm256_castsi256_ps(_mm256_cvtepi8_epi32(equal)), x);
+}
+ALWAYS_INLINE void vec_store_u8(uint8_t *p, vec x)
+{
+    const __m256i i = _mm256_cvttps_epi32(x);
+    const __m128i u = _mm_packus_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storeu_si64(p, _mm_packus_epi16(u, u));
+}
 ALWAYS_INLINE vec vec_where_positive(vec m, vec x)
 {
     return _mm256_and_ps(_mm256_cmp_ps(m, _mm256_setzero_ps(), _CMP_GT_OQ), x);

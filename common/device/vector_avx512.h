@@ -67,6 +67,23 @@ ALWAYS_INLINE vec vec_max(vec least, vec x)
 {
     return _mm512_max_ps(least, x); /* the second one when there is a NaN */
 }
+ALWAYS_INLINE vec vec_where_less(vec a, vec b, vec x, vec y)
+{
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x);
+}
+ALWAYS_INLINE vec vec_where_equal(vec a, vec b, vec x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), x);
+}
+ALWAYS_INLINE vec vec_where_byte(const uint8_t *p, uint8_t a, vec x)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i_u *)(const void *)p);
+    return _mm512_maskz_mov_ps(_mm_cmpeq_epi8_mask(bytes, _mm_set1_epi8((char)a)), x);
+}
+ALWAYS_INLINE void vec_store_u8(uint8_t *p, vec x)
+{
+    _mm_storeu_si128((__m128i_u *)(void *)p, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(x)));
+}
 ALWAYS_INLINE vec vec_where_positive(vec m, vec x)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, _mm512_setzero_ps(), _CMP_GT_OQ), x);

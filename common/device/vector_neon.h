@@ -64,7 +64,29 @@ ALWAYS_INLINE vec vec_fnma(vec x, vec y, vec sum)
 }
 ALWAYS_INLINE vec vec_max(vec least, vec x)
 {
-    return vmaxq_f32(least, x); /* NaN when either is one */
+    return vbslq_f32(vcgtq_f32(least, x), least, x); /* vmaxq_f32 is NaN when either is one */
+}
+ALWAYS_INLINE vec vec_where_less(vec a, vec b, vec x, vec y)
+{
+    return vbslq_f32(vcltq_f32(a, b), x, y);
+}
+ALWAYS_INLINE vec vec_where_equal(vec a, vec b, vec x)
+{
+    return vreinterpretq_f32_u32(vandq_u32(vceqq_f32(a, b), vreinterpretq_u32_f32(x)));
+}
+ALWAYS_INLINE vec vec_where_byte(const uint8_t *p, uint8_t a, vec x)
+{
+    uint32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    const int8x8_t equal = vreinterpret_s8_u8(vceq_u8(vcreate_u8(bytes), vdup_n_u8(a)));
+    const int32x4_t mask = vmovl_s16(vget_low_s16(vmovl_s8(equal)));
+    return vreinterpretq_f32_s32(vandq_s32(mask, vreinterpretq_s32_f32(x)));
+}
+ALWAYS_INLINE void vec_store_u8(uint8_t *p, vec x)
+{
+    const uint16x4_t u = vmovn_u32(vcvtq_u32_f32(x));
+    const uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(u, u))), 0);
+    memcpy(p, &bytes, sizeof bytes);
 }
 ALWAYS_INLINE vec vec_where_positive(vec m, vec x)
 {

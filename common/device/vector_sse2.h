@@ -67,6 +67,29 @@ ALWAYS_INLINE vec vec_max(vec least, vec x)
 {
     return _mm_max_ps(least, x); /* the second one when there is a NaN */
 }
+ALWAYS_INLINE vec vec_where_less(vec a, vec b, vec x, vec y)
+{
+    const __m128 less = _mm_cmplt_ps(a, b);
+    return _mm_or_ps(_mm_and_ps(less, x), _mm_andnot_ps(less, y));
+}
+ALWAYS_INLINE vec vec_where_equal(vec a, vec b, vec x)
+{
+    return _mm_and_ps(_mm_cmpeq_ps(a, b), x);
+}
+ALWAYS_INLINE vec vec_where_byte(const uint8_t *p, uint8_t a, vec x)
+{
+    int bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    const __m128i equal = _mm_cmpeq_epi8(_mm_cvtsi32_si128(bytes), _mm_set1_epi8((char)a)),
+                  pairs = _mm_unpacklo_epi8(equal, equal);
+    return _mm_and_ps(_mm_castsi128_ps(_mm_unpacklo_epi16(pairs, pairs)), x);
+}
+ALWAYS_INLINE void vec_store_u8(uint8_t *p, vec x)
+{
+    const __m128i i = _mm_cvttps_epi32(x), u = _mm_packs_epi32(i, i);
+    const int bytes = _mm_cvtsi128_si32(_mm_packus_epi16(u, u));
+    memcpy(p, &bytes, sizeof bytes);
+}
 ALWAYS_INLINE vec vec_where_positive(vec m, vec x)
 {
     return _mm_and_ps(_mm_cmpgt_ps(m, _mm_setzero_ps()), x);

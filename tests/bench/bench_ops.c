@@ -1,0 +1,156 @@
+/* bench_ops.c - speed of our max-pooling beside oneDNN's: alternating turns, the best times, and the median of the
+ * ratios of neighbouring turns. `cpu`: processor time by threads, for a machine that is not idle.
+ *
+ * usage: bench_ops [TURNS [THREADS [cpu|wall]]]
+ */
+#include "bench.h"
+
+#include "base/error.h"
+#include "device/device_library.h"
+#include "device/instructions.h"
+#include "device/onednn.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static error e;
+static const onednn_library *library;
+static int threads;
+static clockid_t timer = CLOCK_MONOTONIC;
+
+static double now(void)
+{
+    return timer == CLOCK_MONOTONIC ? bench_seconds(timer) : bench_seconds(timer) / threads;
+}
+
+static void must(int code)
+{
+    if (!code)
+        return;
+    fprintf(stderr, "bench_ops: %s\n", e.text);
+    exit(4);
+}
+
+static void *room(size_t bytes)
+{
+    void *p = mem_aligned(bytes, "a tensor", &e);
+    must(!p);
+    return p;
+}
+
+/* One operation of both sides; `who` 0: ours. */
+typedef struct contest {
+    const char *name;
+    void (*run)(const void *what, int who);
+    const void *what;
+    double bytes, flops; /* moved at least; 0: not said */
+} contest;
+
+static void compete(const contest *c, int turns)
+{
+    double best[2] = {1e9, 1e9}, *ratios = room((size_t)turns * sizeof *ratios);
+    for (int t = -1; t < turns; t++) {
+        double seconds[2];
+        for (int who = 0; who < 2; who++) {
+            const double start = now();
+            c->run(c->what, who);
+            seconds[who] = now() - start;
+            if (t >= 0 && seconds[who] < best[who])
+                best[who] = seconds[who];
+        }
+        if (t >= 0)
+            ratios[t] = seconds[1] / seconds[0];
+    }
+    printf("%-44s %9.3f %9.3f %8.2f %8.2f", c->name, 1e3 * best[0], 1e3 * best[1], best[1] / best[0],
+           bench_median(ratios, turns));
+    if (c->flops > 0)
+        printf(" %8.1f GFLOP/s\n", c->flops / best[0] * 1e-9);
+    else
+        printf(" %8.1f GB/s\n", c->bytes / best[0] * 1e-9);
+    free(ratios);
+}
+
+/* ---------------------------------------------------------------- max-pooling */
+
+typedef struct pooling {
+    const cpu_kernels *kernels;
+    onednn_pool *theirs;
+    conv_shape shape;
+    void *x, *y, *where, *their_where;
+} pooling;
+
+static void pool_forward(const void *what, int who)
+{
+    const pooling *p = what;
+    if (who == 0)
+        p->kernels->maxpool_forward(&p->shape, p->x, p->y, p->where, threads);
+    else
+        must(library->pool_forward(p->theirs, p->x, p->y, p->their_where, &e));
+}
+
+static void pool_backward(const void *what, int who)
+{
+    const pooling *p = what;
+    if (who == 0)
+        p->kernels->maxpool_backward(&p->shape, p->y, p->where, p->x, threads);
+    else
+        must(library->pool_backward(p->theirs, p->y, p->their_where, p->x, &e));
+}
+
+static void bench_pool(onednn *engine, const cpu_kernels *kernels, const char *name, bool bf16, int turns)
+{
+    const size_t c = 64, size = bf16 ? 2 : 4, inputs = 64 * c * 112 * 112, outputs = 64 * c * 56 * 56;
+    pooling p = {.kernels = kernels, .shape = {.n = 64, .c = (int)c, .h = 112, .w = 112, .k = (int)c}};
+    p.shape.oh = p.shape.ow = 56;
+    p.shape.kernel = 3;
+    p.shape.stride = 2;
+    p.shape.padding = 1;
+    p.theirs = library->pool_create(engine, &p.shape, bf16, true, &e);
+    must(!p.theirs);
+    p.x = room(inputs * size);
+    p.y = room(outputs * size);
+    p.where = room(outputs);
+    p.their_where = room(library->pool_workspace_bytes(p.theirs));
+    uint16_t *words = p.x;
+    for (size_t i = 0; i < inputs * size / 2; i++) /* numbers between 0.5 and 4 with either sign */
+        words[i] = (uint16_t)((rand() & 0x81ff) | 0x3f00);
+    char text[80];
+    snprintf(text, sizeof text, "max-pool 64x64x112x112 %s forward", name);
+    const double moved = (double)((inputs + outputs) * size + outputs);
+    compete(&(contest){text, pool_forward, &p, moved, 0}, turns);
+    snprintf(text, sizeof text, "max-pool 64x64x112x112 %s backward", name);
+    compete(&(contest){text, pool_backward, &p, moved, 0}, turns);
+    library->pool_free(p.theirs);
+    free(p.x);
+    free(p.y);
+    free(p.where);
+    free(p.their_where);
+}
+
+int main(int argc, char **argv)
+{
+    const int turns = argc > 1 ? atoi(argv[1]) : 9;
+    threads = argc > 2 ? atoi(argv[2]) : omp_get_max_threads();
+    if (turns < 1 || threads < 1) {
+        fprintf(stderr, "usage: bench_ops [TURNS [THREADS [cpu|wall]]]\n");
+        return 2;
+    }
+    if (argc > 3 && strcmp(argv[3], "cpu") == 0)
+        timer = CLOCK_PROCESS_CPUTIME_ID;
+    omp_set_num_threads(threads);
+    const instructions *best = instructions_choose(getenv("ONEBOX_MAX_ISA"));
+    const cpu_kernels *kernels = best->flat;
+    library = onednn_library_open(&e);
+    must(!library);
+    onednn *engine = library->open(kernels->block, &e);
+    must(!engine);
+    printf("instructions %s, %d threads\n%-44s %9s %9s %8s %8s\n", best->name, threads, "", "ours ms", "oneDNN ms",
+           "best", "median");
+    bench_pool(engine, kernels, "fp32", false, turns);
+    if (best->bf16 && library->has_bf16())
+        bench_pool(engine, best->bf16, "bf16", true, turns);
+    library->close(engine);
+    return 0;
+}
