@@ -25,8 +25,8 @@ usage() {
     exec 9<>in.pipe
     bash -c "exec '$BIN/largest' -o x.tsv in.pipe <&- >&- 2>&- 9>&-" 3>&- &
     reads() { # the program, and no longer the shell that starts it
-        [ "$(readlink "/proc/$1/exe")" = "$(readlink -f "$BIN/largest")" ] &&
-            readlink "/proc/$1/fd/"* 2>/dev/null | grep -qxF "$PWD/in.pipe"
+        [ "$(readlink "/proc/$1/exe")" = "$(readlink -f "$BIN/largest")" ] || return 1
+        readlink "/proc/$1/fd/"* 2>/dev/null | grep -qxF "$PWD/in.pipe"
     }
     for ((tries = 0; tries < 500; tries++)); do
         ! reads "$!" || break
@@ -139,7 +139,7 @@ usage() {
 @test "/dev/stdout is standard output, and no file that is open is replaced" {
     anno 9 >in.anno
     for name in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
-        { echo before && "$BIN/largest" -o "$name" in.anno && echo behind; } >out.tsv
+        (echo before && "$BIN/largest" -o "$name" in.anno && echo behind) >out.tsv
         assert_equal "$(sed -n '1p;$p' out.tsv | xargs)" "before behind"
         "$BIN/largest" --check <(sed '1d;$d' out.tsv)
     done

@@ -65,7 +65,7 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
 }
 
 @test "a truncated JPEG is named and nothing is written" {
-    head -c 700 pictures/444.jpg >t && mv t pictures/444.jpg
+    truncate -s 700 pictures/444.jpg
     cache lrg.csv
     assert_failure 3
     assert_line --index 0 "resize-cache: pictures/444.jpg: a truncated JPEG: the file ends early"
@@ -102,9 +102,11 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
 }
 
 @test "a PNG with damaged chunks, an empty file and a folder are bad pictures" {
-    head -c 60 pictures/palette.png >t && head -c 4000 /dev/zero >>t && mv t pictures/palette.png
+    truncate -s 60 pictures/palette.png
+    truncate -s 4060 pictures/palette.png
     : >pictures/444.jpg
-    rm pictures/420.jpg && mkdir pictures/420.jpg
+    rm pictures/420.jpg
+    mkdir pictures/420.jpg
     cache --max-bad 2 lrg.csv
     assert_failure 3
     assert_output --partial "pictures/palette.png"

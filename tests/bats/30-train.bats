@@ -74,7 +74,8 @@ refused() {
     run train detn --weights none --cache in.cache --epochs 1 -o x.ckpt
     assert_failure 3
     assert_line --regexp '^train-detn: in.cache: the pixels of 0.*png are damaged; run resize-cache again$'
-    [ ! -e x.ckpt ] && [ ! -e x.0.ckpt ]
+    [ ! -e x.ckpt ]
+    [ ! -e x.0.ckpt ]
 }
 
 @test "one thread and three threads train as well" {

@@ -23,7 +23,8 @@ begun() {
     sleep 0.2
     kill -9 "$child" || return 1
     wait "$child" || true
-    [ -e "$name.state" ] && [ ! -e "$name.ckpt" ]
+    [ -e "$name.state" ]
+    [ ! -e "$name.ckpt" ]
 }
 
 # go_on NAME OPTION…: the same training with --resume
@@ -77,7 +78,8 @@ many=(--set phase.head.epochs=40 --set phase.all.epochs=8)
         run go_on x "$@"
         assert_failure 3
         assert_line --partial "x.state: $what"
-        [ -e x.state ] && [ ! -e x.ckpt ]
+        [ -e x.state ]
+        [ ! -e x.ckpt ]
     }
     refused "belongs to another training (recipe)"
     refused "belongs to another training (recipe)" "${many[@]}" --seed 7
@@ -131,7 +133,8 @@ header() {
     run go_on x "${many[@]}"
     assert_failure 3
     assert_line --partial "x.state needs its rows: x.batches.tsv: cannot open"
-    [ -e x.state ] && [ ! -e x.ckpt ]
+    [ -e x.state ]
+    [ ! -e x.ckpt ]
     cp in.batches x.batches.tsv
     go_on x "${many[@]}" --history /dev/null
 }

@@ -8,8 +8,8 @@ setup() {
     includes=()
     for name in cuda_runtime.h cudnn.h cublas_v2.h; do
         for folder in ${CUDA_HOME:+"$CUDA_HOME/include"} /usr/local/cuda/include /usr/local/include /usr/include ''; do
-            [ -z "$folder" ] && skip "the vendor's $name is not installed"
-            [ -e "$folder/$name" ] && break
+            [ -n "$folder" ] || skip "the vendor's $name is not installed"
+            [ ! -e "$folder/$name" ] || break
         done
         includes+=(-isystem "$folder")
     done

@@ -214,7 +214,8 @@ trained() { # everything for the named models is there and the list of calls is 
     rm out/bb.csv out/val.txt
     run -0 mk out/bb.csv out/val.txt
     assert_equal "$(calls)" "mkcsv"
-    [ -e out/bb.csv ] && [ -e out/val.txt ]
+    [ -e out/bb.csv ]
+    [ -e out/val.txt ]
     rm out/224.cache
     run -0 mk cache
     assert_equal "$(calls)" "resize-cache"
@@ -239,11 +240,14 @@ trained() { # everything for the named models is there and the list of calls is 
     touch fail.train-detn
     run -2 mk out/detn.metrics.json
     assert_equal "$(calls)" "json2anno largest mkcsv resize-cache train-detn"
-    [ -e out/detn.0.ckpt ] && [ -e out/detn.history.tsv ] && [ ! -e out/detn.ckpt ]
+    [ -e out/detn.0.ckpt ]
+    [ -e out/detn.history.tsv ]
+    [ ! -e out/detn.ckpt ]
     run -1 mk -q out/detn.history.tsv
     run -1 mk -q out/detn.ckpt
     run -2 mk out/detn.history.tsv
-    [ -e out/detn.0.ckpt ] && [ -e out/detn.history.tsv ]
+    [ -e out/detn.0.ckpt ]
+    [ -e out/detn.history.tsv ]
     calls
     rm fail.train-detn
     run -0 mk out/detn.metrics.json
@@ -413,7 +417,9 @@ trained() { # everything for the named models is there and the list of calls is 
 
 @test "OUT puts all products elsewhere" {
     run -0 mk OUT=tries/one tries/one/cls.metrics.json
-    [ -e tries/one/cls.ckpt ] && [ -e tries/one/log/cls.log ] && [ ! -e out ]
+    [ -e tries/one/cls.ckpt ]
+    [ -e tries/one/log/cls.log ]
+    [ ! -e out ]
     run -0 mk -q OUT=tries/one tries/one/cls.metrics.json
 }
 
@@ -531,5 +537,6 @@ trained() { # everything for the named models is there and the list of calls is 
         [ "$took" -ge "$best" ] || best=$took
     done
     echo "$best ms"
-    [ "$best" -gt 0 ] && [ "$best" -lt 100 ]
+    [ "$best" -gt 0 ]
+    [ "$best" -lt 100 ]
 }

@@ -290,9 +290,14 @@ image root/opt/onebox/share/onebox/recipes/mine.recipe"
     mkdir -p data out/log
     touch data/photo.jpg out/log/cls.log
     run -0 mk clean
-    [ ! -e bin ] && [ ! -e build ] && [ -e out/cls.ckpt ]
+    [ ! -e bin ]
+    [ ! -e build ]
+    [ -e out/cls.ckpt ]
     run -0 mk distclean
-    [ ! -e out/cls.ckpt ] && [ ! -e out/log ] && [ -e out/.gitignore ] && [ -e data/photo.jpg ]
+    [ ! -e out/cls.ckpt ]
+    [ ! -e out/log ]
+    [ -e out/.gitignore ]
+    [ -e data/photo.jpg ]
 }
 
 @test "make clean never removes folders outside the project" {

@@ -217,7 +217,8 @@ onebox_works() { # COMMAND
         tee {made,out,shown}/anno.tsv >one
     printf '%s\n' 1 1.jpg 9 9 a 1 1 5 5 0 | paste -s | tee -a {made,out,shown}/anno.tsv >one
     run -0 "$1" report OUT=made
-    [ -s made/report.html ] && [ ! -e out/report.html ]
+    [ -s made/report.html ]
+    [ ! -e out/report.html ]
     run -0 "$1" report
     [ -s out/report.html ]
     run -0 "$1" report -o page.html shown
@@ -296,7 +297,8 @@ onebox_works() { # COMMAND
             "$name" >"voc/Annotations/${name%.*}.xml"
     done
     run -0 onebox csv VOC=voc
-    [ -s out/lrg.csv ] && [ -e out/log/csv.log ]
+    [ -s out/lrg.csv ]
+    [ -e out/log/csv.log ]
     run -0 onebox report
     [ -s out/report.html ]
     # products below a folder "build" are products like others
@@ -344,5 +346,6 @@ onebox_works() { # COMMAND
     run -0 source_make uninstall
     run -0 find "$BATS_FILE_TMPDIR/image" ! -type d
     assert_output ""
-    [ ! -e "$prefix/share/onebox" ] && [ ! -e "$prefix/libexec/onebox" ]
+    [ ! -e "$prefix/share/onebox" ]
+    [ ! -e "$prefix/libexec/onebox" ]
 }

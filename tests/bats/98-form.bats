@@ -18,6 +18,7 @@ files() { # PATTERN of grep -E
 
 sources='^(common/.*\.(c|h|cu|inc)|stages/.*\.c)$'
 product='^(common/|stages/|scripts/|Makefile$|[^/]*\.mk$)'
+tested='^tests/(bats|lib)/.*\.(bats|bash)$'
 texts='\.(c|h|cu|inc|mk|awk|bats|bash)$|^(Makefile|scripts/[^/]*|tests/run)$'
 
 each() { # PATTERN AWK-PROGRAM: the program over each file of that name
@@ -67,11 +68,18 @@ without_story() {
         END { if (bad) print bad }'
 }
 
+# Tests stop at a command that fails, but for the left side of `&&`, and a command behind `!`.
+lost_failures() {
+    each "$tested" "$(cat "$BATS_TEST_DIRNAME/../lib/lost.awk")"
+}
+
 @test "there are files to look at" {
     for pattern in "$sources" "$product" "$texts"; do
         [ "$(files "$pattern" | wc -l)" -gt 50 ]
     done
-    [ "$(files '\.md$' | wc -l)" -gt 10 ]
+    for pattern in "$tested" '\.md$'; do
+        [ "$(files "$pattern" | wc -l)" -gt 10 ]
+    done
 }
 
 @test "no file of the product has more than 600 lines" {
@@ -91,6 +99,11 @@ without_story() {
 
 @test "a file of more than 150 lines begins with its story" {
     run without_story
+    assert_output ""
+}
+
+@test "no test goes on after a command that failed" {
+    run lost_failures
     assert_output ""
 }
 
@@ -121,4 +134,43 @@ without_story() {
     assert_output "Makefile:2: 121 characters
 doc/a.md:2: 122 characters
 doc/a.md:8: 152 characters"
+}
+
+@test "a command whose failure is lost is seen" {
+    mkdir -p "$BATS_TEST_TMPDIR/tests/bats"
+    cd "$BATS_TEST_TMPDIR" || return 1
+    cat >tests/bats/kept.bats <<'END'
+[ -e a ] && [ -e b ] || return 1
+! grep -q a b || return 1
+if ! [ -e a ] && [ -e b ]; then
+    (cd a && ls) # a && b
+fi
+while a && b ||
+    c && d; do
+    run ! grep '&&
+    ! a && b' "$(cd a && echo "b && c" "it's")"
+    case $a in *' && ') [[ $a == b && $c == d ]] ;; esac
+done < <(a && b)
+cat <<E
+a && b
+E
+END
+    run lost_failures
+    assert_output ""
+    cat >tests/bats/lost.bats <<'END'
+[ -e a ] && [ -e b ]
+a || b &&
+    c
+    ! grep -q 'a' "b"
+a; ! b; c
+f() { a && b; }
+case $a in b) c && d ;; esac
+for a; do [[ a && b ]] && c "(d || e)"; done
+a || ! b
+a "$(b)" \
+    <<<a && c 'd
+e || f'
+END
+    run lost_failures
+    assert_output "$(printf 'tests/bats/lost.bats:%s\n' 1 3 4 5 6 7 8 9 12)"
 }
