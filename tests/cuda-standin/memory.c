@@ -28,7 +28,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
-enum { PAGE = 4096, ALIGNMENT = 256, FRESH = 0xff, EDGE = 0xa5 };
+enum { ALIGNMENT = 256, FRESH = 0xff, EDGE = 0xa5 };
 
 static const size_t RANGE = (size_t)1 << 38; /* addresses, not memory */
 
@@ -50,6 +50,12 @@ static struct {
     int open;
     const char *work;
 } memory;
+
+/* The size of a page: 4 KiB; on ARM64 16 or 64 KiB as well. */
+static size_t page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
 
 static size_t charged(size_t size)
 {
@@ -130,15 +136,16 @@ cudaError_t memory_allocate(void **pointer, size_t size)
     if (size > memory.total || memory.used + charged(size) > memory.total)
         return cudaErrorMemoryAllocation;
     reserve();
-    size_t aligned = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT, mapped = (aligned + PAGE - 1) / PAGE * PAGE;
+    const size_t page = page_size(), aligned = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT,
+                 mapped = (aligned + page - 1) / page * page;
     block *b = calloc(1, sizeof *b);
-    if (!b || memory.used_range + mapped + 2 * PAGE > RANGE)
+    if (!b || memory.used_range + mapped + 2 * page > RANGE)
         misuse("no more addresses for device memory");
-    b->pages = memory.range + memory.used_range + PAGE;
+    b->pages = memory.range + memory.used_range + page;
     b->mapped = mapped;
     b->size = size;
     b->data = b->pages + mapped - aligned;
-    memory.used_range += mapped + PAGE;
+    memory.used_range += mapped + page;
     if (mprotect(b->pages, mapped, PROT_READ | PROT_WRITE))
         misuse("the host has no %zu bytes for device memory", mapped);
     ASAN_UNPOISON_MEMORY_REGION(b->pages, mapped);
@@ -236,8 +243,8 @@ cudaError_t pinned_allocate(void **pointer, size_t size)
         return cudaSuccess;
     }
     block *b = calloc(1, sizeof *b);
-    size_t mapped = (size + PAGE - 1) / PAGE * PAGE;
-    if (!b || !(b->data = aligned_alloc(PAGE, mapped))) {
+    const size_t page = page_size(), mapped = (size + page - 1) / page * page;
+    if (!b || !(b->data = aligned_alloc(page, mapped))) {
         free(b);
         return cudaErrorMemoryAllocation;
     }
@@ -309,13 +316,13 @@ void memory_check_args(const char *kernel, const void *args, size_t size)
         unsigned char resident;
         memcpy(&word, (const char *)args + at, sizeof word);
         const void *p = (const void *)word;
-        if (word < LOWEST_POINTER || word >> 47)
+        if (word < LOWEST_POINTER || word >> 48)
             continue; /* numbers, mostly */
         if (memory_where(p) == PLACE_DEVICE) {
             if (!find(memory.device, p) && !find(memory.device, (const char *)p - 1))
                 misuse("%s: the pointer %p among the arguments is in no living allocation", kernel, p);
         } else if (memory_where(p) == PLACE_PAGEABLE &&
-                   mincore((void *)(word & ~(uintptr_t)(PAGE - 1)), 1, &resident) == 0)
+                   mincore((void *)(word & ~(uintptr_t)(page_size() - 1)), 1, &resident) == 0)
             misuse("%s: host pointer %p among the arguments", kernel, p);
     }
 }
