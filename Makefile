@@ -242,12 +242,12 @@ units: $(UNITS) $(HELPERS) $(STANDIN_SO) $(onednn_links) ## build the unit tests
 #? TESTS       what check and asan run: names of files in tests/ [all]
 TESTS ?=
 check: ## install what is missing, build, run all tests
-	@scripts/deps check
+	@CC='$(CC)' scripts/deps check
 	@+$(MAKE) --no-print-directory $(jobs) all units
 	@BIN='$(BIN)' HELPERS='$(BUILD)/tests' UNITS='$(UNITS)' tests/run $(TESTS)
 
 asan: ## run all tests with the address and undefined-behaviour sanitizers
-	@scripts/deps check
+	@CC='$(CC)' scripts/deps check
 	@+$(MAKE) --no-print-directory $(jobs) ASAN=1 BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin all units
 	@BIN='$(BUILD)/asan/bin' HELPERS='$(BUILD)/asan/tests' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 \
 	  tests/run $(TESTS)
@@ -290,7 +290,7 @@ documents: all ## run the commands that the documents show and write what they s
 	  -o '$(CURDIR)/doc/img/detector.png' >/dev/null
 
 deps: ## install the Debian packages that building and testing need (root or sudo)
-	@scripts/deps check
+	@CC='$(CC)' scripts/deps check
 
 ##@ Install and clean
 # Manual pages: a program prints its own; those of man/ are filled in from them, from the headers that hold the columns,

@@ -161,6 +161,18 @@ poor_machine() { # UID
     assert_line --partial "deps: run as root: apt-get install gcc"
 }
 
+@test "make deps CC=aarch64-linux-gnu-gcc installs a compiler for ARM64 and its libraries" {
+    [ "$(uname -m)" != aarch64 ] || skip "this is an ARM64 machine"
+    poor_machine 0
+    printf '#!/bin/sh\necho "dpkg $*" >>%s/calls\n' "$PWD" >tools/dpkg
+    chmod +x tools/dpkg
+    run -0 env -i PATH="$PWD/tools" make deps CC=aarch64-linux-gnu-gcc
+    run -0 cat calls
+    assert_line --index 0 "dpkg --add-architecture arm64"
+    assert_line --index 2 --regexp '^apt-get.*install --no-remove .* gcc-aarch64-linux-gnu .*jsmn-dev .*libpng-dev:arm64'
+    refute_output --partial libdnnl
+}
+
 @test "make deps says in one line that the package servers can't be reached" {
     poor_machine 0
     touch offline
