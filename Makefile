@@ -217,6 +217,13 @@ $(BUILD)/standin/%.o: %.cu $(BUILD)/.flags | $(BUILD)/.ready
 $(STANDIN_SO): $(STANDIN_SO_O) $(STANDIN_O)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $^ -lm
+# This test has the device's own objects, and stands between them and the stand-in where descriptors are made.
+wrapped := $(foreach d,Tensor Filter Convolution Activation,Create$dDescriptor Destroy$dDescriptor) \
+  SetTensor4dDescriptor SetTensor4dDescriptorEx SetFilter4dDescriptor SetConvolution2dDescriptor \
+  SetConvolutionMathType SetActivationDescriptor GetConvolutionForwardAlgorithm_v7
+$(BUILD)/tests/test_standin_descriptors: $(filter $(BUILD)/standin/common/device/%,\
+  $(filter-out %/planning.o,$(STANDIN_SO_O)))
+$(BUILD)/tests/test_standin_descriptors: override LDFLAGS += $(wrapped:%=-Wl,--wrap=cudnn%)
 
 $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(link)

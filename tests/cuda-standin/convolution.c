@@ -4,6 +4,11 @@
  * (float, half, bfloat16), compute type float, cross-correlation, algorithms 0 and 1 of each direction. The
  * rest is NOT_SUPPORTED. Operands are rounded as the math type allows (TF32 for float unless FMA_MATH), sums
  * are kept in float, results are rounded once.
+ *
+ * The rules are those of NVIDIA's cuDNN API reference, under the functions' names: "Supported Algorithms" of the three
+ * convolutions, and "Returns" of cudnnConvolutionBiasActivationForward for the activation, its NaN option, z and the
+ * bias; that the identity needs IMPLICIT_PRECOMP_GEMM stands under cudnnActivationMode_t. Sizes of workspaces and the
+ * order of algorithms are made up. Descriptors are compared with cuDNN's own by tests/unit/test_standin_descriptors.c.
  */
 #include "gemm.h"
 #include "tensor.h"
@@ -178,11 +183,6 @@ static void run_job(void *args)
 
 /* ---------------------------------------------------------------- checks */
 
-static int output_size(int in, int pad, int window, int dilation, int stride)
-{
-    return 1 + (in + 2 * pad - ((window - 1) * dilation + 1)) / stride;
-}
-
 /* Descriptors into a job: known, set, fitting. */
 static cudnnStatus_t describe(const char *name, job *j, cudnnHandle_t handle, cudnnTensorDescriptor_t x,
                               cudnnFilterDescriptor_t w, cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t y)
@@ -201,8 +201,8 @@ static cudnnStatus_t describe(const char *name, job *j, cudnnHandle_t handle, cu
     if (j->x.n != j->y.n || j->x.c != w->c || j->y.c != w->k)
         return refuse(CUDNN_STATUS_BAD_PARAM, "batch or channels differ: x %d x %d, w %d x %d, y %d x %d", j->x.n,
                       j->x.c, w->k, w->c, j->y.n, j->y.c);
-    int oh = output_size(j->x.h, conv->pad_h, w->h, conv->dilation_h, conv->stride_h),
-        ow = output_size(j->x.w, conv->pad_w, w->w, conv->dilation_w, conv->stride_w);
+    int oh, ow;
+    convolution_output(conv, &j->x, w, &oh, &ow);
     if (oh != j->y.h || ow != j->y.w)
         return refuse(CUDNN_STATUS_BAD_PARAM, "y is %d x %d, the convolution gives %d x %d", j->y.h, j->y.w, oh, ow);
     if (j->x.type != w->type || j->x.type != j->y.type)

@@ -168,8 +168,9 @@ static cudnnStatus_t set_tensor(const char *name, cudnnTensorDescriptor_t desc, 
         return refuse(CUDNN_STATUS_BAD_PARAM, "a dimension of %d x %d x %d x %d is not positive", t->n, t->c, t->h,
                       t->w);
     for (int i = 0; i < 4; i++)
-        if (t->stride[i] <= 0)
-            return refuse(CUDNN_STATUS_BAD_PARAM, "stride %d of dimension %d is not positive", t->stride[i], i);
+        if (t->stride[i] <= 0) /* cuDNN takes negative strides */
+            return refuse(t->stride[i] ? CUDNN_STATUS_NOT_SUPPORTED : CUDNN_STATUS_BAD_PARAM,
+                          "stride %d of dimension %d is not positive", t->stride[i], i);
     if (!type_known(t->type))
         return refuse(CUDNN_STATUS_NOT_SUPPORTED, "data type %d is not in the stand-in", (int)t->type);
     if ((double)t->n * t->c * t->h * t->w >= 2147483648.0)
@@ -339,6 +340,38 @@ cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t conv, cud
     if (!status)
         conv->math = math;
     return status;
+}
+
+static int output_size(int in, int pad, int window, int dilation, int stride)
+{
+    int room = in + 2 * pad - ((window - 1) * dilation + 1);
+    return room < 0 ? 0 : 1 + room / stride;
+}
+
+void convolution_output(const struct cudnnConvolutionStruct *conv, const tensor *x, const struct cudnnFilterStruct *w,
+                        int *h, int *w_out)
+{
+    *h = output_size(x->h, conv->pad_h, w->h, conv->dilation_h, conv->stride_h);
+    *w_out = output_size(x->w, conv->pad_w, w->w, conv->dilation_w, conv->stride_w);
+}
+
+cudnnStatus_t cudnnGetConvolution2dForwardOutputDim(cudnnConvolutionDescriptor_t conv, cudnnTensorDescriptor_t x_desc,
+                                                    cudnnFilterDescriptor_t w_desc, int *n, int *c, int *h, int *w)
+{
+    cudnnStatus_t status = cudnn_begin("cudnnGetConvolution2dForwardOutputDim", CALL_PLAIN);
+    object_check(conv, "convolution descriptor", "cudnnGetConvolution2dForwardOutputDim");
+    object_check(x_desc, "tensor descriptor", "cudnnGetConvolution2dForwardOutputDim");
+    object_check(w_desc, "filter descriptor", "cudnnGetConvolution2dForwardOutputDim");
+    if (status)
+        return status;
+    if (!conv->set || !x_desc->t.set || !w_desc->set || x_desc->t.c != w_desc->c)
+        return refuse(CUDNN_STATUS_BAD_PARAM, "a descriptor is not set, or the channels differ");
+    convolution_output(conv, &x_desc->t, w_desc, h, w);
+    if (*h < 1 || *w < 1)
+        return refuse(CUDNN_STATUS_BAD_PARAM, "the window is larger than the padded picture");
+    *n = x_desc->t.n;
+    *c = w_desc->k;
+    return CUDNN_STATUS_SUCCESS;
 }
 
 cudnnStatus_t cudnnDestroyConvolutionDescriptor(cudnnConvolutionDescriptor_t conv)

@@ -62,6 +62,10 @@ float *tensor_load(const tensor *t, const void *data);
 /* data = alpha values + beta data, rounded to the tensor's type; data isn't read when beta is 0. */
 void tensor_store(const tensor *t, void *data, const float *values, float alpha, float beta);
 
+/* Rows and columns that a convolution of x gives; 0 or less when the window is larger than the padded picture. */
+void convolution_output(const struct cudnnConvolutionStruct *conv, const tensor *x, const struct cudnnFilterStruct *w,
+                        int *h, int *w_out);
+
 /* Rounds what goes into a product, as the arithmetic of these types does. */
 void round_operands(float *values, size_t count, cudnnDataType_t type, cudnnMathType_t math);
 
