@@ -27,11 +27,11 @@ against_vendor() {
     done
 }
 
-@test "every constant of the stand-in's headers has the vendor's value" {
+@test "every constant of the stand-in's headers, and of tests that ask cuDNN itself, has the vendor's value" {
     file=$BATS_TEST_TMPDIR/values.c
     printf '#include <%s>\n' cuda_runtime.h cudnn.h cublas_v2.h >"$file"
     # "NAME = VALUE" in enums and "#define NAME VALUE" of flags
-    cat "$standin"/include/*.h | tr '{},' '\n' |
+    cat "$standin"/include/*.h "$standin/../unit/cudnn_backend.h" | tr '{},' '\n' |
         sed -n -E \
             -e 's/^ *((CUDNN|CUBLAS|CUDA|cuda)[A-Za-z0-9_]*) = (-?[0-9]+) *$/_Static_assert((int)\1 == \3, "\1");/p' \
             -e 's/^#define (cuda[A-Za-z]+) (0x[0-9]+)$/_Static_assert(\1 == \2, "\1");/p' >>"$file"
