@@ -53,27 +53,27 @@ data-test: $(BIN)/import-weights ## the same, and the pictures of VOC 2007 test
 # ---------------------------------------------------------------- data
 
 # The demo's drawings, and its settings for everyone who names its OUT.
-$(OUT)/.made/drawn: $(BIN)/draw-set $$(call changed,drawn,$(OUT)/voc/drawn.txt $(OUT)/config.mk)
+$(OUT)/.made/drawn: $(BIN)/draw-set $$(call changed,drawn,$$(OUT)/voc/drawn.txt $$(OUT)/config.mk)
 	@mkdir -p $(OUT) && printf '%s\n' $(demo_settings) | $(here)scripts/copy - $(OUT)/config.mk
 	@$(stage) $(OUT)/drawn $(BIN)/draw-set --pictures $(DEMO_PICTURES) --seed $(DEMO_SEED) $(with_threads) -o $(OUT)/voc
 $(OUT)/voc/drawn.txt: $(OUT)/.made/drawn ; +
 
 voc_lists := $(wildcard $(VOC)/ImageSets/Main)
 $(OUT)/.made/json: $$(if $$(refusal),no-data) $(BIN)/voc2json \
-  $$(call changed,json,$(OUT)/voc.json) $$(call newer,json,$(VOC)/Annotations $(voc_lists))
+  $$(call changed,json,$$(OUT)/voc.json) $$(call newer,json,$$(VOC)/Annotations $$(voc_lists))
 	@$(stage) $(OUT)/json $(BIN)/voc2json $(if $(voc_lists),--split $(SPLIT)) -o $(OUT)/voc.json $(VOC)
 $(OUT)/voc.json: $(OUT)/.made/json ; +
 
-$(OUT)/.made/anno: $$(if $$(refusal),no-data) $(SOURCE) $(BIN)/json2anno $$(call changed,anno,$(OUT)/anno.tsv)
+$(OUT)/.made/anno: $$(if $$(refusal),no-data) $(SOURCE) $(BIN)/json2anno $$(call changed,anno,$$(OUT)/anno.tsv)
 	@$(stage) $(OUT)/anno $(BIN)/json2anno -o $(OUT)/anno.tsv $(SOURCE)
 $(OUT)/anno.tsv: $(OUT)/.made/anno ; +
 
-$(OUT)/.made/largest: $(OUT)/anno.tsv $(BIN)/largest $$(call changed,largest,$(OUT)/largest.tsv)
+$(OUT)/.made/largest: $(OUT)/anno.tsv $(BIN)/largest $$(call changed,largest,$$(OUT)/largest.tsv)
 	@$(stage) $(OUT)/largest $(BIN)/largest -o $(OUT)/largest.tsv $(OUT)/anno.tsv
 $(OUT)/largest.tsv: $(OUT)/.made/largest ; +
 
 csv_files := $(OUT)/lrg.csv $(OUT)/bb.csv $(OUT)/val.txt
-$(OUT)/.made/csv: $(OUT)/largest.tsv $(BIN)/mkcsv $$(call changed,csv,$(csv_files))
+$(OUT)/.made/csv: $(OUT)/largest.tsv $(BIN)/mkcsv $$(call changed,csv,$$(csv_files))
 	@$(stage) $(OUT)/csv $(BIN)/mkcsv --order $(ORDER) --lrg $(OUT)/lrg.csv --bb $(OUT)/bb.csv \
 	  --val $(OUT)/val.txt --val-pct $(VAL_PCT) --seed $(SPLIT_SEED) $(OUT)/largest.tsv
 $(csv_files): $(OUT)/.made/csv ; +
@@ -81,13 +81,13 @@ $(csv_files): $(OUT)/.made/csv ; +
 cache        := $(OUT)/$(SIZE).cache
 with_size    := $(if $(filter-out 224,$(SIZE)),--size $(SIZE))
 with_threads := $(if $(THREADS),--threads $(THREADS))
-$(OUT)/.made/cache: $(OUT)/lrg.csv $(BIN)/resize-cache $$(call changed,cache,$(cache)) $$(call newer,cache,$(PICTURES))
+$(OUT)/.made/cache: $(OUT)/lrg.csv $(BIN)/resize-cache $$(call changed,cache,$$(cache)) $$(call newer,cache,$$(PICTURES))
 	@$(stage) $(OUT)/cache $(BIN)/resize-cache $(with_size) $(with_threads) --images $(PICTURES) \
 	  -o $(cache) $(OUT)/lrg.csv
 $(cache): $(OUT)/.made/cache ; +
 
 # A training depends on what the weights are, not on where the file lies or how old it is.
-$(OUT)/.made/weights: $(or $(wildcard $(WEIGHTS)),no-weights) $$(call changed,weights,$(OUT)/weights.sha256)
+$(OUT)/.made/weights: $(or $(wildcard $(WEIGHTS)),no-weights) $$(call changed,weights,$$(OUT)/weights.sha256)
 	@$(stage) $(OUT)/weights $(here)scripts/checksum -o $(OUT)/weights.sha256 $(WEIGHTS)
 $(OUT)/weights.sha256: $(OUT)/.made/weights ; +
 

@@ -27,7 +27,7 @@ curve = $(stage) --alone $(OUT)/lr.$1.$2 $(call train,$1,$3) --phase $2 \
   --lr-start $(word 1,$(rates.$1.$2)) --lr-end $(word 2,$(rates.$1.$2)) --lr-find $(OUT)/lr/$1.$2.tsv
 
 $(MODELS:%=$(OUT)/.made/lr.%.head): $(OUT)/.made/lr.%.head: $$(call inputs,$$*) \
-  $$(call changed,lr.$$*.head,$(OUT)/lr/$$*.head.tsv) | $(BIN)/train-% $(RECIPES)/%.recipe $(OUT)/lr
+  $$(call changed,lr.$$*.head,$$(OUT)/lr/$$*.head.tsv) | $(BIN)/train-% $(RECIPES)/%.recipe $(OUT)/lr
 	@$(call curve,$*,head,--weights $(WEIGHTS))
 
 # Something when MODEL's training is up to date and begins with phase head.
@@ -35,12 +35,12 @@ with_head = $(if $(call changed,$1,$(call made,$1))$(shell \
   find $(call inputs,$1) -newer $(OUT)/.made/$1 -print -quit),,$(and \
   $(filter head,$(firstword $(call recipe,$1.phases))),$(wildcard $(OUT)/$1.0.ckpt)))
 $(MODELS:%=$(OUT)/.made/lr.%.0): $(OUT)/.made/lr.%.0: $$(call inputs,$$*) \
-  $$(call changed,lr.$$*.0,$(OUT)/lr/$$*.0.ckpt) | $(BIN)/train-% $(RECIPES)/%.recipe $(OUT)/lr
+  $$(call changed,lr.$$*.0,$$(OUT)/lr/$$*.0.ckpt) | $(BIN)/train-% $(RECIPES)/%.recipe $(OUT)/lr
 	@$(stage) $(if $(call with_head,$*),$(OUT)/lr.$*.0 $(here)scripts/copy $(OUT)/$*.0.ckpt $(OUT)/lr/$*.0.ckpt,\
 	  --alone $(OUT)/lr.$*.0 $(call train,$*,--weights $(WEIGHTS)) --until head -o $(OUT)/lr/$*.0.ckpt)
 
 $(MODELS:%=$(OUT)/.made/lr.%.top): $(OUT)/.made/lr.%.top: $(OUT)/lr/%.0.ckpt \
-  $$(call changed,lr.$$*.top,$(OUT)/lr/$$*.top.tsv)
+  $$(call changed,lr.$$*.top,$$(OUT)/lr/$$*.top.tsv)
 	@$(call curve,$*,top,--init $(OUT)/lr/$*.0.ckpt)
 
 $(MODELS:%=$(OUT)/lr/%.head.tsv): $(OUT)/lr/%.head.tsv: $(OUT)/.made/lr.%.head ;

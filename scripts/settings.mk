@@ -55,13 +55,18 @@ WEIGHTS_MIRRORS ?=
 # ---------------------------------------------------------------- names make cannot work with
 
 paths   := DATA VOC JSON IMAGES WEIGHTS OUT VAL RECIPES BIN DEMO_OUT
-awkward := : ; % $(hash) ' " ` $$ * ? & | < > ( ) \$(blank)
+awkward := : ; % $(hash) ' " ` $$ * ? & | < > ( ) [ ] \$(blank)
 $(call at_home,$(paths))
 demo_settings := VOC=$(DEMO_OUT)/voc SPLIT=trainval JSON= IMAGES= WEIGHTS=none SIZE=96 RECIPES=$(here)recipes/demo \
   VAL=$(DEMO_OUT)/val.txt DEMO_PICTURES=$(DEMO_PICTURES) DEMO_SEED=$(DEMO_SEED)
 
 refuse_path = $(error $1='$($1)': make cannot handle $2 in a file name; give it a plain name with `ln -s`)
+refuse_empty = $(error $1 is empty: give it a name, or leave it out)
+$(foreach p,$(filter-out JSON IMAGES,$(paths)),$(if $($p),,$(call refuse_empty,$p)))
 $(foreach p,$(paths),$(if $(word 2,$($p)),$(call refuse_path,$p,a blank)))
+$(foreach p,$(paths),$(if $(filter -%,$($p)),$(call refuse_path,$p,a leading -)))
+# Products are goals of status, why and demo, and make takes a goal with = for a setting.
+$(foreach p,OUT DEMO_OUT,$(if $(findstring =,$($p)),$(call refuse_path,$p,=)))
 $(foreach p,$(paths),$(foreach c,$(awkward),$(if $(findstring $c,$($p)),$(call refuse_path,$p,$c))))
 
 # ---------------------------------------------------------------- annotations: SOURCE; pictures: PICTURES; or a refusal

@@ -1,12 +1,16 @@
 # Turns the output of make -n --trace into one line for each product and reason.
 # -v out=OUT, -v typed=make or onebox: the folder of the products, the command that users type.
+BEGIN {
+    out = out "/"
+    sub(/^(\.\/+)+/, "", out) # make leaves that out too
+}
 /^[^ ]+:[0-9]+: (update )?target '/ {
     split($0, part, "'")
     target = part[2]
-    if (index(target, out "/") != 1)
+    if (substr(target, 1, length(out)) != out)
         next
-    if (index(target, out "/.made/") == 1)
-        target = substr(target, length(out) + 8)
+    if (substr(target, length(out) + 1, 6) == ".made/")
+        target = substr(target, length(out) + 7)
     else if ((getline line < target) < 0) {
         print target ": not there"
         next

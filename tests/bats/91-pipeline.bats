@@ -400,12 +400,45 @@ trained() { # everything for the named models is there and the list of calls is 
 }
 
 @test "names that make can't handle are refused in one line" {
-    for name in 'my voc' 'a:b' 'a%b' "a'b" 'a#b' 'a*b' "\$\$x"; do
-        run -2 mk csv VOC="$name"
-        assert_equal "${#lines[@]}" 1
-        assert_output --partial "VOC="
-        assert_output --partial "ln -s"
+    for name in 'my voc' 'a:b' 'a%b' "a'b" 'a#b' 'a*b' 'a[b' "\$\$x" -a; do
+        for setting in VOC OUT RECIPES DATA; do
+            run -2 mk csv "$setting=$name"
+            assert_equal "${#lines[@]}" 1
+            assert_output --partial "$setting="
+            assert_output --partial "ln -s"
+        done
     done
+    for goal in why status demo csv; do # make takes the name of a product for a setting then
+        for setting in OUT DEMO_OUT; do
+            run -2 mk "$goal" "$setting=a=b"
+            assert_equal "${#lines[@]}" 1
+            assert_output --partial "$setting='a=b': make cannot handle = in a file name"
+        done
+    done
+    for setting in OUT DEMO_OUT DATA VOC RECIPES WEIGHTS VAL BIN; do # the products would go to /
+        run -2 mk csv "$setting= "
+        assert_equal "${#lines[@]}" 1
+        assert_output --partial "$setting is empty"
+    done
+    assert_equal "$(calls)" ""
+}
+
+@test "blanks around a name are no part of it" {
+    run -0 mk csv OUT=' o ' DATA=' data ' RECIPES='recipes '
+    [ -e o/bb.csv ]
+    run -0 mk -q csv OUT=o
+}
+
+@test "names with a comma, or with ./ before them, are like others" {
+    mv voc v,1
+    run -0 mk cls VOC=v,1 OUT=./o,1
+    run -0 mk -q cls VOC=v,1 OUT=o,1
+    run -0 mk status VOC=v,1 OUT=./o,1
+    refute_output --partial stale
+    later
+    echo three >v,1/JPEGImages/3.jpg
+    run -0 mk why VOC=v,1 OUT=./o,1 T=./o,1/cls.ckpt
+    assert_line "cache: new files in v,1/JPEGImages"
 }
 
 @test "a project folder with a blank in its own name works" {
