@@ -31,6 +31,12 @@ static size_t value_floats(const planning *w, int n)
     return d->bf16 && !w->info[n].flat ? (count + 1) / 2 : count;
 }
 
+static void need_scratch(cpu_plan *p, size_t floats)
+{
+    if (floats > p->scratch_floats)
+        p->scratch_floats = floats;
+}
+
 /* ---------------------------------------------------------------- forward steps */
 
 /* Convolution node n: with its batch norm folded in when that is in evaluation mode. */
@@ -57,8 +63,7 @@ static int prepare_conv(planning *w, step *s, const chain *run)
     k->conv = conv_create(d->library, &shape, &options, w->e);
     if (!k->conv)
         return ERR_SYSTEM;
-    if (conv_scratch_floats(k->conv) > p->scratch_floats)
-        p->scratch_floats = conv_scratch_floats(k->conv);
+    need_scratch(p, conv_scratch_floats(k->conv));
     k->packed_forward = cpu_model_slot(model_of(w), x->params[0], conv_packed_format(k->conv, CONV_FORWARD),
                                        conv_packed_floats(k->conv, CONV_FORWARD), x->c, w->e);
     if (!k->packed_forward)
@@ -111,6 +116,8 @@ static int prepare(planning *w, step *s, const chain *run)
         return prepare_conv(w, s, run);
     if (s->kind == STEP_BATCHNORM)
         return prepare_batchnorm(w, s);
+    if (s->kind == STEP_LINEAR)
+        need_scratch(w->plan, matmul_scratch_floats(device_of(w)->threads));
     size_t places = 0; /* of maxima, for the backward pass */
     if (s->kind == STEP_MAXPOOL) {
         const conv_shape shape = conv_shape_of(w->g, w->options->batch, s->node);
@@ -168,9 +175,7 @@ plan *cpu_plan_create(model *m, const plan_options *options, error *e)
     int code = options->training ? cpu_model_train((cpu_model *)m, e) : 0;
     if (!code)
         code = planning_run(&table, p, &p->s, m->graph, options, e);
-    const size_t statistics = (size_t)cpu_of(m)->threads * 4 * (size_t)((p->bn_channels + 15) / 16 * 16);
-    if (statistics > p->scratch_floats)
-        p->scratch_floats = statistics;
+    need_scratch(p, (size_t)cpu_of(m)->threads * 4 * (size_t)((p->bn_channels + 15) / 16 * 16));
     p->base.bytes = (p->s.buffers.total + p->scratch_floats) * sizeof(float);
     if (!code)
         code = cpu_model_reserve((cpu_model *)m, p->s.buffers.total, p->scratch_floats, e);

@@ -14,17 +14,13 @@ typedef struct cpu_run {
     cpu_plan *p;
     cpu_model *m;
     const graph *g;
+    const instructions *on;
     const cpu_kernels *k, *blocked;
     int threads;
     const float *input;
     double *seconds; /* of the present step, by spent_part; NULL: not timed */
     error *e;
 } cpu_run;
-
-static const onednn_library *library_of(const cpu_run *r)
-{
-    return cpu_of(&r->m->base)->library->call;
-}
 
 static double now(const cpu_run *r)
 {
@@ -150,29 +146,26 @@ static int backward_conv(const cpu_run *r, const step *s)
     return code;
 }
 
-static int forward_linear(const cpu_run *r, const step *s)
+static void forward_linear(const cpu_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
-    int code = library_of(r)->matmul(false, true, batch, x->c, inputs, at(r, s->in), param_of(r, x, 0), false,
-                                     at(r, s->out), r->e);
-    if (!code)
-        r->k->add_bias(at(r, s->out), param_of(r, x, 1), batch, x->c, r->threads);
-    return code;
+    const matmul_shape product = {.transpose_b = true, .m = batch, .n = x->c, .k = inputs};
+    r->on->matmul(&product, at(r, s->in), param_of(r, x, 0), at(r, s->out), r->m->scratch, r->threads);
+    r->k->add_bias(at(r, s->out), param_of(r, x, 1), batch, x->c, r->threads);
 }
 
-static int backward_linear(const cpu_run *r, const step *s)
+static void backward_linear(const cpu_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     const int batch = r->p->base.options.batch, inputs = r->g->nodes[s->source].c;
     const float *gradient = at(r, s->gradient[0]);
-    int code = library_of(r)->matmul(true, false, x->c, inputs, batch, gradient, at(r, s->in), false,
-                                     gradient_of(r, x, 0), r->e);
+    const matmul_shape of_weights = {.transpose_a = true, .m = x->c, .n = inputs, .k = batch},
+                       of_input = {.m = batch, .n = inputs, .k = x->c};
+    r->on->matmul(&of_weights, gradient, at(r, s->in), gradient_of(r, x, 0), r->m->scratch, r->threads);
     r->k->bias_gradient(gradient, gradient_of(r, x, 1), batch, x->c);
-    if (!code && s->in_gradient != NONE)
-        code = library_of(r)->matmul(false, false, batch, inputs, x->c, gradient, param_of(r, x, 0), false,
-                                     at(r, s->in_gradient), r->e);
-    return code;
+    if (s->in_gradient != NONE)
+        r->on->matmul(&of_input, gradient, param_of(r, x, 0), at(r, s->in_gradient), r->m->scratch, r->threads);
 }
 
 /* Forward from `in` to `out`, backward from the gradient of `out` to that of `in`: the same mask. */
@@ -218,7 +211,8 @@ static int run_forward(const cpu_run *r, const step *s)
         r->blocked->flatten(in, batch, c, hw, out, threads);
         return 0;
     case STEP_LINEAR:
-        return forward_linear(r, s);
+        forward_linear(r, s);
+        return 0;
     case STEP_DROPOUT:
         run_dropout(r, s, in, out);
         return 0;
@@ -261,7 +255,8 @@ static int run_backward(const cpu_run *r, const step *s)
         r->blocked->unflatten(dy, batch, c, hw, dx, threads);
         return 0;
     case STEP_LINEAR:
-        return backward_linear(r, s);
+        backward_linear(r, s);
+        return 0;
     case STEP_DROPOUT:
         run_dropout(r, s, dy, dx);
         return 0;
@@ -283,6 +278,7 @@ static cpu_run run_of(cpu_plan *p, const float *input, error *e)
     return (cpu_run){.p = p,
                      .m = (cpu_model *)p->base.model,
                      .g = p->base.model->graph,
+                     .on = d->on,
                      .k = d->kernels,
                      .blocked = d->blocked,
                      .threads = d->threads,

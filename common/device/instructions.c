@@ -38,11 +38,12 @@ static const candidate candidates[] = {
     {{"avx512 bf16",
       &cpu_kernels_avx512,
       &cpu_kernels_bf16_avx512,
-      {&winograd_kernels_fp32, &winograd_kernels_mixed, &winograd_kernels_bf16}},
+      {&winograd_kernels_fp32, &winograd_kernels_mixed, &winograd_kernels_bf16},
+      matmul_avx512},
      has_avx512_bf16},
-    {{"avx512", &cpu_kernels_avx512, NULL, {&winograd_kernels_fp32, NULL, NULL}}, has_avx512},
-    {{"avx2", &cpu_kernels_avx2, NULL, {NULL, NULL, NULL}}, has_avx2},
-    {{"sse2", &cpu_kernels_sse2, NULL, {NULL, NULL, NULL}}, always},
+    {{"avx512", &cpu_kernels_avx512, NULL, {&winograd_kernels_fp32, NULL, NULL}, matmul_avx512}, has_avx512},
+    {{"avx2", &cpu_kernels_avx2, NULL, {NULL, NULL, NULL}, matmul_avx2}, has_avx2},
+    {{"sse2", &cpu_kernels_sse2, NULL, {NULL, NULL, NULL}, matmul_sse2}, always},
 };
 #else
 #error "no kernels for this processor: see vector.h"

@@ -8,6 +8,7 @@
 #define ONEBOX_DEVICE_INSTRUCTIONS_H
 
 #include "device/cpu_kernels.h"
+#include "device/matmul.h"
 #include "device/winograd_kernels.h"
 
 typedef struct instructions {
@@ -15,6 +16,7 @@ typedef struct instructions {
     const cpu_kernels *flat;             /* everything that is fp32 */
     const cpu_kernels *bf16;             /* blocked tensors in bf16; NULL: this instruction set has no bf16 */
     const winograd_kernels *winograd[3]; /* by winograd_numbers; NULL: none */
+    matmul_function *matmul;
 } instructions;
 
 /* The best one that this processor has and that `limit` allows: an upper bound by name ("avx2"), or NULL for none.

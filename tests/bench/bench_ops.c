@@ -1,5 +1,5 @@
-/* bench_ops.c - speed of our max-pooling beside oneDNN's: alternating turns, the best times, and the median of the
- * ratios of neighbouring turns. `cpu`: processor time by threads, for a machine that is not idle.
+/* bench_ops.c - speed of our max-pooling and products of matrices beside oneDNN's: alternating turns, the best times,
+ * and the median of the ratios of neighbouring turns. `cpu`: processor time by threads, for a machine that is not idle.
  *
  * usage: bench_ops [TURNS [THREADS [cpu|wall]]]
  */
@@ -129,6 +129,48 @@ static void bench_pool(onednn *engine, const cpu_kernels *kernels, const char *n
     free(p.their_where);
 }
 
+/* ---------------------------------------------------------------- products of matrices */
+
+typedef struct product {
+    const instructions *best;
+    matmul_shape shape;
+    float *a, *b, *c, *scratch;
+} product;
+
+static void multiply(const void *what, int who)
+{
+    const product *p = what;
+    const matmul_shape *s = &p->shape;
+    if (who == 0)
+        p->best->matmul(s, p->a, p->b, p->c, p->scratch, threads);
+    else
+        must(library->matmul(s->transpose_a, s->transpose_b, s->m, s->n, s->k, p->a, p->b, s->accumulate, p->c, &e));
+}
+
+static float *floats(size_t count)
+{
+    float *p = room(count * sizeof *p);
+    for (size_t i = 0; i < count; i++)
+        p[i] = (float)(rand() % 2001 - 1000) / 1000;
+    return p;
+}
+
+static void bench_product(const instructions *best, matmul_shape s, int turns)
+{
+    const size_t m = (size_t)s.m, n = (size_t)s.n, k = (size_t)s.k;
+    product p = {best, s, floats(m * k), floats(k * n), floats(m * n), floats(matmul_scratch_floats(threads))};
+    char text[80];
+    snprintf(text, sizeof text, "product m %d, n %d, k %d%s%s", s.m, s.n, s.k, s.transpose_a ? ", A transposed" : "",
+             s.transpose_b ? ", B transposed" : "");
+    compete(&(contest){text, multiply, &p, 0, 2.0 * (double)m * (double)n * (double)k}, turns);
+    float *all[] = {p.a, p.b, p.c, p.scratch};
+    for (size_t i = 0; i < COUNT(all); i++)
+        free(all[i]);
+}
+
+/* The three passes of a linear layer: batch, outputs, inputs. */
+static const int layers[][3] = {{64, 256, 25088}, {64, 25088, 256}, {64, 512, 1024}, {64, 24, 256}, {1, 256, 25088}};
+
 int main(int argc, char **argv)
 {
     const int turns = argc > 1 ? atoi(argv[1]) : 9;
@@ -151,6 +193,13 @@ int main(int argc, char **argv)
     bench_pool(engine, kernels, "fp32", false, turns);
     if (best->bf16 && library->has_bf16())
         bench_pool(engine, best->bf16, "bf16", true, turns);
+    for (size_t i = 0; i < COUNT(layers); i++) {
+        const int batch = layers[i][0], outputs = layers[i][1], inputs = layers[i][2];
+        const int repeats = (double)batch * outputs * inputs < 1e8 ? 20 * turns : turns;
+        bench_product(best, (matmul_shape){false, true, batch, outputs, inputs, false}, repeats);
+        bench_product(best, (matmul_shape){true, false, outputs, inputs, batch, false}, repeats);
+        bench_product(best, (matmul_shape){false, false, batch, inputs, outputs, false}, repeats);
+    }
     library->close(engine);
     return 0;
 }

@@ -1,0 +1,3 @@
+/* matmul.h for processors with NEON. */
+#define MATMUL matmul_neon
+#include "device/matmul_body.h"
