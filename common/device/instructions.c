@@ -2,7 +2,7 @@
 #include "device/instructions.h"
 
 #include <string.h>
-#ifdef __aarch64__
+#if defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
 
@@ -11,12 +11,12 @@ typedef struct candidate {
     bool (*here)(void); /* whether this processor has what the kernels need */
 } candidate;
 
-#if defined(__x86_64__)
 static bool always(void)
 {
     return true;
 }
 
+#if defined(__x86_64__)
 static bool has_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -35,15 +35,21 @@ static bool has_avx512_bf16(void)
 
 /* The best first. */
 static const candidate candidates[] = {
-    {{"avx512 bf16",
-      &cpu_kernels_avx512,
-      &cpu_kernels_bf16_avx512,
-      {&winograd_kernels_fp32, &winograd_kernels_mixed, &winograd_kernels_bf16},
-      matmul_avx512},
-     has_avx512_bf16},
-    {{"avx512", &cpu_kernels_avx512, NULL, {&winograd_kernels_fp32, NULL, NULL}, matmul_avx512}, has_avx512},
-    {{"avx2", &cpu_kernels_avx2, NULL, {NULL, NULL, NULL}, matmul_avx2}, has_avx2},
-    {{"sse2", &cpu_kernels_sse2, NULL, {NULL, NULL, NULL}, matmul_sse2}, always},
+    {.kernels = {.name = "avx512 bf16",
+                 .flat = &cpu_kernels_avx512,
+                 .bf16 = &cpu_kernels_bf16_avx512,
+                 .winograd = {&winograd_fp32_avx512, &winograd_mixed_avx512, &winograd_bf16_avx512},
+                 .strided = &strided_avx512,
+                 .matmul = matmul_avx512},
+     .here = has_avx512_bf16},
+    {.kernels = {.name = "avx512",
+                 .flat = &cpu_kernels_avx512,
+                 .winograd = {&winograd_fp32_avx512},
+                 .strided = &strided_avx512,
+                 .matmul = matmul_avx512},
+     .here = has_avx512},
+    {.kernels = {.name = "avx2", .flat = &cpu_kernels_avx2, .matmul = matmul_avx2}, .here = has_avx2},
+    {.kernels = {.name = "sse2", .flat = &cpu_kernels_sse2, .matmul = matmul_sse2}, .here = always},
 };
 #else
 #error "no kernels for this processor: see vector.h"

@@ -9,13 +9,14 @@
 
 #include "device/cpu_kernels.h"
 #include "device/matmul.h"
-#include "device/winograd_kernels.h"
+#include "device/strided_kernels.h"
 
 typedef struct instructions {
     const char *name;                    /* "sse2", "avx2", "avx512", "avx512 bf16", "neon", "neon bf16" */
     const cpu_kernels *flat;             /* everything that is fp32 */
     const cpu_kernels *bf16;             /* blocked tensors in bf16; NULL: this instruction set has no bf16 */
     const winograd_kernels *winograd[3]; /* by winograd_numbers; NULL: none */
+    const strided_kernels *strided;      /* NULL: none */
     matmul_function *matmul;
 } instructions;
 

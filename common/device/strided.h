@@ -1,5 +1,4 @@
-/* strided.h - 3x3 convolutions of stride 2 and padding 1 on an even number of rows and columns, fp32,
- * AVX-512.
+/* strided.h - 3x3 convolutions of stride 2 and padding 1 on an even number of rows and columns, fp32.
  *
  * The odd and the even rows (and columns) of the source are separate signals: along a line
  *     y[i] = g1 e[i] + (g0 o[i - 1] + g2 o[i]),   e[i] = x[2 i], o[i] = x[2 i + 1].

@@ -1,4 +1,4 @@
-/* strided_kernels.h - what strided_passes.c uses of strided_tiles_avx512.c. Not for use outside strided*.c.
+/* strided_kernels.h - what strided_passes.c uses of strided_body.h. Not for use outside strided*.c.
  *
  * A tile is up to 4x4 outputs. Along a side it has nine coefficients: five of the odd part (points 0, a, -a, b,
  * infinity) and four of the even part. All even coefficients have the same factor, so there are six factors:
@@ -21,16 +21,20 @@ typedef void strided_input_tile(const float *plane, int oh, int ow, int y, int x
 typedef void strided_output_tile(const float *m, ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, int y,
                                  int x);
 
-strided_input_tile *strided_source_kernel(int size_y, int size_x);    /* of x, for y and the weights */
-strided_input_tile *strided_spread_kernel(int size_y, int size_x);    /* of dy, for dx */
-strided_input_tile *strided_gradient_kernel(int size_y, int size_x);  /* of dy, for the weights */
-strided_output_tile *strided_forward_kernel(int size_y, int size_x);  /* makes y */
-strided_output_tile *strided_backward_kernel(int size_y, int size_x); /* makes dx */
+/* As winograd_filter_gradient, of one copy. */
+typedef void strided_filter_gradient(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
+                                     int width);
 
-/* As winograd_filter_block and winograd_filter_gradient_block. */
-void strided_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u, ptrdiff_t coef_step,
-                          int width);
-void strided_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
-                                   int width);
+/* Sizes are outputs along a tile's side. The products are those of winograd_fp32. */
+typedef struct strided_kernels {
+    strided_input_tile *(*source)(int size_y, int size_x);    /* of x, for y and the weights */
+    strided_input_tile *(*spread)(int size_y, int size_x);    /* of dy, for dx */
+    strided_input_tile *(*gradient)(int size_y, int size_x);  /* of dy, for the weights */
+    strided_output_tile *(*forward)(int size_y, int size_x);  /* makes y */
+    strided_output_tile *(*backward)(int size_y, int size_x); /* makes dx */
+    winograd_filter *filter;
+    strided_filter_gradient *filter_gradient;
+} strided_kernels;
+extern const strided_kernels strided_sse2, strided_avx2, strided_avx512, strided_neon;
 
 #endif

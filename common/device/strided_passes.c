@@ -2,16 +2,16 @@
  * thread takes blocks of its own. Weight gradients: the threads transform a block together, then each takes
  * products of other factors, so that every sum has one order. */
 #include "device/strided.h"
-#include "device/strided_kernels.h"
+#include "device/instructions.h"
+#include "device/vector.h"
 #include "device/winograd_plan.h"
 
 #include <omp.h>
-#include <xmmintrin.h>
 
 bool strided_supported(const strided_shape *s)
 {
     const winograd_shape same = {.on = s->on, .n = s->n, .c = s->c, .k = s->k, .h = s->oh, .w = s->ow};
-    return winograd_supported(&same);
+    return s->on->strided && winograd_supported(&same);
 }
 
 /* ---- tiles */
@@ -107,8 +107,8 @@ static void transform_weights(const strided_shape *s, const float *oihw, float *
         for (int i = 0; i < in; i += 16) {
             const int start = o / K_BLOCK * K_BLOCK, width = k_block_width(start, out);
             float *to = u + u_offset(in, start) + (ptrdiff_t)i * width + o - start;
-            strided_filter_block(oihw, s->c, backward ? i : o, backward ? o : i, backward, to, u_coef_step(in, width),
-                                 width);
+            s->on->strided->filter(oihw, s->c, backward ? i : o, backward ? o : i, backward, to, u_coef_step(in, width),
+                                   width);
         }
 }
 
@@ -125,6 +125,7 @@ void strided_weights_backward(const strided_shape *s, const float *oihw, float *
 /* ---- forward and backward data */
 
 typedef struct data_pass {
+    const instructions *on;
     int c, k; /* channels in and out of this pass */
     tiling t;
     int tiles, blocks, threads;
@@ -166,7 +167,7 @@ static void multiply_factor(const data_pass *p, const strided_block *b, const fl
                 const int groups = divide_up(count > 0 ? count : 0, PRODUCT_ROWS);
                 for (int g = 0; g < groups; g++) {
                     const int lo = from + g * count / groups, hi = from + (g + 1) * count / groups;
-                    winograd_kernels_fp32.product(hi - lo, width)(
+                    p->on->winograd[WINOGRAD_FP32]->product(hi - lo, width)(
                         coef_of(v, part, i, j) + c * step + (ptrdiff_t)lo * TILE_FLOATS, step, now, blocks,
                         m + (i * SIDE_COEFS + j) * m_step + (ptrdiff_t)lo * width, c > 0,
                         next + (ptrdiff_t)(positions == 1 ? g : 0) * blocks * PRODUCT_AHEAD_LINES * 16);
@@ -229,7 +230,7 @@ static void run_data(data_pass *p, int total, float *scratch)
                 finish_tiles(p, &b, k, width, m, row);
             }
         }
-        _mm_sfence();
+        vec_stream_end();
     }
     if (p->rows)
         rows_add(&p->epilogue, p->rows, p->blocks, p->k);
@@ -237,7 +238,8 @@ static void run_data(data_pass *p, int total, float *scratch)
 
 static data_pass pass_of(const strided_shape *s, bool backward, int threads)
 {
-    data_pass p = {.c = backward ? s->k : s->c,
+    data_pass p = {.on = s->on,
+                   .c = backward ? s->k : s->c,
                    .k = backward ? s->c : s->k,
                    .t = tiles_of(s),
                    .threads = threads,
@@ -246,8 +248,8 @@ static data_pass pass_of(const strided_shape *s, bool backward, int threads)
     cut_tiles(tile_total(s), tiles_at_once(p.c), threads, &p.tiles, &p.blocks);
     for (int kind = 0; kind < TILE_CLASSES; kind++) {
         const int size_y = kind & 2 ? p.t.tail_y : 4, size_x = kind & 1 ? p.t.tail_x : 4;
-        p.input[kind] = backward ? strided_spread_kernel(size_y, size_x) : strided_source_kernel(size_y, size_x);
-        p.output[kind] = backward ? strided_backward_kernel(size_y, size_x) : strided_forward_kernel(size_y, size_x);
+        p.input[kind] = (backward ? s->on->strided->spread : s->on->strided->source)(size_y, size_x);
+        p.output[kind] = (backward ? s->on->strided->backward : s->on->strided->forward)(size_y, size_x);
     }
     return p;
 }
@@ -300,9 +302,9 @@ static void multiply_piece(const strided_shape *s, const strided_block *b, int t
             const float *from = coef_of(v, v_part, i, j) + q.c / 16 * step + at,
                         *gradient = coef_of(y, y_part, i, j) + q.k / 16 * step + at;
             for (int c = 0; c < q.channels; c += 16)
-                winograd_kernels_fp32.outer_product(q.width)(from + c / 16 * step, gradient, step,
-                                                             count > 0 ? count : 0, du + c * q.width, accumulate,
-                                                             gradient + c % q.width / 16 * step + 16);
+                s->on->winograd[WINOGRAD_FP32]->outer_product(q.width)(
+                    from + c / 16 * step, gradient, step, count > 0 ? count : 0, du + c * q.width, accumulate,
+                    gradient + c % q.width / 16 * step + 16);
             accumulate = true;
         }
 }
@@ -318,8 +320,8 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
     strided_input_tile *source[TILE_CLASSES], *gradient[TILE_CLASSES];
     for (int kind = 0; kind < TILE_CLASSES; kind++) {
         const int size_y = kind & 2 ? t.tail_y : 4, size_x = kind & 1 ? t.tail_x : 4;
-        source[kind] = strided_source_kernel(size_y, size_x);
-        gradient[kind] = strided_gradient_kernel(size_y, size_x);
+        source[kind] = s->on->strided->source(size_y, size_x);
+        gradient[kind] = s->on->strided->gradient(size_y, size_x);
     }
     const int plane = s->oh * s->ow * 16;
 #pragma omp parallel num_threads(threads)
@@ -347,9 +349,9 @@ void strided_backward_weights(const strided_shape *s, const float *src, const fl
             for (int channel = 0; channel < C_BLOCK; channel += 16) {
                 const piece_place q = piece_at(s->c, s->k, piece);
                 for (int o = 0; channel < q.channels && o < q.width; o += 16)
-                    strided_filter_gradient_block(dw, s->c, q.k + o, q.c + channel,
-                                                  du + (size_t)piece * PIECE_FLOATS + channel * q.width + o,
-                                                  u_coef_step(q.channels, q.width), q.width);
+                    s->on->strided->filter_gradient(dw, s->c, q.k + o, q.c + channel,
+                                                    du + (size_t)piece * PIECE_FLOATS + channel * q.width + o,
+                                                    u_coef_step(q.channels, q.width), q.width);
             }
     }
 }

@@ -35,6 +35,8 @@
  *     vec_load_bf16(p)  vec_store_bf16(p, x)  vec_load_bf16_if  vec_stream_bf16    p: VEC_LANES numbers, any p
  *                                                                                 (stream: aligned)
  *     vec_words(low, high)                words of two vectors, rounded
+ *     vec_words_low(low)                  the same with 0 in the upper halves
+ *     vec_words_high(words, high)         words with `high` put into upper halves that are 0
  *     vec_dot_bf16(x, y, sum)             sum + x.low y.low + x.high y.high; words x and y
  */
 #ifndef ONEBOX_DEVICE_VECTOR_H

@@ -136,11 +136,18 @@ ALWAYS_INLINE void vec_stream_bf16(uint16_t *p, vec x)
 {
     _mm256_stream_si256((__m256i *)(void *)p, (__m256i)_mm512_cvtneps_pbh(x));
 }
+ALWAYS_INLINE vec vec_words_low(vec low)
+{
+    return _mm512_castsi512_ps(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low)));
+}
+ALWAYS_INLINE vec vec_words_high(vec words, vec high)
+{
+    const __m512i x = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
+    return _mm512_castsi512_ps(_mm512_or_si512(_mm512_slli_epi32(x, 16), _mm512_castps_si512(words)));
+}
 ALWAYS_INLINE vec vec_words(vec low, vec high)
 {
-    const __m512i a = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low)),
-                  b = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
-    return _mm512_castsi512_ps(_mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
+    return vec_words_high(vec_words_low(low), high);
 }
 ALWAYS_INLINE vec vec_dot_bf16(vec x, vec y, vec sum)
 {

@@ -121,11 +121,18 @@ ALWAYS_INLINE void vec_stream_bf16(uint16_t *p, vec x)
 {
     vec_store_bf16(p, x);
 }
+ALWAYS_INLINE vec vec_words_low(vec low)
+{
+    return vreinterpretq_f32_u32(vmovl_u16(vreinterpret_u16_bf16(vcvt_bf16_f32(low))));
+}
+ALWAYS_INLINE vec vec_words_high(vec words, vec high)
+{
+    const uint32x4_t x = vshll_n_u16(vreinterpret_u16_bf16(vcvt_bf16_f32(high)), 16);
+    return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(words), x));
+}
 ALWAYS_INLINE vec vec_words(vec low, vec high)
 {
-    const uint32x4_t a = vmovl_u16(vreinterpret_u16_bf16(vcvt_bf16_f32(low))),
-                     b = vmovl_u16(vreinterpret_u16_bf16(vcvt_bf16_f32(high)));
-    return vreinterpretq_f32_u32(vorrq_u32(a, vshlq_n_u32(b, 16)));
+    return vec_words_high(vec_words_low(low), high);
 }
 ALWAYS_INLINE vec vec_dot_bf16(vec x, vec y, vec sum)
 {

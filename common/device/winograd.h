@@ -1,4 +1,4 @@
-/* winograd.h - 3x3 stride-1 pad-1 convolutions by Winograd's F(4x4, 3x3), AVX-512.
+/* winograd.h - 3x3 stride-1 pad-1 convolutions by Winograd's F(4x4, 3x3).
  *
  * Activations are nChw16c (N, C/16, H, W, 16); weights and weight gradients are PyTorch's OIHW outside and
  * whatever suits inside. Channel counts are multiples of 16; any height, width and batch. All work runs on

@@ -1,4 +1,4 @@
-/* winograd_kernels.h - what winograd_passes.c and strided_passes.c use of the AVX-512 files: tile transforms, weight
+/* winograd_kernels.h - what winograd_passes.c and strided_passes.c use of the kernels: tile transforms, weight
  * transforms and matrix products, each on data of one thread. Not for use outside winograd*.c and strided*.c.
  *
  * Layouts with factors in fp32 (floats; pixels may be bf16):
@@ -58,10 +58,9 @@ typedef void winograd_output_tile(const float *m, ptrdiff_t coef_step, const win
  * With `backward` c and k change places and the taps are turned by 180 degrees. */
 typedef void winograd_filter(const float *oihw, int channels, int k, int c, bool backward, float *u,
                              ptrdiff_t coef_step, int width);
-winograd_filter winograd_filter_block, winograd_filter_block_bf16;
 /* The reverse for gradients: sums `copies` of u (copy_step apart) and writes dw of a 16 x 16 block. */
-void winograd_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
-                                    int width, int copies, ptrdiff_t copy_step);
+typedef void winograd_filter_gradient(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
+                                      int width, int copies, ptrdiff_t copy_step);
 
 /* m[r][0..width) (+)= sum over channels of v[r][channel] * u[channel][0..width), r = 0..rows-1: rows 1 to 6,
  * width 16 to 64, `blocks` blocks of 16 channels, v_step apart. m's rows are `width` apart. On the way it
@@ -86,12 +85,11 @@ typedef struct winograd_kernels {
     winograd_pair_tile *(*source)(int size_y, int size_x);
     winograd_pair_tile *(*gradient)(int size_y, int size_x);
     winograd_filter *filter;
+    winograd_filter_gradient *filter_gradient;
     winograd_product *(*product)(int rows, int width);
     winograd_outer_product *(*outer_product)(int width);
 } winograd_kernels;
-extern const winograd_kernels winograd_kernels_fp32, winograd_kernels_bf16, winograd_kernels_mixed;
-/* The fp32 products, which winograd_kernels_mixed shares. */
-winograd_product *winograd_product_fp32(int rows, int width);
-winograd_outer_product *winograd_outer_product_fp32(int width);
+extern const winograd_kernels winograd_fp32_sse2, winograd_fp32_avx2, winograd_fp32_avx512, winograd_fp32_neon;
+extern const winograd_kernels winograd_mixed_avx512, winograd_mixed_neon, winograd_bf16_avx512, winograd_bf16_neon;
 
 #endif

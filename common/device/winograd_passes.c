@@ -6,11 +6,11 @@
  * (forward), and fixed where they are summed (weight gradients).
  */
 #include "device/instructions.h"
+#include "device/vector.h"
 #include "device/winograd_plan.h"
 
 #include <omp.h>
 #include <stdint.h>
-#include <xmmintrin.h>
 
 /* ---- weights */
 
@@ -98,7 +98,7 @@ static void fetch_some(fetcher *f)
                                 ((ptrdiff_t)(q->y + f->row) * f->t->w + q->x) * f->pixel_words;
             const int words = min_int(4, f->t->w - q->x) * f->pixel_words;
             for (int j = 0; j < words; j += 16)
-                _mm_prefetch(line + j, _MM_HINT_T0);
+                prefetch(line + j);
         }
         if (++f->row < 4)
             continue;
@@ -248,7 +248,7 @@ static void forward_private(const forward_pass *p, float *scratch, int threads)
             now = next;
             next = done;
         }
-        _mm_sfence();
+        vec_stream_end();
     }
 }
 
@@ -273,7 +273,7 @@ static void forward_shared(const forward_pass *p, float *scratch, int threads)
                     multiply(p, &b, k, r * b.count / ranges, (r + 1) * b.count / ranges, v, m, row_of(p, index, r),
                              NULL);
         }
-        _mm_sfence();
+        vec_stream_end();
     }
 }
 
@@ -412,8 +412,8 @@ static void finish_channels(const weights_pass *p, int index, int channel, const
 {
     const piece_place q = piece_at(p->s.c, p->s.k, index);
     for (int o = 0; o < q.width; o += 16)
-        winograd_filter_gradient_block(p->dw, p->s.c, q.k + o, q.c + channel, piece + (ptrdiff_t)channel * q.width + o,
-                                       u_coef_step(q.channels, q.width), q.width, copies, (ptrdiff_t)copy_step);
+        p->kernels->filter_gradient(p->dw, p->s.c, q.k + o, q.c + channel, piece + (ptrdiff_t)channel * q.width + o,
+                                    u_coef_step(q.channels, q.width), q.width, copies, (ptrdiff_t)copy_step);
 }
 
 static size_t weights_private_floats(const winograd_shape *s, const blocking *cut)

@@ -1,58 +1,70 @@
-/* winograd_products_body.h - the matrix products between the transforms, where most of the time goes. The
- * including file has defined multiply_add (for each of 16 sums: one product, or two of a pair) and
- * LINE_WORDS, the words of 16 channels.
+/* winograd_products_body.h - the matrix products between the transforms, where most of the time goes. The including
+ * file has defined multiply_add (for each lane: one product, or two of a pair) and LINE_WORDS, the words of 16 channels.
  *
- * The largest kernel keeps 6 x 4 vectors of sums in registers, beside 4 of weights and one broadcast: 24
- * multiply-adds for 4 loads and 6 broadcasts. */
+ * The largest kernel keeps 6 x 4 vectors of sums in 32 registers, beside 4 of weights and one broadcast: 24
+ * multiply-adds for 4 loads and 6 broadcasts. With 16 registers it is 6 x 2. What is wider is worked off in columns. */
 
-/* Lines fetched for a block of channels: what its weights have in cache lines, spread over the tiles. */
-enum { AHEAD = PRODUCT_AHEAD_LINES * LINE_WORDS / 16 };
+enum {
+    COLUMN_VECS = VEC_REGISTERS == 32 ? 4 : 2,     /* most vectors of a column */
+    AHEAD = PRODUCT_AHEAD_LINES * LINE_WORDS / 16, /* lines fetched for a block of channels */
+};
 
-/* rows tiles by `vecs` vectors of output channels. */
-ALWAYS_INLINE void product(const int rows, const int vecs, const float *v, ptrdiff_t v_step, const float *u, int blocks,
-                           float *m, bool accumulate, const float *ahead)
+/* Vectors of a column of a product that is `width` wide. */
+ALWAYS_INLINE int column_vecs(const int width)
 {
-    vec sum[PRODUCT_ROWS][4];
+    return width / VEC_LANES < COLUMN_VECS ? width / VEC_LANES : COLUMN_VECS;
+}
+
+/* rows tiles by `vecs` vectors of the `width` output channels. `first`: this is the first column, which fetches. */
+ALWAYS_INLINE void product(const int rows, const int vecs, const int width, const float *v, ptrdiff_t v_step,
+                           const float *u, int blocks, float *m, bool accumulate, const float *ahead, const bool first)
+{
+    vec sum[PRODUCT_ROWS][COLUMN_VECS];
     UNROLL(r, rows)
         UNROLL(b, vecs) {
-            sum[r][b] = _mm512_setzero_ps();
-            _mm_prefetch(m + (r * vecs + b) * 16, _MM_HINT_T0);
+            sum[r][b] = vec_zero();
+            if (b * VEC_LANES % 16 == 0)
+                prefetch(m + r * width + b * VEC_LANES);
         }
     for (int block = 0; block < blocks; block++) {
-        UNROLL(r, rows) /* the next coefficient of these tiles */
-            _mm_prefetch(v + (r * LINES + 1) * LINE_WORDS, _MM_HINT_T0);
-        UNROLL(i, AHEAD)
-            _mm_prefetch(ahead + i * 16, _MM_HINT_T0);
-        ahead += AHEAD * 16;
+        if (first) {
+            UNROLL(r, rows) /* the next coefficient of these tiles */
+                prefetch(v + (r * LINES + 1) * LINE_WORDS);
+            UNROLL(i, AHEAD)
+                prefetch(ahead + i * 16);
+            ahead += AHEAD * 16;
+        }
         UNROLL(c, LINE_WORDS) {
-            vec weight[4];
+            vec weight[COLUMN_VECS];
             UNROLL(b, vecs)
-                weight[b] = _mm512_load_ps(u + (c * vecs + b) * 16);
+                weight[b] = vec_load(u + c * width + b * VEC_LANES);
             UNROLL(r, rows) {
-                const vec x = broadcast(v + r * LINES * LINE_WORDS + c);
+                const vec x = vec_set1(v[r * LINES * LINE_WORDS + c]);
                 UNROLL(b, vecs)
                     sum[r][b] = multiply_add(x, weight[b], sum[r][b]);
             }
         }
         v += v_step;
-        u += vecs * LINE_WORDS * 16;
+        u += width * LINE_WORDS;
     }
     UNROLL(r, rows)
         UNROLL(b, vecs) {
-            float *to = m + (r * vecs + b) * 16;
-            _mm512_store_ps(to, accumulate ? add(sum[r][b], _mm512_load_ps(to)) : sum[r][b]);
+            float *to = m + r * width + b * VEC_LANES;
+            vec_store(to, accumulate ? vec_add(sum[r][b], vec_load(to)) : sum[r][b]);
         }
 }
 
-#define PRODUCT(ROWS, VECS)                                                                                            \
-    static void product_##ROWS##x##VECS(const float *v, ptrdiff_t v_step, const float *u, int blocks, float *m,        \
-                                        bool accumulate, const float *ahead)                                           \
+#define PRODUCT(ROWS, BLOCKS)                                                                                          \
+    static void product_##ROWS##x##BLOCKS(const float *v, ptrdiff_t v_step, const float *u, int blocks, float *m,      \
+                                          bool accumulate, const float *ahead)                                         \
     {                                                                                                                  \
-        product(ROWS, VECS, v, v_step, u, blocks, m, accumulate, ahead);                                               \
+        const int width = BLOCKS * 16, vecs = column_vecs(width);                                                      \
+        for (int at = 0; at < width; at += vecs * VEC_LANES)                                                           \
+            product(ROWS, vecs, width, v, v_step, u + at, blocks, m + at, accumulate, ahead, at == 0);                 \
     }
-#define PRODUCTS(VECS)                                                                                                 \
-    PRODUCT(1, VECS)                                                                                                   \
-    PRODUCT(2, VECS) PRODUCT(3, VECS) PRODUCT(4, VECS) PRODUCT(5, VECS) PRODUCT(6, VECS)
+#define PRODUCTS(BLOCKS)                                                                                               \
+    PRODUCT(1, BLOCKS)                                                                                                 \
+    PRODUCT(2, BLOCKS) PRODUCT(3, BLOCKS) PRODUCT(4, BLOCKS) PRODUCT(5, BLOCKS) PRODUCT(6, BLOCKS)
 PRODUCTS(1)
 PRODUCTS(2)
 PRODUCTS(3)
@@ -71,25 +83,26 @@ static winograd_product *product_kernel(int rows, int width)
 
 /* `rows` of the 16 input channels by `vecs` vectors of output channels, summed over `tiles` (pairs in bf16).
  * `ahead` (or NULL): fetched on the way, a line for each tile. */
-ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v, const float *y, ptrdiff_t y_step,
-                                 int tiles, float *du, bool accumulate, const float *ahead)
+ALWAYS_INLINE void outer_product(const int rows, const int vecs, const int width, const float *v, const float *y,
+                                 ptrdiff_t y_step, int tiles, float *du, bool accumulate, const float *ahead)
 {
-    vec sum[PRODUCT_ROWS][4];
+    vec sum[PRODUCT_ROWS][COLUMN_VECS];
     UNROLL(r, rows)
         UNROLL(b, vecs) {
-            sum[r][b] = _mm512_setzero_ps();
-            _mm_prefetch(du + (r * vecs + b) * 16, _MM_HINT_T0);
+            sum[r][b] = vec_zero();
+            if (b * VEC_LANES % 16 == 0)
+                prefetch(du + r * width + b * VEC_LANES);
         }
     for (int tile = 0; tile < tiles; tile++) {
-        vec gradient[4];
+        vec gradient[COLUMN_VECS];
         UNROLL(b, vecs)
-            gradient[b] = _mm512_load_ps(y + b * y_step);
+            gradient[b] = vec_load(y + b * VEC_LANES / 16 * y_step + b * VEC_LANES % 16);
         if (ahead) {
-            _mm_prefetch(ahead, _MM_HINT_T0);
+            prefetch(ahead);
             ahead += TILE_FLOATS;
         }
         UNROLL(r, rows) {
-            const vec x = broadcast(v + r);
+            const vec x = vec_set1(v[r]);
             UNROLL(b, vecs)
                 sum[r][b] = multiply_add(x, gradient[b], sum[r][b]);
         }
@@ -98,19 +111,23 @@ ALWAYS_INLINE void outer_product(const int rows, const int vecs, const float *v,
     }
     UNROLL(r, rows)
         UNROLL(b, vecs) {
-            float *to = du + (r * vecs + b) * 16;
-            _mm512_store_ps(to, accumulate ? add(sum[r][b], _mm512_load_ps(to)) : sum[r][b]);
+            float *to = du + r * width + b * VEC_LANES;
+            vec_store(to, accumulate ? vec_add(sum[r][b], vec_load(to)) : sum[r][b]);
         }
 }
 
-#define OUTER_PRODUCT(VECS)                                                                                            \
-    static void outer_product_##VECS(const float *v, const float *y, ptrdiff_t y_step, int tiles, float *du,           \
-                                     bool accumulate, const float *ahead)                                              \
+#define OUTER_PRODUCT(BLOCKS)                                                                                          \
+    static void outer_product_##BLOCKS(const float *v, const float *y, ptrdiff_t y_step, int tiles, float *du,         \
+                                       bool accumulate, const float *ahead)                                            \
     {                                                                                                                  \
-        const int row = VECS * 16;                                                                                     \
-        outer_product(6, VECS, v, y, y_step, tiles, du, accumulate, v + 16);                                           \
-        outer_product(5, VECS, v + 6, y, y_step, tiles, du + 6 * row, accumulate, ahead);                              \
-        outer_product(5, VECS, v + 11, y, y_step, tiles, du + 11 * row, accumulate, NULL);                             \
+        const int width = BLOCKS * 16, vecs = column_vecs(width);                                                      \
+        for (int at = 0; at < width; at += vecs * VEC_LANES) {                                                         \
+            const float *from = y + at / 16 * y_step + at % 16, *v_next = at ? NULL : v + 16;                          \
+            float *to = du + at;                                                                                       \
+            outer_product(6, vecs, width, v, from, y_step, tiles, to, accumulate, v_next);                             \
+            outer_product(5, vecs, width, v + 6, from, y_step, tiles, to + 6 * width, accumulate, at ? NULL : ahead);  \
+            outer_product(5, vecs, width, v + 11, from, y_step, tiles, to + 11 * width, accumulate, NULL);             \
+        }                                                                                                              \
     }
 OUTER_PRODUCT(1)
 OUTER_PRODUCT(2)

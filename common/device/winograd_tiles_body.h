@@ -1,14 +1,15 @@
 /* winograd_tiles_body.h - tile transforms between planes [h][w][16] and coefficients. The including file
- * (winograd_fp32_avx512.c, winograd_mixed_bf16_avx512.c, winograd_bf16_avx512.c) has defined what `number` is
- * and how it is loaded and stored: load_pixel, load_inside, store_pixel, stream_pixel, store_line,
- * store_pair. */
+ * (winograd_fp32_body.h, winograd_mixed_body.h, winograd_bf16_body.h) has defined what `number` is and how it is
+ * loaded and stored: load_pixel, load_inside, store_pixel, stream_pixel, store_line, store_pair.
+ *
+ * A tile is transformed in parts of VEC_LANES channels, from channel `at` of the 16 on. */
 #include <math.h>
 
-ALWAYS_INLINE void store_coefs(const int size_x, float *v, const vec row[6])
+ALWAYS_INLINE void store_coefs(const int size_x, float *v, int at, const vec row[6])
 {
     UNROLL(j, 6)
         if (has_point(size_x, j))
-            store_line(v + j * LINE_WORDS, row[j]);
+            store_line(v + j * LINE_WORDS, at, row[j]);
 }
 
 /* Six coefficients of row i of a tile for the weights' gradient. Pairs share a word, so the first one of a
@@ -19,15 +20,15 @@ ALWAYS_INLINE void store_pairs(const int size_y, const int size_x, int i, float 
         if (has_point(size_y, i) && has_point(size_x, j))
             store_pair(v + (i * 6 + j) * 16, row[j], second);
         else if (PAIRED && !second)
-            store_pair(v + (i * 6 + j) * 16, _mm512_setzero_ps(), second);
+            store_pair(v + (i * 6 + j) * 16, vec_zero(), second);
     }
 }
 
 /* V = B^T d B. Columns first (t[column][coefficient]), then rows. `pairs`: for the weights' gradient. */
 ALWAYS_INLINE void input_tile(const int size_y, const int size_x, const bool border, const bool pairs,
-                              const number *plane, int h, int w, int y, int x, float *v, bool second)
+                              const number *plane, int h, int w, int y, int x, float *v, bool second, int at)
 {
-    const number *window = plane + ((ptrdiff_t)(y - 1) * w + x - 1) * 16;
+    const number *window = plane + ((ptrdiff_t)(y - 1) * w + x - 1) * 16 + at;
     const ptrdiff_t line = (ptrdiff_t)w * 16;
     vec t[6][6];
     UNROLL(j, size_x + 2) {
@@ -49,17 +50,17 @@ ALWAYS_INLINE void input_tile(const int size_y, const int size_x, const bool bor
                 input_1d(size_x, row, d);
             }
             if (pairs)
-                store_pairs(size_y, size_x, i, v, row, second);
+                store_pairs(size_y, size_x, i, v + at, row, second);
             else
-                store_coefs(size_x, v + i * 6 * LINE_WORDS, row);
+                store_coefs(size_x, v + i * 6 * LINE_WORDS, at, row);
         }
 }
 
 /* Y = A dY A^T. */
 ALWAYS_INLINE void gradient_tile(const int size_y, const int size_x, const number *plane, int h, int w, int y, int x,
-                                 float *v, bool second)
+                                 float *v, bool second, int at)
 {
-    const number *window = plane + ((ptrdiff_t)y * w + x) * 16;
+    const number *window = plane + ((ptrdiff_t)y * w + x) * 16 + at;
     const ptrdiff_t line = (ptrdiff_t)w * 16;
     vec t[4][6];
     UNROLL(j, size_x) {
@@ -79,7 +80,7 @@ ALWAYS_INLINE void gradient_tile(const int size_y, const int size_x, const numbe
                     d[j] = t[j][i];
                 gradient_1d(size_x, row, d);
             }
-            store_pairs(size_y, size_x, i, v, row, second);
+            store_pairs(size_y, size_x, i, v + at, row, second);
         }
 }
 
@@ -90,25 +91,25 @@ enum { NO_SUMS, FORWARD_SUMS, BACKWARD_SUMS };
 /* long: one piece of code for the compiler to keep a tile in registers */
 ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool with_add, const int sums,
                                const bool stream, const float *m, ptrdiff_t coef_step, const winograd_store *to, int h,
-                               int w, int y, int x)
+                               int w, int y, int x, int lane)
 {
-    const vec bias = to->bias ? _mm512_loadu_ps(to->bias) : _mm512_setzero_ps();
-    const vec least = set1(to->relu ? 0.0f : -INFINITY);
-    const vec center = sums ? _mm512_loadu_ps(to->center) : _mm512_setzero_ps();
+    const vec bias = to->bias ? vec_loadu(to->bias + lane) : vec_zero();
+    const vec least = vec_set1(to->relu ? 0.0f : -INFINITY);
+    const vec center = sums ? vec_loadu(to->center + lane) : vec_zero();
     /* without these tensors nothing is loaded from their places */
-    const __mmask16 all = to->mask ? 0 : 0xffff;
+    const vec unmasked = vec_set1(to->mask ? 0.0f : 1.0f);
     number *plane = to->plane;
     const number *addend = to->add ? to->add : plane, *mask = to->mask ? to->mask : plane, *before = to->x;
-    vec first = sums ? _mm512_loadu_ps(to->sums) : _mm512_setzero_ps(),
-        second = sums ? _mm512_loadu_ps(to->sums + 16) : _mm512_setzero_ps();
-    const ptrdiff_t start = ((ptrdiff_t)y * w + x) * 16, line = (ptrdiff_t)w * 16;
+    vec first = sums ? vec_loadu(to->sums + lane) : vec_zero(),
+        second = sums ? vec_loadu(to->sums + 16 + lane) : vec_zero();
+    const ptrdiff_t start = ((ptrdiff_t)y * w + x) * 16 + lane, line = (ptrdiff_t)w * 16;
     vec t[6][4];
     UNROLL(j, 6)
         if (has_point(size_x, j)) {
             vec d[6];
             UNROLL(i, 6)
                 if (has_point(size_y, i))
-                    d[i] = _mm512_load_ps(m + (i * 6 + j) * coef_step);
+                    d[i] = vec_load(m + (i * 6 + j) * coef_step + lane);
             output_1d(size_y, t[j], d);
         }
     UNROLL(i, size_y) {
@@ -125,21 +126,19 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
             const ptrdiff_t at = start + i * line + j * 16;
             vec r = row[j];
             if (sums == NO_SUMS) {
-                r = add(r, bias);
+                r = vec_add(r, bias);
                 if (with_add)
-                    r = add(r, load_pixel(addend + at));
-                r = _mm512_max_ps(least, r); /* a NaN stays one */
+                    r = vec_add(r, load_pixel(addend + at));
+                r = vec_max(least, r); /* a NaN stays one */
             } else if (sums == FORWARD_SUMS) {
-                const vec d0 = sub(r, center);
-                first = add(first, d0);
-                second = _mm512_fmadd_ps(d0, d0, second);
+                const vec d0 = vec_sub(r, center);
+                first = vec_add(first, d0);
+                second = vec_fma(d0, d0, second);
             } else {
-                r = add(r, load_inside(addend + at, to->add));
-                const vec behind = load_inside(mask + at, to->mask);
-                const __mmask16 counts = _mm512_cmp_ps_mask(behind, _mm512_setzero_ps(), _CMP_GT_OQ);
-                r = _mm512_maskz_mov_ps((__mmask16)(counts | all), r);
-                first = add(first, r);
-                second = _mm512_fmadd_ps(r, sub(load_pixel(before + at), center), second);
+                r = vec_add(r, load_inside(addend + at, to->add));
+                r = vec_where_positive(vec_add(load_inside(mask + at, to->mask), unmasked), r);
+                first = vec_add(first, r);
+                second = vec_fma(r, vec_sub(load_pixel(before + at), center), second);
             }
             if (stream)
                 stream_pixel(plane + at, r);
@@ -148,45 +147,55 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
         }
     }
     if (sums) {
-        _mm512_storeu_ps(to->sums, first);
-        _mm512_storeu_ps(to->sums + 16, second);
+        vec_storeu(to->sums + lane, first);
+        vec_storeu(to->sums + 16 + lane, second);
     }
 }
 
-#define OUTPUT(Y, X, ADD, SUMS)                                                                                        \
-    (to->stream ? output_tile(Y, X, ADD, SUMS, true, m, coef_step, to, h, w, y, x)                                     \
-                : output_tile(Y, X, ADD, SUMS, false, m, coef_step, to, h, w, y, x))
+/* For each part of the channels. */
+#define PARTS(at) for (int at = 0; at < 16; at += VEC_LANES)
+
+#define OUTPUT(Y, X, ADD, SUMS, STREAM)                                                                                \
+    PARTS(at)                                                                                                          \
+    output_tile(Y, X, ADD, SUMS, STREAM, m, coef_step, to, h, w, y, x, at)
+#define OUTPUTS(Y, X, ADD, SUMS)                                                                                       \
+    if (to->stream)                                                                                                    \
+        OUTPUT(Y, X, ADD, SUMS, true);                                                                                 \
+    else                                                                                                               \
+        OUTPUT(Y, X, ADD, SUMS, false)
 
 #define TILE_KERNELS(Y, X)                                                                                             \
     static void input_##Y##X(const void *plane, int h, int w, int y, int x, float *v)                                  \
     {                                                                                                                  \
         if (y >= 1 && x >= 1 && y + Y < h && x + X < w)                                                                \
-            input_tile(Y, X, false, false, plane, h, w, y, x, v, false);                                               \
-        else                                                                                                           \
-            input_tile(Y, X, true, false, plane, h, w, y, x, v, false);                                                \
+            PARTS(at)                                                                                                  \
+        input_tile(Y, X, false, false, plane, h, w, y, x, v, false, at);                                               \
+        else PARTS(at) input_tile(Y, X, true, false, plane, h, w, y, x, v, false, at);                                 \
     }                                                                                                                  \
     static void source_##Y##X(const void *plane, int h, int w, int y, int x, float *v, bool second)                    \
     {                                                                                                                  \
         if (y >= 1 && x >= 1 && y + Y < h && x + X < w)                                                                \
-            input_tile(Y, X, false, true, plane, h, w, y, x, v, second);                                               \
-        else                                                                                                           \
-            input_tile(Y, X, true, true, plane, h, w, y, x, v, second);                                                \
+            PARTS(at)                                                                                                  \
+        input_tile(Y, X, false, true, plane, h, w, y, x, v, second, at);                                               \
+        else PARTS(at) input_tile(Y, X, true, true, plane, h, w, y, x, v, second, at);                                 \
     }                                                                                                                  \
     static void gradient_##Y##X(const void *plane, int h, int w, int y, int x, float *v, bool second)                  \
     {                                                                                                                  \
-        gradient_tile(Y, X, plane, h, w, y, x, v, second);                                                             \
+        PARTS(at)                                                                                                      \
+        gradient_tile(Y, X, plane, h, w, y, x, v, second, at);                                                         \
     }                                                                                                                  \
     static void output_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w, int y,      \
                               int x)                                                                                   \
     {                                                                                                                  \
-        if (to->x)                                                                                                     \
-            OUTPUT(Y, X, true, BACKWARD_SUMS);                                                                         \
-        else if (to->sums)                                                                                             \
-            OUTPUT(Y, X, false, FORWARD_SUMS);                                                                         \
-        else if (to->add)                                                                                              \
-            OUTPUT(Y, X, true, NO_SUMS);                                                                               \
-        else                                                                                                           \
-            OUTPUT(Y, X, false, NO_SUMS);                                                                              \
+        if (to->x) {                                                                                                   \
+            OUTPUTS(Y, X, true, BACKWARD_SUMS);                                                                        \
+        } else if (to->sums) {                                                                                         \
+            OUTPUTS(Y, X, false, FORWARD_SUMS);                                                                        \
+        } else if (to->add) {                                                                                          \
+            OUTPUTS(Y, X, true, NO_SUMS);                                                                              \
+        } else {                                                                                                       \
+            OUTPUTS(Y, X, false, NO_SUMS);                                                                             \
+        }                                                                                                              \
     }
 
 TILE_KERNELS(4, 4)

@@ -1,5 +1,5 @@
-/* winograd_avx512.h - the one-dimensional transforms of F(4,3), F(3,3) and F(2,3), on vectors of 16 channels.
- * Only the winograd_*_avx512.c files include this.
+/* winograd_transforms.h - the one-dimensional transforms of F(4,3), F(3,3) and F(2,3), on vectors of channels. For the
+ * bodies of the Winograd and the strided kernels only.
  *
  * Where the numbers come from (Toom-Cook; Lavin and Gray, arXiv 1509.09308; Blahut, "Fast Algorithms for
  * Signal Processing"). A three-tap filter g on a window of m + 2 pixels d gives m outputs
@@ -23,21 +23,10 @@
  * In two dimensions Y = A^T [(G g G^T) * (B^T d B)] A. The gradient of the filter is the transposed scheme:
  * dg = G^T [(B^T d B) * (A dY A^T)] G, where the brackets can be summed over all tiles before G^T . G.
  */
-#ifndef ONEBOX_DEVICE_WINOGRAD_AVX512_H
-#define ONEBOX_DEVICE_WINOGRAD_AVX512_H
+#ifndef ONEBOX_DEVICE_WINOGRAD_TRANSFORMS_H
+#define ONEBOX_DEVICE_WINOGRAD_TRANSFORMS_H
 
-#include <immintrin.h>
-#include <stdbool.h>
-
-/* A loop over 0 .. count - 1 that the compiler unrolls. */
-#ifdef __clang__
-#define UNROLL(i, count) _Pragma("clang loop unroll(full)") for (int i = 0; i < (count); i++)
-#else
-#define UNROLL(i, count) _Pragma("GCC unroll 36") for (int i = 0; i < (count); i++)
-#endif
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-typedef __m512 vec;
+#include "device/vector.h"
 
 /* The points and what follows from them. */
 #define A1 0.625f
@@ -48,30 +37,18 @@ typedef __m512 vec;
 #define INV_NA (1.0f / (2 * A2 * (A2 - B2)))
 #define INV_NB (1.0f / (2 * B2 * (B2 - A2)))
 
-ALWAYS_INLINE vec set1(float x)
-{
-    return _mm512_set1_ps(x);
-}
-ALWAYS_INLINE vec add(vec x, vec y)
-{
-    return _mm512_add_ps(x, y);
-}
-ALWAYS_INLINE vec sub(vec x, vec y)
-{
-    return _mm512_sub_ps(x, y);
-}
+/* k x, y + k x and y - k x */
 ALWAYS_INLINE vec scale(float k, vec x)
 {
-    return _mm512_mul_ps(set1(k), x);
+    return vec_mul(vec_set1(k), x);
 }
-/* y + k x and y - k x */
 ALWAYS_INLINE vec plus(vec y, float k, vec x)
 {
-    return _mm512_fmadd_ps(set1(k), x, y);
+    return vec_fma(vec_set1(k), x, y);
 }
 ALWAYS_INLINE vec minus(vec y, float k, vec x)
 {
-    return _mm512_fnmadd_ps(set1(k), x, y);
+    return vec_fnma(vec_set1(k), x, y);
 }
 
 /* Coefficient i (0, a, -a, b, -b, infinity) exists in tiles of `size` (4, 3 or 2) outputs. */
@@ -110,19 +87,19 @@ ALWAYS_INLINE void input_1d(const int size, vec out[6], const vec d[6])
 /* A^T m: coefficients 0..5 to `size` outputs. */
 ALWAYS_INLINE void output_1d(const int size, vec out[4], const vec m[6])
 {
-    vec sum_a = add(m[1], m[2]), dif_a = sub(m[1], m[2]);
+    vec sum_a = vec_add(m[1], m[2]), dif_a = vec_sub(m[1], m[2]);
     if (size == 4) {
-        vec sum_b = add(m[3], m[4]), dif_b = sub(m[3], m[4]);
-        out[0] = add(m[0], add(sum_a, sum_b));
+        vec sum_b = vec_add(m[3], m[4]), dif_b = vec_sub(m[3], m[4]);
+        out[0] = vec_add(m[0], vec_add(sum_a, sum_b));
         out[1] = plus(scale(A1, dif_a), B1, dif_b);
         out[2] = plus(scale(A2, sum_a), B2, sum_b);
         out[3] = plus(plus(m[5], A1 * A2, dif_a), B1 * B2, dif_b);
     } else if (size == 3) {
-        out[0] = add(m[0], add(sum_a, m[3]));
+        out[0] = vec_add(m[0], vec_add(sum_a, m[3]));
         out[1] = plus(scale(A1, dif_a), B1, m[3]);
         out[2] = plus(plus(m[5], A2, sum_a), B2, m[3]);
     } else {
-        out[0] = add(m[0], sum_a);
+        out[0] = vec_add(m[0], sum_a);
         out[1] = plus(m[5], A1, dif_a);
     }
 }
@@ -156,18 +133,18 @@ ALWAYS_INLINE void filter_1d(vec out[6], const vec g[3])
     vec even_a = scale(INV_NA, plus(g[0], A2, g[2])), odd_a = scale(INV_NA * A1, g[1]);
     vec even_b = scale(INV_NB, plus(g[0], B2, g[2])), odd_b = scale(INV_NB * B1, g[1]);
     out[0] = scale(INV_N0, g[0]);
-    out[1] = add(even_a, odd_a);
-    out[2] = sub(even_a, odd_a);
-    out[3] = add(even_b, odd_b);
-    out[4] = sub(even_b, odd_b);
+    out[1] = vec_add(even_a, odd_a);
+    out[2] = vec_sub(even_a, odd_a);
+    out[3] = vec_add(even_b, odd_b);
+    out[4] = vec_sub(even_b, odd_b);
     out[5] = g[2];
 }
 
 /* G^T u: coefficients 0..5 to three taps. */
 ALWAYS_INLINE void filter_gradient_1d(vec out[3], const vec u[6])
 {
-    vec sum_a = add(u[1], u[2]), dif_a = sub(u[1], u[2]);
-    vec sum_b = add(u[3], u[4]), dif_b = sub(u[3], u[4]);
+    vec sum_a = vec_add(u[1], u[2]), dif_a = vec_sub(u[1], u[2]);
+    vec sum_b = vec_add(u[3], u[4]), dif_b = vec_sub(u[3], u[4]);
     out[0] = plus(plus(scale(INV_NB, sum_b), INV_NA, sum_a), INV_N0, u[0]);
     out[1] = plus(scale(INV_NB * B1, dif_b), INV_NA * A1, dif_a);
     out[2] = plus(plus(u[5], INV_NB * B2, sum_b), INV_NA * A2, sum_a);

@@ -1,6 +1,6 @@
-/* strided_tiles_avx512.c - the transforms of strided.h.
+/* strided_body.h - the transforms of strided.h; the including file defines TABLE.
  *
- * F(4, 2) by the same construction as in winograd_avx512.h, with points 0, a, -a, b and infinity, a = 1 and
+ * F(4, 2) by the same construction as in winograd_transforms.h, with points 0, a, -a, b and infinity, a = 1 and
  * b = 2; M(x) = x (x^2 - a^2)(x - b), N_p the product of (p - q) over the other finite points q:
  *
  *     G     row p: [1  p] / N_p;   infinity: [0 1]
@@ -11,7 +11,8 @@
  * (p - q) over the points q left out, so that the filters are shared.
  */
 #include "device/strided_kernels.h"
-#include "device/winograd_avx512.h"
+#include "device/winograd_taps.h"
+#include "device/winograd_transforms.h"
 
 #include <math.h>
 
@@ -64,17 +65,17 @@ ALWAYS_INLINE void two_taps(const int size, vec out[SIDE_COEFS], const vec d[5])
 ALWAYS_INLINE void two_taps_out(const int size, vec out[4], const vec m[SIDE_COEFS])
 {
     if (size == 2) {
-        out[0] = add(m[0], m[1]);
+        out[0] = vec_add(m[0], m[1]);
         out[1] = plus(m[4], PA, m[1]);
         return;
     }
-    const vec sum = add(m[1], m[2]), dif = sub(m[1], m[2]);
+    const vec sum = vec_add(m[1], m[2]), dif = vec_sub(m[1], m[2]);
     if (size == 3) {
-        out[0] = add(m[0], sum);
+        out[0] = vec_add(m[0], sum);
         out[1] = scale(PA, dif);
         out[2] = plus(m[4], PA * PA, sum);
     } else {
-        out[0] = add(add(m[0], m[3]), sum);
+        out[0] = vec_add(vec_add(m[0], m[3]), sum);
         out[1] = plus(scale(PA, dif), PB, m[3]);
         out[2] = plus(scale(PA * PA, sum), PB * PB, m[3]);
         out[3] = plus(plus(m[4], PA * PA * PA, dif), PB * PB * PB, m[3]);
@@ -110,8 +111,8 @@ ALWAYS_INLINE void gradient_side(const int size, vec out[SIDE_COEFS], const vec 
     } else {
         const vec even = plus(y[0], PA * PA, y[2]);
         const vec odd = size == 4 ? plus(scale(PA, y[1]), PA * PA * PA, y[3]) : scale(PA, y[1]);
-        out[1] = add(even, odd);
-        out[2] = sub(even, odd);
+        out[1] = vec_add(even, odd);
+        out[2] = vec_sub(even, odd);
         if (size == 4)
             out[3] = plus(plus(plus(y[0], PB, y[1]), PB * PB, y[2]), PB * PB * PB, y[3]);
     }
@@ -124,7 +125,7 @@ ALWAYS_INLINE void forward_1d(const int size, vec out[8], const vec m[SIDE_COEFS
 {
     two_taps_out(size, out, m);
     UNROLL(i, size)
-        out[i] = add(out[i], m[5 + i]);
+        out[i] = vec_add(out[i], m[5 + i]);
 }
 
 /* To 2 size source gradients, an even one first. */
@@ -153,20 +154,20 @@ ALWAYS_INLINE void in_1d(const int kind, const int size, vec out[SIDE_COEFS], co
 }
 
 ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x, const float *plane, int oh, int ow,
-                              int y, int x, float *v, ptrdiff_t part)
+                              int y, int x, float *v, ptrdiff_t part, int lane)
 {
     const int factor = kind == SOURCE ? 2 : 1, back = kind == SOURCE ? 1 : 0;
     const int rows = kind == SOURCE ? 2 * size_y + 1 : kind == SPREAD ? size_y + 1 : size_y;
     const int columns = kind == SOURCE ? 2 * size_x + 1 : kind == SPREAD ? size_x + 1 : size_x;
     const int h = factor * oh, w = factor * ow, top = factor * y - back, left = factor * x - back;
-    const float *window = plane + ((ptrdiff_t)top * w + left) * 16;
+    const float *window = plane + ((ptrdiff_t)top * w + left) * 16 + lane;
     const ptrdiff_t line = (ptrdiff_t)w * 16;
     vec t[9][SIDE_COEFS];
     ROLLED(j, columns) {
         vec d[9];
         UNROLL(i, rows) {
             const bool inside = (unsigned)(top + i) < (unsigned)h && (unsigned)(left + j) < (unsigned)w;
-            d[i] = _mm512_maskz_loadu_ps(inside ? (__mmask16)0xffff : (__mmask16)0, window + i * line + j * 16);
+            d[i] = vec_load_if(window + i * line + j * 16, inside);
         }
         in_1d(kind, size_y, t[j], d);
     }
@@ -177,10 +178,10 @@ ALWAYS_INLINE void input_tile(const int kind, const int size_y, const int size_x
         UNROLL(j, columns)
             d[j] = t[j][i];
         in_1d(kind, size_x, row, d);
-        float *to = v + i / 3 * part + i % 3 * SIDE_COEFS * 16;
+        float *to = v + i / 3 * part + i % 3 * SIDE_COEFS * 16 + lane;
         UNROLL(j, SIDE_COEFS)
             if (has_coef(size_x, j))
-                _mm512_store_ps(to + j * 16, row[j]);
+                vec_store(to + j * 16, row[j]);
     }
 }
 
@@ -191,35 +192,34 @@ ALWAYS_INLINE void finish(const winograd_store *to, ptrdiff_t at, vec r, vec cen
 {
     float *plane = to->plane;
     if (to->add)
-        r = add(r, _mm512_loadu_ps((const float *)to->add + at));
+        r = vec_add(r, vec_loadu((const float *)to->add + at));
     if (to->x) {
         if (to->mask)
-            r = _mm512_maskz_mov_ps(
-                _mm512_cmp_ps_mask(_mm512_loadu_ps((const float *)to->mask + at), _mm512_setzero_ps(), _CMP_GT_OQ), r);
-        *first = add(*first, r);
-        *second = _mm512_fmadd_ps(r, sub(_mm512_loadu_ps((const float *)to->x + at), center), *second);
+            r = vec_where_positive(vec_loadu((const float *)to->mask + at), r);
+        *first = vec_add(*first, r);
+        *second = vec_fma(r, vec_sub(vec_loadu((const float *)to->x + at), center), *second);
     } else if (to->sums) {
-        const vec d = sub(r, center);
-        *first = add(*first, d);
-        *second = _mm512_fmadd_ps(d, d, *second);
+        const vec d = vec_sub(r, center);
+        *first = vec_add(*first, d);
+        *second = vec_fma(d, d, *second);
     }
     if (to->relu)
-        r = _mm512_max_ps(_mm512_setzero_ps(), r); /* a NaN stays one */
+        r = vec_max(vec_zero(), r); /* a NaN stays one */
     if (to->stream)
-        _mm512_stream_ps(plane + at, r);
+        vec_stream(plane + at, r);
     else
-        _mm512_storeu_ps(plane + at, r);
+        vec_storeu(plane + at, r);
 }
 
 ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int size_x, const float *m,
-                               ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, int y, int x)
+                               ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, int y, int x, int lane)
 {
     const int factor = backward ? 2 : 1, rows = factor * size_y, columns = factor * size_x;
     const int h = factor * oh, w = factor * ow, top = factor * y, left = factor * x;
-    const vec bias = to->bias ? _mm512_loadu_ps(to->bias) : _mm512_setzero_ps();
-    const vec center = to->sums ? _mm512_loadu_ps(to->center) : _mm512_setzero_ps();
-    vec first = to->sums ? _mm512_loadu_ps(to->sums) : _mm512_setzero_ps(),
-        second = to->sums ? _mm512_loadu_ps(to->sums + 16) : _mm512_setzero_ps();
+    const vec bias = to->bias ? vec_loadu(to->bias + lane) : vec_zero();
+    const vec center = to->sums ? vec_loadu(to->center + lane) : vec_zero();
+    vec first = to->sums ? vec_loadu(to->sums + lane) : vec_zero(),
+        second = to->sums ? vec_loadu(to->sums + 16 + lane) : vec_zero();
     vec t[SIDE_COEFS][8];
     ROLLED(j, SIDE_COEFS) {
         if (!has_coef(size_x, j))
@@ -227,7 +227,7 @@ ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int 
         vec d[SIDE_COEFS];
         UNROLL(i, SIDE_COEFS)
             if (has_coef(size_y, i))
-                d[i] = _mm512_load_ps(m + (i * SIDE_COEFS + j) * coef_step);
+                d[i] = vec_load(m + (i * SIDE_COEFS + j) * coef_step + lane);
         if (backward)
             backward_1d(size_y, t[j], d);
         else
@@ -244,11 +244,12 @@ ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int 
         else
             forward_1d(size_x, row, d);
         ROLLED(j, end_x)
-            finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16, add(row[j], bias), center, &first, &second);
+            finish(to, ((ptrdiff_t)(top + i) * w + left + j) * 16 + lane, vec_add(row[j], bias), center, &first,
+                   &second);
     }
     if (to->sums) {
-        _mm512_storeu_ps(to->sums, first);
-        _mm512_storeu_ps(to->sums + 16, second);
+        vec_storeu(to->sums + lane, first);
+        vec_storeu(to->sums + 16 + lane, second);
     }
 }
 
@@ -257,13 +258,15 @@ ALWAYS_INLINE void output_tile(const bool backward, const int size_y, const int 
 #define INPUT(NAME, KIND, Y, X)                                                                                        \
     static void NAME##_##Y##X(const float *plane, int oh, int ow, int y, int x, float *v, ptrdiff_t part)              \
     {                                                                                                                  \
-        input_tile(KIND, Y, X, plane, oh, ow, y, x, v, part);                                                          \
+        for (int lane = 0; lane < 16; lane += VEC_LANES)                                                               \
+            input_tile(KIND, Y, X, plane, oh, ow, y, x, v, part, lane);                                                \
     }
 #define OUTPUT(NAME, BACKWARD, Y, X)                                                                                   \
     static void NAME##_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int oh, int ow, int y,    \
                               int x)                                                                                   \
     {                                                                                                                  \
-        output_tile(BACKWARD, Y, X, m, coef_step, to, oh, ow, y, x);                                                   \
+        for (int lane = 0; lane < 16; lane += VEC_LANES)                                                               \
+            output_tile(BACKWARD, Y, X, m, coef_step, to, oh, ow, y, x, lane);                                         \
     }
 #define TILE_KERNELS(Y, X)                                                                                             \
     INPUT(source, SOURCE, Y, X)                                                                                        \
@@ -282,7 +285,7 @@ TILE_KERNELS(4, 3)
 TILE_KERNELS(4, 4)
 
 #define CHOICE(TYPE, NAME)                                                                                             \
-    TYPE *strided_##NAME##_kernel(int size_y, int size_x)                                                              \
+    static TYPE *NAME##_kernel(int size_y, int size_x)                                                                 \
     {                                                                                                                  \
         static TYPE *const kernels[3][3] = {                                                                           \
             {NAME##_22, NAME##_23, NAME##_24}, {NAME##_32, NAME##_33, NAME##_34}, {NAME##_42, NAME##_43, NAME##_44}};  \
@@ -311,52 +314,45 @@ ALWAYS_INLINE void filter_side(vec out[6], vec first, vec middle, vec second)
 ALWAYS_INLINE void filter_gradient_side(vec out[3], const vec u[6])
 {
     const vec a = scale(1 / N_PLUS, u[1]), b = scale(1 / N_MINUS, u[2]), c = scale(1 / N_B, u[3]);
-    out[0] = plus(add(add(a, b), c), 1 / N_0, u[0]);
+    out[0] = plus(vec_add(vec_add(a, b), c), 1 / N_0, u[0]);
     out[1] = u[5];
-    out[2] = plus(plus(u[4], PB, c), PA, sub(a, b));
+    out[2] = plus(plus(u[4], PB, c), PA, vec_sub(a, b));
 }
 
-/* Indices of 16 filters or channels `step` floats apart. */
-ALWAYS_INLINE __m512i lanes(int step)
+static void filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u, ptrdiff_t coef_step,
+                         int width)
 {
-    const __m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    return _mm512_mullo_epi32(number, _mm512_set1_epi32(step));
-}
-
-void strided_filter_block(const float *oihw, int channels, int k, int c, bool backward, float *u, ptrdiff_t coef_step,
-                          int width)
-{
-    const __m512i index = lanes(backward ? 9 : channels * 9);
-    const float *block = oihw + ((ptrdiff_t)k * channels + c) * 9;
-    for (int row = 0; row < 16; row++) {
-        const float *from = block + (backward ? (ptrdiff_t)row * channels * 9 : (ptrdiff_t)row * 9);
+    float taps[BLOCK_TAPS * 16] __attribute__((aligned(64)));
+    load_block(oihw, channels, k, c, backward, taps);
+    for (int at = 0; at < 16 * 16; at += VEC_LANES) {
+        const int channel = at / 16, lane = at % 16;
         vec t[3][6];
         UNROLL(j, 3) {
             vec g[3];
             UNROLL(i, 3)
-                g[i] = _mm512_i32gather_ps(index, from + i * 3 + j, 4);
-            filter_side(t[j], g[backward ? 2 : 0], g[1], g[backward ? 0 : 2]);
+                g[i] = vec_load(taps + (channel * 9 + i * 3 + j) * 16 + lane);
+            filter_side(t[j], g[0], g[1], g[2]);
         }
         UNROLL(i, 6) {
             vec out[6];
-            filter_side(out, t[backward ? 2 : 0][i], t[1][i], t[backward ? 0 : 2][i]);
+            filter_side(out, t[0][i], t[1][i], t[2][i]);
             UNROLL(j, 6)
-                _mm512_store_ps(u + (i * 6 + j) * coef_step + row * width, out[j]);
+                vec_store(u + (i * 6 + j) * coef_step + channel * width + lane, out[j]);
         }
     }
 }
 
-void strided_filter_gradient_block(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
-                                   int width)
+static void filter_gradient_block(float *oihw, int channels, int k, int c, const float *u, ptrdiff_t coef_step,
+                                  int width)
 {
-    const __m512i index = lanes(channels * 9);
-    float *block = oihw + ((ptrdiff_t)k * channels + c) * 9;
-    for (int row = 0; row < 16; row++) {
+    float taps[BLOCK_TAPS * 16] __attribute__((aligned(64)));
+    for (int at = 0; at < 16 * 16; at += VEC_LANES) {
+        const int channel = at / 16, lane = at % 16;
         vec t[6][3];
         UNROLL(j, 6) {
             vec d[6];
             UNROLL(i, 6)
-                d[i] = _mm512_load_ps(u + (i * 6 + j) * coef_step + row * width);
+                d[i] = vec_load(u + (i * 6 + j) * coef_step + channel * width + lane);
             filter_gradient_side(t[j], d);
         }
         UNROLL(i, 3) {
@@ -364,7 +360,18 @@ void strided_filter_gradient_block(float *oihw, int channels, int k, int c, cons
             const vec d[6] = {t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]};
             filter_gradient_side(out, d);
             UNROLL(j, 3)
-                _mm512_i32scatter_ps(block + (ptrdiff_t)row * 9 + i * 3 + j, index, out[j], 4);
+                vec_store(taps + (channel * 9 + i * 3 + j) * 16 + lane, out[j]);
         }
     }
+    store_block(oihw, channels, k, c, taps);
 }
+
+const strided_kernels TABLE = {
+    .source = source_kernel,
+    .spread = spread_kernel,
+    .gradient = gradient_kernel,
+    .forward = forward_kernel,
+    .backward = backward_kernel,
+    .filter = filter_block,
+    .filter_gradient = filter_gradient_block,
+};
