@@ -96,9 +96,9 @@ static inline size_t maxpool_place_bytes(const conv_shape *s, int block)
 }
 
 /* The tables, by instruction set. */
-extern const cpu_kernels cpu_kernels_sse2, cpu_kernels_avx2, cpu_kernels_avx512;
+extern const cpu_kernels cpu_kernels_sse2, cpu_kernels_avx2, cpu_kernels_avx512, cpu_kernels_neon;
 
-/* The table for blocked tensors in bf16 (blocks of 16): with the AVX-512 one only. */
-extern const cpu_kernels cpu_kernels_bf16_avx512;
+/* Those for blocked tensors in bf16 (blocks of 16). */
+extern const cpu_kernels cpu_kernels_bf16_avx512, cpu_kernels_bf16_neon;
 
 #endif

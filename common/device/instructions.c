@@ -48,8 +48,40 @@ static const candidate candidates[] = {
                  .strided = &strided_avx512,
                  .matmul = matmul_avx512},
      .here = has_avx512},
-    {.kernels = {.name = "avx2", .flat = &cpu_kernels_avx2, .matmul = matmul_avx2}, .here = has_avx2},
-    {.kernels = {.name = "sse2", .flat = &cpu_kernels_sse2, .matmul = matmul_sse2}, .here = always},
+    {.kernels = {.name = "avx2",
+                 .flat = &cpu_kernels_avx2,
+                 .winograd = {&winograd_fp32_avx2},
+                 .strided = &strided_avx2,
+                 .matmul = matmul_avx2},
+     .here = has_avx2},
+    {.kernels = {.name = "sse2",
+                 .flat = &cpu_kernels_sse2,
+                 .winograd = {&winograd_fp32_sse2},
+                 .strided = &strided_sse2,
+                 .matmul = matmul_sse2},
+     .here = always},
+};
+#elif defined(__aarch64__)
+static bool has_neon_bf16(void)
+{
+    const unsigned long bf16 = 1ul << 14; /* HWCAP2_BF16 of Linux */
+    return getauxval(AT_HWCAP2) & bf16;
+}
+
+static const candidate candidates[] = {
+    {.kernels = {.name = "neon bf16",
+                 .flat = &cpu_kernels_neon,
+                 .bf16 = &cpu_kernels_bf16_neon,
+                 .winograd = {&winograd_fp32_neon, &winograd_mixed_neon, &winograd_bf16_neon},
+                 .strided = &strided_neon,
+                 .matmul = matmul_neon},
+     .here = has_neon_bf16},
+    {.kernels = {.name = "neon",
+                 .flat = &cpu_kernels_neon,
+                 .winograd = {&winograd_fp32_neon},
+                 .strided = &strided_neon,
+                 .matmul = matmul_neon},
+     .here = always},
 };
 #else
 #error "no kernels for this processor: see vector.h"

@@ -57,7 +57,9 @@ ALWAYS_INLINE vec vec_mul(vec x, vec y)
 }
 ALWAYS_INLINE vec vec_fma(vec x, vec y, vec sum)
 {
-    return _mm_add_ps(sum, _mm_mul_ps(x, y));
+    sum = _mm_add_ps(sum, _mm_mul_ps(x, y));
+    __asm__("" : "+x"(sum)); /* else gcc puts off whole chains of sums, and all their factors wait in memory */
+    return sum;
 }
 ALWAYS_INLINE vec vec_fnma(vec x, vec y, vec sum)
 {

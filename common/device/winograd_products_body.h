@@ -1,5 +1,5 @@
 /* winograd_products_body.h - the matrix products between the transforms, where most of the time goes. The including
- * file has defined multiply_add (for each lane: one product, or two of a pair) and LINE_WORDS, the words of 16 channels.
+ * file has defined multiply_add (for each lane: one product, or two of a pair) and LINE_WORDS, words of 16 channels.
  *
  * The largest kernel keeps 6 x 4 vectors of sums in 32 registers, beside 4 of weights and one broadcast: 24
  * multiply-adds for 4 loads and 6 broadcasts. With 16 registers it is 6 x 2. What is wider is worked off in columns. */

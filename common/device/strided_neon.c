@@ -1,0 +1,3 @@
+/* The kernels of strided_body.h for NEON. */
+#define TABLE strided_neon
+#include "device/strided_body.h"
