@@ -37,8 +37,6 @@ enum {
     FORMAT_STRIDED_BACKWARD = -7
 };
 
-enum { DIRECT_PICTURES = 4 };
-
 bool conv_may_be_winograd(const onednn *d, conv_algorithm algorithm, bool bf16)
 {
     return algorithm == CONV_WINOGRAD || (algorithm == CONV_AUTO && !(bf16 && d->call->has_amx()));
@@ -46,8 +44,7 @@ bool conv_may_be_winograd(const onednn *d, conv_algorithm algorithm, bool bf16)
 
 static bool wants_winograd(const onednn *d, const conv_shape *s, const conv_options *o)
 {
-    if (!conv_may_be_winograd(d, o->algorithm, o->bf16) ||
-        (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
+    if (!conv_may_be_winograd(d, o->algorithm, o->bf16))
         return false;
     return !o->plain_input && s->kernel == 3 && s->stride == 1 && s->padding == 1 && s->h >= 4 && s->w >= 4;
 }
@@ -59,8 +56,7 @@ static winograd_numbers winograd_numbers_of(const conv_options *o, conv_pass pas
 
 static bool wants_strided(const conv_shape *s, const conv_options *o)
 {
-    if (o->algorithm == CONV_DIRECT || o->algorithm == CONV_ONEDNN || o->bf16 || o->plain_input ||
-        (o->algorithm == CONV_AUTO && o->inference && s->n <= DIRECT_PICTURES))
+    if (o->algorithm == CONV_DIRECT || o->algorithm == CONV_ONEDNN || o->bf16 || o->plain_input)
         return false;
     return s->kernel == 3 && s->stride == 2 && s->padding == 1 && s->h % 2 == 0 && s->w % 2 == 0 && s->oh >= 4 &&
            s->ow >= 4;

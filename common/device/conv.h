@@ -7,9 +7,7 @@
  *     3x3, stride 2, padding 1, even input, output at least 4x4, fp32 only    F(4, 2) on odd rows    strided.h
  *     everything else                                                         direct                 onednn.h
  *
- * But auto is direct for the inference of at most 4 pictures, where the transform of the weights (four times their
- * size) would take longer than it saves, and in bf16 on a processor with matrix tiles (AMX_BF16), whose direct
- * products outrun any saving.
+ * But auto is direct in bf16 on a processor with matrix tiles (AMX_BF16), whose direct products outrun any saving.
  *
  * Tensors in bf16 go through Winograd with factors in bf16, except in the forward passes of a training, which keep
  * what the transforms make in fp32: rounding that as well has an error of 1 % in each layer, where bf16 tensors

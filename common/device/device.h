@@ -48,7 +48,7 @@ conv_algorithm conv_algorithm_of(const char *word);
 typedef struct device_options {
     int threads; /* 0: as many as threads_count(0) */
     /* CONV_AUTO: Winograd for 3x3 of stride 1, and of stride 2 in fp32, where there is a kernel (by shape and
-     * processor, never by timing; not for the inference of at most 4 pictures), else direct */
+     * processor, never by timing), else direct */
     conv_algorithm conv;
     precision precision;
 } device_options;
