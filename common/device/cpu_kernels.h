@@ -7,7 +7,7 @@
  *     blocked  [N][ceil(C/B)][H*W][B]  oneDNN's nChw8c or nChw16c, B = table->block; channels past C hold zeros
  *     flat     [N][F]                  plain rows
  *
- * All functions use OpenMP with up to `threads` threads; for a given number of threads every sum has a fixed order.
+ * All functions use OpenMP with up to `threads` threads, on which no result depends.
  *
  * Blocked tensors (const void * below) are fp32 or, in the table for it, bf16; arithmetic is fp32 in both.
  * The bf16 table has the functions for blocked tensors only: what is flat goes to an fp32 table.
@@ -35,7 +35,7 @@ typedef struct batchnorm {
     const double *sums; /* [2][c] gathered by the convolution beside it, or NULL. Forward: sums of x - running_mean
                            and of its square. Backward: sums of dy and of dy * (x - mean); dy is summed and masked
                            already, so dy1 is NULL and y is not read */
-    float *partial;     /* work area: threads * 2 * round_up(c, 16) doubles, seen as floats */
+    float *partial;     /* work area: n * 2 * round_up(c, 16) doubles, seen as floats; not where flat */
     int threads;
 } batchnorm;
 

@@ -9,22 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#include <omp.h>
-
-/* The part [from, end) of `count` items that the calling thread takes: parts follow each other, and their sizes
- * differ by at most one. The team may be smaller than was asked for (OMP_THREAD_LIMIT, a parallel region
- * around), so its own size counts. */
-typedef struct part {
-    int thread;
-    size_t from, end;
-} part;
-
-static inline part part_of(size_t count)
-{
-    const size_t thread = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
-    return (part){(int)thread, count * thread / team, count * (thread + 1) / team};
-}
-
 /* An element of a blocked tensor. A bf16 is the upper half of a float; put rounds to nearest even. */
 #ifdef BF16
 typedef uint16_t number;
@@ -60,24 +44,31 @@ static inline number put(float x)
 /* The channels of one block: same-index operations, so that overlapping arguments are safe. */
 #define LANES(j) _Pragma("omp simd") for (size_t j = 0; j < BLOCK; j++)
 
-#define PARALLEL _Pragma("omp parallel num_threads(threads)")
+/* Work is handed out in pieces of about PIECE_BYTES, as threads get free, so that one whose core is taken away does not
+ * hold up the others. Where pieces meet in a sum, each is summed on its own, and these sums are added in order. */
+enum { PIECE_BYTES = 1 << 17, PIECE = PIECE_BYTES / (int)sizeof(number) };
+
+#define PIECES(at, count)                                                                                              \
+    _Pragma("omp parallel for schedule(dynamic) num_threads(threads)") for (size_t at = 0; at < (count); at++)
+
+/* The same for `planes` planes of hw pixels and a block of channels, some of them at a time where they are small. */
+#define PLANES(at, planes)                                                                                             \
+    const size_t together = hw * BLOCK < PIECE ? PIECE / (hw * BLOCK) : 1;                                             \
+    _Pragma("omp parallel for schedule(dynamic, together) num_threads(threads)") for (size_t at = 0; at < (planes);    \
+                                                                                      at++)
 
 static void normalize(const float *input, int n, int hw, const float mean[3], const float std[3], void *result,
                       int threads)
 {
     number *out = result;
     size_t pixels = (size_t)hw;
-    PARALLEL
-    {
-        const part mine = part_of((size_t)n);
-        for (size_t i = mine.from; i < mine.end; i++)
-            for (size_t c = 0; c < 3; c++) {
-                const float *x = input + i * pixels * 3 + c;
-                number *y = out + (i * 3 + c) * pixels;
-                const float shift = mean[c], scale = 1 / std[c];
-                for (size_t p = 0; p < pixels; p++)
-                    y[p] = put((x[3 * p] - shift) * scale);
-            }
+    PIECES(plane, (size_t)n * 3) {
+        const size_t c = plane % 3;
+        const float *x = input + plane / 3 * pixels * 3 + c;
+        number *y = out + plane * pixels;
+        const float shift = mean[c], scale = 1 / std[c];
+        for (size_t p = 0; p < pixels; p++)
+            y[p] = put((x[3 * p] - shift) * scale);
     }
 }
 
@@ -86,12 +77,11 @@ static void normalize(const float *input, int n, int hw, const float mean[3], co
 
 /* ---------------------------------------------------------------- elementwise */
 
-/* A loop over [0, count), split into contiguous shares. */
+/* A loop over [0, count). */
 #define ELEMENTS(body)                                                                                                 \
-    PARALLEL                                                                                                           \
-    {                                                                                                                  \
-        const part mine = part_of(count);                                                                              \
-        for (size_t i = mine.from; i < mine.end; i++)                                                                  \
+    PIECES(piece, (count + PIECE - 1) / PIECE) {                                                                       \
+        const size_t end = (piece + 1) * PIECE < count ? (piece + 1) * PIECE : count;                                  \
+        for (size_t i = piece * PIECE; i < end; i++)                                                                   \
             body;                                                                                                      \
     }
 
@@ -166,16 +156,13 @@ static void dropout(const float *x, float *y, size_t count, float p, uint64_t se
     double limit = ceil((double)p * 4294967296.0); /* the least word that keeps; may be 2^32 */
     uint32_t least = limit < 4294967296.0 ? (uint32_t)limit : UINT32_MAX;
     size_t groups = (count + 63) / 64;
-    PARALLEL
-    {
-        const part mine = part_of(groups);
-        for (size_t g = mine.from; g < mine.end; g++) {
-            uint32_t words[64];
-            size_t end = count - 64 * g < 64 ? count - 64 * g : 64;
-            philox_16(seed, stream, step << 32 | 16 * g, words);
-            for (size_t i = 0; i < end; i++)
-                y[64 * g + i] = words[i] >= least ? x[64 * g + i] * scale : 0;
-        }
+#pragma omp parallel for schedule(dynamic, PIECE / 64) num_threads(threads)
+    for (size_t g = 0; g < groups; g++) {
+        uint32_t words[64];
+        size_t end = count - 64 * g < 64 ? count - 64 * g : 64;
+        philox_16(seed, stream, step << 32 | 16 * g, words);
+        for (size_t i = 0; i < end; i++)
+            y[64 * g + i] = words[i] >= least ? x[64 * g + i] * scale : 0;
     }
 }
 
@@ -183,95 +170,84 @@ static void dropout(const float *x, float *y, size_t count, float p, uint64_t se
 
 /* ---------------------------------------------------------------- between the layouts */
 
-static void concatpool_forward(const void *source, int n, int c, int hw, float *y, int32_t *where, int threads)
+static void concatpool_forward(const void *source, int n, int c, int pixels, float *y, int32_t *where, int threads)
 {
     const number *x = source;
-    int blocks = blocks_of(c);
-    PARALLEL
+    const size_t hw = (size_t)pixels, channels = (size_t)c, blocks = (size_t)blocks_of(c);
+    PLANES(at, (size_t)n * blocks)
     {
-        const part mine = part_of((size_t)n);
-        for (size_t i = mine.from; i < mine.end; i++)
-            for (int block = 0; block < blocks; block++) {
-                const number *plane = x + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
-                for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++) {
-                    size_t channel = (size_t)(block * BLOCK + j);
-                    float best = get(plane[j]);
-                    int32_t at = 0;
-                    double sum = 0;
-                    for (int p = 0; p < hw; p++) {
-                        float v = get(plane[p * BLOCK + j]);
-                        sum += (double)v;
-                        if (v > best) {
-                            best = v;
-                            at = p;
-                        }
-                    }
-                    y[i * 2 * (size_t)c + channel] = best;
-                    y[i * 2 * (size_t)c + (size_t)c + channel] = (float)(sum / hw);
-                    if (where)
-                        where[i * (size_t)c + channel] = at;
+        const size_t i = at / blocks, block = at % blocks;
+        const number *plane = x + at * hw * BLOCK;
+        for (size_t j = 0; j < BLOCK && block * BLOCK + j < channels; j++) {
+            const size_t channel = block * BLOCK + j;
+            float best = get(plane[j]);
+            int32_t place = 0;
+            double sum = 0;
+            for (size_t p = 0; p < hw; p++) {
+                float v = get(plane[p * BLOCK + j]);
+                sum += (double)v;
+                if (v > best) {
+                    best = v;
+                    place = (int32_t)p;
                 }
             }
+            y[i * 2 * channels + channel] = best;
+            y[i * 2 * channels + channels + channel] = (float)(sum / pixels);
+            if (where)
+                where[i * channels + channel] = place;
+        }
     }
 }
 
-static void concatpool_backward(const float *dy, int n, int c, int hw, const int32_t *where, void *gradient,
+static void concatpool_backward(const float *dy, int n, int c, int pixels, const int32_t *where, void *gradient,
                                 int threads)
 {
     number *dx = gradient;
-    int blocks = blocks_of(c);
-    PARALLEL
+    const size_t hw = (size_t)pixels, channels = (size_t)c, blocks = (size_t)blocks_of(c);
+    PLANES(at, (size_t)n * blocks)
     {
-        const part mine = part_of((size_t)n);
-        for (size_t i = mine.from; i < mine.end; i++)
-            for (int block = 0; block < blocks; block++) {
-                number *plane = dx + (i * (size_t)blocks + (size_t)block) * (size_t)hw * BLOCK;
-                float average[BLOCK] = {0};
-                for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++)
-                    average[j] = dy[i * 2 * (size_t)c + (size_t)(c + block * BLOCK + j)] / (float)hw;
-                for (int p = 0; p < hw; p++)
-                    LANES(j)
-                        plane[(size_t)p * BLOCK + j] = put(average[j]);
-                for (int j = 0; j < BLOCK && block * BLOCK + j < c; j++) {
-                    size_t channel = (size_t)(block * BLOCK + j);
-                    number *at = &plane[where[i * (size_t)c + channel] * BLOCK + j];
-                    *at = put(average[j] + dy[i * 2 * (size_t)c + channel]);
-                }
-            }
+        const size_t i = at / blocks, first = at % blocks * BLOCK;
+        number *plane = dx + at * hw * BLOCK;
+        float average[BLOCK] = {0};
+        for (size_t j = 0; j < BLOCK && first + j < channels; j++)
+            average[j] = dy[i * 2 * channels + channels + first + j] / (float)pixels;
+        for (size_t p = 0; p < hw; p++)
+            LANES(j)
+                plane[p * BLOCK + j] = put(average[j]);
+        for (size_t j = 0; j < BLOCK && first + j < channels; j++) {
+            number *place = &plane[(size_t)where[i * channels + first + j] * BLOCK + j];
+            *place = put(average[j] + dy[i * 2 * channels + first + j]);
+        }
     }
 }
 
-static void flatten(const void *source, int n, int c, int hw, float *y, int threads)
+static void flatten(const void *source, int n, int c, int pixels, float *y, int threads)
 {
     const number *x = source;
-    int blocks = blocks_of(c);
-    PARALLEL
+    const size_t hw = (size_t)pixels, channels = (size_t)c, blocks = (size_t)blocks_of(c);
+    PLANES(at, (size_t)n * blocks)
     {
-        const part mine = part_of((size_t)n);
-        for (size_t i = mine.from; i < mine.end; i++)
-            for (int channel = 0; channel < c; channel++) {
-                const number *from = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
-                float *to = y + (i * (size_t)c + (size_t)channel) * (size_t)hw;
-                for (int p = 0; p < hw; p++)
-                    to[p] = get(from[p * BLOCK + channel % BLOCK]);
-            }
+        const number *from = x + at * hw * BLOCK;
+        const size_t first = at % blocks * BLOCK;
+        float *to = y + (at / blocks * channels + first) * hw;
+        for (size_t j = 0; j < BLOCK && first + j < channels; j++, to += hw)
+            for (size_t p = 0; p < hw; p++)
+                to[p] = get(from[p * BLOCK + j]);
     }
 }
 
-static void unflatten(const float *y, int n, int c, int hw, void *result, int threads)
+static void unflatten(const float *y, int n, int c, int pixels, void *result, int threads)
 {
     number *x = result;
-    int blocks = blocks_of(c);
-    PARALLEL
+    const size_t hw = (size_t)pixels, channels = (size_t)c, blocks = (size_t)blocks_of(c);
+    PLANES(at, (size_t)n * blocks)
     {
-        const part mine = part_of((size_t)n);
-        for (size_t i = mine.from; i < mine.end; i++)
-            for (int channel = 0; channel < blocks * BLOCK; channel++) {
-                number *to = x + (i * (size_t)blocks + (size_t)(channel / BLOCK)) * (size_t)hw * BLOCK;
-                const float *from = y + (i * (size_t)c + (size_t)channel) * (size_t)hw;
-                for (int p = 0; p < hw; p++)
-                    to[p * BLOCK + channel % BLOCK] = put(channel < c ? from[p] : 0);
-            }
+        number *to = x + at * hw * BLOCK;
+        const size_t first = at % blocks * BLOCK;
+        const float *from = y + (at / blocks * channels + first) * hw;
+        for (size_t j = 0; j < BLOCK; j++)
+            for (size_t p = 0; p < hw; p++)
+                to[p * BLOCK + j] = put(first + j < channels ? from[j * hw + p] : 0);
     }
 }
 

@@ -1,8 +1,9 @@
 /* cpu_kernels_norm_body.h - batch norm, a part of cpu_kernels_body.h.
  *
- * Blocked tensors are walked as planes (channel block, picture), channel block slowest. Each thread takes a
- * contiguous range of planes and adds its sums (float within a plane, double across planes) into its own row
- * of `partial`; the rows are added in thread order. Flat tensors are small: one thread does them in double.
+ * Blocked tensors are walked as planes (channel block, picture), channel block slowest. Each plane has a row of
+ * `partial` for its sums (float within a plane, double across planes); the rows of a channel block are added in the
+ * order of the pictures, so the result does not depend on threads. Flat tensors are small: one thread does them in
+ * double.
  */
 
 typedef struct sums {
@@ -34,8 +35,8 @@ static void plane_moments(const number *restrict x, size_t hw, const float shift
             b[0][j] += d * d;
         }
     for (int j = 0; j < BLOCK; j++) {
-        s->a[j] += (double)a[0][j] + (double)a[1][j];
-        s->b[j] += (double)b[0][j] + (double)b[1][j];
+        s->a[j] = (double)a[0][j] + (double)a[1][j];
+        s->b[j] = (double)b[0][j] + (double)b[1][j];
     }
 }
 
@@ -70,17 +71,15 @@ static void load_channels(const float *v, int c, int block, float out[BLOCK])
     }
 }
 
-/* Adds the threads' rows of `partial` for one channel block; rows of threads that did not run are zero. */
-static sums total_of(const sums *partial, int blocks, int block, int threads)
+/* Adds the rows of one channel block's planes. */
+static sums total_of(const sums *partial, size_t n, size_t block)
 {
     sums total = {{0}, {0}};
-    for (int t = 0; t < threads; t++) {
-        const sums *s = &partial[(size_t)t * (size_t)blocks + (size_t)block];
+    for (size_t picture = 0; picture < n; picture++)
         for (int j = 0; j < BLOCK; j++) {
-            total.a[j] += s->a[j];
-            total.b[j] += s->b[j];
+            total.a[j] += partial[block * n + picture].a[j];
+            total.b[j] += partial[block * n + picture].b[j];
         }
-    }
     return total;
 }
 
@@ -154,37 +153,29 @@ static void batchnorm_forward(const batchnorm *b, const void *source, const void
         for (int c = 0; c < b->c; c++)
             save_statistics(b, c, b->sums[c], b->sums[b->c + c], (double)n * (double)hw);
     } else {
-        memset(partial, 0, sizeof *partial * (size_t)blocks * (size_t)threads);
-        PARALLEL
+        PLANES(i, planes)
         {
-            const part mine = part_of(planes);
-            for (size_t i = mine.from; i < mine.end; i++) {
-                size_t block = i / n, picture = i % n;
-                float shift[BLOCK];
-                load_channels(b->running_mean, b->c, (int)block, shift);
-                plane_moments(x + (picture * (size_t)blocks + block) * hw * BLOCK, hw, shift,
-                              &partial[(size_t)mine.thread * (size_t)blocks + block]);
-            }
+            const size_t block = i / n, picture = i % n;
+            float shift[BLOCK];
+            load_channels(b->running_mean, b->c, (int)block, shift);
+            plane_moments(x + (picture * (size_t)blocks + block) * hw * BLOCK, hw, shift, &partial[i]);
         }
-        for (int block = 0; block < blocks; block++) {
-            sums s = total_of(partial, blocks, block, threads);
-            for (int j = 0; j < BLOCK && block * BLOCK + j < b->c; j++)
-                save_statistics(b, block * BLOCK + j, s.a[j], s.b[j], (double)n * (double)hw);
+        PIECES(block, (size_t)blocks) {
+            const sums s = total_of(partial, n, block);
+            for (int j = 0; j < BLOCK && (int)block * BLOCK + j < b->c; j++)
+                save_statistics(b, (int)block * BLOCK + j, s.a[j], s.b[j], (double)n * (double)hw);
         }
     }
-    PARALLEL
+    PLANES(i, planes)
     {
-        const part mine = part_of(planes);
-        for (size_t i = mine.from; i < mine.end; i++) {
-            size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
-            float scale[BLOCK] = {0}, shift[BLOCK] = {0};
-            for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)b->c; j++) {
-                size_t c = block * BLOCK + j;
-                scale[j] = b->weight[c] * b->inverse_std[c];
-                shift[j] = b->bias[c] - b->mean[c] * scale[j];
-            }
-            plane_affine(x + at, add ? add + at : NULL, y + at, hw, scale, shift, b->relu);
+        size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
+        float scale[BLOCK] = {0}, shift[BLOCK] = {0};
+        for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)b->c; j++) {
+            size_t c = block * BLOCK + j;
+            scale[j] = b->weight[c] * b->inverse_std[c];
+            shift[j] = b->bias[c] - b->mean[c] * scale[j];
         }
+        plane_affine(x + at, add ? add + at : NULL, y + at, hw, scale, shift, b->relu);
     }
 }
 
@@ -213,8 +204,8 @@ static void plane_gradient_sums(const number *restrict dy0, const number *restri
         SUM_LOOP(get(dy0[i]))
 #undef SUM_LOOP
     for (int j = 0; j < BLOCK; j++) {
-        s->a[j] += (double)a[j];
-        s->b[j] += (double)b[j] * (double)inverse_std[j];
+        s->a[j] = (double)a[j];
+        s->b[j] = (double)b[j] * (double)inverse_std[j];
     }
 }
 
@@ -288,22 +279,18 @@ static void gradient_sums(const batchnorm *b, const number *dy0, const number *d
     int blocks = blocks_of(b->c), threads = b->threads;
     size_t n = (size_t)b->n, planes = (size_t)blocks * n, hw = (size_t)b->hw;
     sums *partial = (sums *)(void *)b->partial;
-    memset(partial, 0, sizeof *partial * (size_t)blocks * (size_t)threads);
-    PARALLEL
+    PLANES(i, planes)
     {
-        const part mine = part_of(planes);
-        for (size_t i = mine.from; i < mine.end; i++) {
-            size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
-            float mean[BLOCK], inverse_std[BLOCK];
-            load_channels(b->mean, b->c, (int)block, mean);
-            load_channels(b->inverse_std, b->c, (int)block, inverse_std);
-            plane_gradient_sums(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, mean, inverse_std,
-                                &partial[(size_t)mine.thread * (size_t)blocks + block]);
-        }
+        size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
+        float mean[BLOCK], inverse_std[BLOCK];
+        load_channels(b->mean, b->c, (int)block, mean);
+        load_channels(b->inverse_std, b->c, (int)block, inverse_std);
+        plane_gradient_sums(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, mean, inverse_std,
+                            &partial[i]);
     }
-    for (int block = 0; block < blocks; block++) {
-        sums s = total_of(partial, blocks, block, threads);
-        for (int j = 0; j < BLOCK && block * BLOCK + j < b->c; j++) {
+    PIECES(block, (size_t)blocks) {
+        const sums s = total_of(partial, n, block);
+        for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)b->c; j++) {
             dbias[block * BLOCK + j] = (float)s.a[j];
             dweight[block * BLOCK + j] = (float)s.b[j];
         }
@@ -339,23 +326,20 @@ static void batchnorm_backward(const batchnorm *b, const void *gradient0, const 
     if (!dx && !dadd)
         return;
     double count = (double)n * (double)hw;
-    PARALLEL
+    PLANES(i, planes)
     {
-        const part mine = part_of(planes);
-        for (size_t i = mine.from; i < mine.end; i++) {
-            size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
-            float k[BLOCK] = {0}, ga[BLOCK] = {0}, gb[BLOCK] = {0}, mean[BLOCK];
-            load_channels(b->mean, b->c, (int)block, mean);
-            for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)b->c; j++) {
-                size_t c = block * BLOCK + j;
-                k[j] = b->weight[c] * b->inverse_std[c];
-                if (!b->stored) {
-                    ga[j] = (float)((double)dbias[c] / count);
-                    gb[j] = (float)((double)dweight[c] / count * (double)b->inverse_std[c]);
-                }
+        size_t block = i / n, at = ((i % n) * (size_t)blocks + block) * hw * BLOCK;
+        float k[BLOCK] = {0}, ga[BLOCK] = {0}, gb[BLOCK] = {0}, mean[BLOCK];
+        load_channels(b->mean, b->c, (int)block, mean);
+        for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)b->c; j++) {
+            size_t c = block * BLOCK + j;
+            k[j] = b->weight[c] * b->inverse_std[c];
+            if (!b->stored) {
+                ga[j] = (float)((double)dbias[c] / count);
+                gb[j] = (float)((double)dweight[c] / count * (double)b->inverse_std[c]);
             }
-            plane_gradient(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, k, ga, gb, mean,
-                           dx ? dx + at : NULL, dadd ? dadd + at : NULL);
         }
+        plane_gradient(dy0 + at, dy1 ? dy1 + at : NULL, x + at, y ? y + at : NULL, hw, k, ga, gb, mean,
+                       dx ? dx + at : NULL, dadd ? dadd + at : NULL);
     }
 }

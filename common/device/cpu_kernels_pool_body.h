@@ -5,7 +5,7 @@
  */
 #include "device/vector.h"
 
-enum { VECTORS = BLOCK / VEC_LANES, PIECE_BYTES = 1 << 17 };
+enum { VECTORS = BLOCK / VEC_LANES };
 
 #ifdef BF16
 static inline vec load_numbers(const number *p)
@@ -49,11 +49,6 @@ static inline row_piece row_piece_of(size_t index, int height, int rows)
     const int from = (int)(index % pieces) * rows;
     return (row_piece){index / pieces, from, from + rows < height ? from + rows : height};
 }
-
-/* A loop over the pieces of all planes of a tensor, with `piece`. */
-#define ROW_PIECES(planes, height, rows)                                                                               \
-    const size_t piece_count = (planes) * (size_t)(((height) + (rows)-1) / (rows));                                    \
-    _Pragma("omp parallel for schedule(dynamic) num_threads(threads)") for (size_t at = 0; at < piece_count; at++)
 
 /* The inputs of one output's window, along one axis, that lie inside: taps [from, end) of the kernel, the first of
  * them at input `first`. */
@@ -177,8 +172,7 @@ static void maxpool_forward(const conv_shape *s, const void *source, void *resul
     const number *x = source;
     const size_t planes = (size_t)s->n * (size_t)blocks_of(s->c);
     const int rows = rows_of_piece(s->w * s->stride, s->oh);
-    ROW_PIECES(planes, s->oh, rows)
-    {
+    PIECES(at, planes * (size_t)((s->oh + rows - 1) / rows)) {
         const row_piece piece = row_piece_of(at, s->oh, rows);
         const number *plane = x + piece.plane * (size_t)s->h * (size_t)s->w * BLOCK;
         for (int oy = piece.from; oy < piece.end; oy++) {
@@ -294,8 +288,7 @@ static void maxpool_backward(const conv_shape *s, const void *gradient, const vo
     number *dx = source_gradient;
     const size_t planes = (size_t)s->n * (size_t)blocks_of(s->c);
     const int rows = rows_of_piece(s->w, s->h);
-    ROW_PIECES(planes, s->h, rows)
-    {
+    PIECES(at, planes * (size_t)((s->h + rows - 1) / rows)) {
         const row_piece piece = row_piece_of(at, s->h, rows);
         const size_t from = piece.plane * (size_t)s->oh * (size_t)s->ow * BLOCK;
         for (int iy = piece.from; iy < piece.end; iy++) {

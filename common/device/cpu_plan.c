@@ -175,7 +175,7 @@ plan *cpu_plan_create(model *m, const plan_options *options, error *e)
     int code = options->training ? cpu_model_train((cpu_model *)m, e) : 0;
     if (!code)
         code = planning_run(&table, p, &p->s, m->graph, options, e);
-    need_scratch(p, (size_t)cpu_of(m)->threads * 4 * (size_t)((p->bn_channels + 15) / 16 * 16));
+    need_scratch(p, (size_t)options->batch * 4 * (size_t)((p->bn_channels + 15) / 16 * 16));
     p->base.bytes = (p->s.buffers.total + p->scratch_floats) * sizeof(float);
     if (!code)
         code = cpu_model_reserve((cpu_model *)m, p->s.buffers.total, p->scratch_floats, e);
