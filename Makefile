@@ -229,8 +229,12 @@ $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%
 	$(link)
 
 # Tests of what is written for an instruction set, linked without any library: for emulators of other processors.
-STATIC_UNITS := $(patsubst $(BUILD)/tests/%,$(BUILD)/tests/static/%,$(filter $(BUILD)/tests/test_vector_%,$(UNITS)))
+kernel_units := $(addprefix $(BUILD)/tests/static/,test_cpu_kernels test_maxpool test_matmul)
+STATIC_UNITS := $(patsubst $(BUILD)/tests/%,$(BUILD)/tests/static/%,$(filter $(BUILD)/tests/test_vector_%,$(UNITS))) \
+  $(kernel_units)
 static-units: $(STATIC_UNITS)
+$(kernel_units): $(filter $(addprefix $(BUILD)/common/,base/error.o base/random.o device/instructions.o \
+  $(addprefix device/,cpu_kernels_% matmul_% winograd_% strided_% direct_%)),$(LIB_O))
 $(STATIC_UNITS): $(BUILD)/tests/static/%: $(BUILD)/tests/unit/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^ -lm

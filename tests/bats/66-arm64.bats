@@ -49,3 +49,15 @@ emulated() { # NAME: runs that unit test
 @test "vectors of NEON with BF16 do what plain C does" {
     emulated test_vector_bf16_neon
 }
+
+@test "memory-bound kernels of NEON compute everything on fewer threads" {
+    emulated test_cpu_kernels
+}
+
+@test "max-pooling on NEON finds the first maximum" {
+    emulated test_maxpool
+}
+
+@test "products of matrices on NEON agree with double precision" {
+    emulated test_matmul
+}
