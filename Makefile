@@ -265,7 +265,7 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 
 # Peers are timed where they are there: PyTorch, OpenCV and Pillow of PYTHON, and jq.
 PYTHON ?= python3
-#? BENCH       what bench times: steps latency prediction pictures annotations start size kernels roofline [all]
+#? BENCH       what bench times: steps latency prediction pictures annotations start size kernels roofline occupancy [all]
 BENCH ?=
 bench: $(onednn_links)
 bench: all $(BENCHES) ## time everything on this (idle) machine, beside PyTorch, OpenCV … where PYTHON has them
@@ -278,7 +278,7 @@ gpu-check: all ## on a machine with a GPU: parity, trainings on both devices, im
 sources := $(wildcard common/*/*.[ch] common/*/*.cu stages/*.c \
   $(addprefix tests/,unit/*.[ch] golden/*.[ch] bench/*.[ch] lib/*.c cuda-standin/*.[ch] cuda-standin/include/*.h))
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/* \
-  $(addprefix tests/,run bench/run bench/gpu-check lib/standin lib/*.bash bats/*.bats bats/*.bash)))
+  $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/*.bash bats/*.bats bats/*.bash)))
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)

@@ -1,10 +1,11 @@
 /* kernels_params.cu - the kernels that walk over all parameters of a network in one launch: Adam, 16-bit copies of
  * weights, gradients made float, the loss scale. */
 #include "device/kernels_common.h"
+#include "graph/graph.h"
 
 typedef struct args_params {
     kernel_params p;
-    float step_size[7];
+    float step_size[GROUPS];
     int first_group;
 } args_params;
 
@@ -24,11 +25,16 @@ KERNEL(adam, args_params)
     const float b1 = 0.9f, b2 = 0.999f, c1 = (float)(1 - 0.9), c2 = (float)(1 - 0.999), eps = 1e-8f;
     if (a.p.scale && a.p.scale->bad)
         return;
+    /* constant indices: an array indexed at run time is copied into each thread's own memory */
+    const int group = a.p.pieces[blockIdx.x].group;
+    const float step_size = group == GROUP_STEM  ? a.step_size[GROUP_STEM]
+                            : group == GROUP_TOP ? a.step_size[GROUP_TOP]
+                                                 : a.step_size[GROUP_HEAD];
     PIECES(i) {
-        if (piece.group < a.first_group)
+        if (group < a.first_group)
             return;
         float g = a.p.gradients[i], m = b1 * a.p.first[i] + c1 * g, v = b2 * a.p.second[i] + c2 * g * g;
-        float p = a.p.params[i] - a.step_size[piece.group] * m / (sqrtf(v) + eps);
+        float p = a.p.params[i] - step_size * m / (sqrtf(v) + eps);
         a.p.first[i] = m;
         a.p.second[i] = v;
         a.p.params[i] = p;
@@ -90,7 +96,7 @@ cudaError_t kernel_adam(cudaStream_t stream, const kernel_params *p, const float
                         int first_group)
 {
     args_params args = {*p, {0}, first_group};
-    for (int i = 0; i < groups && i < 7; i++)
+    for (int i = 0; i < groups && i < GROUPS; i++)
         args.step_size[i] = step_size[i];
     cudaError_t status = LAUNCH(adam, args_params, p->piece_count, BLOCK, stream, args);
     if (status != cudaSuccess || !p->scale)

@@ -127,3 +127,42 @@ mk() {
     ONEBOX_CUDA_LIBRARY=$PWD/broken.so run -0 "$BIN/train-detn" --version
     assert_line --partial "devices: no cuda (the GPU device cannot be loaded: $PWD/broken.so: "
 }
+
+# What ptxas says of one kernel: bytes of stack, spilled and loaded again, registers, bytes of shared memory.
+fake_nvcc() {
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\n[ "$1" != --list-gpu-code ] || exec echo sm_90\ncat >&2 <<E\n%s\n%s\n%s\n%s\nE\n' \
+        "ptxas info    : Compiling entry function '_Z5halve4args' for 'sm_90'" \
+        'ptxas info    : Function properties for _Z5halve4args' \
+        "    $1 bytes stack frame, $2 bytes spill stores, $3 bytes spill loads" \
+        "ptxas info    : Used $4 registers, used 1 barriers, $5 bytes smem" >nvcc
+    chmod +x nvcc
+}
+
+@test "occupancy: registers, blocks and shared memory limit it; a spill or a stack is exit status 1" {
+    export NVCC=$PWD/nvcc
+    fake_nvcc 0 0 0 32 0
+    run -0 "$root/tests/bench/occupancy" --kernels 90
+    assert_line --index 0 "sm_90 halve 32 0 0 0 100"
+    fake_nvcc 0 0 0 33 0 # 40 are taken: 6 blocks of 256 threads
+    run -0 "$root/tests/bench/occupancy" --kernels 90
+    assert_line --index 0 "sm_90 halve 33 0 0 0 75"
+    fake_nvcc 0 0 0 32 65536
+    run -0 "$root/tests/bench/occupancy" --kernels 90
+    assert_line --index 0 "sm_90 halve 32 0 0 65536 37.5"
+    fake_nvcc 16 8 4 255 0
+    run -1 "$root/tests/bench/occupancy" --kernels 90
+    assert_line --index 0 "sm_90 halve 255 16 12 0 12.5"
+    fake_nvcc 8 0 0 32 0
+    run -1 "$root/tests/bench/occupancy"
+    assert_line --regexp '^sm_90 +3 +32 to 32 halve +0 +24 +0 +100 %$'
+}
+
+@test "no kernel spills registers, or keeps an array in each thread's own memory" {
+    found=$("$root/scripts/cuda" --probe)
+    [[ $found == yes* ]] || skip "nvcc is needed: ${found#no }"
+    [ -z "${ASAN:-}" ] || skip "make check looks at them"
+    run -0 "$root/tests/bench/occupancy" 75 90
+    assert_line --regexp '^sm_75 +[0-9]+ .* 0 +0 +0 +[0-9]+'
+    assert_line --regexp '^sm_90 +[0-9]+ .* 0 +0 +0 +[0-9]+'
+}

@@ -23,9 +23,14 @@ static int (*finalize)(cudnnBackendDescriptor_t d);
 static int (*destroy)(cudnnBackendDescriptor_t d);
 static void (*last_error)(char *text, size_t size);
 
+/* In the sanitizer's library, where that is linked: no leak is reported of what is allocated from then on. */
+void __lsan_disable(void) __attribute__((weak));
+
 /* NULL, or why cuDNN cannot be asked. */
 static const char *open_cudnn(void)
 {
+    if (__lsan_disable)
+        __lsan_disable(); /* engines keep handles of cuBLAS */
     const struct {
         const char *name;
         void *function; /* ISO C has no conversion from dlsym's value, POSIX has this one */
