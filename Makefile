@@ -265,7 +265,8 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 
 # Peers are timed where they are there: PyTorch, OpenCV and Pillow of PYTHON, and jq.
 PYTHON ?= python3
-#? BENCH       what bench times: steps latency prediction pictures annotations start size kernels roofline occupancy [all]
+#? BENCH       what bench times: steps latency prediction pictures annotations start size kernels roofline
+#?             occupancy [all]
 BENCH ?=
 bench: $(onednn_links)
 bench: all $(BENCHES) ## time everything on this (idle) machine, beside PyTorch, OpenCV … where PYTHON has them
