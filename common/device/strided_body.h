@@ -204,8 +204,8 @@ ALWAYS_INLINE void finish(const winograd_store *to, ptrdiff_t at, vec r, vec cen
         *second = vec_fma(d, d, *second);
     }
     if (to->relu)
-        r = vec_max(vec_zero(), r); /* a NaN stays one */
-    if (to->stream)
+        r = vec_max(vec_zero(), r);    /* a NaN stays one */
+    if (to->stream && VEC_LANES == 16) /* whole cache lines only */
         vec_stream(plane + at, r);
     else
         vec_storeu(plane + at, r);

@@ -84,6 +84,21 @@ ALWAYS_INLINE void gradient_tile(const int size_y, const int size_x, const numbe
         }
 }
 
+/* Whole cache lines go past the caches, so the parts of a pixel are put together before (but NEON has no such
+ * stores). */
+enum { STAGED = VEC_LANES < 16 && VEC_REGISTERS == 16 };
+
+ALWAYS_INLINE void stream_tile(const int size_y, const int size_x, number *plane, int h, int w, int y, int x,
+                               const number *staged)
+{
+    UNROLL(i, size_y)
+        UNROLL(j, size_x)
+            if (y + i < h && x + j < w)
+                UNROLL(part, 16 / VEC_LANES)
+                    stream_pixel(plane + ((ptrdiff_t)(y + i) * w + x + j) * 16 + part * VEC_LANES,
+                                 load_pixel(staged + (i * 4 + j) * 16 + part * VEC_LANES));
+}
+
 /* What is gathered on the way out. */
 enum { NO_SUMS, FORWARD_SUMS, BACKWARD_SUMS };
 
@@ -91,7 +106,7 @@ enum { NO_SUMS, FORWARD_SUMS, BACKWARD_SUMS };
 /* long: one piece of code for the compiler to keep a tile in registers */
 ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool with_add, const int sums,
                                const bool stream, const float *m, ptrdiff_t coef_step, const winograd_store *to, int h,
-                               int w, int y, int x, int lane)
+                               int w, int y, int x, int lane, number *staged)
 {
     const vec bias = to->bias ? vec_loadu(to->bias + lane) : vec_zero();
     const vec least = vec_set1(to->relu ? 0.0f : -INFINITY);
@@ -140,7 +155,9 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
                 first = vec_add(first, r);
                 second = vec_fma(r, vec_sub(load_pixel(before + at), center), second);
             }
-            if (stream)
+            if (stream && STAGED)
+                store_pixel(staged + (i * 4 + j) * 16 + lane, r);
+            else if (stream)
                 stream_pixel(plane + at, r);
             else
                 store_pixel(plane + at, r);
@@ -157,11 +174,13 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
 
 #define OUTPUT(Y, X, ADD, SUMS, STREAM)                                                                                \
     PARTS(at)                                                                                                          \
-    output_tile(Y, X, ADD, SUMS, STREAM, m, coef_step, to, h, w, y, x, at)
+    output_tile(Y, X, ADD, SUMS, STREAM, m, coef_step, to, h, w, y, x, at, staged)
 #define OUTPUTS(Y, X, ADD, SUMS)                                                                                       \
-    if (to->stream)                                                                                                    \
+    if (to->stream) {                                                                                                  \
         OUTPUT(Y, X, ADD, SUMS, true);                                                                                 \
-    else                                                                                                               \
+        if (STAGED)                                                                                                    \
+            stream_tile(Y, X, to->plane, h, w, y, x, staged);                                                          \
+    } else                                                                                                             \
         OUTPUT(Y, X, ADD, SUMS, false)
 
 #define TILE_KERNELS(Y, X)                                                                                             \
@@ -187,6 +206,7 @@ ALWAYS_INLINE void output_tile(const int size_y, const int size_x, const bool wi
     static void output_##Y##X(const float *m, ptrdiff_t coef_step, const winograd_store *to, int h, int w, int y,      \
                               int x)                                                                                   \
     {                                                                                                                  \
+        number staged[16 * 16] __attribute__((aligned(64)));                                                           \
         if (to->x) {                                                                                                   \
             OUTPUTS(Y, X, true, BACKWARD_SUMS);                                                                        \
         } else if (to->sums) {                                                                                         \
