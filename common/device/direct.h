@@ -14,10 +14,7 @@
 #include "device/planning.h"
 #include "device/winograd.h"
 
-typedef struct direct_kernels direct_kernels; /* for one instruction set, fp32 or bf16 */
-
-/* The best ones that this processor has and that `limit` (as for cpu_kernels_choose) allows; NULL: none for bf16. */
-const direct_kernels *direct_kernels_choose(const char *limit, bool bf16);
+typedef struct direct_kernels direct_kernels; /* for one instruction set, fp32 or bf16: see instructions.h */
 
 typedef struct direct_shape {
     conv_shape conv;
@@ -30,7 +27,7 @@ typedef struct direct_shape {
 bool direct_supported(const direct_shape *s);
 
 /* Packed weights for one of the two passes, and the packing from OIHW [k][c][kernel][kernel]. u must be 64-byte
- * aligned; its layout depends on the kernels, on k, c and kernel alone, and differs between the passes. */
+ * aligned; its layout depends on the kernels, on k, c, kernel and plain_input alone, and differs between the passes. */
 size_t direct_weight_floats(const direct_shape *s, conv_pass pass);
 void direct_weights_forward(const direct_shape *s, const float *oihw, float *u, int threads);
 void direct_weights_backward(const direct_shape *s, const float *oihw, float *u, int threads);

@@ -1,6 +1,8 @@
 /* instructions.c - the table of instructions.h, and what this processor has. */
 #include "device/instructions.h"
 
+#include "device/direct_kernels.h"
+
 #include <string.h>
 #if defined(__aarch64__)
 #include <sys/auxv.h>
@@ -40,25 +42,29 @@ static const candidate candidates[] = {
                  .bf16 = &cpu_kernels_bf16_avx512,
                  .winograd = {&winograd_fp32_avx512, &winograd_mixed_avx512, &winograd_bf16_avx512},
                  .strided = &strided_avx512,
-                 .matmul = matmul_avx512},
+                 .matmul = matmul_avx512,
+                 .direct = {&direct_avx512, &direct_bf16_avx512}},
      .here = has_avx512_bf16},
     {.kernels = {.name = "avx512",
                  .flat = &cpu_kernels_avx512,
                  .winograd = {&winograd_fp32_avx512},
                  .strided = &strided_avx512,
-                 .matmul = matmul_avx512},
+                 .matmul = matmul_avx512,
+                 .direct = {&direct_avx512}},
      .here = has_avx512},
     {.kernels = {.name = "avx2",
                  .flat = &cpu_kernels_avx2,
                  .winograd = {&winograd_fp32_avx2},
                  .strided = &strided_avx2,
-                 .matmul = matmul_avx2},
+                 .matmul = matmul_avx2,
+                 .direct = {&direct_avx2}},
      .here = has_avx2},
     {.kernels = {.name = "sse2",
                  .flat = &cpu_kernels_sse2,
                  .winograd = {&winograd_fp32_sse2},
                  .strided = &strided_sse2,
-                 .matmul = matmul_sse2},
+                 .matmul = matmul_sse2,
+                 .direct = {&direct_sse2}},
      .here = always},
 };
 #elif defined(__aarch64__)
@@ -74,13 +80,15 @@ static const candidate candidates[] = {
                  .bf16 = &cpu_kernels_bf16_neon,
                  .winograd = {&winograd_fp32_neon, &winograd_mixed_neon, &winograd_bf16_neon},
                  .strided = &strided_neon,
-                 .matmul = matmul_neon},
+                 .matmul = matmul_neon,
+                 .direct = {&direct_neon, &direct_bf16_neon}},
      .here = has_neon_bf16},
     {.kernels = {.name = "neon",
                  .flat = &cpu_kernels_neon,
                  .winograd = {&winograd_fp32_neon},
                  .strided = &strided_neon,
-                 .matmul = matmul_neon},
+                 .matmul = matmul_neon,
+                 .direct = {&direct_neon}},
      .here = always},
 };
 #else

@@ -18,6 +18,7 @@ typedef struct instructions {
     const winograd_kernels *winograd[3]; /* by winograd_numbers; NULL: none */
     const strided_kernels *strided;      /* NULL: none */
     matmul_function *matmul;
+    const struct direct_kernels *direct[2]; /* fp32; bf16, or NULL */
 } instructions;
 
 /* The best one that this processor has and that `limit` allows: an upper bound by name ("avx2"), or NULL for none.

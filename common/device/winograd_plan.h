@@ -1,5 +1,6 @@
 /* winograd_plan.h - how winograd_passes.c and strided_passes.c cut the work: pictures into tiles, tiles into
- * blocks; and what else the two share. Not for use outside winograd*.c and strided*.c. */
+ * blocks; and what else the two share. Not for use outside winograd*.c and strided*.c, but for the small functions
+ * that direct*.c share. */
 #ifndef ONEBOX_DEVICE_WINOGRAD_PLAN_H
 #define ONEBOX_DEVICE_WINOGRAD_PLAN_H
 

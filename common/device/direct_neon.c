@@ -1,0 +1,3 @@
+/* direct_body.h for processors with NEON. */
+#define DIRECT_TABLE direct_neon
+#include "device/direct_body.h"
