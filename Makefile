@@ -175,6 +175,8 @@ $(BUILD)/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -ma
 $(BUILD)/%_bf16_avx512.o: override CFLAGS += -mavx512bf16
 $(BUILD)/%_avx2.o: override CFLAGS += $(kernel_level) -mavx2 -mfma
 $(BUILD)/%_sse2.o $(BUILD)/%_neon.o: override CFLAGS += $(kernel_level)
+# For ARM gcc would load more ahead of products than 32 registers hold.
+$(BUILD)/%_neon.o: override CFLAGS += $(if $(findstring clang,$(CC)),,-fno-schedule-insns)
 $(BUILD)/%_bf16_neon.o: override CFLAGS += -march=armv8.2-a+bf16
 
 $(LIB): $(LIB_O) $(BUILD)/.objects
@@ -229,7 +231,7 @@ $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%
 	$(link)
 
 # Tests of what is written for an instruction set, linked without any library: for emulators of other processors.
-kernel_units := $(addprefix $(BUILD)/tests/static/,test_cpu_kernels test_maxpool test_matmul)
+kernel_units := $(addprefix $(BUILD)/tests/static/test_,cpu_kernels maxpool matmul winograd strided)
 STATIC_UNITS := $(patsubst $(BUILD)/tests/%,$(BUILD)/tests/static/%,$(filter $(BUILD)/tests/test_vector_%,$(UNITS))) \
   $(kernel_units)
 static-units: $(STATIC_UNITS)

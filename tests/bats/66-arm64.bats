@@ -31,12 +31,12 @@ arm64() { # ARGUMENT …: make, for ARM64
     env -i PATH="$PATH" make CUDA=0 CC=aarch64-linux-gnu-gcc BUILD="$HELPERS/arm64" "$@"
 }
 
-emulated() { # NAME: runs that unit test
+emulated() { # NAME ARGUMENT …: runs that unit test
     local unit
     for unit in $UNITS; do
         [ "${unit##*/}" != "$1" ] || break
     done
-    run qemu-aarch64-static "$unit"
+    run qemu-aarch64-static "$unit" "${@:2}"
     assert_success
     refute_output --partial "not ok"
     refute_output --partial "# skip"
@@ -60,4 +60,12 @@ emulated() { # NAME: runs that unit test
 
 @test "products of matrices on NEON agree with double precision" {
     emulated test_matmul
+}
+
+@test "Winograd on NEON, with and without BF16, agrees with double precision" {
+    emulated test_winograd emulated
+}
+
+@test "convolutions of stride 2 on NEON agree with double precision" {
+    emulated test_strided
 }
