@@ -15,10 +15,12 @@ ALWAYS_INLINE int column_vecs(const int width)
     return width / VEC_LANES < COLUMN_VECS ? width / VEC_LANES : COLUMN_VECS;
 }
 
-/* rows tiles by `vecs` vectors of the `width` output channels. `first`: this is the first column, which fetches. */
+/* rows tiles by `vecs` vectors of the `width` output channels. `first`: this is the first column, which
+ * fetches the next coefficient of v; the lines from `ahead` on are shared out among the columns. */
 ALWAYS_INLINE void product(const int rows, const int vecs, const int width, const float *v, ptrdiff_t v_step,
                            const float *u, int blocks, float *m, bool accumulate, const float *ahead, const bool first)
 {
+    const int columns = width / (vecs * VEC_LANES);
     vec sum[PRODUCT_ROWS][COLUMN_VECS];
     UNROLL(r, rows)
         UNROLL(b, vecs) {
@@ -27,13 +29,12 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const int width, cons
                 prefetch(m + r * width + b * VEC_LANES);
         }
     for (int block = 0; block < blocks; block++) {
-        if (first) {
+        if (first)
             UNROLL(r, rows) /* the next coefficient of these tiles */
                 prefetch(v + (r * LINES + 1) * LINE_WORDS);
-            UNROLL(i, AHEAD)
-                prefetch(ahead + i * 16);
-            ahead += AHEAD * 16;
-        }
+        UNROLL(i, (AHEAD + columns - 1) / columns)
+            prefetch(ahead + i * 16);
+        ahead += AHEAD * 16 / columns;
         UNROLL(c, LINE_WORDS) {
             vec weight[COLUMN_VECS];
             UNROLL(b, vecs)
@@ -60,7 +61,8 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const int width, cons
     {                                                                                                                  \
         const int width = BLOCKS * 16, vecs = column_vecs(width);                                                      \
         for (int at = 0; at < width; at += vecs * VEC_LANES)                                                           \
-            product(ROWS, vecs, width, v, v_step, u + at, blocks, m + at, accumulate, ahead, at == 0);                 \
+            product(ROWS, vecs, width, v, v_step, u + at, blocks, m + at, accumulate,                                  \
+                    ahead + (ptrdiff_t)blocks * AHEAD * 16 * at / width, at == 0);                                     \
     }
 #define PRODUCTS(BLOCKS)                                                                                               \
     PRODUCT(1, BLOCKS)                                                                                                 \
