@@ -75,7 +75,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (!winograd_supported(&smallest)) {
-        printf("bench_winograd: no AVX-512 here\n");
+        printf("bench_winograd: no Winograd kernels for this processor\n");
         return 0;
     }
     omp_set_num_threads(threads);
