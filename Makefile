@@ -31,11 +31,23 @@ SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recove
 override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
 override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
-# Debian 12 has archives of all, and of those that they need (cairo: the four behind it); Debian 13 has none of cairo.
+# Debian 12 has archives of all, and of those that they need (cairo: the four behind it). Debian 13 has none of cairo:
+# there the programs that draw are linked as without STATIC=1.
 dynamic  := -lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash
-archives := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -ljpeg -lpng -lz -lxxhash -lbrotlidec -lbrotlicommon \
-  -lnettle
-LDLIBS   := $(if $(STATIC),-Wl$(comma)-Bstatic $(archives) -Wl$(comma)-Bdynamic,$(dynamic)) -lm -ldl -lpthread
+archives := -lexpat -ljpeg -lpng -lz -lxxhash -lnettle
+cairo    := -lcairo -lpixman-1 -lfontconfig -lfreetype -lexpat -lpng -lz -lbrotlidec -lbrotlicommon
+system   := -lm -ldl -lpthread
+ifeq ($(STATIC),)
+LDLIBS   := $(dynamic) $(system)
+else
+ifneq ($(filter 1,$(CUDA) $(ONEDNN)),)
+$(error STATIC=1 makes programs that open no libraries: leave CUDA=1 and ONEDNN=1 out)
+endif
+override CPPFLAGS += -DONEBOX_STATIC
+has_cairo := $(filter /%,$(shell $(CC) -print-file-name=libcairo.a))
+# (libgomp has a dlopen for what we do not use, of which the linker warns.)
+LDLIBS   := -static -Wl,--no-warnings $(if $(has_cairo),$(cairo)) $(archives) $(system)
+endif
 
 # Files for one instruction set are named by it; those of another processor are left out.
 machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
@@ -94,7 +106,7 @@ CUDA_CU  := $(wildcard common/device/*.cu)
 CUDA_ALL_C := $(CUDA_C) common/base/error.c common/device/planning.c
 CUDA_O   := $(CUDA_ALL_C:%.c=$(BUILD)/cuda/%.o) $(CUDA_CU:common/device/%.cu=build/cuda/%.o)
 CUDA_SO  := $(BIN)/onebox-cuda.so
-ifneq ($(and $(CUDA_CU),$(filter-out 0,$(CUDA))),)
+ifneq ($(and $(CUDA_CU),$(filter-out 0,$(if $(STATIC),0,$(CUDA)))),)
 cuda     := $(shell CUDA_HOME=$(call quoted,$(CUDA_HOME)) CUDNN_HOME=$(call quoted,$(CUDNN_HOME)) scripts/cuda --probe)
 all: $(BUILD)/.cuda
 endif
@@ -141,7 +153,8 @@ $(CUDA_SO): $(CUDA_O)
 ONEDNN_O  := $(patsubst %.c,$(BUILD)/onednn/%.o,$(ONEDNN_C) common/base/error.c)
 ONEDNN_SO := $(BIN)/onebox-onednn.so
 ifneq ($(ONEDNN_C),)
-onednn   := $(if $(filter 0,$(ONEDNN)),no ONEDNN=0,$(shell CC='$(CC)' scripts/deps --onednn))
+onednn   := $(if $(STATIC),no STATIC=1,$(if $(filter 0,$(ONEDNN)),no ONEDNN=0,\
+  $(shell CC='$(CC)' scripts/deps --onednn)))
 all: $(BUILD)/.onednn
 endif
 has_onednn := $(filter yes,$(firstword $(onednn)))
@@ -186,6 +199,9 @@ $(LIB): $(LIB_O) $(BUILD)/.objects
 
 $(PROGRAMS): $(BIN)/%: $(BUILD)/stages/%.o $(LIB)
 	$(link)
+
+# Those that draw, where cairo has no archive.
+$(if $(STATIC),$(if $(has_cairo),,$(patsubst %,$(BIN)/%,draw-set predict render))): LDLIBS := $(dynamic) $(system)
 
 # The command that has them all: bin/onebox predict …
 $(BIN)/onebox: scripts/onebox

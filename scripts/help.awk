@@ -26,7 +26,7 @@ function introduction() {
     print "  " typed " out/detn.ckpt VOC=DIR WEIGHTS=FILE"
     print "                            train the detector on a VOC folder, doing whatever has to be done before"
     print ""
-    print "Devices: trainings and predict run on the processor through oneDNN, with as many threads as the process"
+    print "Devices: trainings and predict run on the processor, with as many threads as the process"
     print "may use (THREADS=N lowers it); kernels are chosen at run time for the processor's instruction sets."
     print "`" (typed == "onebox" ? "onebox " : "bin/") "train-detn --version` lists the devices that were built in."
 }

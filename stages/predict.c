@@ -21,7 +21,8 @@ static const option options[] = {
     {"batch", 0, OPTION_INT, &batch, "N", "pictures at a time", .min = 1, .max = 4096, .group = "Computing"},
     {"threads", 0, OPTION_INT, &threads, "N", "0: as many as there are", .max = 1024},
     {"device", 0, OPTION_TEXT, &work.device, "NAME", .help = "auto, cpu or cuda[:N]"},
-    {"conv", 0, OPTION_CHOICE, &conv, "NAME", "algorithm of 3x3 convolutions", .choices = CONV_CHOICES},
+    {"conv", 0, OPTION_CHOICE, &conv, "NAME", "algorithm of 3x3 convolutions, or oneDNN for all",
+     .choices = CONV_CHOICES},
     {"precision", 0, OPTION_CHOICE, &wanted_precision, "NAME",
      "of the network; without: fp32 or tf32 if its recipe says so, else auto", .choices = PRECISION_CHOICES},
     {0}};

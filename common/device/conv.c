@@ -1,11 +1,9 @@
 /* conv.c - chooses who computes a convolution, by the rules of conv.h, and hands its passes on: to the Winograd kernels
- * (winograd.h), to those for stride 2 (strided.h) or to oneDNN.
- *
- * One exception inside: in bf16 oneDNN 2 is slow at the weights' gradient of strided kernels; there the tensors are
- * widened, and a second convolution in fp32 makes it (`wide`).
+ * (winograd.h), to those for stride 2 (strided.h), to those for any shape (direct.h), or to oneDNN.
  */
 #include "device/conv.h"
 
+#include "device/direct.h"
 #include "device/strided.h"
 #include "device/winograd.h"
 
@@ -13,38 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum maker { LIBRARY, WINOGRAD, STRIDED } maker;
+typedef enum maker { DIRECT, WINOGRAD, STRIDED, LIBRARY } maker;
 
 struct conv {
     conv_shape shape;
     conv_options options;
-    maker maker;                      /* whose kernels; but for the library's, `pass` is empty */
+    maker maker;                      /* whose kernels */
     winograd_shape winograd_shape[3]; /* by conv_pass */
     strided_shape strided_shape;
-    const onednn_library *library; /* of `pass` */
+    direct_shape direct_shape;
+    const onednn_library *library; /* of `pass`, which is empty but for the maker LIBRARY */
     onednn_conv *pass[3];          /* by conv_pass */
-    size_t dst_bytes;              /* blocked */
-    conv *wide;                    /* bf16: makes the weights' gradient in fp32, from widened tensors; NULL: not so */
 };
 
-/* Layout numbers of our own packings; the library's are >= 0. */
-enum {
-    FORMAT_WINOGRAD_FORWARD = -2,
-    FORMAT_WINOGRAD_BACKWARD = -3,
-    FORMAT_WINOGRAD_BF16_FORWARD = -4,
-    FORMAT_WINOGRAD_BF16_BACKWARD = -5,
-    FORMAT_STRIDED_FORWARD = -6,
-    FORMAT_STRIDED_BACKWARD = -7
-};
+/* Layout numbers of our own packings, one for each pass; the library's are >= 0. */
+enum { FORMAT_DIRECT = -2, FORMAT_WINOGRAD = -4, FORMAT_WINOGRAD_BF16 = -6, FORMAT_STRIDED = -8 };
 
-bool conv_may_be_winograd(const onednn *d, conv_algorithm algorithm, bool bf16)
+static bool wants_winograd(const conv_shape *s, const conv_options *o)
 {
-    return algorithm == CONV_WINOGRAD || (algorithm == CONV_AUTO && !(bf16 && d->call->has_amx()));
-}
-
-static bool wants_winograd(const onednn *d, const conv_shape *s, const conv_options *o)
-{
-    if (!conv_may_be_winograd(d, o->algorithm, o->bf16))
+    if (o->algorithm == CONV_DIRECT)
         return false;
     return !o->plain_input && s->kernel == 3 && s->stride == 1 && s->padding == 1 && s->h >= 4 && s->w >= 4;
 }
@@ -56,43 +41,10 @@ static winograd_numbers winograd_numbers_of(const conv_options *o, conv_pass pas
 
 static bool wants_strided(const conv_shape *s, const conv_options *o)
 {
-    if (o->algorithm == CONV_DIRECT || o->algorithm == CONV_ONEDNN || o->bf16 || o->plain_input)
+    if (o->algorithm == CONV_DIRECT || o->bf16 || o->plain_input)
         return false;
     return s->kernel == 3 && s->stride == 2 && s->padding == 1 && s->h % 2 == 0 && s->w % 2 == 0 && s->oh >= 4 &&
            s->ow >= 4;
-}
-
-/* In bf16 oneDNN 2 makes the weights' gradient of strided kernels larger than 1x1 at a quarter of its speed
- * in fp32 (but not with AMX). */
-static bool wants_wide(const onednn *d, const conv_shape *s, const conv_options *o)
-{
-    return o->bf16 && o->backward_weights && s->stride > 1 && s->kernel > 1 && !o->plain_input && !d->call->has_amx();
-}
-
-/* Floats of a tensor in blocks of 16 channels: whole cache lines. */
-static size_t wide_floats(int n, int channels, int h, int w)
-{
-    return (size_t)n * (size_t)((channels + 15) / 16 * 16) * (size_t)h * (size_t)w;
-}
-
-static size_t wide_src(const conv *c)
-{
-    return wide_floats(c->shape.n, c->shape.c, c->shape.h, c->shape.w);
-}
-
-static size_t wide_dst(const conv *c)
-{
-    return wide_floats(c->shape.n, c->shape.k, c->shape.oh, c->shape.ow);
-}
-
-/* bf16 to fp32: the upper half of a float. */
-static void widen(const void *from, float *to, size_t count, int threads)
-{
-    const uint16_t *x = from;
-    uint32_t *bits = (uint32_t *)(void *)to;
-#pragma omp parallel for simd schedule(static) num_threads(threads)
-    for (size_t i = 0; i < count; i++)
-        bits[i] = (uint32_t)x[i] << 16;
 }
 
 static bool create_passes(conv *c, onednn *d, error *e)
@@ -113,54 +65,49 @@ static bool create_passes(conv *c, onednn *d, error *e)
     return true;
 }
 
+static maker maker_of(const conv *c)
+{
+    if (wants_winograd(&c->shape, &c->options) && winograd_supported(&c->winograd_shape[CONV_FORWARD]))
+        return WINOGRAD;
+    return wants_strided(&c->shape, &c->options) && strided_supported(&c->strided_shape) ? STRIDED : DIRECT;
+}
+
 conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, error *e)
 {
+    const instructions *on = options->on;
     conv *c = mem_zero(1, sizeof *c, "a convolution", e);
     if (!c)
         return NULL;
     c->shape = *s;
     c->options = *options;
-    c->library = d->call;
     for (int pass = 0; pass < 3; pass++)
-        c->winograd_shape[pass] = (winograd_shape){.on = options->on,
+        c->winograd_shape[pass] = (winograd_shape){.on = on,
                                                    .n = s->n,
                                                    .c = s->c,
                                                    .k = s->k,
                                                    .h = s->h,
                                                    .w = s->w,
                                                    .numbers = winograd_numbers_of(options, (conv_pass)pass)};
-    c->strided_shape = (strided_shape){.on = options->on, .n = s->n, .c = s->c, .k = s->k, .oh = s->oh, .ow = s->ow};
-    const int block = d->block;
-    c->dst_bytes = (size_t)s->n * (size_t)((s->k + block - 1) / block * block) * (size_t)s->oh * (size_t)s->ow *
-                   (options->bf16 ? 2 : 4);
-    if (block == 16 && wants_strided(s, options) && strided_supported(&c->strided_shape))
-        c->maker = STRIDED;
-    if (block == 16 && wants_winograd(d, s, options) && winograd_supported(&c->winograd_shape[CONV_FORWARD]))
-        c->maker = WINOGRAD;
-    if (wants_wide(d, s, options)) {
-        conv_options fp32 = *options;
-        fp32.bf16 = fp32.backward_data = false;
-        c->options.backward_weights = false;
-        c->wide = conv_create(d, s, &fp32, e);
-        if (!c->wide) {
-            free(c);
-            return NULL;
-        }
-    }
-    if (c->maker == LIBRARY && !create_passes(c, d, e)) {
-        conv_free(c);
-        return NULL;
-    }
-    return c;
+    c->strided_shape = (strided_shape){.on = on, .n = s->n, .c = s->c, .k = s->k, .oh = s->oh, .ow = s->ow};
+    c->direct_shape =
+        (direct_shape){.conv = *s, .plain_input = options->plain_input, .kernels = on->direct[options->bf16]};
+    c->library = d ? d->call : NULL;
+    c->maker = d ? LIBRARY : maker_of(c);
+    if (c->maker == DIRECT && !direct_supported(&c->direct_shape))
+        fail(e, ERR_SYSTEM, "a convolution of %d pictures of %d x %d is too large", s->n, s->h, s->w);
+    else if (c->maker != LIBRARY || create_passes(c, d, e))
+        return c;
+    conv_free(c);
+    return NULL;
 }
 
 void conv_free(conv *c)
 {
     if (!c)
         return;
-    conv_free(c->wide);
     for (int pass = 0; pass < 3; pass++)
-        c->library->conv_free(c->pass[pass]);
+        if (c->pass[pass])
+            c->library->conv_free(c->pass[pass]);
     free(c);
 }
 
@@ -171,7 +118,7 @@ bool conv_gathers(const conv *c)
 
 bool conv_is_winograd(const conv *c)
 {
-    return c->maker != LIBRARY;
+    return c->maker == WINOGRAD || c->maker == STRIDED;
 }
 
 size_t conv_scratch_floats(const conv *c)
@@ -183,7 +130,9 @@ size_t conv_scratch_floats(const conv *c)
     }
     if (c->maker == STRIDED)
         return strided_scratch_floats(&c->strided_shape, c->options.threads);
-    size_t most = c->wide ? wide_src(c) + wide_dst(c) + conv_scratch_floats(c->wide) : 0;
+    if (c->maker == DIRECT)
+        return direct_scratch_floats(&c->direct_shape, c->options.threads);
+    size_t most = 0;
     for (int pass = 0; pass < 3; pass++) {
         if (!c->pass[pass])
             continue;
@@ -199,88 +148,120 @@ size_t conv_packed_floats(const conv *c, conv_pass pass)
 {
     return c->maker == WINOGRAD  ? winograd_weight_floats(&c->winograd_shape[pass])
            : c->maker == STRIDED ? strided_weight_floats(&c->strided_shape)
+           : c->maker == DIRECT  ? direct_weight_floats(&c->direct_shape, pass)
                                  : c->library->conv_weight_floats(c->pass[pass]);
 }
 
 int conv_packed_format(const conv *c, conv_pass pass)
 {
-    if (c->maker == WINOGRAD && c->winograd_shape[pass].numbers == WINOGRAD_BF16)
-        return pass == CONV_FORWARD ? FORMAT_WINOGRAD_BF16_FORWARD : FORMAT_WINOGRAD_BF16_BACKWARD;
-    if (c->maker == WINOGRAD)
-        return pass == CONV_FORWARD ? FORMAT_WINOGRAD_FORWARD : FORMAT_WINOGRAD_BACKWARD;
-    if (c->maker == STRIDED)
-        return pass == CONV_FORWARD ? FORMAT_STRIDED_FORWARD : FORMAT_STRIDED_BACKWARD;
-    return c->library->conv_weight_format(c->pass[pass]);
+    if (c->maker == LIBRARY)
+        return c->library->conv_weight_format(c->pass[pass]);
+    const int format = c->maker == DIRECT                                 ? FORMAT_DIRECT
+                       : c->maker == STRIDED                              ? FORMAT_STRIDED
+                       : c->winograd_shape[pass].numbers == WINOGRAD_BF16 ? FORMAT_WINOGRAD_BF16
+                                                                          : FORMAT_WINOGRAD;
+    return pass == CONV_FORWARD ? format : format - 1;
 }
 
 int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *e)
 {
     const int threads = c->options.threads;
-    if (c->maker == LIBRARY)
+    const bool forward = pass == CONV_FORWARD;
+    switch (c->maker) {
+    case DIRECT:
+        (forward ? direct_weights_forward : direct_weights_backward)(&c->direct_shape, oihw, packed, threads);
+        return 0;
+    case WINOGRAD:
+        (forward ? winograd_weights_forward : winograd_weights_backward)(&c->winograd_shape[pass], oihw, packed,
+                                                                         threads);
+        return 0;
+    case STRIDED:
+        (forward ? strided_weights_forward : strided_weights_backward)(&c->strided_shape, oihw, packed, threads);
+        return 0;
+    case LIBRARY:
         return c->library->conv_pack(c->pass[pass], oihw, packed, e);
-    if (c->maker == WINOGRAD && pass == CONV_FORWARD)
-        winograd_weights_forward(&c->winograd_shape[pass], oihw, packed, threads);
-    else if (c->maker == WINOGRAD)
-        winograd_weights_backward(&c->winograd_shape[pass], oihw, packed, threads);
-    else if (pass == CONV_FORWARD)
-        strided_weights_forward(&c->strided_shape, oihw, packed, threads);
-    else
-        strided_weights_backward(&c->strided_shape, oihw, packed, threads);
+    }
     return 0;
+}
+
+/* The library adds in place only: copies what is added to where the result goes. */
+static void add_in_place(const conv *c, const void *add, void *dst)
+{
+    const conv_shape *s = &c->shape;
+    if (add && add != dst)
+        memcpy(dst, add,
+               (size_t)s->n * (size_t)((s->k + 15) / 16 * 16) * (size_t)s->oh * (size_t)s->ow *
+                   (c->options.bf16 ? sizeof(uint16_t) : sizeof(float)));
 }
 
 int conv_forward(conv *c, const void *src, const float *packed, const float *bias, const void *add, void *dst,
                  const conv_sums *sums, float *scratch, error *e)
 {
+    const int threads = c->options.threads;
     const winograd_epilogue epilogue = {.bias = bias,
                                         .add = add,
                                         .relu = c->options.relu,
                                         .sums = sums ? sums->sums : NULL,
                                         .center = sums ? sums->center : NULL};
-    if (c->maker == WINOGRAD)
-        winograd_forward(&c->winograd_shape[CONV_FORWARD], src, packed, dst, &epilogue, scratch, c->options.threads);
-    if (c->maker == STRIDED)
-        strided_forward(&c->strided_shape, src, packed, dst, &epilogue, scratch, c->options.threads);
-    if (c->maker != LIBRARY)
+    switch (c->maker) {
+    case DIRECT:
+        direct_forward(&c->direct_shape, src, packed, dst, &epilogue, scratch, threads);
         return 0;
-    if (add && add != dst) /* the library adds in place only */
-        memcpy(dst, add, c->dst_bytes);
-    return c->library->conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
+    case WINOGRAD:
+        winograd_forward(&c->winograd_shape[CONV_FORWARD], src, packed, dst, &epilogue, scratch, threads);
+        return 0;
+    case STRIDED:
+        strided_forward(&c->strided_shape, src, packed, dst, &epilogue, scratch, threads);
+        return 0;
+    case LIBRARY:
+        add_in_place(c, add, dst);
+        return c->library->conv_run(c->pass[CONV_FORWARD], src, packed, bias, dst, scratch, e);
+    }
+    return 0;
 }
 
 int conv_backward_data(conv *c, const void *ddst, const float *packed, void *dsrc, const conv_sums *sums,
                        float *scratch, error *e)
 {
+    const int threads = c->options.threads;
     winograd_epilogue epilogue = {0};
     if (sums)
         epilogue = (winograd_epilogue){
             .sums = sums->sums, .center = sums->center, .add = sums->add, .mask = sums->mask, .x = sums->x};
-    if (c->maker == WINOGRAD)
-        winograd_backward_data(&c->winograd_shape[CONV_BACKWARD_DATA], ddst, packed, dsrc, &epilogue, scratch,
-                               c->options.threads);
-    if (c->maker == STRIDED)
-        strided_backward_data(&c->strided_shape, ddst, packed, dsrc, &epilogue, scratch, c->options.threads);
-    if (c->maker != LIBRARY)
+    switch (c->maker) {
+    case DIRECT:
+        direct_backward_data(&c->direct_shape, ddst, packed, dsrc, &epilogue, scratch, threads);
         return 0;
-    return c->library->conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
+    case WINOGRAD:
+        winograd_backward_data(&c->winograd_shape[CONV_BACKWARD_DATA], ddst, packed, dsrc, &epilogue, scratch, threads);
+        return 0;
+    case STRIDED:
+        strided_backward_data(&c->strided_shape, ddst, packed, dsrc, &epilogue, scratch, threads);
+        return 0;
+    case LIBRARY:
+        return c->library->conv_run(c->pass[CONV_BACKWARD_DATA], ddst, packed, NULL, dsrc, scratch, e);
+    }
+    return 0;
 }
 
 int conv_backward_weights(conv *c, const void *src, const void *ddst, float *dw_oihw, float *scratch, error *e)
 {
-    if (c->maker == WINOGRAD)
-        winograd_backward_weights(&c->winograd_shape[CONV_BACKWARD_WEIGHTS], src, ddst, dw_oihw, scratch,
-                                  c->options.threads);
-    if (c->maker == STRIDED)
-        strided_backward_weights(&c->strided_shape, src, ddst, dw_oihw, scratch, c->options.threads);
-    if (c->maker != LIBRARY)
+    const int threads = c->options.threads;
+    switch (c->maker) {
+    case DIRECT:
+        direct_backward_weights(&c->direct_shape, src, ddst, dw_oihw, scratch, threads);
         return 0;
-    if (c->wide) {
-        float *wide_gradient = scratch + wide_src(c), *rest = wide_gradient + wide_dst(c);
-        widen(src, scratch, wide_src(c), c->options.threads);
-        widen(ddst, wide_gradient, wide_dst(c), c->options.threads);
-        return conv_backward_weights(c->wide, scratch, wide_gradient, dw_oihw, rest, e);
+    case WINOGRAD:
+        winograd_backward_weights(&c->winograd_shape[CONV_BACKWARD_WEIGHTS], src, ddst, dw_oihw, scratch, threads);
+        return 0;
+    case STRIDED:
+        strided_backward_weights(&c->strided_shape, src, ddst, dw_oihw, scratch, threads);
+        return 0;
+    case LIBRARY: {
+        onednn_conv *gradient = c->pass[CONV_BACKWARD_WEIGHTS];
+        float *packed = scratch + (c->library->conv_scratch_floats(gradient) + 15) / 16 * 16;
+        return c->library->conv_weight_gradient(gradient, src, ddst, packed, dw_oihw, scratch, e);
     }
-    onednn_conv *gradient = c->pass[CONV_BACKWARD_WEIGHTS];
-    float *packed = scratch + (c->library->conv_scratch_floats(gradient) + 15) / 16 * 16;
-    return c->library->conv_weight_gradient(gradient, src, ddst, packed, dw_oihw, scratch, e);
+    }
+    return 0;
 }

@@ -5,9 +5,10 @@
  *
  *     3x3, stride 1, padding 1, at least 4x4 pixels                           F(4x4, 3x3)            winograd.h
  *     3x3, stride 2, padding 1, even input, output at least 4x4, fp32 only    F(4, 2) on odd rows    strided.h
- *     everything else                                                         direct                 onednn.h
+ *     everything else                                                         direct                 direct.h
  *
- * But auto is direct in bf16 on a processor with matrix tiles (AMX_BF16), whose direct products outrun any saving.
+ * But all are oneDNN's, direct (onednn.h), with algorithm onednn, and with auto in bf16 on a processor with matrix
+ * tiles (AMX_BF16), whose products outrun any saving, if oneDNN is there.
  *
  * Tensors in bf16 go through Winograd with factors in bf16, except in the forward passes of a training, which keep
  * what the transforms make in fp32: rounding that as well has an error of 1 % in each layer, where bf16 tensors
@@ -35,9 +36,7 @@ typedef struct conv_options {
     bool backward_data;
 } conv_options;
 
-/* Whether the rule can give Winograd at all (for kernels that exist). */
-bool conv_may_be_winograd(const onednn *d, conv_algorithm algorithm, bool bf16);
-
+/* `d`: computes it, or NULL: kernels of our own. */
 conv *conv_create(onednn *d, const conv_shape *s, const conv_options *options, error *e);
 void conv_free(conv *c);
 

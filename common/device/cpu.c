@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "device/device_library.h"
 #include "device/team.h"
+#include "device/winograd.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -243,7 +244,8 @@ int cpu_model_reserve(cpu_model *m, size_t arena_floats, size_t scratch_floats, 
 static void cpu_close(device *base)
 {
     cpu_device *d = (cpu_device *)base;
-    d->library->call->close(d->library);
+    if (d->library)
+        d->library->call->close(d->library);
     free(d);
 }
 
@@ -276,6 +278,36 @@ static const char *bf16_lacks(const instructions *on)
     return NULL;
 }
 
+/* Opens oneDNN where the rule of conv.h wants it. With conv auto it may be missing, or make no use of the processor's
+ * tiles: then the kernels are our own. */
+static int open_onednn(cpu_device *d, error *e)
+{
+    error why = {0};
+    if (d->algorithm == CONV_ONEDNN) {
+        const onednn_library *library = onednn_library_open(e);
+        d->library = library ? library->open(e) : NULL;
+        return d->library ? 0 : e->code;
+    }
+    if (d->algorithm == CONV_AUTO && d->bf16 && instructions_have_amx()) {
+        const onednn_library *library = onednn_library_open(&why);
+        d->library = library && library->has_amx() ? library->open(&why) : NULL;
+    }
+    return 0;
+}
+
+static void describe(cpu_device *d)
+{
+    char with[64] = "";
+    if (d->library)
+        snprintf(with, sizeof with, "%s %s, ", d->library->call->version(), d->library->call->isa());
+    snprintf(d->base.description, sizeof d->base.description, "cpu: %skernels %s, %d thread%s, conv %s, %s", with,
+             d->kernels->name, d->threads, d->threads == 1 ? "" : "s",
+             d->library                    ? "onednn"
+             : d->algorithm == CONV_DIRECT ? "direct"
+                                           : "winograd",
+             d->bf16 ? "bf16" : "fp32");
+}
+
 device *cpu_open(const device_options *options, error *e)
 {
     const instructions *on = instructions_choose(getenv("ONEBOX_MAX_ISA"));
@@ -290,7 +322,7 @@ device *cpu_open(const device_options *options, error *e)
         fail(e, ERR_USAGE, "precision fp16 is for a GPU; use --precision bf16, fp32 or auto");
         return NULL;
     }
-    if (options->conv == CONV_WINOGRAD && kernels->block != 16) {
+    if (options->conv == CONV_WINOGRAD && !on->winograd[WINOGRAD_FP32]) {
         fail(e, ERR_USAGE, "conv winograd needs a processor with AVX-512; use --conv auto or direct");
         return NULL;
     }
@@ -303,18 +335,13 @@ device *cpu_open(const device_options *options, error *e)
     d->bf16 = !lacks && (options->precision == PRECISION_BF16 || options->precision == PRECISION_AUTO);
     d->blocked = d->bf16 ? on->bf16 : kernels;
     d->threads = threads_count(options->threads);
-    d->algorithm = kernels->block == 16 || options->conv == CONV_ONEDNN ? options->conv : CONV_DIRECT;
+    d->algorithm = options->conv == CONV_ONEDNN || on->winograd[WINOGRAD_FP32] ? options->conv : CONV_DIRECT;
     team_set_size(d->threads);
-    const onednn_library *library = onednn_library_open(e);
-    d->library = library ? library->open(kernels->block, e) : NULL;
-    if (!d->library) {
+    if (open_onednn(d, e)) {
         free(d);
         return NULL;
     }
-    snprintf(d->base.description, sizeof d->base.description, "cpu: %s %s, kernels %s, %d thread%s, conv %s, %s",
-             library->version(), library->isa(), kernels->name, d->threads, d->threads == 1 ? "" : "s",
-             conv_may_be_winograd(d->library, d->algorithm, d->bf16) ? "winograd" : "direct",
-             d->bf16 ? "bf16" : "fp32");
+    describe(d);
     return &d->base;
 }
 

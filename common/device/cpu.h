@@ -13,7 +13,7 @@ typedef struct cpu_device {
     const instructions *on;     /* the processor's */
     const cpu_kernels *kernels; /* for what is flat: fp32 */
     const cpu_kernels *blocked; /* for blocked tensors */
-    onednn *library;
+    onednn *library;            /* computes all convolutions; NULL: kernels of our own */
     int threads;
     conv_algorithm algorithm;
     bool bf16; /* blocked tensors, and products of convolutions */

@@ -48,7 +48,8 @@ conv_algorithm conv_algorithm_of(const char *word);
 typedef struct device_options {
     int threads; /* 0: as many as threads_count(0) */
     /* CONV_AUTO: Winograd for 3x3 of stride 1, and of stride 2 in fp32, where there is a kernel (by shape and
-     * processor, never by timing), else direct */
+     * processor, never by timing), else direct; in bf16 on a processor with matrix tiles CONV_ONEDNN, if it is there.
+     * CONV_ONEDNN: oneDNN computes all of them; device_open fails with ERR_SYSTEM where it is missing */
     conv_algorithm conv;
     precision precision;
 } device_options;
@@ -58,7 +59,7 @@ typedef struct device_options {
 device *device_open(const char *name, const device_options *options, error *e);
 void device_close(device *d);
 
-/* One line for logs and metadata: "cpu: oneDNN 2.6.3, 2 threads, avx512_core_bf16, conv winograd, fp32".
+/* One line for logs and metadata: "cpu: kernels avx512, 2 threads, conv winograd, fp32".
  * Inside d. */
 const char *device_describe(const device *d);
 

@@ -2,9 +2,7 @@
 #include "device/device_library.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +13,11 @@ typedef struct library_place {
     const char *variable; /* names another */
     const char *symbol;
     const char *advice; /* what to do when it is not there */
+    const char *driver; /* NULL, or a library without which this one need not be opened, half a gigabyte in memory, */
+    const char *absent; /* and what to say then; not asked where `variable` is set */
 } library_place;
+
+#ifndef ONEBOX_STATIC
 
 /* "DIR/FILE", DIR being the folder of the running program. */
 static int path_beside(const char *file, char *path, size_t size, error *e)
@@ -37,6 +39,11 @@ static const void *library_table(const library_place *p, bool *there, error *e)
     char path[PATH_MAX];
     const char *given = getenv(p->variable);
     const bool named = given && *given;
+    *there = false;
+    if (!named && p->driver && !dlopen(p->driver, RTLD_LAZY | RTLD_LOCAL)) {
+        fail(e, ERR_SYSTEM, "%s", p->absent);
+        return NULL;
+    }
     if (!named && path_beside(p->file, path, sizeof path, e))
         return NULL;
     if (!named)
@@ -66,24 +73,30 @@ static const void *library_table(const library_place *p, bool *there, error *e)
     return NULL;
 }
 
+#else
+
+/* A static program cannot open shared objects: those need the C library that it does without. */
+static const void *library_table(const library_place *p, bool *there, error *e)
+{
+    *there = false;
+    fail(e, ERR_SYSTEM, "%s cannot be used by a program that was built with STATIC=1", p->title);
+    return NULL;
+}
+
+#endif
+
 const device_library *cuda_library(bool *there, error *e)
 {
     static const library_place place = {.title = "the GPU device",
                                         .file = "onebox-cuda.so",
                                         .variable = "ONEBOX_CUDA_LIBRARY",
                                         .symbol = "onebox_cuda_device",
-                                        .advice = "build where CUDA and cuDNN are installed, or use --device cpu"};
+                                        .advice = "build where CUDA and cuDNN are installed, or use --device cpu",
+                                        .driver = "libcuda.so.1",
+                                        .absent = "no GPU driver is installed here (libcuda.so.1); use --device cpu"};
     static const device_library *kept;
-    const char *given = getenv(place.variable);
     *there = kept != NULL;
-    if (kept)
-        return kept;
-    /* Without a driver CUDA's libraries, half a gigabyte, need not be opened to find that out. */
-    if (!(given && *given) && !dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL)) {
-        fail(e, ERR_SYSTEM, "no GPU driver is installed here (libcuda.so.1); use --device cpu");
-        return NULL;
-    }
-    return kept = library_table(&place, there, e);
+    return kept ? kept : (kept = library_table(&place, there, e));
 }
 
 const struct onednn_library *onednn_library_open(error *e)

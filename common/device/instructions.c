@@ -6,6 +6,8 @@
 #include <string.h>
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 typedef struct candidate {
@@ -105,4 +107,14 @@ const instructions *instructions_choose(const char *limit)
     while (!candidates[first].here())
         first++;
     return &candidates[first].kernels;
+}
+
+bool instructions_have_amx(void)
+{
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && d & 1u << 22;
+#else
+    return false;
+#endif
 }

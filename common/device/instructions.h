@@ -25,4 +25,7 @@ typedef struct instructions {
  * Names of other processors' instructions are no bound. */
 const instructions *instructions_choose(const char *limit);
 
+/* Whether this processor has tiles for products of matrices in bf16 (AMX_BF16), for which there are no kernels here. */
+bool instructions_have_amx(void);
+
 #endif

@@ -83,11 +83,6 @@ static const char *onednn_isa(void)
     return "generic";
 }
 
-static bool onednn_has_bf16(void)
-{
-    return uses(dnnl_cpu_isa_avx512_core_bf16);
-}
-
 static bool onednn_has_amx(void)
 {
     return uses(dnnl_cpu_isa_avx512_core_amx);
@@ -107,23 +102,18 @@ static void onednn_close(onednn *base)
     free(d);
 }
 
-static onednn *onednn_open(int block, error *e)
+static onednn *onednn_open(error *e)
 {
-    onednn_engine *d = mem_zero(1, sizeof *d, "the CPU device", e);
+    onednn_engine *d = mem_zero(1, sizeof *d, "oneDNN", e);
     if (!d)
         return NULL;
-    d->base = (onednn){&onebox_onednn, block};
+    d->base = (onednn){&onebox_onednn};
     if (failed(dnnl_engine_create(&d->engine, dnnl_cpu, 0), "engine", e) ||
         failed(dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags), "stream", e)) {
         onednn_close(&d->base);
         return NULL;
     }
     return &d->base;
-}
-
-static dnnl_format_tag_t blocked_tag(const onednn_engine *d)
-{
-    return d->base.block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
 static bool make_layout(layout *l, int a, int b, int c, int f, dnnl_data_type_t type, dnnl_format_tag_t tag, error *e)
@@ -204,7 +194,7 @@ static bool describe_pass(onednn_conv *c, const onednn_conv_options *o, dnnl_for
     dnnl_primitive_desc_t hint = NULL;
     bool ok = make_layout(&conv.src, s->n, s->c, s->h, s->w, type, src_tag, e) &&
               make_layout(&conv.weights, s->k, s->c, s->kernel, s->kernel, type, dnnl_format_tag_any, e) &&
-              make_layout(&conv.dst, s->n, s->k, s->oh, s->ow, type, blocked_tag(c->device), e) &&
+              make_layout(&conv.dst, s->n, s->k, s->oh, s->ow, type, dnnl_nChw16c, e) &&
               (!o->inference || !failed(layout_create(&conv.bias, 1, bias_sizes, dnnl_f32, dnnl_a), "layout", e)) &&
               make_attr(&attr, o, e);
     if (ok && !forward) /* backward passes are described by their forward pass */
@@ -296,8 +286,7 @@ static onednn_conv *onednn_conv_create(onednn *engine, const conv_shape *s, conv
     c->device = (onednn_engine *)engine;
     c->pass = pass;
     c->shape = *s;
-    if (describe_pass(c, options, options->plain_input ? dnnl_nchw : blocked_tag(c->device), e) &&
-        finish_conv(c, options, e))
+    if (describe_pass(c, options, options->plain_input ? dnnl_nchw : dnnl_nChw16c, e) && finish_conv(c, options, e))
         return c;
     onednn_conv_free(c);
     return NULL;
@@ -381,105 +370,12 @@ static int onednn_conv_weight_gradient(onednn_conv *c, const void *src, const vo
     return code || !c->pack ? code : reorder(c, c->weights, packed, c->plain, dw, e);
 }
 
-/* ---------------------------------------------------------------- max-pooling */
-
-struct onednn_pool {
-    onednn_engine *device;
-    dnnl_primitive_t forward, backward;
-    dnnl_memory_t src, dst, workspace;
-    size_t workspace_bytes;
-};
-
-static void onednn_pool_free(onednn_pool *p)
-{
-    if (!p)
-        return;
-    dnnl_memory_t memories[] = {p->src, p->dst, p->workspace};
-    for (size_t i = 0; i < COUNT(memories); i++)
-        if (memories[i])
-            dnnl_memory_destroy(memories[i]);
-    if (p->forward)
-        dnnl_primitive_destroy(p->forward);
-    if (p->backward)
-        dnnl_primitive_destroy(p->backward);
-    free(p);
-}
-
-static onednn_pool *onednn_pool_create(onednn *engine, const conv_shape *s, bool bf16, bool training, error *e)
-{
-    onednn_pool *p = mem_zero(1, sizeof *p, "a pooling", e);
-    if (!p)
-        return NULL;
-    onednn_engine *d = p->device = (onednn_engine *)engine;
-    const dnnl_data_type_t type = bf16 ? dnnl_bf16 : dnnl_f32;
-    const dnnl_prop_kind_t kind = training ? dnnl_forward_training : dnnl_forward_inference;
-    operation pool = {.engine = d->engine,
-                      .strides = {s->stride, s->stride},
-                      .kernel = {s->kernel, s->kernel},
-                      .padding = {s->padding, s->padding}};
-    dnnl_primitive_desc_t forward = NULL, backward = NULL;
-    bool ok = make_layout(&pool.src, s->n, s->c, s->h, s->w, type, blocked_tag(d), e) &&
-              make_layout(&pool.dst, s->n, s->c, s->oh, s->ow, type, blocked_tag(d), e) &&
-              !failed(describe_pooling(&pool, kind, &forward), "pooling", e) &&
-              !failed(dnnl_primitive_create(&p->forward, forward), "pooling", e) &&
-              make_memory(&p->src, pool.src, d, e) && make_memory(&p->dst, pool.dst, d, e);
-    if (ok && training) {
-        const_layout workspace = dnnl_primitive_desc_query_md(forward, dnnl_query_workspace_md, 0);
-        p->workspace_bytes = dnnl_memory_desc_get_size(workspace);
-        ok = make_memory(&p->workspace, workspace, d, e) &&
-             !failed(describe_pooling_backward(&pool, forward, &backward), "pooling", e) &&
-             !failed(dnnl_primitive_create(&p->backward, backward), "pooling", e);
-    }
-    if (backward)
-        dnnl_primitive_desc_destroy(backward);
-    if (forward)
-        dnnl_primitive_desc_destroy(forward);
-    free_layouts(&pool);
-    if (ok)
-        return p;
-    onednn_pool_free(p);
-    return NULL;
-}
-
-static size_t onednn_pool_workspace_bytes(const onednn_pool *p)
-{
-    return p->workspace_bytes;
-}
-
-static int onednn_pool_forward(onednn_pool *p, const void *src, void *dst, void *workspace, error *e)
-{
-    if (!point(p->src, src, e) || !point(p->dst, dst, e) || (p->workspace && !point(p->workspace, workspace, e)))
-        return ERR_SYSTEM;
-    const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, p->src}, {DNNL_ARG_DST, p->dst}, {DNNL_ARG_WORKSPACE, p->workspace}};
-    return execute(p->device, p->forward, p->workspace ? 3 : 2, args, "pooling", e);
-}
-
-static int onednn_pool_backward(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e)
-{
-    if (!point(p->src, dsrc, e) || !point(p->dst, ddst, e) || !point(p->workspace, workspace, e))
-        return ERR_SYSTEM;
-    const dnnl_exec_arg_t args[] = {
-        {DNNL_ARG_DIFF_SRC, p->src}, {DNNL_ARG_DIFF_DST, p->dst}, {DNNL_ARG_WORKSPACE, p->workspace}};
-    return execute(p->device, p->backward, 3, args, "pooling", e);
-}
-
-/* ---------------------------------------------------------------- matrix product */
-
-static int onednn_matmul(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
-                         bool accumulate, float *c, error *e)
-{
-    dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a,
-                                      transpose_a ? m : k, b, transpose_b ? k : n, accumulate ? 1.0f : 0.0f, c, n);
-    return failed(status, "matrix product", e) ? ERR_SYSTEM : 0;
-}
-
 /* ---------------------------------------------------------------- the table */
 
 __attribute__((visibility("default")))
 const onednn_library onebox_onednn = {.build = DEVICE_BUILD,
                                       .version = onednn_version,
                                       .isa = onednn_isa,
-                                      .has_bf16 = onednn_has_bf16,
                                       .has_amx = onednn_has_amx,
                                       .open = onednn_open,
                                       .close = onednn_close,
@@ -490,10 +386,4 @@ const onednn_library onebox_onednn = {.build = DEVICE_BUILD,
                                       .conv_weight_format = onednn_conv_weight_format,
                                       .conv_pack = onednn_conv_pack,
                                       .conv_run = onednn_conv_run,
-                                      .conv_weight_gradient = onednn_conv_weight_gradient,
-                                      .pool_create = onednn_pool_create,
-                                      .pool_free = onednn_pool_free,
-                                      .pool_workspace_bytes = onednn_pool_workspace_bytes,
-                                      .pool_forward = onednn_pool_forward,
-                                      .pool_backward = onednn_pool_backward,
-                                      .matmul = onednn_matmul};
+                                      .conv_weight_gradient = onednn_conv_weight_gradient};

@@ -1,12 +1,11 @@
-/* onednn.h - what the CPU device asks of oneDNN, version 2 or 3: convolution, max-pooling, matrix product. Private to
- * common/device.
+/* onednn.h - convolutions by oneDNN, version 2 or 3. Private to common/device.
  *
  * It is built into a shared object of its own (onebox-onednn.so), which the programs open when they want it
  * (device_library.h), so that they run where oneDNN is not installed. All of it is reached through one table.
  *
- * Activations are blocked as in cpu_kernels.h (nChw16c or nChw8c), fp32 or bf16; weights outside and their gradients
- * are fp32. Objects are made for one shape and hold no tensors: weights, tensors and work areas are passed in at each
- * call.
+ * Activations are blocked as in cpu_kernels.h (nChw16c), fp32 or bf16; weights outside and their gradients are fp32.
+ * Objects are made for one shape and hold no tensors: weights, tensors and work areas are passed in at each call. On a
+ * processor where oneDNN would have blocks of 8 it takes those of 16 by a slow way of its own: good to compare with.
  */
 #ifndef ONEBOX_DEVICE_ONEDNN_H
 #define ONEBOX_DEVICE_ONEDNN_H
@@ -20,11 +19,9 @@ typedef struct onednn_library onednn_library;
 
 typedef struct onednn { /* an engine; it begins so */
     const onednn_library *call;
-    int block; /* channels in a block: 8 or 16 */
 } onednn;
 
 typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
-typedef struct onednn_pool onednn_pool;
 
 typedef struct onednn_conv_options {
     bool bf16;        /* source, destination and packed weights; sums, bias and gradients of weights are fp32 */
@@ -41,11 +38,9 @@ struct onednn_library {
     const char *(*version)(void);
     const char *(*isa)(void);
 
-    /* What it makes use of for bf16: AVX512_BF16 at least; AMX_BF16. */
-    bool (*has_bf16)(void);
-    bool (*has_amx)(void);
+    bool (*has_amx)(void); /* whether it makes use of AMX_BF16 */
 
-    onednn *(*open)(int block, error *e);
+    onednn *(*open)(error *e);
     void (*close)(onednn *d);
 
     /* By the direct algorithm. NULL with e set on failure. */
@@ -72,18 +67,6 @@ struct onednn_library {
      * conv_weight_floats. */
     int (*conv_weight_gradient)(onednn_conv *c, const void *src, const void *ddst, float *packed, float *dw,
                                 float *scratch, error *e);
-
-    /* Max-pooling; `training` keeps a workspace for the backward pass. s->k equals s->c. */
-    onednn_pool *(*pool_create)(onednn *d, const conv_shape *s, bool bf16, bool training, error *e);
-    void (*pool_free)(onednn_pool *p);
-    size_t (*pool_workspace_bytes)(const onednn_pool *p);
-    int (*pool_forward)(onednn_pool *p, const void *src, void *dst, void *workspace, error *e);
-    int (*pool_backward)(onednn_pool *p, const void *ddst, const void *workspace, void *dsrc, error *e);
-
-    /* Row-major C[m][n] = A[m][k] B[k][n] (+ C when accumulate); transpose_a and transpose_b: that matrix lies
-     * transposed in memory. */
-    int (*matmul)(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, const float *b,
-                  bool accumulate, float *c, error *e);
 };
 
 #endif

@@ -2,7 +2,7 @@
  *
  * onednn_v2.c or onednn_v3.c implements them, whichever fits the installed headers; onednn.c makes all other calls,
  * which are the same in both. What changed:
- * https://uxlfoundation.github.io/oneDNN/v3.7/dev_guide_transition_to_v3.html for what changed.
+ * https://uxlfoundation.github.io/oneDNN/v3.7/dev_guide_transition_to_v3.html
  */
 #ifndef ONEBOX_DEVICE_ONEDNN_CALLS_H
 #define ONEBOX_DEVICE_ONEDNN_CALLS_H
@@ -28,13 +28,12 @@ dnnl_status_t layout_create(layout *l, int dimensions, const dnnl_dims_t sizes, 
 dnnl_status_t layout_copy(layout *l, const_layout from);
 void layout_free(layout l);
 
-/* What a convolution or a max-pooling is made from. In backward passes src and dst (and in the last one weights) stand
+/* What a convolution is made from. In backward passes src and dst (and in the last one weights) stand
  * for their gradients. */
 typedef struct operation {
     dnnl_engine_t engine;
-    layout src, weights, bias, dst; /* bias may be NULL; a pooling has neither weights nor bias */
+    layout src, weights, bias, dst; /* bias may be NULL */
     dnnl_dims_t strides, padding;
-    dnnl_dims_t kernel;         /* of a pooling */
     dnnl_primitive_attr_t attr; /* may be NULL */
 } operation;
 
@@ -43,8 +42,6 @@ typedef struct operation {
 dnnl_status_t describe_convolution(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out);
 dnnl_status_t describe_convolution_data(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out);
 dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out);
-dnnl_status_t describe_pooling(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out);
-dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out);
 
 /* What a convolution does with its result: adds what dst holds; ReLU. */
 dnnl_status_t append_sum(dnnl_post_ops_t ops);

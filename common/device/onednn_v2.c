@@ -55,24 +55,6 @@ dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_de
     return describe(o, &d, hint, status, out);
 }
 
-static const dnnl_dims_t dense = {0, 0}; /* no dilation */
-
-dnnl_status_t describe_pooling(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out)
-{
-    dnnl_pooling_v2_desc_t d;
-    dnnl_status_t status = dnnl_pooling_v2_forward_desc_init(&d, kind, dnnl_pooling_max, o->src, o->dst, o->strides,
-                                                             o->kernel, dense, o->padding, o->padding);
-    return describe(o, &d, NULL, status, out);
-}
-
-dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
-{
-    dnnl_pooling_v2_desc_t d;
-    dnnl_status_t status = dnnl_pooling_v2_backward_desc_init(&d, dnnl_pooling_max, o->src, o->dst, o->strides,
-                                                              o->kernel, dense, o->padding, o->padding);
-    return describe(o, &d, hint, status, out);
-}
-
 dnnl_status_t append_sum(dnnl_post_ops_t ops)
 {
     return dnnl_post_ops_append_sum(ops, 1.0f);

@@ -43,18 +43,6 @@ dnnl_status_t describe_convolution_weights(const operation *o, dnnl_primitive_de
                                                                    o->padding, o->padding, hint, o->attr);
 }
 
-dnnl_status_t describe_pooling(const operation *o, dnnl_prop_kind_t kind, dnnl_primitive_desc_t *out)
-{
-    return dnnl_pooling_forward_primitive_desc_create(out, o->engine, kind, dnnl_pooling_max, o->src, o->dst,
-                                                      o->strides, o->kernel, dense, o->padding, o->padding, o->attr);
-}
-
-dnnl_status_t describe_pooling_backward(const operation *o, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
-{
-    return dnnl_pooling_backward_primitive_desc_create(out, o->engine, dnnl_pooling_max, o->src, o->dst, o->strides,
-                                                       o->kernel, dense, o->padding, o->padding, hint, o->attr);
-}
-
 dnnl_status_t append_sum(dnnl_post_ops_t ops)
 {
     return dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);

@@ -28,8 +28,10 @@ static void wait_asleep(int argc, char **argv, char **environment)
         for (size_t i = 0; i < COUNT(said); i++)
             if (strncmp(environment[count], said[i], strlen(said[i])) == 0)
                 return;
+#ifndef ONEBOX_STATIC /* no dynamic loader, and so no AT_BASE */
     if (!getauxval(AT_BASE))
         return;
+#endif
     char *more[count + 3];
     memcpy(more, environment, count * sizeof *more);
     more[count] = policy;

@@ -38,7 +38,8 @@ void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MA
                  "by a tenth, as summary() of the published run did"},
         {"threads", 0, OPTION_INT, &o->threads, "N", "0: as many as there are", .max = 1024},
         {"device", 0, OPTION_TEXT, &o->device, "NAME", .help = "auto, cpu or cuda[:N]"},
-        {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of the 3x3 convolutions", .choices = CONV_CHOICES},
+        {"conv", 0, OPTION_CHOICE, &o->conv, "NAME", "algorithm of 3x3 convolutions, or oneDNN for all",
+         .choices = CONV_CHOICES},
         {"precision", 0, OPTION_CHOICE, &o->precision, "NAME", "instead of the recipe's", .choices = PRECISION_CHOICES},
         {"output", 'o', OPTION_OUTPUT, &o->output, "FILE",
          "the trained network; those of earlier phases go beside it\n"

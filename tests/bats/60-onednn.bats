@@ -47,15 +47,31 @@ built() {
  (libdnnl-dev))"
 }
 
-@test "without oneDNN --conv onednn is refused in one line, with the code of a missing device" {
+train() { # LIBRARY CONV
     shapes=$root/tests/golden/shapes
     printf 'arch tiny\nsize 64\nbatch 16\nphase head from head lr 1e-2 triangular 32 5 epochs 1\n' >bbox.recipe
     "$BIN/resize-cache" --images "$shapes" --size 64 -o 64.cache "$shapes/lrg.csv"
-    ONEBOX_ONEDNN_LIBRARY=nowhere.so run -4 --separate-stderr "$BIN/train-bbox" --cache 64.cache \
-        --bb "$shapes/bb.csv" --val "$shapes/val.txt" --weights none --recipe bbox.recipe --conv onednn -o bbox.ckpt
+    ONEBOX_ONEDNN_LIBRARY=$1 run --separate-stderr "$BIN/train-bbox" --device cpu --cache 64.cache \
+        --bb "$shapes/bb.csv" --val "$shapes/val.txt" --weights none --recipe bbox.recipe --conv "$2" -o bbox.ckpt
+}
+
+@test "without oneDNN networks are computed all the same, but --conv onednn is refused in one line" {
+    train nowhere.so auto
+    assert_success
+    assert_regex "$stderr" "on cpu: kernels [a-z0-9]+, [0-9]+ threads?, conv [a-z]+, (fp32|bf16)"
+    rm bbox.ckpt
+    train nowhere.so onednn
+    assert_failure 4 # as for a device that is not there
     assert_equal "${#stderr_lines[@]}" 1
     assert_equal "$stderr" "train-bbox: ONEBOX_ONEDNN_LIBRARY names no file: nowhere.so"
     [ ! -e bbox.ckpt ]
+}
+
+@test "with --conv onednn oneDNN computes the convolutions, and the first line says so" {
+    built
+    train "" onednn
+    assert_success
+    assert_regex "$stderr" "on cpu: oneDNN [0-9.]+ [a-z0-9_]+, kernels [a-z0-9]+, [0-9]+ threads?, conv onednn, "
 }
 
 @test "the build takes versions 2 and 3 of oneDNN" {

@@ -1,14 +1,12 @@
-/* bench_ops.c - speed of our max-pooling and products of matrices beside oneDNN's: alternating turns, the best times,
- * and the median of the ratios of neighbouring turns. `cpu`: processor time by threads, for a machine that is not idle.
+/* bench_ops.c - speed of max-pooling and products of matrices: the best and the median of several turns. `cpu`:
+ * processor time by threads, for a machine that is not idle.
  *
  * usage: bench_ops [TURNS [THREADS [cpu|wall]]]
  */
 #include "bench.h"
 
 #include "base/error.h"
-#include "device/device_library.h"
 #include "device/instructions.h"
-#include "device/onednn.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -16,7 +14,6 @@
 #include <string.h>
 
 static error e;
-static const onednn_library *library;
 static int threads;
 static clockid_t timer = CLOCK_MONOTONIC;
 
@@ -40,66 +37,52 @@ static void *room(size_t bytes)
     return p;
 }
 
-/* One operation of both sides; `who` 0: ours. */
-typedef struct contest {
+typedef struct operation {
     const char *name;
-    void (*run)(const void *what, int who);
+    void (*run)(const void *what);
     const void *what;
     double bytes, flops; /* moved at least; 0: not said */
-} contest;
+} operation;
 
-static void compete(const contest *c, int turns)
+static void take(const operation *o, int turns)
 {
-    double best[2] = {1e9, 1e9}, *ratios = room((size_t)turns * sizeof *ratios);
+    double *times = room((size_t)turns * sizeof *times);
     for (int t = -1; t < turns; t++) {
-        double seconds[2];
-        for (int who = 0; who < 2; who++) {
-            const double start = now();
-            c->run(c->what, who);
-            seconds[who] = now() - start;
-            if (t >= 0 && seconds[who] < best[who])
-                best[who] = seconds[who];
-        }
+        const double start = now();
+        o->run(o->what);
         if (t >= 0)
-            ratios[t] = seconds[1] / seconds[0];
+            times[t] = now() - start;
     }
-    printf("%-44s %9.3f %9.3f %8.2f %8.2f", c->name, 1e3 * best[0], 1e3 * best[1], best[1] / best[0],
-           bench_median(ratios, turns));
-    if (c->flops > 0)
-        printf(" %8.1f GFLOP/s\n", c->flops / best[0] * 1e-9);
+    const double median = bench_median(times, turns); /* sorts them */
+    printf("%-44s %9.3f %9.3f", o->name, 1e3 * times[0], 1e3 * median);
+    if (o->flops > 0)
+        printf(" %8.1f GFLOP/s\n", o->flops / times[0] * 1e-9);
     else
-        printf(" %8.1f GB/s\n", c->bytes / best[0] * 1e-9);
-    free(ratios);
+        printf(" %8.1f GB/s\n", o->bytes / times[0] * 1e-9);
+    free(times);
 }
 
 /* ---------------------------------------------------------------- max-pooling */
 
 typedef struct pooling {
     const cpu_kernels *kernels;
-    onednn_pool *theirs;
     conv_shape shape;
-    void *x, *y, *where, *their_where;
+    void *x, *y, *where;
 } pooling;
 
-static void pool_forward(const void *what, int who)
+static void pool_forward(const void *what)
 {
     const pooling *p = what;
-    if (who == 0)
-        p->kernels->maxpool_forward(&p->shape, p->x, p->y, p->where, threads);
-    else
-        must(library->pool_forward(p->theirs, p->x, p->y, p->their_where, &e));
+    p->kernels->maxpool_forward(&p->shape, p->x, p->y, p->where, threads);
 }
 
-static void pool_backward(const void *what, int who)
+static void pool_backward(const void *what)
 {
     const pooling *p = what;
-    if (who == 0)
-        p->kernels->maxpool_backward(&p->shape, p->y, p->where, p->x, threads);
-    else
-        must(library->pool_backward(p->theirs, p->y, p->their_where, p->x, &e));
+    p->kernels->maxpool_backward(&p->shape, p->y, p->where, p->x, threads);
 }
 
-static void bench_pool(onednn *engine, const cpu_kernels *kernels, const char *name, bool bf16, int turns)
+static void bench_pool(const cpu_kernels *kernels, const char *name, bool bf16, int turns)
 {
     const size_t c = 64, size = bf16 ? 2 : 4, inputs = 64 * c * 112 * 112, outputs = 64 * c * 56 * 56;
     pooling p = {.kernels = kernels, .shape = {.n = 64, .c = (int)c, .h = 112, .w = 112, .k = (int)c}};
@@ -107,26 +90,21 @@ static void bench_pool(onednn *engine, const cpu_kernels *kernels, const char *n
     p.shape.kernel = 3;
     p.shape.stride = 2;
     p.shape.padding = 1;
-    p.theirs = library->pool_create(engine, &p.shape, bf16, true, &e);
-    must(!p.theirs);
     p.x = room(inputs * size);
     p.y = room(outputs * size);
     p.where = room(outputs);
-    p.their_where = room(library->pool_workspace_bytes(p.theirs));
     uint16_t *words = p.x;
     for (size_t i = 0; i < inputs * size / 2; i++) /* numbers between 0.5 and 4 with either sign */
         words[i] = (uint16_t)((rand() & 0x81ff) | 0x3f00);
     char text[80];
     snprintf(text, sizeof text, "max-pool 64x64x112x112 %s forward", name);
     const double moved = (double)((inputs + outputs) * size + outputs);
-    compete(&(contest){text, pool_forward, &p, moved, 0}, turns);
+    take(&(operation){text, pool_forward, &p, moved, 0}, turns);
     snprintf(text, sizeof text, "max-pool 64x64x112x112 %s backward", name);
-    compete(&(contest){text, pool_backward, &p, moved, 0}, turns);
-    library->pool_free(p.theirs);
+    take(&(operation){text, pool_backward, &p, moved, 0}, turns);
     free(p.x);
     free(p.y);
     free(p.where);
-    free(p.their_where);
 }
 
 /* ---------------------------------------------------------------- products of matrices */
@@ -137,14 +115,11 @@ typedef struct product {
     float *a, *b, *c, *scratch;
 } product;
 
-static void multiply(const void *what, int who)
+static void multiply(const void *what)
 {
     const product *p = what;
     const matmul_shape *s = &p->shape;
-    if (who == 0)
-        p->best->matmul(s, p->a, p->b, p->c, p->scratch, threads);
-    else
-        must(library->matmul(s->transpose_a, s->transpose_b, s->m, s->n, s->k, p->a, p->b, s->accumulate, p->c, &e));
+    p->best->matmul(s, p->a, p->b, p->c, p->scratch, threads);
 }
 
 static float *floats(size_t count)
@@ -162,7 +137,7 @@ static void bench_product(const instructions *best, matmul_shape s, int turns)
     char text[80];
     snprintf(text, sizeof text, "product m %d, n %d, k %d%s%s", s.m, s.n, s.k, s.transpose_a ? ", A transposed" : "",
              s.transpose_b ? ", B transposed" : "");
-    compete(&(contest){text, multiply, &p, 0, 2.0 * (double)m * (double)n * (double)k}, turns);
+    take(&(operation){text, multiply, &p, 0, 2.0 * (double)m * (double)n * (double)k}, turns);
     float *all[] = {p.a, p.b, p.c, p.scratch};
     for (size_t i = 0; i < COUNT(all); i++)
         free(all[i]);
@@ -183,16 +158,10 @@ int main(int argc, char **argv)
         timer = CLOCK_PROCESS_CPUTIME_ID;
     omp_set_num_threads(threads);
     const instructions *best = instructions_choose(getenv("ONEBOX_MAX_ISA"));
-    const cpu_kernels *kernels = best->flat;
-    library = onednn_library_open(&e);
-    must(!library);
-    onednn *engine = library->open(kernels->block, &e);
-    must(!engine);
-    printf("instructions %s, %d threads\n%-44s %9s %9s %8s %8s\n", best->name, threads, "", "ours ms", "oneDNN ms",
-           "best", "median");
-    bench_pool(engine, kernels, "fp32", false, turns);
-    if (best->bf16 && library->has_bf16())
-        bench_pool(engine, best->bf16, "bf16", true, turns);
+    printf("instructions %s, %d threads\n%-44s %9s %9s\n", best->name, threads, "", "best ms", "median ms");
+    bench_pool(best->flat, "fp32", false, turns);
+    if (best->bf16)
+        bench_pool(best->bf16, "bf16", true, turns);
     for (size_t i = 0; i < COUNT(layers); i++) {
         const int batch = layers[i][0], outputs = layers[i][1], inputs = layers[i][2];
         const int repeats = (double)batch * outputs * inputs < 1e8 ? 20 * turns : turns;
@@ -200,6 +169,5 @@ int main(int argc, char **argv)
         bench_product(best, (matmul_shape){true, false, outputs, inputs, batch, false}, repeats);
         bench_product(best, (matmul_shape){false, false, batch, inputs, outputs, false}, repeats);
     }
-    library->close(engine);
     return 0;
 }

@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     omp_set_num_threads(threads);
     library = onednn_library_open(&e);
     must(!library);
-    onednn *engine = library->open(16, &e);
+    onednn *engine = library->open(&e);
     must(!engine);
     printf("%-20s%-18s%8s%8s%10s%9s\n", "layer", "pass", "ours", "direct", "x direct", "scratch");
     double *times[2], *ratios = calloc((size_t)repetitions, sizeof *ratios), network[2] = {0};

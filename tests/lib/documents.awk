@@ -4,7 +4,7 @@
 #   a line of output that is only "…" stands for any number of lines, none included.
 #   write: prints the document with what the commands said in place of what was shown, lines "…" kept
 #   same:  lists the lines shown that are not what the commands said; times and rates may differ
-#   near:  numbers may differ by 0.05 and a fifth as well (another kind of processor, another version of oneDNN)
+#   near:  numbers may differ by 0.05 and a fifth as well (another kind of processor)
 #   form:  numbers, names of files and classes may be any (other data)
 #   Exit status 1 when a line is listed.
 function finish(    i) {
@@ -26,7 +26,7 @@ function steady(line) {
 # The line with its numbers and checksums as #; widths of columns do not count.
 function form(line) {
     line = steady(line)
-    sub(/oneDNN [^,]*, kernels [a-z0-9]*, [0-9]+ threads?, conv [a-z]*, [a-z0-9]*/, "KERNELS", line)
+    sub(/kernels [a-z0-9]*, [0-9]+ threads?, conv [a-z]*, [a-z0-9]*/, "KERNELS", line)
     gsub(/[A-Za-z0-9_]+\.(jpg|png)/, "F", line)
     gsub(/sha256 [0-9a-f]+/, "sha256 #", line)
     gsub(/[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?/, "#", line)

@@ -7,7 +7,7 @@
 #   front of the first that matches REGEX.
 #   write: what the commands said replaces what is shown (a line "…" goes on standing for any lines)
 #   check: lists what is shown and not said any more: on a machine that computes as the document says (a line
-#          "… on cpu: oneDNN …") to the digit, on others within 0.05 and a fifth
+#          "… on cpu: kernels …") to the digit, on others within 0.05 and a fifth
 #   form:  compares without numbers, names of files and classes, for quick runs on other data
 #   checkout: makes such a folder anew; MYPETS: somebody's annotated photos, for doc/own-pictures.md
 set -u -o pipefail
@@ -58,9 +58,9 @@ for document; do
     how=$mode
     if [ "$mode" = check ]; then
         how=same
-        # another kind of processor or another oneDNN than the document's?
-        kernels=$(grep -ho 'oneDNN [0-9.]* [a-z0-9_]*, kernels [a-z0-9]*, [0-9]* threads\?' "$document" | head -n 1)
-        if grep -q 'on cpu: oneDNN' "$said"/* && ! grep -qF "${kernels:-none}" "$said"/*; then
+        # another kind of processor than the document's?
+        kernels=$(grep -ho 'on cpu: kernels [a-z0-9]*, [0-9]* threads\?' "$document" | head -n 1)
+        if grep -q 'on cpu: kernels' "$said"/* && ! grep -qF "${kernels:-none}" "$said"/*; then
             how=near
         fi
     fi

@@ -82,7 +82,9 @@ static float *random_params(const graph *g, uint64_t seed)
     return params;
 }
 
-static int cut_plans; /* how many evaluations were done in two parts */
+static int with_onednn; /* how many comparisons were made with oneDNN's convolutions */
+static error no_onednn; /* why none were */
+static int cut_plans;   /* how many evaluations were done in two parts */
 
 /* An evaluation in two parts gives the bits of `whole`. */
 static void compare_parts(const char *title, const variant *v, plan *p, const float *input, const float *whole,
@@ -136,6 +138,12 @@ static void compare(const char *title, const graph *g, const variant *v, depth h
         .threads = v->threads, .conv = v->conv, .precision = bf16 ? rough_precision : v->precision};
     const double *limit = bf16 ? bf16_limits[how] : fp32_limits;
     device *d = device_open(device_name, &options, &e);
+    if (v->conv == CONV_ONEDNN && d)
+        with_onednn++;
+    if (!d && v->conv == CONV_ONEDNN && e.code == ERR_SYSTEM) {
+        no_onednn = e;
+        return;
+    }
     if (!d && e.code == ERR_USAGE && (v->conv == CONV_WINOGRAD || bf16))
         return; /* refused on processors without AVX-512 or AVX512_BF16, and on old GPUs */
     CHECK(d, "%s", e.text);
@@ -213,6 +221,10 @@ static const variant variants[] = {
     {"bf16, stored batch norms", true, true, GROUP_STEM, 3, 2, CONV_AUTO, PRECISION_BF16},
     {"bf16, evaluation, batch 1", false, false, GROUP_STEM, 1, 2, CONV_DIRECT, PRECISION_BF16},
     {"bf16, evaluation, batch 6", false, false, GROUP_STEM, 6, 2, CONV_WINOGRAD, PRECISION_BF16},
+    {"training, oneDNN", true, false, GROUP_STEM, 5, 2, CONV_ONEDNN, PRECISION_FP32},
+    {"evaluation, oneDNN", false, false, GROUP_STEM, 3, 2, CONV_ONEDNN, PRECISION_FP32},
+    {"bf16, training, oneDNN", true, false, GROUP_STEM, 5, 2, CONV_ONEDNN, PRECISION_BF16},
+    {"bf16, evaluation, oneDNN", false, false, GROUP_STEM, 3, 2, CONV_ONEDNN, PRECISION_BF16},
 };
 
 static void compare_all(const char *title, const graph *g, depth how)
@@ -575,6 +587,13 @@ int main(int argc, char **argv)
     TEST("evaluations can be cut where the frozen groups end, and give the same bits")
     {
         CHECK(cut_plans >= 30 || strcmp(device_name, "cpu") != 0, "%d", cut_plans);
+    }
+    TEST("the same with oneDNN's convolutions, where it is there")
+    {
+        if (with_onednn == 0)
+            SKIP("%s", no_onednn.text);
+        else
+            CHECK(!no_onednn.code, "%s", no_onednn.text);
     }
     return test_end();
 }
