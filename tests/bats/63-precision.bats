@@ -20,7 +20,7 @@ setup() {
 # What auto is here.
 fastest() {
     case $("$BIN/train-detn" --version) in
-    *avx512_core_bf16* | *avx512_core_amx*) echo bf16 ;;
+    *"fp32 and bf16"*) echo bf16 ;;
     *) echo fp32 ;;
     esac
 }
