@@ -10,9 +10,15 @@ setup() {
     export LC_ALL=C
 }
 
-# The files that are held to it: those of the checkout. tests/golden holds tables that programs made.
+# The files that are held to it: those of the checkout, or without git all but what make makes. tests/golden holds
+# tables that programs made.
 files() { # PATTERN of grep -E
-    if [ -e .git ]; then git ls-files; else find . -type f | sed 's|^\./||' | sort; fi |
+    if git ls-files --error-unmatch Makefile >/dev/null 2>&1; then
+        git ls-files
+    else
+        find . -type d \( -name .git -o -path ./bin -o -path ./build -o -path ./data -o -path ./out \) -prune \
+            -o -type f -print | sed 's|^\./||' | sort
+    fi |
         grep -E "$1" | grep -v '^tests/golden/'
 }
 
