@@ -247,7 +247,7 @@ $(filter-out $(STANDIN_UNITS),$(UNITS)): $(BUILD)/tests/%: $(BUILD)/tests/unit/%
 	$(link)
 
 # Tests of what is written for an instruction set, linked without any library: for emulators of other processors.
-kernel_units := $(addprefix $(BUILD)/tests/static/test_,cpu_kernels maxpool matmul winograd strided)
+kernel_units := $(addprefix $(BUILD)/tests/static/test_,cpu_kernels maxpool direct matmul winograd strided)
 STATIC_UNITS := $(patsubst $(BUILD)/tests/%,$(BUILD)/tests/static/%,$(filter $(BUILD)/tests/test_vector_%,$(UNITS))) \
   $(kernel_units)
 static-units: $(STATIC_UNITS)

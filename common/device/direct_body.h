@@ -12,7 +12,7 @@
 enum { VECS = VEC_REGISTERS == 32 ? 4 : 2, COLUMN = VECS * VEC_LANES };
 
 #ifdef DIRECT_BF16
-enum { LINE = 8 }; /* words of 16 channels */
+enum { LINE = 8, NUMBER_BYTES = 2 }; /* words of 16 channels */
 ALWAYS_INLINE vec multiply_add(vec x, vec y, vec sum)
 {
     return vec_dot_bf16(x, y, sum);
@@ -30,7 +30,7 @@ ALWAYS_INLINE void stream_pixel(void *p, ptrdiff_t at, vec x)
     vec_stream_bf16((uint16_t *)p + at, x);
 }
 #else
-enum { LINE = 16 };
+enum { LINE = 16, NUMBER_BYTES = 4 };
 ALWAYS_INLINE vec multiply_add(vec x, vec y, vec sum)
 {
     return vec_fma(x, y, sum);
@@ -48,12 +48,6 @@ ALWAYS_INLINE void stream_pixel(void *p, ptrdiff_t at, vec x)
     vec_stream((float *)p + at, x);
 }
 #endif
-
-/* Asks for the cache line at p in the second cache. */
-ALWAYS_INLINE void prefetch_second(const void *p)
-{
-    __builtin_prefetch(p, 0, 2);
-}
 
 /* The word at p in all lanes; pairs in a plain input lie at any even address. */
 ALWAYS_INLINE vec broadcast(const void *p)
@@ -120,14 +114,15 @@ ALWAYS_INLINE void add_word(const int rows, const int vecs, vec sum[DIRECT_ROWS]
     }
 }
 
-ALWAYS_INLINE void product(const int rows, const int vecs, const direct_sum *s, const direct_group *g)
+ALWAYS_INLINE void product_one(const int rows, const int vecs, const direct_sum *s, const direct_group *g, float *kept,
+                               const float *later)
 {
     vec sum[DIRECT_ROWS][VECS];
     UNROLL(r, rows)
         UNROLL(b, vecs)
-            sum[r][b] = s->again ? vec_load(s->kept + (r * vecs + b) * VEC_LANES) : vec_zero();
+            sum[r][b] = s->again ? vec_load(kept + (r * vecs + b) * VEC_LANES) : vec_zero();
     const char *src = s->src;
-    const float *u = s->u, *later = s->ahead;
+    const float *u = s->u;
     for (int block = 0; block < s->blocks; block++) {
         const bool last = block == s->blocks - 1;
         const char *ahead = last ? s->src : src + s->src_step; /* the next block, or the next group's first */
@@ -141,7 +136,7 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const direct_sum *s, 
                 prefetch(ahead + at[next + r]);
             }
             UNROLL(i, 2)
-                prefetch_second(later + i * 16);
+                prefetch(later + i * 16);
             later += 2 * 16;
             if (s->words == LINE)
                 UNROLL(c, LINE)
@@ -157,9 +152,20 @@ ALWAYS_INLINE void product(const int rows, const int vecs, const direct_sum *s, 
     if (s->unready)
         UNROLL(r, rows)
             UNROLL(b, vecs)
-                vec_store(s->kept + (r * vecs + b) * VEC_LANES, sum[r][b]);
+                vec_store(kept + (r * vecs + b) * VEC_LANES, sum[r][b]);
     else
         finish(rows, vecs, sum, s->store, g);
+}
+
+ALWAYS_INLINE void product(const int rows, const int vecs, const direct_sum *s, const direct_group *g, int count)
+{
+    float *kept = s->kept;
+    const float *later = s->ahead;
+    for (int i = 0; i < count; i++) {
+        product_one(rows, vecs, s, g + i, kept, later);
+        kept += DIRECT_ROWS * vecs * VEC_LANES;
+        later += s->ahead_step;
+    }
 }
 
 ALWAYS_INLINE void outer_product(const int rows, const int vecs, const direct_outer *o)
@@ -168,21 +174,24 @@ ALWAYS_INLINE void outer_product(const int rows, const int vecs, const direct_ou
     UNROLL(r, rows)
         UNROLL(b, vecs)
             sum[r][b] = o->again ? vec_load(o->sums + (r * vecs + b) * VEC_LANES) : vec_zero();
-    const ptrdiff_t x_step = o->x_step[0], y_step = o->y_step[0];
-    for (int k = 0; k < o->count[2]; k++)
+    /* In bytes: else gcc adds a slower loop for steps of 1. */
+    const ptrdiff_t x_step = o->x_step[0] * 4, y_step = o->y_step[0] * 4;
+    for (int k = 0; k < o->count[2]; k++) {
+        const char *fetch = o->fetch + k * o->fetch_jump;
         for (int j = 0; j < o->count[1]; j++) {
             const float *from = o->x + k * o->x_step[2] + j * o->x_step[1];
-            const float *y = o->y + k * o->y_step[2] + j * o->y_step[1];
-            const float *x[DIRECT_ROWS];
+            const char *y = (const char *)(o->y + k * o->y_step[2] + j * o->y_step[1]), *x[DIRECT_ROWS];
             UNROLL(r, rows)
-                x[r] = from + o->at[r];
+                x[r] = (const char *)(from + o->at[r]);
             ptrdiff_t at = 0;
             for (int i = 0; i < o->count[0]; i++) {
                 vec gradient[VECS];
+                prefetch(fetch);
+                fetch += o->fetch_step;
                 UNROLL(b, vecs)
-                    gradient[b] = vec_load(y + vector_at(b, o->plane));
+                    gradient[b] = vec_load((const float *)(const void *)y + vector_at(b, o->plane));
                 UNROLL(r, rows) {
-                    const vec a = vec_set1(x[r][at]);
+                    const vec a = broadcast(x[r] + at);
                     UNROLL(b, vecs)
                         sum[r][b] = multiply_add(a, gradient[b], sum[r][b]);
                 }
@@ -190,15 +199,16 @@ ALWAYS_INLINE void outer_product(const int rows, const int vecs, const direct_ou
                 at += x_step;
             }
         }
+    }
     UNROLL(r, rows)
         UNROLL(b, vecs)
             vec_store(o->sums + (r * vecs + b) * VEC_LANES, sum[r][b]);
 }
 
 #define KERNELS(ROWS, VECS_)                                                                                           \
-    static void product_##ROWS##x##VECS_(const direct_sum *s, const direct_group *g)                                   \
+    static void product_##ROWS##x##VECS_(const direct_sum *s, const direct_group *g, int count)                        \
     {                                                                                                                  \
-        product(ROWS, VECS_, s, g);                                                                                    \
+        product(ROWS, VECS_, s, g, count);                                                                             \
     }                                                                                                                  \
     static void outer_product_##ROWS##x##VECS_(const direct_outer *o)                                                  \
     {                                                                                                                  \
@@ -257,27 +267,44 @@ static void end_stores(void)
     vec_stream_end();
 }
 
-#ifdef DIRECT_BF16
-static void make_words(const uint16_t *first, const uint16_t *second, float *words, size_t count)
+ALWAYS_INLINE void words_of(const void *first, const void *second, float *words, size_t count)
 {
+#ifdef DIRECT_BF16
+    const uint16_t *low = first, *high = second;
     uint32_t *to = (uint32_t *)(void *)words;
-    if (second)
-        for (size_t i = 0; i < count; i++)
-            to[i] = first[i] | (uint32_t)second[i] << 16;
-    else
-        for (size_t i = 0; i < count; i++)
-            to[i] = first[i];
-}
+    for (size_t i = 0; i < count; i++)
+        to[i] = high ? low[i] | (uint32_t)high[i] << 16 : low[i];
+#else
+    (void)second;
+    memcpy(words, first, count * sizeof *words);
 #endif
+}
+
+static void make_words(const void *first, const void *second, float *words, size_t count)
+{
+    words_of(first, second, words, count);
+}
+
+static void make_lines(const void *first, const void *second, ptrdiff_t apart, float *words, int lines)
+{
+    const char *low = first, *high = second;
+    for (int i = 0; i < lines; i++) {
+        words_of(low, high, words, 16);
+        low += apart * NUMBER_BYTES;
+        high = high ? high + apart * NUMBER_BYTES : NULL;
+        words += 16;
+    }
+}
 
 const direct_kernels DIRECT_TABLE = {
     .column = COLUMN,
     .product = product_kernel,
     .outer_product = outer_product_kernel,
     .end_stores = end_stores,
+    .words = make_words,
+    .lines = make_lines,
 #ifdef DIRECT_BF16
     .pair = 2,
-    .words = make_words,
 #else
     .pair = 1,
 #endif

@@ -17,8 +17,9 @@
 
 /* Measured ones: see SPEED.md. */
 enum {
-    BAND_PIXELS = 96,      /* of a band, about */
-    PIECE_ROWS = 256,      /* input channels and taps of a piece, about; at least 64 channels */
+    BAND_PIXELS = 192,     /* of a band, about */
+    PIECE_ROWS = 128,      /* input channels and taps of a piece, about, in bf16 twice that; at least 64 channels */
+    PIECE_CHANNELS = 256,  /* output channels of a piece of one tap, at most; else DIRECT_COLUMN */
     TASKS_OF_A_THREAD = 8, /* about, where the areas do not grow too large */
     AREA_BYTES = 32 << 20  /* most for all areas, where there is more than one part */
 };
@@ -84,9 +85,9 @@ static gradient_pass pass_of(const direct_shape *s, int threads)
                        .taps = s->plain_input ? 1 : taps,
                        .channels = divide_up(q->k, 16) * 16,
                        .sampled = q->kernel == 1 && q->padding == 0 ? q->stride : 1};
-    const int rows = PIECE_ROWS / p.taps / 16 * 16;
+    const int rows = PIECE_ROWS * p.pair / p.taps / 16 * 16;
     p.piece_rows = s->plain_input ? p.rows : min_int(p.rows, rows < 64 ? 64 : rows);
-    p.piece_channels = min_int(p.channels, DIRECT_COLUMN);
+    p.piece_channels = min_int(p.channels, p.taps == 1 ? PIECE_CHANNELS : DIRECT_COLUMN);
     p.pieces_c = divide_up(p.rows, p.piece_rows);
     p.pieces_k = divide_up(p.channels, p.piece_channels);
     p.area_floats = round_up((size_t)p.piece_rows * (size_t)p.taps * (size_t)p.piece_channels);
@@ -123,7 +124,7 @@ static size_t source_floats(const gradient_pass *p)
     const size_t pixels = (size_t)p->band_pictures * (size_t)copy_lines(p, p->band_lines) * (size_t)copy_columns(p);
     if (p->s->plain_input)
         return round_up(pixels * (size_t)p->s->conv.c);
-    return p->pair == 2 ? round_up(pixels * (size_t)p->piece_rows) : 0;
+    return p->pair == 2 || p->sampled > 1 ? round_up(pixels * (size_t)p->piece_rows) : 0;
 }
 
 static size_t gradient_floats(const gradient_pass *p)
@@ -133,17 +134,16 @@ static size_t gradient_floats(const gradient_pass *p)
                         : 0;
 }
 
-/* Words of pixels of a picture and of the next one, or of fp32 a copy. `from`: of the first picture; `picture`: numbers
- * to the next; `last`: there is none. */
-static void copy_numbers(const gradient_pass *p, const void *tensor, ptrdiff_t from, ptrdiff_t picture, bool last,
-                         size_t count, float *to)
+/* Number `at` of a tensor's picture; and the same of the second picture of its pair, which is `picture` numbers
+ * further, or NULL where there is none. */
+static const char *number_at(const gradient_pass *p, const void *tensor, ptrdiff_t at)
 {
-    if (p->pair == 1) {
-        memcpy(to, (const float *)tensor + from, count * sizeof *to);
-        return;
-    }
-    const uint16_t *first = (const uint16_t *)tensor + from;
-    p->s->kernels->words(first, last ? NULL : first + picture, to, count);
+    return (const char *)tensor + at * (p->pair == 2 ? 2 : 4);
+}
+
+static const char *second_at(const gradient_pass *p, const void *tensor, ptrdiff_t at, ptrdiff_t picture, int n)
+{
+    return p->pair == 2 && n + 1 < p->s->conv.n ? number_at(p, tensor, at + picture) : NULL;
 }
 
 /* The lines of a plain input under a band, with zeros around the picture. */
@@ -163,9 +163,10 @@ static view copy_plain(const gradient_pass *p, const band *b, float *to)
             for (int i = 0; i < lines; i++, to += columns) {
                 const int picture = (b->n + n) * p->pair;
                 memset(to, 0, (size_t)columns * sizeof *to);
+                const ptrdiff_t from = (picture * q->c + c) * plane + (ptrdiff_t)(top + i) * q->w;
                 if (top + i >= 0 && top + i < q->h && count > 0)
-                    copy_numbers(p, p->src, (picture * q->c + c) * plane + (ptrdiff_t)(top + i) * q->w, q->c * plane,
-                                 picture + 1 >= q->n, (size_t)count, to + q->padding);
+                    p->s->kernels->words(number_at(p, p->src, from), second_at(p, p->src, from, q->c * plane, picture),
+                                         to + q->padding, (size_t)count);
             }
     return v;
 }
@@ -186,15 +187,13 @@ static view copy_blocks(const gradient_pass *p, const void *tensor, int blocks_i
         for (int block = 0; block < blocks; block++) {
             const int picture = (b->n + n) * p->pair;
             const ptrdiff_t from = ((ptrdiff_t)picture * blocks_in_all + first_block + block) * plane;
-            const bool last = picture + 1 >= p->s->conv.n;
-            if (sampled == 1)
-                copy_numbers(p, tensor, from + (ptrdiff_t)top * w * 16, blocks_in_all * plane, last,
-                             (size_t)(lines * w * 16), to + n * v.picture + block * v.block);
-            for (int i = 0; sampled > 1 && i < lines; i++)
-                for (int j = 0; j < columns; j++)
-                    copy_numbers(p, tensor, from + ((ptrdiff_t)(top + i) * sampled * w + j * sampled) * 16,
-                                 blocks_in_all * plane, last, 16,
-                                 to + n * v.picture + block * v.block + i * v.line + j * 16);
+            float *line = to + n * v.picture + block * v.block;
+            const int runs = sampled == 1 ? 1 : lines; /* of lines of 16 channels at equal distances */
+            for (int i = 0; i < runs; i++, line += v.line) {
+                const ptrdiff_t at = from + (ptrdiff_t)(top + i) * sampled * w * 16;
+                p->s->kernels->lines(number_at(p, tensor, at), second_at(p, tensor, at, blocks_in_all * plane, picture),
+                                     16 * sampled, line, columns * (sampled == 1 ? lines : 1));
+            }
         }
     return v;
 }
@@ -206,7 +205,7 @@ static view source_view(const gradient_pass *p, const band *b, int row, int rows
     if (p->s->plain_input)
         return copy_plain(p, b, copy);
     const int blocks = divide_up(q->c, 16);
-    if (p->pair == 2) {
+    if (p->pair == 2 || p->sampled > 1) {
         int top = b->line * q->stride - q->padding, end = (b->line + b->lines - 1) * q->stride - q->padding + q->kernel;
         if (p->sampled > 1) {
             top = b->line;
@@ -221,8 +220,8 @@ static view source_view(const gradient_pass *p, const band *b, int row, int rows
     return (view){.words = (const float *)p->src + ((ptrdiff_t)b->n * blocks + row / 16) * plane,
                   .picture = blocks * plane,
                   .block = plane,
-                  .line = (ptrdiff_t)q->w * 16 * p->sampled,
-                  .column = 16 * p->sampled};
+                  .line = (ptrdiff_t)q->w * 16,
+                  .column = 16};
 }
 
 static view gradient_view(const gradient_pass *p, const band *b, int channel, int channels, float *copy)
@@ -256,15 +255,15 @@ static void inside(const conv_shape *q, int tap, int size, int from, int count, 
     *end = hi > lo ? hi : lo;
 }
 
-/* Loops of one step after another become one; the innermost should be long. */
-static void arrange(direct_outer *o)
+/* Loops of one step after another become one; the innermost should be long: true when that is the pictures'. */
+static bool arrange(direct_outer *o)
 {
     if (o->x_step[1] == o->count[0] * o->x_step[0] && o->y_step[1] == o->count[0] * o->y_step[0]) {
         o->count[0] *= o->count[1];
         o->count[1] = 1;
     }
     if (o->count[0] >= 8 || o->count[0] >= o->count[2])
-        return;
+        return false;
     const int count = o->count[0];
     const ptrdiff_t x = o->x_step[0], y = o->y_step[0];
     o->count[0] = o->count[2];
@@ -273,6 +272,76 @@ static void arrange(direct_outer *o)
     o->count[2] = count;
     o->x_step[2] = x;
     o->y_step[2] = y;
+    return true;
+}
+
+/* The piece's place: input channels (rows) and output channels. */
+typedef struct piece {
+    int row, rows, channel, channels;
+} piece;
+
+static piece gradient_piece(const gradient_pass *p, int index)
+{
+    piece a = {.row = index % p->pieces_c * p->piece_rows, .channel = index / p->pieces_c * p->piece_channels};
+    a.rows = min_int(p->piece_rows, p->rows - a.row);
+    a.channels = min_int(p->piece_channels, p->channels - a.channel);
+    return a;
+}
+
+/* The next band, whose lines of both tensors are fetched during the products of this one: with each product some pixels
+ * of a channel block (of a plain input: of a channel) of one of the word's pictures. */
+typedef struct fetches {
+    band b;
+    piece a;
+    int calls; /* products so far */
+} fetches;
+
+/* Lines of a tensor [N][blocks][h][w][numbers]: from `top` on. */
+typedef struct tensor_lines {
+    const void *tensor;
+    int blocks, h, w, numbers; /* numbers: of a pixel in a block */
+    int block, top, lines, sampled;
+} tensor_lines;
+
+static tensor_lines lines_to_fetch(const gradient_pass *p, const fetches *f, int index)
+{
+    const conv_shape *q = &p->s->conv;
+    const bool plain = p->s->plain_input;
+    const int of_src = plain ? q->c : f->a.rows / 16, top = f->b.line * q->stride - q->padding;
+    if (index >= of_src)
+        return (tensor_lines){.tensor = p->ddst,
+                              .blocks = p->channels / 16,
+                              .h = q->oh,
+                              .w = q->ow,
+                              .numbers = 16,
+                              .block = f->a.channel / 16 + index - of_src,
+                              .top = f->b.line,
+                              .lines = f->b.lines,
+                              .sampled = 1};
+    return (tensor_lines){.tensor = p->src,
+                          .blocks = plain ? q->c : divide_up(q->c, 16),
+                          .h = q->h,
+                          .w = q->w,
+                          .numbers = plain ? 1 : 16,
+                          .block = plain ? index : f->a.row / 16 + index,
+                          .top = top < 0 ? 0 : top,
+                          .lines = f->b.lines * q->stride,
+                          .sampled = p->sampled};
+}
+
+static void fetch_next(const gradient_pass *p, fetches *f, direct_outer *o)
+{
+    const int tensors = (p->s->plain_input ? p->s->conv.c : f->a.rows / 16) + f->a.channels / 16;
+    const int call = f->calls++, second = call / tensors % p->pair, part = call / tensors / p->pair;
+    const tensor_lines l = lines_to_fetch(p, f, call % tensors);
+    const ptrdiff_t number = p->pair == 2 ? 2 : 4, line = (ptrdiff_t)l.w * l.numbers * number, plane = l.h * line;
+    const ptrdiff_t apart = l.sampled > 1 ? l.sampled * l.numbers * number : 64;
+    const ptrdiff_t done = (ptrdiff_t)part * f->b.pictures * f->b.lines * p->s->conv.ow; /* fetches before */
+    const int n = min_int(f->b.n * p->pair + second, p->s->conv.n - 1);
+    const bool all = done * apart >= l.lines * line * f->b.pictures || (part > 0 && f->b.pictures > 1);
+    o->fetch = (const char *)l.tensor + (n * l.blocks + l.block) * plane + l.top * line + (all ? 0 : done * apart);
+    o->fetch_step = all ? 0 : apart;
+    o->fetch_jump = all ? 0 : p->pair * l.blocks * plane;
 }
 
 /* From the source's first row of a piece to row r, for a plain input with its tap. */
@@ -285,8 +354,8 @@ static ptrdiff_t row_at(const gradient_pass *p, const view *x, int r)
 }
 
 /* Adds a band's products for one tap and one column to sums [rows][width]. */
-static void multiply_tap(const gradient_pass *p, const band *b, const view *x, const view *y, int tap, int rows,
-                         int width, float *sums, bool again)
+static void multiply_tap(const gradient_pass *p, const band *b, fetches *f, const view *x, const view *y, int tap,
+                         int rows, int width, float *sums, bool again)
 {
     const conv_shape *q = &p->s->conv;
     const int kernel = q->kernel, tap_y = tap / kernel, tap_x = tap % kernel;
@@ -318,28 +387,18 @@ static void multiply_tap(const gradient_pass *p, const band *b, const view *x, c
     o.y_step[0] = y->column;
     o.y_step[1] = y->line;
     o.y_step[2] = y->picture;
-    arrange(&o);
+    const bool turned = arrange(&o);
     const int groups = divide_up(rows, DIRECT_ROWS);
     for (int i = 0; i < groups; i++) {
         const int first = part_start(rows, groups, i), count = part_start(rows, groups, i + 1) - first;
         for (int r = 0; r < count; r++)
             o.at[r] = row_at(p, x, first + r);
         o.sums = sums + (ptrdiff_t)first * width;
+        fetch_next(p, f, &o);
+        if (turned)
+            o.fetch_step = o.fetch_jump = 0;
         p->s->kernels->outer_product(count, width)(&o);
     }
-}
-
-/* The piece's place: input channels (rows) and output channels. */
-typedef struct piece {
-    int row, rows, channel, channels;
-} piece;
-
-static piece gradient_piece(const gradient_pass *p, int index)
-{
-    piece a = {.row = index % p->pieces_c * p->piece_rows, .channel = index / p->pieces_c * p->piece_channels};
-    a.rows = min_int(p->piece_rows, p->rows - a.row);
-    a.channels = min_int(p->piece_channels, p->channels - a.channel);
-    return a;
 }
 
 static void run_task(const gradient_pass *p, int task, float *copies)
@@ -350,6 +409,7 @@ static void run_task(const gradient_pass *p, int task, float *copies)
     const int first = part_start(bands, p->parts, part), end = part_start(bands, p->parts, part + 1);
     for (int i = first; i < end; i++) {
         const band b = band_at(p, i);
+        fetches f = {.b = band_at(p, i + 1 < end ? i + 1 : i), .a = a};
         const view x = source_view(p, &b, a.row, a.rows, copies),
                    y = gradient_view(p, &b, a.channel, a.channels, gradients);
         for (int channel = 0; channel < a.channels; channel += p->s->kernels->column) {
@@ -357,7 +417,7 @@ static void run_task(const gradient_pass *p, int task, float *copies)
             view column = y;
             column.words += channel / 16 * y.block + channel % 16;
             for (int tap = 0; tap < p->taps; tap++)
-                multiply_tap(p, &b, &x, &column, tap, a.rows, width,
+                multiply_tap(p, &b, &f, &x, &column, tap, a.rows, width,
                              area + ((ptrdiff_t)channel * p->taps + (ptrdiff_t)tap * width) * a.rows, i > first);
         }
     }
@@ -410,7 +470,7 @@ void direct_backward_weights(const direct_shape *s, const void *src, const void 
             run_task(&p, task, scratch + (size_t)omp_get_thread_num() * copy_floats);
 #pragma omp for schedule(dynamic, 1) collapse(2)
         for (int index = 0; index < pieces; index++)
-            for (int block = 0; block < DIRECT_COLUMN / 16; block++)
+            for (int block = 0; block < p.piece_channels / 16; block++)
                 write_block(&p, index, block, dw);
     }
 }

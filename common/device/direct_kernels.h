@@ -51,12 +51,13 @@ typedef struct direct_sum {
     ptrdiff_t group_step; /* from the group's `at` to the next group's, whose source is fetched ahead */
     const float *u;       /* weights of the first block */
     ptrdiff_t tap_step, block_step;
-    const float *ahead;  /* weights that are needed later: two lines are fetched for each tap of a block */
-    float *kept;         /* sums between pieces [6][width] */
-    bool again, unready; /* goes on from kept; leaves sums there instead of storing results */
+    const float *ahead;   /* weights that are needed later: two lines are fetched for each tap of a block, */
+    ptrdiff_t ahead_step; /* from here on for the next group */
+    float *kept;          /* sums between pieces [groups][6][width] */
+    bool again, unready;  /* goes on from kept; leaves sums there instead of storing results */
     const direct_store *store;
 } direct_sum;
-typedef void direct_product(const direct_sum *s, const direct_group *g);
+typedef void direct_product(const direct_sum *s, const direct_group *g, int count); /* groups of as many rows */
 
 /* sums[r][0..width) += x[pixel][r] * y[pixel][0..width), over three nested loops of pixels, the innermost first. */
 typedef struct direct_outer {
@@ -65,6 +66,8 @@ typedef struct direct_outer {
     ptrdiff_t plane;           /* of y, from 16 channels to the next 16 */
     int count[3];
     ptrdiff_t x_step[3], y_step[3];
+    const char *fetch;                /* what is needed later: with each pixel a cache line is fetched, */
+    ptrdiff_t fetch_step, fetch_jump; /* so many bytes behind the last; for each turn of the outermost loop from here */
     float *sums;
     bool again; /* else the sums begin with zero */
 } direct_outer;
@@ -76,8 +79,10 @@ struct direct_kernels {
     direct_product *(*product)(int rows, int width);
     direct_outer_product *(*outer_product)(int rows, int width);
     void (*end_stores)(void); /* of a thread, after stores past the caches */
-    /* bf16: words of numbers of two pictures; second may be NULL (zeros). */
-    void (*words)(const uint16_t *first, const uint16_t *second, float *words, size_t count);
+    /* Words of numbers of two pictures (second may be NULL: zeros), or in fp32 a copy: `count` of them, or lines of 16
+     * channels that are `apart` numbers apart. */
+    void (*words)(const void *first, const void *second, float *words, size_t count);
+    void (*lines)(const void *first, const void *second, ptrdiff_t apart, float *words, int lines);
 };
 
 extern const direct_kernels direct_sse2, direct_avx2, direct_avx512, direct_bf16_avx512, direct_neon, direct_bf16_neon;

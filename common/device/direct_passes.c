@@ -2,7 +2,7 @@
  *
  * Both passes are one: every pixel of the result is a sum over the taps of the kernel that have a source pixel for it.
  * Backward with stride S the taps go by the pixel's place modulo S, so the result is worked off as S x S classes of
- * pixels (forward: one). It is cut into patches, lines of a class in some pictures, and patches into groups of up to 6
+ * pixels (forward: one). It is cut into patches, lines of some pictures, and patches into groups of up to 6
  * pixels whose products are made together: neighbours in a line, or the same pixel of 6 pictures where so many taps lie
  * outside of small pictures that it pays to leave them out exactly. A task is a patch and some columns of channels;
  * long sums are worked off in pieces, so that a piece's weights stay in the second cache while the patch's pixels pass.
@@ -43,7 +43,8 @@ typedef struct data_pass {
     int picture_parts, line_parts; /* patches are parts of pictures and parts of lines */
     int patches;
     int lines;           /* of a class */
-    int groups;          /* of a class of a patch, at most */
+    int groups;          /* of a patch, at most */
+    int taps;            /* of a group, at most */
     int columns, ranges; /* of columns: tasks of a patch */
     int piece_blocks;    /* blocks of a piece of the sum */
     ptrdiff_t src_step;  /* bytes from a block of the source, or of a plain input's copy, to the next */
@@ -57,18 +58,18 @@ typedef struct data_pass {
     bool stream;
 } data_pass;
 
-/* A patch: pictures and lines of a class, from first to end - 1. */
+/* A patch: pictures and lines of the classes. */
 typedef struct patch {
-    int first_n, end_n, first_line, end_line;
+    int n, pictures, line, lines;
 } patch;
 
 static patch patch_at(const data_pass *p, int index)
 {
-    const int n = index / p->line_parts, line = index % p->line_parts, pictures = p->s->conv.n;
-    return (patch){.first_n = part_start(pictures, p->picture_parts, n),
-                   .end_n = part_start(pictures, p->picture_parts, n + 1),
-                   .first_line = part_start(p->lines, p->line_parts, line),
-                   .end_line = part_start(p->lines, p->line_parts, line + 1)};
+    const int n = index % p->picture_parts, line = index / p->picture_parts, pictures = p->s->conv.n;
+    patch a = {.n = part_start(pictures, p->picture_parts, n), .line = part_start(p->lines, p->line_parts, line)};
+    a.pictures = part_start(pictures, p->picture_parts, n + 1) - a.n;
+    a.lines = part_start(p->lines, p->line_parts, line + 1) - a.line;
+    return a;
 }
 
 /* The source line or column of a result's line or column for a tap; -1: there is none. */
@@ -113,7 +114,8 @@ static void cut_patches(data_pass *p, int groups)
 {
     const int n = p->s->conv.n, columns = divide_up(p->w, p->classes);
     const int at_once = p->across ? 1 : DIRECT_ROWS; /* of a picture's pixels in a group */
-    const int wanted = groups * at_once, pixels = p->lines * columns;
+    const int classes = p->classes * p->classes, pixels = p->lines * columns;
+    const int wanted = divide_up(groups, classes) * at_once;
     if (p->across)
         p->picture_parts = divide_up(n, DIRECT_ROWS);
     else if (p->s->plain_input || pixels >= wanted)
@@ -123,7 +125,7 @@ static void cut_patches(data_pass *p, int groups)
     p->line_parts = min_int(p->lines, divide_up(pixels, wanted));
     p->patches = p->picture_parts * p->line_parts;
     const int most = divide_up(p->lines, p->line_parts) * columns;
-    p->groups = p->across ? most : divide_up(divide_up(n, p->picture_parts) * most, DIRECT_ROWS);
+    p->groups = classes * (p->across ? most : divide_up(divide_up(n, p->picture_parts) * most, DIRECT_ROWS));
 }
 
 /* Elements from 16 channels to the next 16 of a picture: of the result, of the source. */
@@ -163,6 +165,7 @@ static data_pass pass_of(const direct_shape *s, bool backward, int threads)
                    .size = s->kernels->pair == 2 ? 2 : 4,
                    .threads = threads};
     p.lines = divide_up(p.h, p.classes);
+    p.taps = s->plain_input ? q->kernel : divide_up(q->kernel, p.classes) * divide_up(q->kernel, p.classes);
     p.across = pays_across(&p);
     p.columns = divide_up(p.packing.channels, p.packing.column);
     const int tasks = TASKS_OF_A_THREAD * threads;
@@ -192,6 +195,8 @@ static size_t shared_floats(const data_pass *p)
 }
 
 typedef struct thread_area {
+    /* The groups of patches of some lines and of so many pictures; places are those of a patch from picture 0 on. */
+    int line, pictures, count;
     direct_group *groups;
     int *tap;      /* [groups][taps] */
     ptrdiff_t *at; /* [groups][taps][6] */
@@ -201,7 +206,7 @@ typedef struct thread_area {
 
 static size_t area_floats(const data_pass *p)
 {
-    const size_t groups = (size_t)p->groups, taps = (size_t)p->packing.taps;
+    const size_t groups = (size_t)p->groups, taps = (size_t)p->taps;
     size_t floats = round_up(groups * sizeof(direct_group) / sizeof(float)) + round_up(groups * taps) +
                     round_up((groups + 1) * taps * DIRECT_ROWS * sizeof(ptrdiff_t) / sizeof(float)) +
                     round_up(groups * DIRECT_ROWS * (size_t)p->packing.column);
@@ -213,8 +218,8 @@ static size_t area_floats(const data_pass *p)
 /* Behind the last group's `at` as much is read, for nothing, when it looks for the next one. */
 static thread_area area_at(const data_pass *p, float *scratch)
 {
-    const size_t groups = (size_t)p->groups, taps = (size_t)p->packing.taps;
-    thread_area a;
+    const size_t groups = (size_t)p->groups, taps = (size_t)p->taps;
+    thread_area a = {.line = -1};
     a.kept = scratch;
     scratch += round_up(groups * DIRECT_ROWS * (size_t)p->packing.column);
     a.groups = (direct_group *)(void *)scratch;
@@ -279,46 +284,55 @@ static void fill_group(const data_pass *p, direct_group *g, const place *pixels,
         }
 }
 
-/* The groups of one class of a patch; how many there are. */
-static int fill_groups(const data_pass *p, const patch *a, int class_y, int class_x, thread_area *area)
+/* Appends the groups of one class of a patch. */
+static void fill_class(const data_pass *p, const patch *a, int class_y, int class_x, thread_area *area)
 {
     const int classes = p->classes, columns = (p->w - class_x + classes - 1) / classes;
-    const int lines = min_int(a->end_line, (p->h - class_y + classes - 1) / classes) - a->first_line;
-    const int total = lines * columns * (p->across ? 1 : a->end_n - a->first_n);
-    if (total <= 0)
-        return 0;
-    const int groups = p->across ? total : divide_up(total, DIRECT_ROWS), top = a->first_line * p->s->conv.stride;
-    int n = a->first_n, line = a->first_line, column = 0;
+    const int lines = min_int(a->line + a->lines, (p->h - class_y + classes - 1) / classes) - a->line;
+    const int total = lines > 0 ? lines * columns * (p->across ? 1 : a->pictures) : 0;
+    const int groups = p->across ? total : divide_up(total, DIRECT_ROWS);
+    int n = 0, line = a->line, column = 0;
     for (int i = 0; i < groups; i++) {
         place pixels[DIRECT_ROWS];
-        const int rows =
-            p->across ? a->end_n - a->first_n : part_start(total, groups, i + 1) - part_start(total, groups, i);
+        const int rows = p->across ? a->pictures : min_int(DIRECT_ROWS, total - i * DIRECT_ROWS);
         for (int r = 0; r < rows; r++) {
-            pixels[r].n = p->across ? n + r : n;
+            pixels[r].n = p->across ? r : n;
             pixels[r].y = class_y + line * classes;
             pixels[r].x = class_x + column * classes;
             if (p->across && r < rows - 1)
                 continue;
             if (++column == columns) {
                 column = 0;
-                if (++line == a->first_line + lines) {
-                    line = a->first_line;
-                    n += p->across ? 0 : 1;
+                if (++line == a->line + lines) {
+                    line = a->line;
+                    n++;
                 }
             }
         }
-        const ptrdiff_t at = (ptrdiff_t)i * p->packing.taps;
-        fill_group(p, area->groups + i, pixels, rows, area->tap + at, area->at + at * DIRECT_ROWS, top);
+        const ptrdiff_t at = (ptrdiff_t)area->count * p->taps;
+        fill_group(p, area->groups + area->count++, pixels, rows, area->tap + at, area->at + at * DIRECT_ROWS,
+                   a->line * p->s->conv.stride);
     }
-    return groups;
+}
+
+/* Patches follow each other so that the groups mostly stay as they are. */
+static void fill_groups(const data_pass *p, const patch *a, thread_area *area)
+{
+    if (area->line == a->line && area->pictures == a->pictures)
+        return;
+    area->line = a->line;
+    area->pictures = a->pictures;
+    area->count = 0;
+    for (int class = 0; class < p->classes * p->classes; class ++)
+        fill_class(p, a, class / p->classes, class % p->classes, area);
 }
 
 /* Copies the lines that a patch of a plain input needs, with zeros around the picture. */
 static void copy_input(const data_pass *p, const patch *a, char *copy)
 {
     const conv_shape *q = &p->s->conv;
-    const int pitch = copy_pitch(p), lines = copy_lines(p, a->end_line - a->first_line), size = p->size;
-    const int top = a->first_line * q->stride - q->padding;
+    const int pitch = copy_pitch(p), lines = copy_lines(p, a->lines), size = p->size;
+    const int top = a->line * q->stride - q->padding;
     const int count = min_int(q->w, pitch - q->padding > 0 ? pitch - q->padding : 0);
     for (int c = 0; c < q->c; c++)
         for (int i = 0; i < lines; i++) {
@@ -326,7 +340,7 @@ static void copy_input(const data_pass *p, const patch *a, char *copy)
             memset(to, 0, (size_t)pitch * (size_t)size);
             if (top + i < 0 || top + i >= q->h)
                 continue;
-            const ptrdiff_t from = (((ptrdiff_t)a->first_n * q->c + c) * q->h + top + i) * q->w;
+            const ptrdiff_t from = (((ptrdiff_t)a->n * q->c + c) * q->h + top + i) * q->w;
             memcpy(to + (ptrdiff_t)q->padding * size, p->src + from * size, (size_t)count * (size_t)size);
         }
 }
@@ -334,12 +348,13 @@ static void copy_input(const data_pass *p, const patch *a, char *copy)
 /* ---- the passes */
 
 /* What a column's results go through; bias and center are copied, as the last column may be wider than they are. */
-static direct_store store_of(const data_pass *p, int channel, int width, float *row, float bias[DIRECT_COLUMN],
+static direct_store store_of(const data_pass *p, int n, int channel, int width, float *row, float bias[DIRECT_COLUMN],
                              float center[DIRECT_COLUMN])
 {
     const winograd_epilogue *e = &p->epilogue;
     const int channels = p->backward ? p->s->conv.c : p->s->conv.k;
-    const ptrdiff_t plane = plane_of(p), at = channel / 16 * plane + channel % 16, bytes = at * p->size;
+    const ptrdiff_t plane = plane_of(p), picture = plane * (p->packing.channels / 16);
+    const ptrdiff_t bytes = (n * picture + channel / 16 * plane + channel % 16) * p->size;
     for (int o = 0; o < width; o++) {
         bias[o] = e->bias && channel + o < channels ? e->bias[channel + o] : 0;
         center[o] = e->sums && channel + o < channels ? e->center[channel + o] : 0;
@@ -357,16 +372,16 @@ static direct_store store_of(const data_pass *p, int channel, int width, float *
                           .stream = p->stream};
 }
 
-static void run_column(const data_pass *p, const thread_area *area, int groups, int channel, float *row)
+static void run_column(const data_pass *p, const thread_area *area, int n, int channel, float *row)
 {
     const packing *u = &p->packing;
     const int width = column_width(u, channel);
     float bias[DIRECT_COLUMN], center[DIRECT_COLUMN];
-    const direct_store store = store_of(p, channel, width, row, bias, center);
-    const char *src = p->s->plain_input ? area->copy : p->src;
+    const direct_store store = store_of(p, n, channel, width, row, bias, center);
+    const char *src = p->s->plain_input ? area->copy : p->src + n * source_plane(p) * u->blocks * p->size;
     direct_sum sum = {.src_step = p->src_step,
                       .words = u->words,
-                      .group_step = (ptrdiff_t)u->taps * DIRECT_ROWS,
+                      .group_step = (ptrdiff_t)p->taps * DIRECT_ROWS,
                       .tap_step = (ptrdiff_t)u->words * width,
                       .block_step = (ptrdiff_t)u->taps * u->words * width,
                       .store = &store};
@@ -377,11 +392,14 @@ static void run_column(const data_pass *p, const thread_area *area, int groups, 
         sum.again = block > 0;
         sum.unready = block + sum.blocks < u->blocks;
         const float *next = sum.u + sum.blocks * sum.block_step;
-        for (int i = 0; i < groups; i++) {
+        sum.ahead_step = sum.blocks * sum.block_step / 16 / area->count * 16;
+        for (int i = 0, end; i < area->count; i = end) {
             const direct_group *g = area->groups + i;
-            sum.ahead = next + part_start(sum.blocks * (int)sum.block_step / 16, groups, i) * 16;
+            for (end = i + 1; end < area->count && area->groups[end].rows == g->rows;)
+                end++;
+            sum.ahead = next + i * sum.ahead_step;
             sum.kept = area->kept + (ptrdiff_t)i * DIRECT_ROWS * width;
-            p->s->kernels->product(g->rows, width)(&sum, g);
+            p->s->kernels->product(g->rows, width)(&sum, g, end - i);
         }
     }
 }
@@ -400,11 +418,9 @@ static void run_task(const data_pass *p, int task, thread_area *area)
     }
     if (p->s->plain_input)
         copy_input(p, &a, area->copy);
-    for (int class = 0; class < p->classes * p->classes; class ++) {
-        const int groups = fill_groups(p, &a, class / p->classes, class % p->classes, area);
-        for (int column = first; column < end && groups; column++)
-            run_column(p, area, groups, column * p->packing.column, row);
-    }
+    fill_groups(p, &a, area);
+    for (int column = first; column < end; column++)
+        run_column(p, area, a.n, column * p->packing.column, row);
 }
 
 /* Adds the patches' rows in their order. */
@@ -445,7 +461,7 @@ static void run_pass(const direct_shape *s, bool backward, const void *src, cons
     if (p.epilogue.sums)
         p.rows = scratch + round_up((size_t)(p.h + p.w) * (size_t)kernel);
     /* Only lines of the caches that are written whole, at once. */
-    p.stream = p.packing.column >= 16 && !(p.size == 2 && p.across) &&
+    p.stream = p.packing.column >= 16 && !(p.size == 2 && (p.across || p.classes > 1)) &&
                stores_stream(dst, (size_t)s->conv.n * (size_t)(p.packing.channels / 16) * (size_t)plane_of(&p) *
                                       (size_t)p.size);
     float *areas = scratch + shared_floats(&p);

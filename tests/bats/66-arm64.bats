@@ -69,3 +69,7 @@ emulated() { # NAME ARGUMENT …: runs that unit test
 @test "convolutions of stride 2 on NEON agree with double precision" {
     emulated test_strided
 }
+
+@test "direct convolutions on NEON agree with double precision" {
+    emulated test_direct
+}
