@@ -19,13 +19,16 @@ static void write_table(const anno_table *t, const char *path, error *e)
     out_commit(&out, e);
 }
 
-static void report(const program *p, const coco_counts *n, size_t rows)
+static void report(const program *p, const coco *c, const coco_counts *n, size_t rows)
 {
     char used[40] = "";
     if (n->used < n->categories)
         snprintf(used, sizeof used, "%zu of ", n->used);
     program_note(p, "%zu images, %zu objects, %zu ignored, %s%zu classes; %zu rows", n->images, n->objects, n->ignored,
                  used, n->categories, rows);
+    if (c->reversed)
+        program_note(p, "%zu boxes had a negative width or height; their corners were put in order. The first is in %s",
+                     c->reversed, coco_image_of(c, &c->objects[c->first_reversed - 1])->file_name);
     if (n->clamped || n->dropped || n->unused)
         program_note(p, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row",
                      n->clamped, n->dropped, n->unused);
@@ -64,13 +67,15 @@ int main(int argc, char **argv)
     int code;
     if (program_begin(&p, argc, argv, &args, &code))
         return code;
-    anno_table t;
+    anno_table t = {0};
+    coco c;
     coco_counts n;
-    if (!coco_read(&t, args.items[0], keep_ignored, &n, &e)) {
+    if (!coco_load(&c, args.items[0], &e) && !coco_join(&t, &c, keep_ignored, &n, &e)) {
         write_table(&t, output, &e);
         if (!e.code)
-            report(&p, &n, t.count);
+            report(&p, &c, &n, t.count);
     }
     anno_free(&t);
+    coco_free(&c);
     return program_end(&p, &e);
 }

@@ -1,45 +1,18 @@
 /* COCO's JSON is read record by record (base/json.h), never as a whole: images, annotations and categories, whose
- * arrays may stand in any order. When all are there they are joined by their ids, the objects grouped by picture,
- * boxes made whole pixels and cut to their picture, and all of it handed to anno_add. */
+ * arrays may stand in any order. When all are there the objects are grouped by picture (coco_load). Then the caller
+ * may compare them with the pictures. At last boxes are made whole pixels and cut to their picture, and all of it is
+ * handed to anno_add (coco_join). */
 #include "voc/coco.h"
 
 #include "base/json.h"
-#include "voc/idmap.h"
-
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct coco_image {
-    int64_t id;
-    const char *file_name;
-    int32_t width, height;
-    size_t first; /* object, by number + 1; 0: none */
-} coco_image;
-
-typedef struct coco_object {
-    int64_t image_id, category_id;
-    box_xywh bbox;
-    bool ignore;
-    size_t next; /* of the same picture, by number + 1; 0: none */
-} coco_object;
-
-/* The file's records as they come; joined when all are there, because the arrays may stand in any order. */
-typedef struct coco {
-    const char *path; /* for messages */
-    coco_image *images;
-    coco_object *objects;
-    size_t image_count, image_capacity, object_count, object_capacity;
-    names file_names, category_names;
-    idmap image_ids, category_ids; /* to indices into images, category_names */
-    size_t folders;                /* file names that had folders before them */
-    bool seen[3];                  /* images, annotations, categories */
-    text_buffer text;
-} coco;
-
 static const char *const member_names[3] = {"images", "annotations", "categories"};
 
-static void coco_free(coco *c)
+void coco_free(coco *c)
 {
     free(c->images);
     free(c->objects);
@@ -48,6 +21,17 @@ static void coco_free(coco *c)
     idmap_free(&c->image_ids);
     idmap_free(&c->category_ids);
     text_free(&c->text);
+    *c = (coco){0};
+}
+
+const char *coco_category(const coco *c, const coco_object *o)
+{
+    return c->category_names.items[idmap_find(&c->category_ids, o->category_id)];
+}
+
+const coco_image *coco_image_of(const coco *c, const coco_object *o)
+{
+    return &c->images[idmap_find(&c->image_ids, o->image_id)];
 }
 
 /* ---------------------------------------------------------------- values of one record */
@@ -115,6 +99,27 @@ static int bbox_member(const json_reader *r, box_xywh *b, error *e)
     return 0;
 }
 
+/* A side of a picture, 0 when it is absent, null or 0: several tools leave it out. */
+static int side_member(const json_reader *r, const char *name, int64_t *value, error *e)
+{
+    int token = json_get(r, 0, name, e);
+    *value = 0;
+    if (token < 0 || r->text[r->tokens[token].start] == 'n') /* null */
+        return e->code;
+    return whole_member(r, name, 0, ANNO_SIDE_MAX, value, e);
+}
+
+/* Corners in reverse order make a negative side. Returns whether they had to be put in order. */
+static bool put_in_order(box_xywh *b)
+{
+    const bool reversed = b->width < 0 || b->height < 0;
+    b->x = fmin(b->x, b->x + b->width);
+    b->y = fmin(b->y, b->y + b->height);
+    b->width = fabs(b->width);
+    b->height = fabs(b->height);
+    return reversed;
+}
+
 /* ---------------------------------------------------------------- the three kinds of record */
 
 /* The file name of an image into c->text. Annotation tools put folders before it ("images/7.jpg",
@@ -138,8 +143,8 @@ static int take_image(coco *c, const json_reader *r, error *e)
     int64_t id, width, height;
     size_t number;
     uint32_t was = 0;
-    if (whole_member(r, "id", 0, ANNO_ID_MAX, &id, e) || whole_member(r, "width", 1, ANNO_SIDE_MAX, &width, e) ||
-        whole_member(r, "height", 1, ANNO_SIDE_MAX, &height, e) || file_name(c, r, e))
+    if (whole_member(r, "id", 0, ANNO_ID_MAX, &id, e) || side_member(r, "width", &width, e) ||
+        side_member(r, "height", &height, e) || file_name(c, r, e))
         return e->code;
     if (c->image_count >= IDMAP_NONE - 1)
         return json_fail(r, e, "too many pictures");
@@ -162,12 +167,17 @@ static int take_object(coco *c, const json_reader *r, error *e)
 {
     coco_object o = {0};
     bool crowd;
-    if (whole_member(r, "image_id", 0, ANNO_ID_MAX, &o.image_id, e) ||
+    const int area = json_get(r, 0, "area", e);
+    if (area < 0 || !json_number(r, area, &o.area))
+        o.area = NAN;
+    if (e->code || whole_member(r, "image_id", 0, ANNO_ID_MAX, &o.image_id, e) ||
         whole_member(r, "category_id", 0, ANNO_ID_MAX, &o.category_id, e) || bbox_member(r, &o.bbox, e) ||
         flag_member(r, "ignore", &o.ignore, e) || flag_member(r, "iscrowd", &crowd, e) ||
         mem_grow(&c->objects, &c->object_capacity, c->object_count + 1, sizeof *c->objects, "objects", e))
         return e->code;
     o.ignore |= crowd;
+    if (put_in_order(&o.bbox) && c->reversed++ == 0)
+        c->first_reversed = c->object_count + 1;
     c->objects[c->object_count++] = o;
     return 0;
 }
@@ -226,7 +236,7 @@ static int take_file(coco *c, const char *path, error *e)
 /* ---------------------------------------------------------------- joining */
 
 /* Strings the objects of each picture together, in file order, and counts the classes that have one. */
-static int group_objects(coco *c, size_t *used, error *e)
+static int group_objects(coco *c, error *e)
 {
     bool *seen = mem_zero(c->category_names.count, sizeof *seen, "classes", e);
     int code = seen ? 0 : ERR_SYSTEM;
@@ -240,7 +250,7 @@ static int group_objects(coco *c, size_t *used, error *e)
                 fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, c->path, i, o->category_id);
         else if (!seen[name]) {
             seen[name] = true;
-            ++*used;
+            c->used++;
         }
     }
     free(seen);
@@ -262,50 +272,64 @@ static int add_object(anno_table *t, const coco *c, const coco_image *image, con
         return 0;
     }
     counts->clamped += clamped;
-    const char *name = c->category_names.items[idmap_find(&c->category_ids, o->category_id)];
+    const char *name = coco_category(c, o);
     return anno_add(t, image->id, (text_field){image->file_name, strlen(image->file_name)}, image->width, image->height,
                     (text_field){name, strlen(name)}, b, o->ignore, e);
 }
 
-static int join_arrays(anno_table *t, coco *c, bool keep_ignored, coco_counts *counts, error *e)
+int coco_join(anno_table *t, const coco *c, bool keep_ignored, coco_counts *counts, error *e)
 {
-    int code = group_objects(c, &counts->used, e);
+    int code = 0;
+    *t = (anno_table){0};
+    *counts = (coco_counts){.images = c->image_count,
+                            .objects = c->object_count,
+                            .categories = c->category_names.count,
+                            .used = c->used,
+                            .folders = c->folders};
     for (size_t i = 0; i < c->image_count && !code; i++) {
+        const coco_image *image = &c->images[i];
         size_t before = t->count;
-        for (size_t k = c->images[i].first; k && !code; k = c->objects[k - 1].next) {
+        for (size_t k = image->left_out ? 0 : image->first; k && !code; k = c->objects[k - 1].next) {
             const coco_object *o = &c->objects[k - 1];
             counts->ignored += o->ignore;
-            if (!o->ignore || keep_ignored)
-                code = add_object(t, c, &c->images[i], o, counts, e);
+            if (o->ignore && !keep_ignored)
+                continue;
+            if (image->width && image->height)
+                code = add_object(t, c, image, o, counts, e);
+            else
+                code = fail(e, ERR_INPUT, "%s: the width or height of %s is missing; --images DIR looks at the picture",
+                            c->path, image->file_name);
         }
         counts->unused += t->count == before;
     }
-    return code ? code : anno_finish(t, e);
-}
-
-int coco_read(anno_table *t, const char *path, bool keep_ignored, coco_counts *counts, error *e)
-{
-    coco c = {0};
-    *t = (anno_table){0};
-    *counts = (coco_counts){0};
-    int code = take_file(&c, path, e);
-    counts->images = c.image_count;
-    counts->objects = c.object_count;
-    counts->categories = c.category_names.count;
-    counts->folders = c.folders;
     if (!code)
-        code = join_arrays(t, &c, keep_ignored, counts, e);
-    coco_free(&c);
+        code = anno_finish(t, e);
     if (code)
         anno_free(t);
     return code;
 }
 
+int coco_load(coco *c, const char *path, error *e)
+{
+    *c = (coco){0};
+    return take_file(c, path, e) ? e->code : group_objects(c, e);
+}
+
+int coco_read(anno_table *t, const char *path, bool keep_ignored, coco_counts *counts, error *e)
+{
+    coco c;
+    *t = (anno_table){0};
+    int code = coco_load(&c, path, e);
+    if (!code)
+        code = coco_join(t, &c, keep_ignored, counts, e);
+    coco_free(&c);
+    return code;
+}
+
 int coco_check(const char *path, error *e)
 {
-    anno_table t;
-    coco_counts counts;
-    int code = coco_read(&t, path, true, &counts, e);
-    anno_free(&t);
+    coco c;
+    int code = coco_load(&c, path, e);
+    coco_free(&c);
     return code;
 }

@@ -2,17 +2,53 @@
  * order, and anything else beside them. The fast.ai form of PASCAL VOC (with "ignore") and COCO's own
  * instances_*.json.
  *
- *   image       file_name, height, width, id; of "train/7.jpg" only "7.jpg" is kept
- *   annotation  image_id, category_id, bbox [x, y, width, height]; optional iscrowd, ignore
+ *   image       file_name, id; of "train/7.jpg" only "7.jpg" is kept; optional height, width
+ *   annotation  image_id, category_id, bbox [x, y, width, height]; optional area, iscrowd, ignore
  *   category    id, name
  */
 #ifndef ONEBOX_VOC_COCO_H
 #define ONEBOX_VOC_COCO_H
 
 #include "base/error.h"
+#include "base/text.h"
 #include "voc/anno.h"
+#include "voc/idmap.h"
+#include "voc/names.h"
 
 #include <stdbool.h>
+
+/* A picture as the file describes it. */
+typedef struct coco_image {
+    int64_t id;
+    const char *file_name; /* of coco.file_names, or the caller's */
+    int32_t width, height; /* 0: absent, null or 0 in the file */
+    size_t first;          /* its first object, by number + 1; 0: none */
+    bool left_out;         /* coco_join passes it over; coco_load leaves that false */
+} coco_image;
+
+typedef struct coco_object {
+    int64_t image_id, category_id;
+    box_xywh bbox; /* as written, but width and height are never negative: see coco.reversed */
+    double area;   /* NaN: none is given */
+    bool ignore;
+    size_t next; /* of the same picture, by number + 1; 0: none */
+} coco_object;
+
+/* The file's records, joined by their ids. */
+typedef struct coco {
+    const char *path; /* for messages; as given to coco_load */
+    coco_image *images;
+    coco_object *objects;
+    size_t image_count, image_capacity, object_count, object_capacity;
+    names file_names, category_names;
+    idmap image_ids, category_ids; /* to indices into images, category_names */
+    size_t used;                   /* categories that have an object, ignored or not */
+    size_t folders;                /* file names that had folders before them */
+    size_t reversed;               /* boxes whose width or height was negative: their corners were put in order */
+    size_t first_reversed;         /* object, by number + 1 */
+    bool seen[3];                  /* images, annotations, categories */
+    text_buffer text;              /* of the value being read */
+} coco;
 
 /* What was in the file and what became of it. */
 typedef struct coco_counts {
@@ -25,12 +61,23 @@ typedef struct coco_counts {
     size_t folders; /* file names that had folders before them, which were left out */
 } coco_counts;
 
-/* Reads path ("-": standard input) into `t`: pictures in file order, their objects in file order. Ignored
- * objects are left out unless keep_ignored. Boxes become whole pixels (box_from_real_xywh). Memory: about 50
- * bytes an object and 100 a picture, plus one record. ERR_INPUT with file, byte and record for: no valid
- * JSON; a missing or repeated member; a value of another kind or out of range; repeated image ids, file names
- * or category ids; ids that no image or category has; no images array, no annotations array or no categories.
+/* Reads path ("-": standard input). Memory: about 80 bytes an object and 100 a picture, plus one record. ERR_INPUT with
+ * file, byte and record for: no valid JSON; a missing or repeated member; a value of another kind or out of range;
+ * repeated image ids, file names or category ids; ids that no image or category has; no images array, no annotations
+ * array or no categories. coco_free(c) afterwards, also after a failure. */
+int coco_load(coco *c, const char *path, error *e);
+void coco_free(coco *c);
+
+/* The class of an object, and its picture. */
+const char *coco_category(const coco *c, const coco_object *o);
+const coco_image *coco_image_of(const coco *c, const coco_object *o);
+
+/* Makes the table: pictures in file order, their objects in file order, boxes as whole pixels (box_from_real_xywh).
+ * Ignored objects are left out unless keep_ignored. ERR_INPUT for a picture with a row whose size is not known.
  * anno_free(t) afterwards (after a failure it is empty). */
+int coco_join(anno_table *t, const coco *c, bool keep_ignored, coco_counts *counts, error *e);
+
+/* Both in one. */
 int coco_read(anno_table *t, const char *path, bool keep_ignored, coco_counts *counts, error *e);
 
 /* --check of voc2json. */

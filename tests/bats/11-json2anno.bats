@@ -114,6 +114,16 @@ document() {
         cmp - "$out"
 }
 
+@test "a negative width or height means corners in reverse order: they are put in order and counted" {
+    four='155, 96, 196, 174'
+    document "$image" "$object, ${object/$four/351, 96, -196, 174}, ${object/$four/351, 270, -196, -174}" >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_success
+    said_part "2 boxes had a negative width or height; their corners were put in order. The first is in 000012.jpg"
+    [ "$(sed 1d "$out" | sort -u)" = "12	000012.jpg	500	333	car	96	155	269	350	0" ]
+    [ "$(sed 1d "$out" | wc -l)" -eq 3 ]
+}
+
 @test "names are decoded from JSON, and two ids may name one class" {
     document '{"file_name": "caf\u00e9 \"1\".jpg", "height": 9, "width": 9, "id": 0}' \
         '{"image_id": 0, "bbox": [0, 0, 2, 2], "category_id": 1},
@@ -268,9 +278,12 @@ bad() {
     document "${image/'"id": 12'/'"id": 12.5'}" | bad "*images[[]0[]]: id '12.5' is not a whole number"
     document "${image/'"id": 12'/'"id": -1'}" | bad "*images[[]0[]]: id '-1' is not a whole number"
     document "${image/'"id": 12'/'"id": 9007199254740993'}" | bad "*id '9007199254740993' is not a whole number"
-    document "${image/500/0}" | bad "*width '0' is not a whole number from 1"
-    document "${image/500/1e300}" | bad "*width '1e300' is not a whole number from 1"
-    document "${image/500/null}" | bad "*width 'null' is not a whole number"
+    document "${image/500/-1}" | bad "*width '-1' is not a whole number from 0"
+    document "${image/500/1e300}" | bad "*width '1e300' is not a whole number from 0"
+    for none in 0 null; do
+        document "${image/500/$none}" | bad "the width or height of 000012.jpg is missing; --images DIR"
+    done
+    document "${image/'"width": 500, '/}" | bad "the width or height of 000012.jpg is missing"
     document "${image/333/\[333\]}" | bad "*height '[[]333[]]' is not a whole number"
     document "${image/'"000012.jpg"'/12}" | bad "*file_name is not a valid string"
 }
