@@ -32,9 +32,6 @@ static void report(const program *p, const coco *c, const coco_counts *n, size_t
     if (n->clamped || n->dropped || n->unused)
         program_note(p, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row",
                      n->clamped, n->dropped, n->unused);
-    if (n->folders)
-        program_note(p, "%zu file names without the folders before them: the pictures must lie in one folder",
-                     n->folders);
 }
 
 int main(int argc, char **argv)

@@ -8,6 +8,8 @@
 #include "voc/csv.h"
 #include "voc/names.h"
 
+#include <string.h>
+
 /* The file names: first column of a CSV file whose header begins with fn. */
 static int read_names(names *list, const char *path, error *e)
 {
@@ -18,12 +20,13 @@ static int read_names(names *list, const char *path, error *e)
     if (csv_next(&r, e) && !text_is(r.fields[0], "fn"))
         fail(e, ERR_INPUT, "%s:1: the header must begin with 'fn' (mkcsv writes 'fn,cat')", view.path);
     while (!e->code && csv_next(&r, e)) {
+        char clean[NAMES_FILE_MAX + 1];
         size_t number;
-        const char *wrong = names_bad_file_name(r.fields[0].text, r.fields[0].size);
+        const char *wrong = names_file_name(r.fields[0], clean);
         if (wrong)
             fail(e, ERR_INPUT, "%s:%zu: the file name %s", view.path, r.line, wrong);
         else
-            names_add(list, r.fields[0].text, r.fields[0].size, &number, e);
+            names_add(list, clean, strlen(clean), &number, e);
     }
     if (!e->code && list->count == 0)
         fail(e, ERR_INPUT, "%s: names no pictures", view.path);

@@ -12,9 +12,8 @@
 
 bool render_is_stem(const char *name, const char *file_name)
 {
-    const char *dot = strrchr(file_name, '.');
-    size_t stem = dot ? (size_t)(dot - file_name) : 0;
-    return stem && stem == strlen(name) && memcmp(name, file_name, stem) == 0;
+    size_t stem = names_stem(file_name);
+    return stem < strlen(file_name) && stem == strlen(name) && memcmp(name, file_name, stem) == 0;
 }
 
 const anno_image *render_find_image(const anno_table *t, const char *name)

@@ -15,13 +15,14 @@
 static int add_image(anno_table *t, int64_t id, text_field file_name, int32_t width, int32_t height, uint32_t *index,
                      error *e)
 {
+    char clean[NAMES_FILE_MAX + 1];
     size_t number;
-    const char *wrong = names_bad_file_name(file_name.text, file_name.size);
+    const char *wrong = names_file_name(file_name, clean);
     if (wrong)
         return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(file_name), file_name.text, wrong);
     if (t->image_count >= IDMAP_NONE - 1)
         return fail(e, ERR_INPUT, "too many pictures");
-    int code = names_add(&t->file_names, file_name.text, file_name.size, &number, e);
+    int code = names_add(&t->file_names, clean, strlen(clean), &number, e);
     if (code)
         return code;
     *index = (uint32_t)number;

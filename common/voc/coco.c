@@ -122,20 +122,24 @@ static bool put_in_order(box_xywh *b)
 
 /* ---------------------------------------------------------------- the three kinds of record */
 
-/* The file name of an image into c->text. Annotation tools put folders before it ("images/7.jpg",
- * "train/7.jpg"): a picture is known by its last part. */
+/* The file name of an image into c->text, in the form of the tables (names.h). Annotation tools put the folder of all
+ * pictures before it ("images/7.jpg"), which is left out, and full paths of the annotator's machine, of which the root
+ * is. */
 static int file_name(coco *c, const json_reader *r, error *e)
 {
+    static const char *const folders[] = {"images/", "JPEGImages/"};
+    char clean[NAMES_FILE_MAX + 1], *name = clean;
     int code = string_member(c, r, "file_name", NULL, e);
-    const char *slash = code ? NULL : memrchr(c->text.data, '/', c->text.size);
-    if (slash) {
-        size_t folder = (size_t)(slash + 1 - c->text.data);
-        memmove(c->text.data, slash + 1, c->text.size - folder + 1);
-        c->text.size -= folder;
-        c->folders++;
-    }
-    const char *wrong = code ? NULL : names_bad_file_name(c->text.data, c->text.size);
-    return wrong ? json_fail(r, e, "file_name '%.80s' %s", c->text.data, wrong) : code;
+    const text_field given = names_without_root((text_field){c->text.data, c->text.size});
+    const char *wrong = code ? NULL : names_file_name(given, clean);
+    if (code || wrong)
+        return code ? code : json_fail(r, e, "file_name '%.80s' %s", c->text.data, wrong);
+    for (size_t i = 0; i < COUNT(folders) && name == clean; i++)
+        if (strncmp(clean, folders[i], strlen(folders[i])) == 0)
+            name += strlen(folders[i]);
+    c->text.size = 0;
+    text_add_bytes(&c->text, name, strlen(name));
+    return text_done(&c->text, e);
 }
 
 static int take_image(coco *c, const json_reader *r, error *e)
@@ -281,11 +285,8 @@ int coco_join(anno_table *t, const coco *c, bool keep_ignored, coco_counts *coun
 {
     int code = 0;
     *t = (anno_table){0};
-    *counts = (coco_counts){.images = c->image_count,
-                            .objects = c->object_count,
-                            .categories = c->category_names.count,
-                            .used = c->used,
-                            .folders = c->folders};
+    *counts = (coco_counts){
+        .images = c->image_count, .objects = c->object_count, .categories = c->category_names.count, .used = c->used};
     for (size_t i = 0; i < c->image_count && !code; i++) {
         const coco_image *image = &c->images[i];
         size_t before = t->count;

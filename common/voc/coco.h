@@ -2,7 +2,7 @@
  * order, and anything else beside them. The fast.ai form of PASCAL VOC (with "ignore") and COCO's own
  * instances_*.json.
  *
- *   image       file_name, id; of "train/7.jpg" only "7.jpg" is kept; optional height, width
+ *   image       file_name, id; "images/" before the name is left out; optional height, width
  *   annotation  image_id, category_id, bbox [x, y, width, height]; optional area, iscrowd, ignore
  *   category    id, name
  */
@@ -43,7 +43,6 @@ typedef struct coco {
     names file_names, category_names;
     idmap image_ids, category_ids; /* to indices into images, category_names */
     size_t used;                   /* categories that have an object, ignored or not */
-    size_t folders;                /* file names that had folders before them */
     size_t reversed;               /* boxes whose width or height was negative: their corners were put in order */
     size_t first_reversed;         /* object, by number + 1 */
     bool seen[3];                  /* images, annotations, categories */
@@ -58,7 +57,6 @@ typedef struct coco_counts {
     size_t clamped; /* boxes that reached out of their picture and were cut */
     size_t dropped; /* boxes with nothing left inside, left out */
     size_t unused;  /* pictures without a row */
-    size_t folders; /* file names that had folders before them, which were left out */
 } coco_counts;
 
 /* Reads path ("-": standard input). Memory: about 80 bytes an object and 100 a picture, plus one record. ERR_INPUT with

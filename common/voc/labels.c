@@ -267,9 +267,7 @@ int labels_digest(const char *const *file_names, size_t count, char hex[65], err
 {
     text_buffer text = {0};
     for (size_t i = 0; i < count; i++) {
-        const char *dot = strrchr(file_names[i], '.');
-        size_t stem = dot && dot != file_names[i] ? (size_t)(dot - file_names[i]) : strlen(file_names[i]);
-        text_add_bytes(&text, file_names[i], stem);
+        text_add_bytes(&text, file_names[i], names_stem(file_names[i]));
         text_add_bytes(&text, "\n", 1);
     }
     return digest_text(&text, hex, e);

@@ -1,10 +1,12 @@
 /* Strings are copied into blocks that never move; an open-addressed hash table of numbers finds them again. The
  * numbers are those of first appearance, so that joins by name keep the order of files. What a name of a picture or a
- * class may be is decided here too, for all files. */
+ * class may be, and how one file name is written in all tables, is decided here too. */
 #include "voc/names.h"
 
 #include "base/utf8.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,8 +130,6 @@ static const char *bad_cell(const char *text, size_t size)
 {
     if (size == 0)
         return "is empty";
-    if (size > 255)
-        return "is longer than 255 bytes";
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             return "contains a tab, line break or other control character";
@@ -139,27 +139,78 @@ static const char *bad_cell(const char *text, size_t size)
 const char *names_bad_category(const char *text, size_t size)
 {
     const char *wrong = bad_cell(text, size);
+    if (!wrong && size > 255)
+        wrong = "is longer than 255 bytes";
     return wrong || utf8_valid(text, size) ? wrong : "is not UTF-8";
+}
+
+static bool is_slash(char c)
+{
+    return c == '/' || c == '\\';
+}
+
+text_field names_without_root(text_field name)
+{
+    size_t root = name.size > 2 && isalpha((unsigned char)name.text[0]) && name.text[1] == ':' ? 2 : 0;
+    if (root && !is_slash(name.text[root]))
+        root = 0;
+    while (root < name.size && is_slash(name.text[root]))
+        root++;
+    return (text_field){name.text + root, name.size - root};
+}
+
+const char *names_file_name(text_field name, char clean[NAMES_FILE_MAX + 1])
+{
+    const char *wrong = bad_cell(name.text, name.size), *end = name.text + name.size, *stop;
+    size_t size = 0, part = 0;
+    if (wrong)
+        return wrong;
+    if (name.size > NAMES_FILE_MAX)
+        return "is longer than 1023 bytes";
+    if (names_without_root(name).size != name.size)
+        return "is a full path, one inside the folder of the pictures is needed";
+    for (const char *at = name.text; at <= end; at = stop + 1) {
+        for (stop = at; stop < end && !is_slash(*stop);)
+            stop++;
+        const text_field piece = {at, (size_t)(stop - at)};
+        part = piece.size && !text_is(piece, ".") && !text_is(piece, "..") ? piece.size : 0;
+        if (part > 255)
+            return "has a part that is longer than 255 bytes";
+        if (text_is(piece, "..")) {
+            if (!size)
+                return "leads out of the folder of the pictures";
+            while (size && clean[--size] != '/') {
+            }
+        } else if (part) {
+            if (size)
+                clean[size++] = '/';
+            memcpy(clean + size, at, part);
+            size += part;
+        }
+    }
+    clean[size] = 0;
+    return part ? NULL : "is a folder, a file name is needed";
 }
 
 const char *names_bad_file_name(const char *text, size_t size)
 {
-    const char *wrong = bad_cell(text, size);
-    if (wrong)
-        return wrong;
-    if (memchr(text, '/', size))
-        return "contains '/', a plain file name is needed";
-    if ((size == 1 && text[0] == '.') || (size == 2 && text[0] == '.' && text[1] == '.'))
-        return "is a folder, a plain file name is needed";
-    return NULL;
+    char clean[NAMES_FILE_MAX + 1];
+    return names_file_name((text_field){text, size}, clean);
+}
+
+size_t names_stem(const char *file_name)
+{
+    const char *slash = strrchr(file_name, '/'), *base = slash ? slash + 1 : file_name, *dot = strrchr(base, '.');
+    return dot && dot != base ? (size_t)(dot - file_name) : strlen(file_name);
 }
 
 int names_add_file(names *n, text_field file_name, error *e)
 {
+    char clean[NAMES_FILE_MAX + 1];
     size_t number, before = n->count;
-    const char *wrong = names_bad_file_name(file_name.text, file_name.size);
+    const char *wrong = names_file_name(file_name, clean);
     if (wrong)
         return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(file_name), file_name.text, wrong);
-    int code = names_add(n, file_name.text, file_name.size, &number, e);
+    int code = names_add(n, clean, strlen(clean), &number, e);
     return code || number == before ? code : fail(e, ERR_INPUT, "%s is there twice", n->items[number]);
 }

@@ -33,16 +33,30 @@ void names_sort(const names *n, size_t *order);
 
 void names_free(names *n);
 
-/* What a picture's file name must look like to be accepted anywhere: not empty, at most 255 bytes, no '/',
- * not "." or "..", no tab, newline, NUL or other control character. Returns NULL when fine, else what is
- * wrong with it, as a phrase ("contains '/'"). */
+/* Bytes of a file name in a table, at most; each part between slashes has at most 255. */
+enum { NAMES_FILE_MAX = 1023 };
+
+/* The form that a picture's file name has in all tables: relative to the folder of the pictures, with '/' between
+ * folders. '\' is read as '/'; empty parts and "." are left out, "a/.." is resolved. Returns NULL and the name with a
+ * NUL in `clean`, or what is wrong with it, as a phrase ("is empty"): it is too long, holds a control character (tab,
+ * newline, NUL …), begins at a root, leads out of the folder, or ends as a folder. */
+const char *names_file_name(text_field name, char clean[NAMES_FILE_MAX + 1]);
+
+/* The same for callers that need no clean name. */
 const char *names_bad_file_name(const char *text, size_t size);
 
-/* The same for a category: not empty, at most 255 bytes, UTF-8 (it goes into JSON), no control characters. */
+/* What follows "/" or "C:\" of a full path; other names whole. */
+text_field names_without_root(text_field name);
+
+/* Bytes of a clean file name without the extension: 7 of "cam.0/7.jpg"; a first dot begins none. */
+size_t names_stem(const char *file_name);
+
+/* What is wrong with a category, or NULL: not empty, at most 255 bytes, UTF-8 (it goes into JSON), no control
+ * characters. */
 const char *names_bad_category(const char *text, size_t size);
 
-/* Adds a picture's file name that must be new: ERR_INPUT, without a place (fail_context), when it is not, or when
- * names_bad_file_name has something against it. */
+/* Adds a picture's file name, cleaned, that must be new: ERR_INPUT, without a place (fail_context), when it is not, or
+ * when names_file_name has something against it. */
 int names_add_file(names *n, text_field file_name, error *e);
 
 #endif

@@ -246,8 +246,8 @@ XML
     try 's,<name>dog,<name>,' ":4: '' is empty in /annotation/object/name"
     try 's,<xmin>1</xmin>,&&,' ":4: there twice: /annotation/object/bndbox/xmin"
     try 's,<filename>1.jpg</filename>,&&,' ":2: there twice: /annotation/filename"
-    try 's,>1.jpg<,>../1.jpg<,' ":2: '../1.jpg' contains '/'"
-    try 's,>1.jpg<,>..<,' ":2: '..' is a folder"
+    try 's,>1.jpg<,>../1.jpg<,' ":2: '../1.jpg' leads out of the folder of the pictures"
+    try 's,>1.jpg<,>..<,' ":2: '..' leads out of the folder"
     try 's,>1.jpg<,>a\tb.jpg<,' ":2: 'a?b.jpg' contains a tab"
     try "s,>1.jpg<,>$(printf 'x%.0s' {1..5000})<," ":2: too much text in /annotation/filename"
 }
@@ -271,13 +271,13 @@ XML
         printf %b "$1" >"$dir/ImageSets/Main/s.txt"
         refused 3 "Main/s.txt$2" "$out" "$BIN/voc2json" --split s -o "$out" "$dir"
     }
-    try '../../etc/passwd\n' ":1: file name '../../etc/passwd' contains '/'"
+    try '../../etc/passwd\n' ":1: file name '../../etc/passwd' leads out of the folder"
     try '1\n1\n' ":2: 1 is there twice"
     try '1 -1\n' ":1: '1 -1' contains a blank"
     try '1\n\n' ":2: file name '' is empty"
     try '1\n2\t1\n' ":2: file name '2?1' contains a tab"
     try '' ": is empty"
-    refused 2 "--split '../s' contains '/'" "$out" "$BIN/voc2json" --split ../s -o "$out" "$dir"
+    refused 2 "--split '../s' leads out of the folder" "$out" "$BIN/voc2json" --split ../s -o "$out" "$dir"
 }
 
 @test "two annotations of one picture are refused" {

@@ -46,20 +46,29 @@ document() {
     assert_output ""
 }
 
-@test "folders before a file name are left out, and a line says so" {
-    document '{"file_name": "images/a/7.jpg", "height": 333, "width": 500, "id": 12}' >"$json"
+@test "folders of a file name are kept, but for the one that holds all pictures" {
+    picture() {
+        printf '{"file_name": "%s", "height": 333, "width": 500, "id": %s}' "${1//\\/\\\\}" "$2"
+    }
+    local names=(images/cam0/7.jpg JPEGImages/cam1/7.jpg cam2/7.jpg 'images\cam3\7.jpg' ./images/a/../cam4//7.jpg
+        'C:\photos\7.jpg' /home/me/7.jpg 7.jpg) i images='' objects=''
+    for i in "${!names[@]}"; do
+        images+="${images:+, }$(picture "${names[i]}" "$i")"
+        objects+="${objects:+, }${object/': 12'/": $i"}"
+    done
+    document "$images" "$objects" >"$json"
     run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
     assert_success
-    said_part "1 file names without the folders before them"
-    [ "$(sed -n 2p "$out" | cut -f 2)" = 7.jpg ]
+    [ "$(tail -n +2 "$out" | cut -f 2 | xargs)" = \
+        "cam0/7.jpg cam1/7.jpg cam2/7.jpg cam3/7.jpg cam4/7.jpg photos/7.jpg home/me/7.jpg 7.jpg" ]
+    "$BIN/json2anno" --check "$out"
     rm "$out"
-    document '{"file_name": "a/7.jpg", "height": 1, "width": 1, "id": 1},
-        {"file_name": "b/7.jpg", "height": 1, "width": 1, "id": 12}' >"$json"
-    refused 3 "file_name 7.jpg is there twice" "$out" "$BIN/json2anno" -o "$out" "$json"
-    document '{"file_name": "images/", "height": 333, "width": 500, "id": 12}' >"$json"
-    refused 3 "file_name '' is empty" "$out" "$BIN/json2anno" -o "$out" "$json"
-    document '{"file_name": "../..", "height": 333, "width": 500, "id": 12}' >"$json"
-    refused 3 "file_name '..' is a folder" "$out" "$BIN/json2anno" -o "$out" "$json"
+    document "$(picture a/7.jpg 1), $(picture 'a\7.jpg' 12)" >"$json"
+    refused 3 "file_name a/7.jpg is there twice" "$out" "$BIN/json2anno" -o "$out" "$json"
+    document "$(picture images/ 12)" >"$json"
+    refused 3 "file_name 'images/' is a folder" "$out" "$BIN/json2anno" -o "$out" "$json"
+    document "$(picture ../.. 12)" >"$json"
+    refused 3 "file_name '../..' leads out of the folder of the pictures" "$out" "$BIN/json2anno" -o "$out" "$json"
 }
 
 @test "standard input and standard output work, and locale settings change nothing" {
@@ -289,8 +298,8 @@ bad() {
 }
 
 @test "file names that leave their folder or break the table are refused" {
-    document "${image/000012.jpg/..}" | bad "*file_name '..' is a folder"
-    document "${image/000012.jpg/\\u002e\\u002e\\u002f..}" | bad "*file_name '..' is a folder"
+    document "${image/000012.jpg/..}" | bad "*file_name '..' leads out"
+    document "${image/000012.jpg/\\u002e\\u002e\\u002f..}" | bad "*file_name '../..' leads out"
     document "${image/000012.jpg/}" | bad "*file_name '' is empty"
     document "${image/000012/a\\tb}" | bad "*file_name 'a?b.jpg' contains a tab"
     document "${image/000012/a\\nb}" | bad "*file_name 'a?b.jpg' contains a tab"

@@ -121,7 +121,7 @@ real() {
     rows "1 a.jpg 500 500 x 0 0 4 500 0" >"$anno"
     bad ":2: box 0 0 4 500"
     rows "1 ../a.jpg 500 500 x 0 0 4 4 0" >"$anno"
-    bad ":2: file name '../a.jpg' contains '/'"
+    bad ":2: file name '../a.jpg' leads out of the folder of the pictures"
     rows "1 a.jpg 500 500 x 0 0 4 4 0" "2 a.jpg 500 500 x 0 0 4 4 0" >"$anno"
     bad ":3: picture a.jpg has two image ids"
     rows "1 a.jpg 500 500 x 0 0 4 4 0" | head -c -1 >"$anno"
@@ -215,6 +215,19 @@ real() {
     awk 'NR == FNR { want[$1]; next } FNR in want' "$BATS_TEST_TMPDIR/numbers" "$BATS_TEST_TMPDIR/sorted" >"$val.sorted"
     [ "$(head -1 "$val.sorted")" = 000129.jpg ]
     run ! cmp -s "$val" "$val.sorted"
+}
+
+@test "folders stay in the names of all files, and the split's hashes leave extensions out, not what follows a dot" {
+    rows "1 cam.0/7.jpg 9 9 x 0 0 4 4 0" "2 cam.1/7.jpg 9 9 y 0 0 4 4 0" "3 cam.1/8 9 9 y 0 0 4 4 0" \
+        '4 cam.1\9.jpg 9 9 y 0 0 4 4 0' >"$anno"
+    "$BIN/largest" -o "$out" "$anno"
+    run --separate-stderr "$BIN/mkcsv" --order id --val-pct 0.5 --lrg "$lrg" --bb "$bb" --val "$val" "$out"
+    assert_success
+    printf '%s\n' fn,cat cam.0/7.jpg,x cam.1/7.jpg,y cam.1/8,y cam.1/9.jpg,y | cmp - "$lrg"
+    hash=$(sed 's/\.jpg$//' "$val" | sha256sum)
+    said_part "val 2 sha256 ${hash:0:12}"
+    "$BIN/mkcsv" --check "$val"
+    "$BIN/mkcsv" --check "$bb"
 }
 
 @test "seed and share of the split can be chosen" {

@@ -71,15 +71,74 @@ static void test_names(void)
     {
         CHECK(!names_bad_file_name("a b..jpg", 8) && !names_bad_file_name("...", 3), "good ones");
         CHECK(names_bad_file_name("", 0) && names_bad_file_name(".", 1) && names_bad_file_name("..", 2) &&
-                  names_bad_file_name("a/b", 3) && names_bad_file_name("/a", 2) && names_bad_file_name("a\tb", 3) &&
-                  names_bad_file_name("a\nb", 3) && names_bad_file_name("a\0b", 3),
+                  names_bad_file_name("/a", 2) && names_bad_file_name("a\tb", 3) && names_bad_file_name("a\nb", 3) &&
+                  names_bad_file_name("a\0b", 3),
               "a bad one passed");
         CHECK(!names_bad_file_name("\xe9.jpg", 5) && names_bad_category("\xe9", 1) &&
                   !names_bad_category("\xc3\xa9", 2),
               "file names may be any bytes, categories are UTF-8");
-        char long_name[300];
+        char long_name[1100];
         memset(long_name, 'x', sizeof long_name);
-        CHECK(!names_bad_file_name(long_name, 255) && names_bad_file_name(long_name, 256), "length");
+        CHECK(!names_bad_file_name(long_name, 255) && names_bad_file_name(long_name, 256), "length of a part");
+        for (size_t i = 100; i < sizeof long_name; i += 100)
+            long_name[i] = '/';
+        CHECK(!names_bad_file_name(long_name, 1023) && names_bad_file_name(long_name, 1024), "length");
+        CHECK(!names_bad_category(long_name, 255) && names_bad_category(long_name, 256), "length of a category");
+    }
+    TEST("one file name in a folder has one form in all tables, however it was written")
+    {
+        static const char *const good[][2] = {
+            {"cam0/7.jpg", "cam0/7.jpg"},
+            {"cam0\\7.jpg", "cam0/7.jpg"},
+            {"./cam0//7.jpg", "cam0/7.jpg"},
+            {"a/../cam0/7.jpg", "cam0/7.jpg"},
+            {"a/b/../../7.jpg", "7.jpg"},
+            {".\\a\\..\\7.jpg", "7.jpg"},
+            {"cam0/.hidden", "cam0/.hidden"},
+            {"a/..b/c..", "a/..b/c.."},
+            {"-", "-"},
+            {"C:7.jpg", "C:7.jpg"},
+            {"a/C:/7.jpg", "a/C:/7.jpg"},
+            {" a /b .jpg", " a /b .jpg"},
+        };
+        static const char *const bad[][2] = {
+            {"../7.jpg", "leads out"},
+            {"a/../../7.jpg", "leads out"},
+            {"..\\7.jpg", "leads out"},
+            {"/7.jpg", "is a full path"},
+            {"\\\\host\\7.jpg", "is a full path"},
+            {"C:\\a\\7.jpg", "is a full path"},
+            {"a/", "is a folder"},
+            {"a/.", "is a folder"},
+            {"a/b/..", "is a folder"},
+            {"a/..", "is a folder"},
+            {"./", "is a folder"},
+        };
+        char clean[NAMES_FILE_MAX + 1];
+        for (size_t i = 0; i < COUNT(good); i++) {
+            const char *wrong = names_file_name((text_field){good[i][0], strlen(good[i][0])}, clean);
+            CHECK(!wrong && strcmp(clean, good[i][1]) == 0, "%s: %s", good[i][0], wrong ? wrong : clean);
+        }
+        for (size_t i = 0; i < COUNT(bad); i++) {
+            const char *wrong = names_file_name((text_field){bad[i][0], strlen(bad[i][0])}, clean);
+            CHECK(wrong && strstr(wrong, bad[i][1]), "%s: %s", bad[i][0], wrong ? wrong : clean);
+        }
+        const text_field rest = names_without_root((text_field){"C:\\a\\7.jpg", 10});
+        CHECK(rest.size == 7 && names_without_root((text_field){"//a", 3}).size == 1, "%.*s", (int)rest.size,
+              rest.text);
+        names n = {0};
+        error e = {0};
+        CHECK(!names_add_file(&n, (text_field){"a/7.jpg", 7}, &e) &&
+                  !names_add_file(&n, (text_field){"b/7.jpg", 7}, &e) &&
+                  names_add_file(&n, (text_field){"c/../a\\7.jpg", 12}, &e) && strstr(e.text, "a/7.jpg is there twice"),
+              "%s", e.text);
+        names_free(&n);
+    }
+    TEST("the stem of a file name is told from a dot in a folder's name")
+    {
+        CHECK(names_stem("7.jpg") == 1 && names_stem("cam.0/7.jpg") == 7 && names_stem("cam.0/7") == 7 &&
+                  names_stem(".jpg") == 4 && names_stem("a/.jpg") == 6 && names_stem("a.b.jpg") == 3,
+              "stems");
     }
 }
 
@@ -125,7 +184,8 @@ static void test_anno(void)
             {ANNO_HEADER "\nx\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "image_id"},
             {ANNO_HEADER "\n-1\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "image_id"},
             {ANNO_HEADER "\n9007199254740993\ta.jpg\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "image_id"},
-            {ANNO_HEADER "\n12\t../a\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "'/'"},
+            {ANNO_HEADER "\n12\t../a\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "leads out"},
+            {ANNO_HEADER "\n1\ta/b\t9\t9\tc\t0\t0\t1\t1\t0\n2\ta\\b\t9\t9\tc\t0\t0\t1\t1\t0\n", ":3", "two image ids"},
             {ANNO_HEADER "\n12\t\t500\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "empty"},
             {ANNO_HEADER "\n12\ta.jpg\t0\t333\tcar\t96\t155\t269\t350\t0\n", ":2", "width"},
             {ANNO_HEADER "\n12\ta.jpg\t500\t9999999\tcar\t96\t155\t269\t350\t0\n", ":2", "height"},
@@ -298,7 +358,7 @@ static void test_labels(void)
             {"fn,cat\na,x\nb,\n", NULL, NULL, ":3"},
             {"fn,cat\na,x\n,y\n", NULL, NULL, ":3"},
             {"fn,cat\na,x\na,y\n", NULL, NULL, "twice"},
-            {"fn,cat\n../a,x\n", NULL, NULL, "'/'"},
+            {"fn,cat\n../a,x\n", NULL, NULL, "leads out"},
             {"fn,cat\n\"a,x\n", NULL, NULL, "not closed"},
             {"fn,cat\n\"a\"b,x\n", NULL, NULL, "behind"},
             {"fn,cat\na\"b,x\n", NULL, NULL, "quote"},
@@ -448,7 +508,7 @@ static void test_pred(void)
             {PRED "\na\tcar\t0.5\t1\t2\t3\tinf\n", "x2"},
             {PRED "\na\tcar\t0.5\t1\t2\t3\t1e99\n", "x2"},
             {PRED "\na\tcar\t0.5\t1\t2\t3\t4\na\tcar\t0.5\t1\t2\t3\t4\n", "twice"},
-            {PRED "\na/b\tcar\t0.5\t1\t2\t3\t4\n", "'/'"},
+            {PRED "\n/a\tcar\t0.5\t1\t2\t3\t4\n", "is a full path"},
             {PRED "\na\tcar\t0.5\t1\t2\t3\t4", "truncated"},
             {PRED "\ty1_9\tx1_9\ty2_9\tx2_9\na\tcar\t0.5\t1\t2\t3\t4\t-\t-\t-\t-\n", "only in one"},
             {PRED "\tcategory_1\tprobability_1\na\tcar\t0.5\t1\t2\t3\t4\t-\t-\n", "category_1"},
