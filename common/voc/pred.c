@@ -1,7 +1,8 @@
 /* pred.tsv: predict writes it, evaluate, render and report read it.
  *
  * The header decides which columns there are (frame, pairs of category and probability), and each row must have them. A
- * dash stands for what the model does not give; a category without its probability, or a part of a box, is an error. */
+ * dash stands for what the model does not give; a category without its probability, or a part of a box, is an error. A
+ * class may be called "-": the probability tells it from none. */
 #include "voc/pred.h"
 
 #include "base/file.h"
@@ -109,7 +110,7 @@ static int read_pair(pred_table *t, const text_field *f, const char **category, 
     *probability = 0;
     if (is_dash(f[0]) && is_dash(f[1]))
         return 0;
-    const char *wrong = is_dash(f[0]) ? "has a probability" : names_bad_category(f[0].text, f[0].size);
+    const char *wrong = names_bad_category(f[0].text, f[0].size);
     if (wrong)
         return fail(e, ERR_INPUT, "category '%.*s' %s", text_shown(f[0]), f[0].text, wrong);
     if (!text_double(f[1].text, f[1].size, probability) || *probability < 0 || *probability > 1)

@@ -7,7 +7,7 @@
  *
  * The box is in the picture's own pixels, inclusive corners, row first, two decimals; the probability has
  * six. A model without classes writes '-' for category and probability, one without boxes '-' for the four
- * numbers. Optional columns, in this order:
+ * numbers. A class may be called '-': it has a probability. Optional columns, in this order:
  *     y1_224 x1_224 y2_224 x2_224                            the box in the square frame of the network; the
  *                                                            number in the names is the frame's side
  *     category_1 probability_1 ... category_K probability_K  the K most probable classes, best first

@@ -54,6 +54,18 @@ setup() {
     assert_line --regexp '^cat +2 +[0-9.]+ +1\.000 +1\.000$'
 }
 
+@test "a class called - is judged like any other" {
+    sed -i '2,$s/\tcat\t/\t-\t/' "$anno" "$pred"
+    sed -i "1s/\$/\tcategory_1\tprobability_1/; 2s/\$/\t-\t0.5/; 3s/\$/\tdog\t0.5/" "$pred"
+    "$BIN/predict" --check "$pred"
+    run --separate-stderr "$BIN/evaluate" --anno "$anno" --pred "$pred" -o "$out"
+    assert_success
+    assert_line --regexp '^class accuracy +0\.5000 +0\.3536$'
+    assert_line --regexp '^- +2 +1 +0\.500 +1\.000'
+    "$BIN/evaluate" --check "$out"
+    grep -q '"name": "-"' "$out"
+}
+
 @test "the metrics alone go to standard output on request, and are JSON" {
     run --separate-stderr "$BIN/evaluate" --anno "$anno" --pred - -o - <"$pred"
     assert_success

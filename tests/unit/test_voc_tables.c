@@ -501,7 +501,7 @@ static void test_pred(void)
             {PRED "\na\tcar\t1.5\t1\t2\t3\t4\n", "probability"},
             {PRED "\na\tcar\t-\t1\t2\t3\t4\n", "probability"},
             {PRED "\na\tcar\tnan\t1\t2\t3\t4\n", "probability"},
-            {PRED "\na\t-\t0.5\t1\t2\t3\t4\n", "category '-'"},
+            {PRED "\na\t\t0.5\t1\t2\t3\t4\n", "category ''"},
             {PRED "\na\tcar\t0.5\t1\t2\t3\t-\n", "part"},
             {PRED "\na\tcar\t0.5\t-\t2\t3\t4\n", "part"},
             {PRED "\na\tcar\t0.5\tx\t2\t3\t4\n", "y1"},
