@@ -19,6 +19,7 @@ function recipe_ends() {
 }
 FNR == 1 && NR > 1 { recipe_ends() }
 FNR == 1 { model = FILENAME; gsub(/.*\/|\.recipe$/, "", model) }
+FNR == 1 { sub(/^\357\273\277/, "") } # a byte order mark
 { sub(/#.*/, "") }
 NF == 0 { next }
 { $1 = $1; whole = whole "|" $0 }

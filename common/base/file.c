@@ -116,7 +116,9 @@ int file_lines(const file_view *view, bool table, file_taker *take, void *contex
     text_lines lines = text_lines_of(view->data, view->size);
     const char *line;
     size_t size;
-    if (table && view->size == 0)
+    if (view->size > 1 && (memcmp(view->data, "\xff\xfe", 2) == 0 || memcmp(view->data, "\xfe\xff", 2) == 0))
+        return fail(e, ERR_INPUT, "%s: is text in UTF-16; save it as UTF-8", view->path);
+    if (table && lines.at == lines.end)
         return fail(e, ERR_INPUT, "%s: is empty, a header line is needed", view->path);
     while (text_line(&lines, &line, &size)) {
         int code = take(context, lines.number, line, size, e);

@@ -13,8 +13,9 @@
 bool text_int(const char *text, size_t size, int64_t min, int64_t max, int64_t *value);
 bool text_double(const char *text, size_t size, double *value);
 
-/* Splits a buffer into lines. A last line without a newline counts; "\r\n" ends a line too (the '\r' is
- * dropped). text_line returns false at the end. The line points into the buffer and is not NUL-terminated. */
+/* Splits a buffer into lines. A byte order mark of UTF-8 at its start is passed over. A last line without a newline
+ * counts; "\r\n" ends a line too (the '\r' is dropped). text_line returns false at the end. The line points into the
+ * buffer and is not NUL-terminated. */
 typedef struct text_lines {
     const char *at, *end;
     size_t number; /* of the line last returned, from 1 */

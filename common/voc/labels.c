@@ -111,7 +111,9 @@ static int read_csv(csv_labels *c, const char *path, bool boxes, error *e)
 static int take_name_line(void *list, size_t number, const char *line, size_t size, error *e)
 {
     (void)number;
-    return names_add_file(list, (text_field){line, size}, e);
+    while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
+        size--;
+    return size ? names_add_file(list, (text_field){line, size}, e) : 0;
 }
 
 int labels_read_names(names *list, const char *path, error *e)
@@ -309,10 +311,10 @@ int labels_check(const char *path, error *e)
     code = kind_of(&view, &classes, &boxes, e);
     if (!code && (classes || boxes))
         code = read_csv_view(&c, &view, boxes, e);
-    else if (!code && view.size == 0)
-        code = fail(e, ERR_INPUT, "%s: is empty", view.path);
     else if (!code)
         code = file_lines(&view, false, take_name_line, &list, e);
+    if (!code && !classes && !boxes && list.count == 0)
+        code = fail(e, ERR_INPUT, "%s: is empty", view.path);
     names_free(&list);
     csv_labels_free(&c);
     file_close(&view);

@@ -53,8 +53,8 @@ void labels_free(labels *l);
 /* --check of mkcsv: a valid lrg.csv, bb.csv (told by the header) or list of file names. */
 int labels_check(const char *path, error *e);
 
-/* Reads a list of file names, one a line (val.txt), into `list` in order. Empty lines are errors, as are
- * repeated names. */
+/* Reads a list of file names, one a line (val.txt), into `list` in order. Blanks at the end of a line and
+ * empty lines are passed over; repeated names are errors. */
 int labels_read_names(names *list, const char *path, error *e);
 
 /* SHA-256 of a list of pictures in the form in which splits are compared: each file name without its

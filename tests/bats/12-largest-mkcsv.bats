@@ -311,7 +311,7 @@ real() {
     bad 'fn,bbox\na.jpg,1 2 3\n'
     bad 'fn,bbox\na.jpg,3 2 1 4\n'
     bad 'fn,bbox\n../a.jpg,1 2 3 4\n'
-    bad 'a.jpg\n\nb.jpg\n'
+    bad 'a.jpg\n/b.jpg\n'
     bad 'a.jpg\na.jpg\n'
 }
 

@@ -32,6 +32,25 @@ static void test_text(void)
             sizes[count++] = n;
         CHECK(count == 4 && sizes[0] == 1 && sizes[1] == 2 && sizes[2] == 0 && sizes[3] == 3, "%zu lines", count);
     }
+    TEST("a byte order mark belongs to no line")
+    {
+        static const char *const data[] = {"\xef\xbb\xbf"
+                                           "a\nb",
+                                           "\xef\xbb\xbf", "\xef\xbb"};
+        const size_t sizes[] = {1, 0, 2}, counts[] = {2, 0, 1};
+        for (size_t i = 0; i < COUNT(data); i++) {
+            text_lines l = text_lines_of(data[i], strlen(data[i]));
+            const char *line;
+            size_t n, count = 0;
+            for (; text_line(&l, &line, &n); count++)
+                CHECK(count || n == sizes[i], "%zu: %zu bytes", i, n);
+            CHECK(count == counts[i], "%zu: %zu lines", i, count);
+        }
+        text_lines none = text_lines_of(NULL, 0);
+        const char *line;
+        size_t n;
+        CHECK(!text_line(&none, &line, &n), "a line of nothing");
+    }
     TEST("the nearest word is offered only when it is near")
     {
         const char *words[] = {"augment", "phase", "batch"};

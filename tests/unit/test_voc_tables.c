@@ -376,7 +376,7 @@ static void test_labels(void)
             {"fn,cat\na,x\nb,y\n", NULL, "", "empty"},
             {"fn,cat\na,x\nb,y\n", NULL, "a\nb\n", "none is left"},
             {"fn,cat\na,x\nb,y\n", NULL, "a\na\n", ":2"},
-            {"fn,cat\na,x\nb,y\n", NULL, "a\n\n", ":2"},
+            {"fn,cat\na,x\nb,y\n", NULL, "\xef\xbb\xbf \n\n", "empty"},
             {"fn,cat\na,x\nb,y\n", NULL, "../a\n", ":1"},
             {"fn,cat\na,x\nb,y\n", "fn,bbox\na,1 2 3 4\nb,1 2 3 4\nc,1 2 3 4\n", NULL, "1 of its 3"},
         };
@@ -391,6 +391,22 @@ static void test_labels(void)
             CHECK(!l.rows && !l.count, "left something");
             labels_free(&l);
         }
+    }
+    TEST(
+        "a list of names may come from any editor: byte order mark, carriage returns, blanks, empty lines, backslashes")
+    {
+        labels l;
+        error e = {0};
+        const char *lrg = put("lrg.csv", "fn,cat\na/1.jpg,x\nb/1.jpg,y\n1.jpg,z\n");
+        const char *val = put("val.txt", "\xef\xbb\xbf"
+                                         "b\\1.jpg \t\r\n\r\n  \r\n1.jpg");
+        CHECK(!labels_read(&l, lrg, NULL, val, &e), "%s", e.text);
+        CHECK(l.val_count == 2 && l.val[0] == 1 && l.val[1] == 2, "%zu validate", l.val_count);
+        CHECK(!labels_check(val, &e), "%s", e.text);
+        labels_free(&l);
+        const char *wide = put("wide.txt", "\xff\xfe"
+                                           "1");
+        CHECK(labels_check(wide, &e) == ERR_INPUT && strstr(e.text, "UTF-16"), "%s", e.text);
     }
     TEST("quotes, carriage returns, a byte order mark and a missing last line feed are read")
     {
