@@ -110,7 +110,8 @@ train  = $(BIN)/train-$1 --cache $(cache) $(labels.$1) --val $(VAL) $2 --recipe 
 # its history, and the checkpoints after its phases.
 $(MODELS:%=$(OUT)/.made/%): $(OUT)/.made/%: $$(call inputs,$$*) $$(call changed,$$*,$$(call made,$$*)) \
   | $(BIN)/train-% $(RECIPES)/%.recipe
-	@$(stage) --alone $(OUT)/$* $(call train,$*,--weights $(WEIGHTS)) $(if $(RESUME),--resume) -o $(OUT)/$*.ckpt
+	@$(stage) --alone $(OUT)/$* $(call train,$*,--weights $(WEIGHTS)) \
+	  $(if $(FRESH),--fresh) $(if $(RESUME),--resume) -o $(OUT)/$*.ckpt
 $(MODELS:%=$(OUT)/%.ckpt): $(OUT)/%.ckpt: $(OUT)/.made/% ;
 $(MODELS:%=$(OUT)/%.history.tsv): $(OUT)/%.history.tsv: $(OUT)/.made/% ;
 $(MODELS:%=$(OUT)/%.batches.tsv): $(OUT)/%.batches.tsv: $(OUT)/.made/% ;

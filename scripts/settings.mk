@@ -37,7 +37,9 @@ THREADS    ?=
 RECIPES    ?= $(here)recipes
 #? TRAINFLAGS  more options for the trainings: TRAINFLAGS='--epochs 1 --set batch=32'
 TRAINFLAGS ?=
-#? RESUME      1: trainings that were interrupted go on after the last epoch that OUT/MODEL.state holds
+#? FRESH       1: trainings that were interrupted start anew; else they go on from OUT/MODEL.state by themselves
+FRESH      ?=
+#? RESUME      1: a training stops if OUT/MODEL.state is of other settings, rather than start anew
 RESUME     ?=
 
 ##@ Settings of the demo and the downloads

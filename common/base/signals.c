@@ -26,6 +26,7 @@ typedef struct signals_watch {
 
 static _Atomic(watch *) watches;
 static const char *program_name = "onebox";
+static volatile sig_atomic_t deferred;
 
 /* ---------------------------------------------------------------- the list */
 
@@ -110,6 +111,42 @@ static void on_bus(int number, siginfo_t *info, void *context)
         _exit(ERR_SYSTEM);
     }
     on_end(number);
+}
+
+/* Notes the signal. A second Ctrl-C is impatient; make, a terminal that closes and a shutdown send TERM and HUP to
+ * everything at once, and often several times. */
+static void on_deferred(int number)
+{
+    if (deferred && number == SIGINT)
+        on_end(number);
+    if (!deferred && number == SIGINT) {
+        put(program_name);
+        put(": stopping; Ctrl-C again stops without saving anything\n");
+    }
+    if (!deferred)
+        deferred = number;
+}
+
+void signals_defer(void)
+{
+    static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        struct sigaction old, new = {.sa_handler = on_deferred, .sa_flags = SA_RESTART};
+        sigemptyset(&new.sa_mask);
+        if (sigaction(ends[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(ends[i], &new, NULL);
+    }
+}
+
+int signals_deferred(void)
+{
+    return deferred;
+}
+
+void signals_deliver(void)
+{
+    if (deferred)
+        on_end(deferred);
 }
 
 void signals_begin(const char *program)

@@ -17,6 +17,14 @@
  *   BUS in a watched mapping      is one line ("PROGRAM: FILE: …") and exit ERR_SYSTEM. */
 void signals_begin(const char *program);
 
+/* From now on HUP, INT and TERM end nothing: the first of them is noted, and the work stops when it looks. A second INT
+ * ends the program as before. */
+void signals_defer(void);
+/* The number of the signal that was noted; 0: none. */
+int signals_deferred(void);
+/* Ends the program by the signal that was noted, so that shells and make see what ended it; returns if none was. */
+void signals_deliver(void);
+
 /* Watches data[0..size), mapped from the file `name`; with data NULL the file itself, which is to be removed. NULL with
  * e set when memory is refused or the name is too long for any file. Releasing NULL does nothing. */
 struct signals_watch *signals_watch(const char *name, const void *data, size_t size, error *e);

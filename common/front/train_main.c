@@ -4,6 +4,7 @@
 #include "front/train_main.h"
 
 #include "base/file.h"
+#include "base/signals.h"
 #include "base/threads.h"
 #include "front/train_report.h"
 #include "nn/history.h"
@@ -31,6 +32,8 @@ static int train(train_setup *s, error *e)
     trainer t = train_setup_trainer(s);
     int code = train_report_start(&report, s, &t.report, e);
     double start = progress_seconds();
+    if (!code && signals_deferred())
+        code = train_report_stop(&report, e);
     if (!code)
         code = trainer_run(&t, e);
     train_report_free(&report);
@@ -172,6 +175,8 @@ static int do_run(train_setup *s, error *e)
             fputs(s->recipe_text.data, stdout);
         return code;
     }
+    if (!code && !s->o->lr_find)
+        signals_defer();
     if (!code)
         code = train_setup_open(s, e);
     if (code)
@@ -226,5 +231,8 @@ int train_main(const train_program *p, int argc, char **argv)
     train_setup s = {.program = &program_of, .task = p->task, .o = &o, .threads = threads_count((int)o.threads)};
     do_run(&s, &e);
     train_setup_free(&s);
-    return program_end(&program_of, &e);
+    code = program_end(&program_of, &e);
+    if (code)
+        signals_deliver();
+    return code;
 }

@@ -47,10 +47,12 @@ void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MA
          .group = "Output"},
         {"history", 0, OPTION_OUTPUT, &o->history, "FILE", .help = "one row per epoch; default: NAME.history.tsv"},
         {"batches", 0, OPTION_OUTPUT, &o->batches, "FILE", .help = "one row per batch; default: NAME.batches.tsv"},
-        {"resume", 0, OPTION_FLAG, &o->resume, NULL,
-         "go on where an interrupted training of the same inputs and recipe\n"
-         "left NAME.state, to the same result; without that file: start anew",
+        {"fresh", 0, OPTION_FLAG, &o->fresh, NULL,
+         "start anew; else an interrupted training of the same inputs and recipe\n"
+         "goes on from NAME.state by itself, to the same result",
          .group = "Interrupted trainings"},
+        {"resume", 0, OPTION_FLAG, &o->resume, NULL,
+         .help = "stop if NAME.state belongs to another training, rather than start anew"},
         {"state-every", 0, OPTION_NUMBER, &o->state_every, "SECONDS",
          "how often NAME.state is written, after whole epochs; it is removed\n"
          "in the end",
@@ -114,11 +116,8 @@ static int check_printing(const train_options *o, error *e)
     const struct {
         const char *name;
         bool given;
-    } others[] = {{"lr-find", o->lr_find},
-                  {"lr-start", o->lr_start},
-                  {"resume", o->resume},
-                  {"summary-noise", o->summary_noise},
-                  {"until", o->until}};
+    } others[] = {{"lr-find", o->lr_find}, {"lr-start", o->lr_start},           {"resume", o->resume},
+                  {"fresh", o->fresh},     {"summary-noise", o->summary_noise}, {"until", o->until}};
     for (size_t i = 0; i < COUNT(others); i++)
         if (others[i].given)
             return fail(e, ERR_USAGE, "--%s trains nothing: leave out --%s", what, others[i].name);
@@ -151,6 +150,8 @@ int train_options_check(const train_options *o, task t, error *e)
         return fail(e, ERR_USAGE, "--phase belongs to --lr-find and --summary, --lr-start to --lr-find");
     if (o->lr_find && o->resume)
         return fail(e, ERR_USAGE, "--resume belongs to a training, --lr-find leaves no state");
+    if (o->fresh && (o->resume || o->lr_find))
+        return fail(e, ERR_USAGE, "--fresh starts a training anew: leave out --%s", o->resume ? "resume" : "lr-find");
     if (o->lr_find && o->until)
         return fail(e, ERR_USAGE, "--until belongs to a training, --lr-find takes --phase");
     return 0;

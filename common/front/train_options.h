@@ -14,7 +14,7 @@ typedef struct train_options {
     bool bn_freeze, summary_noise;
     const char *device, *conv;
     const char *output, *history, *batches;
-    bool resume;
+    bool resume, fresh;
     double state_every;
     const char *lr_find, *phase, *lr_start;
     double lr_end;

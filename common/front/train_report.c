@@ -4,6 +4,7 @@
 #include "front/train_report.h"
 
 #include "base/file.h"
+#include "base/signals.h"
 #include "nn/history.h"
 
 #include <stdlib.h>
@@ -25,23 +26,24 @@ static int begin_table(const train_report *r, const char *path, const char *head
     file_view v;
     int code = file_open(&v, path, e);
     if (code)
-        return fail_context(e, "%s needs its rows", r->s->files.state);
+        return fail_context(e, "%s needs its rows (--fresh starts anew without them)", r->s->files.state);
     if (v.size < skip || memcmp(v.data, header, skip) != 0 || !train_rows_begin(rows, v.data + skip, v.size - skip))
         code = fail(e, ERR_INPUT,
-                    "%s: is not the table that %s goes on from; put that one back, or remove the state to start anew",
-                    path, r->s->files.state);
+                    "%s: is not the table that %s goes on from; put that one back, or start anew with --fresh", path,
+                    r->s->files.state);
     else
         text_add_bytes(b, v.data + skip, rows->bytes);
     file_close(&v);
     return code ? code : text_done(b, e);
 }
 
-static train_rows rows_behind(const char *header, const text_buffer *b)
-{
-    return train_rows_of(b->data + strlen(header), b->size - strlen(header));
-}
-
 /* ---------------------------------------------------------------- callbacks */
+
+/* Asked after each batch: something when a signal has come. */
+static int stopped(train_report *r, error *e)
+{
+    return signals_deferred() ? train_report_stop(r, e) : 0;
+}
 
 static int on_phase_start(void *context, int number, int first_epoch, int64_t batches, error *e)
 {
@@ -65,7 +67,6 @@ static int on_phase_start(void *context, int number, int first_epoch, int64_t ba
 
 static int on_batch(void *context, const trainer_batch *b, error *e)
 {
-    (void)e;
     train_report *r = context;
     if (b->epoch_batch == 0) {
         r->epoch_seconds = 0;
@@ -83,17 +84,16 @@ static int on_batch(void *context, const trainer_batch *b, error *e)
     snprintf(values, sizeof values, "loss %.4g  lr %.3g  %.1f img/s  eta %s", b->smoothed, b->lr,
              r->epoch_seconds > 0 ? (double)r->epoch_pictures / r->epoch_seconds : 0, eta);
     progress_show(&r->progress, now, what, b->epoch_batch + 1, b->epoch_batches, values);
-    return 0;
+    return stopped(r, e);
 }
 
 static int on_validation(void *context, const trainer_batch *last, int done, int total, error *e)
 {
-    (void)e;
     train_report *r = context;
     char what[80];
     snprintf(what, sizeof what, "%s epoch %d validation", last->phase->name, last->epoch);
     progress_show(&r->progress, progress_seconds(), what, done, total, "");
-    return 0;
+    return stopped(r, e);
 }
 
 static int on_epoch(void *context, const trainer_epoch *row, error *e)
@@ -171,31 +171,55 @@ static int on_phase_end(void *context, int number, const trainer_epoch *last, co
     return code;
 }
 
-static bool on_point_due(void *context)
+/* The state of the last point. */
+static int write_state(train_report *r, error *e)
 {
-    const train_report *r = context;
-    return progress_seconds() - r->state_written >= r->s->o->state_every;
+    train_state s = r->s->state;
+    s.point = r->point;
+    s.device = device_describe(r->s->device);
+    s.history = train_rows_of(r->history.data + strlen(HISTORY_COLUMNS), r->history_rows);
+    s.batches = train_rows_of(r->batches.data + strlen(BATCHES_COLUMNS), r->batches_rows);
+    int code = train_state_save(r->s->files.state, &s, &r->s->graph, &r->s->recipe, r->params, e);
+    r->state_written = progress_seconds();
+    r->point_written = !code;
+    return code;
 }
 
 static int on_point(void *context, const trainer_point *next, const float *params, error *e)
 {
     (void)e;
     train_report *r = context;
-    train_state s = r->s->state;
     error refused = {0};
-    s.point = *next;
-    s.device = device_describe(r->s->device);
-    s.history = rows_behind(HISTORY_COLUMNS, &r->history);
-    s.batches = rows_behind(BATCHES_COLUMNS, &r->batches);
-    if (!train_state_save(r->s->files.state, &s, &r->s->graph, &r->s->recipe, params, &refused)) {
+    r->point = *next;
+    r->params = params;
+    r->history_rows = r->history.size - strlen(HISTORY_COLUMNS);
+    r->batches_rows = r->batches.size - strlen(BATCHES_COLUMNS);
+    r->point_written = false;
+    if (progress_seconds() - r->state_written < r->s->o->state_every)
+        return 0;
+    if (!write_state(r, &refused)) {
         r->state_refused = false;
     } else if (!r->state_refused) {
         r->state_refused = true;
         progress_clear(&r->progress);
         program_note(r->s->program, "%s; the training goes on, and tries it again after other epochs", refused.text);
     }
-    r->state_written = progress_seconds();
     return 0;
+}
+
+int train_report_stop(train_report *r, error *e)
+{
+    const train_setup *s = r->s;
+    progress_clear(&r->progress);
+    if (!r->params && !s->resumed)
+        return fail(e, ERR_SYSTEM,
+                    "interrupted in its first epoch: no state to go on from yet, the same command "
+                    "starts anew");
+    const trainer_point *at = r->params ? &r->point : &s->state.point;
+    if (r->params && !r->point_written && write_state(r, e))
+        return fail_context(e, "interrupted, and what was trained is lost");
+    return fail(e, ERR_SYSTEM, "interrupted; the same command (or make) goes on from %s, with phase %s, epoch %d",
+                s->files.state, s->recipe.phases[at->phase].name, at->epoch);
 }
 
 int train_report_start(train_report *r, const train_setup *s, trainer_report *callbacks, error *e)
@@ -207,7 +231,6 @@ int train_report_start(train_report *r, const train_setup *s, trainer_report *ca
                                   .validation = on_validation,
                                   .epoch = on_epoch,
                                   .phase_end = on_phase_end,
-                                  .point_due = on_point_due,
                                   .point = on_point};
     int code = begin_table(r, s->files.history, HISTORY_COLUMNS, &s->state.history, &r->history, e);
     return code ? code : begin_table(r, s->files.batches, BATCHES_COLUMNS, &s->state.batches, &r->batches, e);

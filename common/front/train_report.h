@@ -4,7 +4,8 @@
  * Part of the front (train_main.h): it prints. The two text files are written anew, whole, after each epoch,
  * so what is on disk is always complete rows. The state (train_state.h) is written after an epoch when
  * state_every seconds have passed since the start or the last time; when it cannot be written, a remark says so and
- * the training goes on and tries again.
+ * the training goes on and tries again. A deferred signal (signals.h) ends the training after the batch; the state of
+ * the last whole epoch is written then.
  */
 #ifndef ONEBOX_FRONT_TRAIN_REPORT_H
 #define ONEBOX_FRONT_TRAIN_REPORT_H
@@ -19,8 +20,12 @@ typedef struct train_report {
     double phase_start;           /* seconds */
     int64_t phase_first;          /* the first batch that this run does of the phase */
     bool header_shown;            /* of the phase's table */
-    double state_written;         /* seconds */
-    bool state_refused;           /* the last one could not be written */
+    trainer_point point;          /* the last one, with its parameters and its rows in the two files, in bytes */
+    const float *params;          /* NULL: no epoch has ended yet */
+    size_t history_rows, batches_rows;
+    bool point_written;
+    double state_written; /* seconds */
+    bool state_refused;   /* the last one could not be written */
     double epoch_seconds;
     int64_t epoch_pictures;
 } train_report;
@@ -30,5 +35,9 @@ typedef struct train_report {
  * file (/dev/null) begins anew. train_report_free also after a failure. */
 int train_report_start(train_report *r, const train_setup *s, trainer_report *callbacks, error *e);
 void train_report_free(train_report *r);
+
+/* Ends an interrupted training: writes the state of the last whole epoch, if that is not done yet, and fails with the
+ * line that says how to go on. */
+int train_report_stop(train_report *r, error *e);
 
 #endif

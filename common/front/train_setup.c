@@ -239,31 +239,42 @@ static int state_facts(train_setup *s, error *e)
     return labels_rows_digest(&s->labels, s->labels_sha256, e);
 }
 
-int train_setup_resume(train_setup *s, error *e)
+/* Opens the state; one of another training leaves *s as it is, unless --resume insists on it. */
+static int open_state(train_setup *s, error *e)
 {
-    int code = state_facts(s, e);
-    const bool there = access(s->files.state, F_OK) == 0;
-    if (!code && there && !s->o->resume)
-        program_note(
-            s->program,
-            "%s of an interrupted training is here: --resume would go on with it, but no longer after an epoch of "
-            "this training",
-            s->files.state);
-    if (code || !s->o->resume)
-        return code;
-    if (!there) {
-        program_note(s->program, "there is no %s to go on with: starting anew", s->files.state);
+    error refused = {0};
+    const char *path = s->files.state;
+    int code = train_state_open(&s->past, path, &s->state, &s->graph, &s->recipe, s->params, &refused);
+    if (code && s->state.differs && !s->o->resume) {
+        program_note(s->program, "%s belongs to another training (%s): starting anew, which will overwrite it", path,
+                     s->state.differs);
         return 0;
     }
-    code = train_state_open(&s->past, s->files.state, &s->state, &s->graph, &s->recipe, s->params, e);
     if (code)
-        return code;
+        return fail(e, code, "%s", refused.text);
     s->resumed = true;
-    program_note(s->program, "going on from %s: phase %s, epoch %d", s->files.state,
+    program_note(s->program, "going on from %s: phase %s, epoch %d (--fresh would start anew)", path,
                  s->recipe.phases[s->state.point.phase].name, s->state.point.epoch);
     if (strcmp(s->state.device, device_describe(s->device)) != 0)
         program_note(s->program, "it was written on %s: the last digits may come out differently", s->state.device);
     return 0;
+}
+
+int train_setup_resume(train_setup *s, error *e)
+{
+    const char *path = s->files.state;
+    int code = state_facts(s, e);
+    if (code)
+        return code;
+    if (access(path, F_OK) != 0) {
+        if (s->o->resume)
+            program_note(s->program, "there is no %s to go on with: starting anew", path);
+        return 0;
+    }
+    if (!s->o->fresh)
+        return open_state(s, e);
+    program_note(s->program, "--fresh: %s of an interrupted training is removed", path);
+    return unlink(path) == 0 ? 0 : fail_system(e, "%s: cannot remove", path);
 }
 
 /* ---------------------------------------------------------------- for the trainer */

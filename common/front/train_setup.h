@@ -54,8 +54,9 @@ int train_setup_phase(const train_setup *s, const char *which, const char *name,
  * are one. The first four fields are set beforehand. */
 int train_setup_open(train_setup *s, error *e);
 
-/* What tells this training from others, and with --resume the state of one that was interrupted: parameters,
- * moments and place are then those of the state. Without that file the training starts anew. */
+/* What tells this training from others, and the state of one that was interrupted: parameters, moments and place are
+ * then those of the state. Without that file, with --fresh, and (but for --resume) when the state is another
+ * training's, the training starts anew. A damaged state is ERR_INPUT. */
 int train_setup_resume(train_setup *s, error *e);
 
 /* A trainer over all this; its report is empty. */

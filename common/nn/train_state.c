@@ -107,7 +107,7 @@ int train_state_save(const char *path, const train_state *s, const graph *g, con
 
 static int refuse_state(const char *path, const char *what, error *e)
 {
-    return fail(e, ERR_INPUT, "%s: is no state of a training (%s); remove it to start anew", path, what);
+    return fail(e, ERR_INPUT, "%s: is no state of a training (%s); --fresh removes it and starts anew", path, what);
 }
 
 static int read_point(const safetensors *st, const recipe *r, trainer_point *point, error *e)
@@ -133,17 +133,18 @@ static int read_texts(const safetensors *st, train_state *s, error *e)
     if (format && strcmp(format, OLD_FORMAT) == 0)
         return fail(e, ERR_INPUT,
                     "%s: was written by an earlier version of this program: finish the training with that one, or "
-                    "remove the file to start anew",
+                    "start anew with --fresh",
                     path);
     if (!format || strcmp(format, FORMAT) != 0)
         return refuse_state(path, "its 'format' is not '" FORMAT "'", e);
     for (int i = 0; i < s->fact_count; i++) {
         const char *value = safetensors_value(st, s->facts[i].name);
-        if (!value || strcmp(value, s->facts[i].value) != 0)
+        if (!value || strcmp(value, s->facts[i].value) != 0) {
+            s->differs = s->facts[i].name;
             return fail(e, ERR_INPUT,
-                        "%s: belongs to another training (%s); remove it, or leave out --resume, to start "
-                        "anew",
-                        path, s->facts[i].name);
+                        "%s: belongs to another training (%s); without --resume, or with --fresh, this one starts anew",
+                        path, s->differs);
+        }
     }
     s->device = safetensors_value(st, "device");
     bool rows = read_rows_text(safetensors_value(st, "history"), &s->history) &&

@@ -1,4 +1,4 @@
-/* train_state.h - where a training stands, in a file (detn.state), so that it can be resumed.
+/* train_state.h - where a training stands, in a file (detn.state), so that it can go on.
  *
  * A safetensors file of float32: the parameters under their own names, Adam's moments of those that the phase
  * trains as NAME.first and NAME.second. String metadata:
@@ -36,6 +36,7 @@ bool train_rows_begin(const train_rows *r, const char *rows, size_t size);
 typedef struct train_state {
     train_fact facts[TRAIN_FACTS];
     int fact_count;
+    const char *differs; /* the fact that was another one in a state that was refused; else NULL */
     const char *device;
     train_rows history, batches;
     trainer_point point;
@@ -53,8 +54,8 @@ typedef struct train_state_file {
 
 /* Reads `path` into *s, whose facts are filled in beforehand, and the parameters into `params`. ERR_INPUT: a
  * damaged file; a tensor that the network does not have or that is missing; a fact that is another one there
- * (the line names it); a point that recipe r does not have. On failure nothing needs closing, and params are
- * undefined. */
+ * (s->differs and the line name it; params are untouched); a point that recipe r does not have. On failure nothing
+ * needs closing, and otherwise params are undefined. */
 int train_state_open(train_state_file *f, const char *path, train_state *s, const graph *g, const recipe *r,
                      float *params, error *e);
 void train_state_close(train_state_file *f);

@@ -27,6 +27,7 @@ typedef struct train_session {
     float *output, *gradient;          /* batch x the network's outputs */
     size_t train_batches, val_batches; /* per epoch */
     uint64_t step;                     /* training batches since the start, over all phases */
+    float *first, *second;             /* moments of the last point; NULL before one inside a phase */
     /* What the frozen groups make of the validation pictures, one block for each batch: the same in every
      * epoch of a phase. NULL: not kept. */
     float **features;
@@ -157,6 +158,8 @@ static void session_close(train_session *s)
     model_free(s->model);
     free(s->output);
     free(s->gradient);
+    free(s->first);
+    free(s->second);
 }
 
 /* first_epoch: how many are behind us; epochs: how many passes over both sets will be asked for. */
@@ -319,29 +322,28 @@ static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_s
     return t->report.epoch ? t->report.epoch(t->report.context, row, e) : 0;
 }
 
-/* Hands the training out as it stands in front of an epoch, if somebody wants to keep it. In front of a
- * phase's first epoch the parameters have been downloaded already, and there are no moments. */
+/* Hands the training out as it stands in front of an epoch, if somebody wants it. In front of a phase's first epoch
+ * the parameters have been downloaded already, and there are no moments. */
 static int report_point(train_session *s, int phase, int epoch, loss_smooth smooth, error *e)
 {
     const trainer *t = s->t;
-    const trainer_report *r = &t->report;
-    if (!r->point || (r->point_due && !r->point_due(r->context)))
-        return 0;
     trainer_point next = {.phase = phase, .epoch = epoch, .smooth = smooth};
-    float *first = NULL, *second = NULL;
-    int code = 0;
+    if (!t->report.point)
+        return 0;
     if (epoch > 0) {
-        next.first = first = params_alloc(t->graph, e);
-        next.second = second = params_alloc(t->graph, e);
-        code = first && second ? model_download(s->model, t->params, e) : e->code;
+        if (!s->first)
+            s->first = params_alloc(t->graph, e);
+        if (!s->second)
+            s->second = params_alloc(t->graph, e);
+        int code = s->first && s->second ? model_download(s->model, t->params, e) : e->code;
         if (!code)
-            code = model_download_moments(s->model, first, second, e);
+            code = model_download_moments(s->model, s->first, s->second, e);
+        if (code)
+            return code;
+        next.first = s->first;
+        next.second = s->second;
     }
-    if (!code)
-        code = r->point(r->context, &next, t->params, e);
-    free(first);
-    free(second);
-    return code;
+    return t->report.point(t->report.context, &next, t->params, e);
 }
 
 /* From `from`, a point of this phase, on. */

@@ -60,8 +60,7 @@ typedef struct trainer_report {
     /* params: the parameters now, valid during the call */
     int (*phase_end)(void *context, int phase_number, const trainer_epoch *last, const float *params, error *e);
     /* After each epoch but the last one of all, behind the calls above: the point and the parameters that
-     * belong to it, valid during the call. Not called while point_due says no. */
-    bool (*point_due)(void *context);
+     * belong to it. Moments and parameters stay as they are until the next call of point or phase_end. */
     int (*point)(void *context, const trainer_point *next, const float *params, error *e);
 } trainer_report;
 

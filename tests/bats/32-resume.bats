@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Trainings that are interrupted and taken up again.
+# Trainings that are interrupted and go on.
 # shellcheck disable=SC2154 # shapes is set by shapes.bash
 
 load ../lib/shapes.bash
@@ -27,11 +27,11 @@ begun() {
     [ ! -e "$name.ckpt" ]
 }
 
-# go_on NAME OPTION…: the same training with --resume
+# go_on NAME OPTION…: the same training again
 go_on() {
     local name=$1
     shift
-    "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 --resume -o "$name.ckpt" "$@"
+    "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 -o "$name.ckpt" "$@"
 }
 
 many=(--set phase.head.epochs=40 --set phase.all.epochs=8)
@@ -52,30 +52,79 @@ many=(--set phase.head.epochs=40 --set phase.all.epochs=8)
     [ ! -e cut.state ]
 }
 
-@test "it may be killed twice, and without a state it starts anew and says so" {
+@test "it may be killed twice, and without a state it starts anew, with --resume in so many words" {
     begun x "${many[@]}"
-    begun x --resume "${many[@]}"
+    begun x "${many[@]}"
     go_on x "${many[@]}" >/dev/null
-    run --separate-stderr go_on y "${many[@]}"
+    run --separate-stderr go_on y --resume "${many[@]}"
     assert_success
     assert_regex "$stderr" "train-detn: there is no y.state to go on with: starting anew"
     cmp x.ckpt y.ckpt
 }
 
-@test "without --resume the training starts anew, and the state is mentioned" {
+@test "with --fresh the training starts anew, and the state is gone before the first epoch ends" {
     begun x "${many[@]}"
-    run "${detn[@]}" --bb "$shapes/bb.csv" --epochs 1 -o x.ckpt
+    run "${detn[@]}" --bb "$shapes/bb.csv" "${many[@]}" --fresh --threads 2 -o x.ckpt
     assert_success
-    assert_line --regexp "^train-detn: x.state of an interrupted training is here: --resume would go on with it, but"
-    [ ! -e x.state ]
+    assert_line "train-detn: --fresh: x.state of an interrupted training is removed"
+    refute_line --partial "going on from"
+    "${detn[@]}" --bb "$shapes/bb.csv" "${many[@]}" --fresh --threads 2 -o y.ckpt >/dev/null
+    cmp x.ckpt y.ckpt
+    for other in --resume '--lr-find x.tsv'; do
+        # shellcheck disable=SC2086 # an option and its value
+        run "${detn[@]}" --bb "$shapes/bb.csv" --fresh -o x.ckpt $other
+        assert_failure 2
+    done
 }
 
-@test "a state of other settings, pictures or weights, or a damaged one, is refused and kept" {
+# interrupted SIGNAL NAME OPTION…: a training that gets the signal when two epochs are over
+interrupted() {
+    local signal=$1 name=$2
+    shift 2
+    env --default-signal=INT "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 -o "$name.ckpt" "$@" >table 2>said 3>&- &
+    local child=$! status=0
+    until grep -qs '^ *1 ' table; do
+        kill -0 "$child" || return 1
+        sleep 0.01
+    done
+    kill -s "$signal" "$child"
+    wait "$child" || status=$?
+    [ "$status" -eq $((128 + $(kill -l "$signal"))) ]
+}
+
+@test "Ctrl-C and TERM save the state of the last whole epoch, and the same command goes on to the same bytes" {
+    "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 -o whole.ckpt "${many[@]}" >/dev/null 2>&1
+    for signal in INT TERM HUP; do
+        interrupted $signal "$signal" "${many[@]}"
+        run grep -E "^train-detn: interrupted; the same command .or make. goes on from $signal.state, with phase" said
+        assert_success
+        [ ! -e "$signal.ckpt" ]
+        run go_on "$signal" "${many[@]}"
+        assert_success
+        assert_line --regexp "^train-detn: going on from $signal.state: phase (head, epoch ([2-9]|[1-9][0-9])|all)"
+        cmp whole.ckpt "$signal.ckpt"
+        cmp <(cut -f 1-6 whole.batches.tsv) <(cut -f 1-6 "$signal.batches.tsv")
+        [ ! -e "$signal.state" ]
+    done
+}
+
+@test "a training that is interrupted in its first epoch says that there is no state yet" {
+    "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 --set phase.head.epochs=40 -o x.ckpt >/dev/null 2>said 3>&- &
+    local child=$! status=0
+    until grep -qs 'phase head' said; do sleep 0.001; done
+    kill -s TERM "$child"
+    wait "$child" || status=$?
+    [ "$status" -eq 143 ]
+    # A fast machine may have ended an epoch by now.
+    grep -E "interrupted(; the same command| in its first epoch: no state to go on from yet)" said
+}
+
+@test "a state of other settings, pictures or weights is refused by --resume and starts anew without" {
     begun x "${many[@]}"
     refused() { # WHAT OPTION…
         local what=$1
         shift
-        run go_on x "$@"
+        run go_on x --resume "$@"
         assert_failure 3
         assert_line --partial "x.state: $what"
         [ -e x.state ]
@@ -88,16 +137,29 @@ many=(--set phase.head.epochs=40 --set phase.all.epochs=8)
     run "${detn[@]}" --bb in.bb.csv "${many[@]}" --resume -o x.ckpt
     assert_failure 3
     assert_line --partial "x.state: belongs to another training (labels)"
-    cp x.state in.state
-    head -c 5000 in.state >x.state
-    refused "" "${many[@]}"
-    printf 'no state' >x.state
-    refused "" "${many[@]}"
+    run go_on x --epochs 1
+    assert_success
+    assert_line "train-detn: x.state belongs to another training (recipe): starting anew, which will overwrite it"
+    go_on y --epochs 1 >/dev/null
+    cmp x.ckpt y.ckpt
+}
+
+@test "a damaged state is refused and kept, and --fresh gets past it" {
+    begun x "${many[@]}"
+    head -c 5000 x.state >short
+    for damaged in short /etc/hostname; do
+        cat $damaged >x.state
+        run go_on x "${many[@]}"
+        assert_failure 3
+        assert_line --partial "x.state: "
+        [ -e x.state ]
+    done
+    go_on x "${many[@]}" --fresh >/dev/null
 }
 
 @test "a state that another number of threads goes on with is taken, with a remark" {
     begun x "${many[@]}"
-    run "${detn[@]}" --bb "$shapes/bb.csv" --threads 1 --resume -o x.ckpt "${many[@]}"
+    run "${detn[@]}" --bb "$shapes/bb.csv" --threads 1 -o x.ckpt "${many[@]}"
     assert_success
     assert_line --regexp "^train-detn: it was written on .*2 threads.*: the last digits may come out differently$"
     "$BIN/train-detn" --check x.ckpt
@@ -128,11 +190,11 @@ header() {
     run go_on x "${many[@]}"
     assert_failure 3
     assert_line \
-        --partial "x.batches.tsv: is not the table that x.state goes on from; put that one back, or remove the state"
+        --partial "x.batches.tsv: is not the table that x.state goes on from; put that one back, or"
     rm x.batches.tsv
     run go_on x "${many[@]}"
     assert_failure 3
-    assert_line --partial "x.state needs its rows: x.batches.tsv: cannot open"
+    assert_line --partial "x.state needs its rows (--fresh starts anew without them): x.batches.tsv: cannot"
     [ -e x.state ]
     [ ! -e x.ckpt ]
     cp in.batches x.batches.tsv

@@ -502,6 +502,13 @@ trained() { # everything for the named models is there and the list of calls is 
     assert_line --partial "csv: an output was deleted"
 }
 
+@test "FRESH=1 starts interrupted trainings anew, and is no setting of a model" {
+    run -0 mk -n out/cls.ckpt FRESH=1
+    assert_output --regexp 'train-cls .* --fresh +-o out/cls.ckpt'
+    mk out/cls.ckpt FRESH=1 >/dev/null
+    run -0 mk -q out/cls.ckpt
+}
+
 @test "RESUME=1 asks trainings to go on with what was interrupted, and is no setting of a model" {
     run -0 mk -n out/cls.ckpt RESUME=1
     assert_output --regexp 'train-cls .* --resume -o out/cls.ckpt'

@@ -75,11 +75,6 @@ static int on_epoch(void *context, const trainer_epoch *row, error *e)
     return 0;
 }
 
-static bool point_due(void *context)
-{
-    return ((told *)context)->keep;
-}
-
 static const char rows[] = "rows\twith\ttabs\n";
 
 static train_state state_of(void)
@@ -94,6 +89,8 @@ static train_state state_of(void)
 static int on_point(void *context, const trainer_point *next, const float *params, error *e)
 {
     told *t = context;
+    if (!t->keep)
+        return 0;
     if (t->refuse)
         return fail(e, ERR_SYSTEM, "disk full");
     t->points[t->point_count++] = (kept_point){
@@ -114,7 +111,7 @@ static int run(device *d, told *t, float *params, const trainer_point *from, err
                          .train = {make, NULL, SAMPLES},
                          .val = {make_val, NULL, SAMPLES},
                          .threads = 1,
-                         .report = {.context = t, .epoch = on_epoch, .point_due = point_due, .point = on_point}};
+                         .report = {.context = t, .epoch = on_epoch, .point = on_point}};
     return trainer_run(&all, e);
 }
 

@@ -298,7 +298,7 @@ static trainer trainer_for(world *w, float *params, int threads)
                      .train = {make, w, TRAIN},
                      .val = {make_val, w, VAL},
                      .threads = threads,
-                     .report = {w, on_start, on_batch, on_validation, on_epoch, on_end, NULL, NULL}};
+                     .report = {w, on_start, on_batch, on_validation, on_epoch, on_end, NULL}};
 }
 
 int main(void)
