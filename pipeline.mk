@@ -64,8 +64,11 @@ $(OUT)/.made/json: $$(if $$(refusal),no-data) $(BIN)/voc2json \
 	@$(stage) $(OUT)/json $(BIN)/voc2json $(if $(voc_lists),--split $(SPLIT)) -o $(OUT)/voc.json $(VOC)
 $(OUT)/voc.json: $(OUT)/.made/json ; +
 
-$(OUT)/.made/anno: $$(if $$(refusal),no-data) $(SOURCE) $(BIN)/json2anno $$(call changed,anno,$$(OUT)/anno.tsv)
-	@$(stage) $(OUT)/anno $(BIN)/json2anno -o $(OUT)/anno.tsv $(SOURCE)
+# Annotations are held against the pictures; so many pictures may be missing or damaged.
+with_max_bad := $(if $(MAX_BAD),--max-bad $(MAX_BAD))
+$(OUT)/.made/anno: $$(if $$(refusal),no-data) $(SOURCE) $(BIN)/json2anno \
+  $$(call changed,anno,$$(OUT)/anno.tsv) $$(call newer,anno,$$(PICTURES))
+	@$(stage) $(OUT)/anno $(BIN)/json2anno --images $(PICTURES) $(with_max_bad) -o $(OUT)/anno.tsv $(SOURCE)
 $(OUT)/anno.tsv: $(OUT)/.made/anno ; +
 
 $(OUT)/.made/largest: $(OUT)/anno.tsv $(BIN)/largest $$(call changed,largest,$$(OUT)/largest.tsv)

@@ -24,7 +24,7 @@ records := drawn json anno largest csv cache weights $(MODELS) $(MODELS:%=lr.%.0
 
 parameters.drawn   = pictures $(DEMO_PICTURES)$(nl)seed $(DEMO_SEED)
 parameters.json    = voc $(VOC)$(nl)split $(SPLIT)
-parameters.anno    = json $(SOURCE)
+parameters.anno    = json $(SOURCE)$(nl)images $(PICTURES)
 parameters.largest =
 parameters.csv     = order $(ORDER)$(nl)val_pct $(VAL_PCT)$(nl)split_seed $(SPLIT_SEED)
 parameters.cache   = images $(PICTURES)$(nl)size $(SIZE)

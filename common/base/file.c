@@ -16,14 +16,16 @@
 
 /* ---------------------------------------------------------------- reading */
 
-static int read_stream(file_view *view, int fd, error *e)
+/* To the end, or at least `most` bytes. */
+static int read_stream(file_view *view, int fd, size_t most, error *e)
 {
     char *data = NULL;
     size_t capacity = 0;
     ssize_t n = 1;
     int code = 0;
-    while (n && !code) {
-        code = mem_grow(&data, &capacity, view->size + 65536, 1, view->path, e);
+    while (n && !code && view->size < most) {
+        const size_t more = most - view->size < 65536 ? most - view->size : 65536;
+        code = mem_grow(&data, &capacity, view->size + more, 1, view->path, e);
         n = code ? 0 : read(fd, data + view->size, capacity - view->size);
         if (n > 0)
             view->size += (size_t)n;
@@ -57,7 +59,7 @@ int file_open(file_view *view, const char *path, error *e)
     *view = (file_view){.path = path};
     if (strcmp(path, "-") == 0) {
         view->path = "standard input";
-        return read_stream(view, STDIN_FILENO, e);
+        return read_stream(view, STDIN_FILENO, SIZE_MAX, e);
     }
     int code = open_input(path, 0, &fd, &st, e);
     if (code)
@@ -66,7 +68,7 @@ int file_open(file_view *view, const char *path, error *e)
     if (S_ISREG(st.st_mode) && st.st_size > 0)
         p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED) {
-        code = read_stream(view, fd, e);
+        code = read_stream(view, fd, SIZE_MAX, e);
     } else {
         view->data = p;
         view->size = (size_t)st.st_size;
@@ -81,7 +83,8 @@ int file_open(file_view *view, const char *path, error *e)
     return code;
 }
 
-int file_read(file_view *view, const char *path, size_t max, error *e)
+/* A regular file only: `most` bytes of it, if it has no more than `max`. */
+static int read_regular(file_view *view, const char *path, size_t most, uint64_t max, uint64_t *whole, error *e)
 {
     int fd;
     struct stat st;
@@ -89,15 +92,27 @@ int file_read(file_view *view, const char *path, size_t max, error *e)
     int code = open_input(path, O_NONBLOCK, &fd, &st, e); /* a pipe without a writer is not waited for */
     if (code)
         return code;
+    *whole = (uint64_t)st.st_size;
     if (!S_ISREG(st.st_mode))
         code = fail(e, ERR_INPUT, "%s: is a pipe or a device, a regular file is needed", path);
-    else if ((uint64_t)st.st_size > max)
-        code = fail(e, ERR_INPUT, "%s: has %lld bytes, more than the %zu that are allowed", path, (long long)st.st_size,
-                    max);
+    else if (*whole > max)
+        code = fail(e, ERR_INPUT, "%s: has %lld bytes, more than the %llu that are allowed", path,
+                    (long long)st.st_size, (unsigned long long)max);
     else
-        code = read_stream(view, fd, e);
+        code = read_stream(view, fd, most, e);
     close(fd);
     return code;
+}
+
+int file_read(file_view *view, const char *path, size_t max, error *e)
+{
+    uint64_t whole;
+    return read_regular(view, path, SIZE_MAX, max, &whole, e);
+}
+
+int file_read_head(file_view *view, const char *path, size_t most, uint64_t *whole, error *e)
+{
+    return read_regular(view, path, most, INT64_MAX, whole, e);
 }
 
 void file_close(file_view *view)

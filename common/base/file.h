@@ -33,6 +33,9 @@ int file_open(file_view *view, const char *path, error *e);
 /* The same for one of many small files, such as a picture: read, not mapped, so that a file that is cut short meanwhile
  * is a short file and not a signal; a pipe, a device and a file of more than `max` bytes are ERR_INPUT. */
 int file_read(file_view *view, const char *path, size_t max, error *e);
+
+/* The same for the first up to `most` bytes of a regular file of any size; *whole: how many bytes it has. */
+int file_read_head(file_view *view, const char *path, size_t most, uint64_t *whole, error *e);
 void file_close(file_view *view);
 
 /* Calls `take` for each line of an open file (text_line), numbered from 1, until it returns a code; the place,

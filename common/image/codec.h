@@ -12,6 +12,9 @@
 int jpeg_read(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info, error *e);
 int png_read(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info, error *e);
 
+/* The orientation of a PNG file, whose eXIf chunk may stand behind the pixels: the heads of its chunks are read. */
+int png_orientation(const char *path, int *orientation, error *e);
+
 int jpeg_write(const picture *p, FILE *stream, int quality, const char *name, error *e);
 int png_write(const picture *p, FILE *stream, const char *name, error *e);
 

@@ -34,25 +34,40 @@ void picture_free(picture *p)
     *p = (picture){0};
 }
 
+/* Where the shown picture's column and row run in the stored one: 2 right to left, 3 both ways, 4 bottom to top; 5 .. 8
+ * exchange the axes first. */
+typedef struct turning {
+    bool exchange, back_x, back_y;
+} turning;
+
+static turning turning_of(int orientation)
+{
+    const int o = orientation;
+    return (turning){o >= 5, o == 2 || o == 3 || o == 7 || o == 8, o == 3 || o == 4 || o == 6 || o == 7};
+}
+
+box_xywh picture_turn_box(box_xywh b, int width, int height, int orientation)
+{
+    const turning t = turning_of(orientation);
+    const double x = t.back_x ? width - b.x - b.width : b.x, y = t.back_y ? height - b.y - b.height : b.y;
+    return t.exchange ? (box_xywh){y, x, b.height, b.width} : (box_xywh){x, y, b.width, b.height};
+}
+
 int picture_turn(picture *p, int orientation, error *e)
 {
     if (orientation <= 1)
         return 0;
-    const bool exchange = orientation >= 5;
+    const turning t = turning_of(orientation);
     picture out;
-    int code = picture_new(&out, exchange ? p->height : p->width, exchange ? p->width : p->height, e);
+    int code = picture_new(&out, t.exchange ? p->height : p->width, t.exchange ? p->width : p->height, e);
     if (code)
         return code;
-    /* Where the shown picture's column and row run in the stored one: 2 right to left, 3 both ways, 4 bottom
-     * to top; 5 .. 8 exchange the axes first. */
-    const bool back_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    const bool back_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     uint8_t *to = out.pixels;
     for (int y = 0; y < out.height; y++)
         for (int x = 0; x < out.width; x++, to += 3) {
-            int sx = exchange ? y : x, sy = exchange ? x : y;
-            sx = back_x ? p->width - 1 - sx : sx;
-            sy = back_y ? p->height - 1 - sy : sy;
+            int sx = t.exchange ? y : x, sy = t.exchange ? x : y;
+            sx = t.back_x ? p->width - 1 - sx : sx;
+            sy = t.back_y ? p->height - 1 - sy : sy;
             memcpy(to, p->pixels + 3 * ((size_t)sy * (size_t)p->width + (size_t)sx), 3);
         }
     picture_free(p);

@@ -2,6 +2,7 @@
 #ifndef ONEBOX_IMAGE_PICTURE_H
 #define ONEBOX_IMAGE_PICTURE_H
 
+#include "base/box.h"
 #include "base/error.h"
 
 #include <stdint.h>
@@ -35,5 +36,8 @@ void picture_free(picture *p);
 
 /* Turns and mirrors the pixels as EXIF's orientation 1 .. 8 asks; 5 .. 8 exchange width and height. */
 int picture_turn(picture *p, int orientation, error *e);
+
+/* A box on such a picture of width x height (before it is turned) where it lies afterwards. */
+box_xywh picture_turn_box(box_xywh b, int width, int height, int orientation);
 
 #endif

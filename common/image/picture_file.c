@@ -24,16 +24,49 @@ static picture_reader *reader_of(const uint8_t *data, size_t size, const char *n
     return NULL;
 }
 
+/* From as stored to as shown. */
+static void exchange_sides(picture_info *info)
+{
+    if (info->orientation < 5)
+        return;
+    const int width = info->width;
+    info->width = info->height;
+    info->height = width;
+}
+
 int picture_probe(const void *data, size_t size, const char *name, picture_info *info, error *e)
 {
     *info = (picture_info){.orientation = 1};
     picture_reader *read = reader_of(data, size, name, e);
     int code = read ? read(NULL, data, size, name, info, e) : ERR_INPUT;
-    if (!code && info->orientation >= 5) {
-        int t = info->width;
-        info->width = info->height;
-        info->height = t;
+    if (!code)
+        exchange_sides(info);
+    return code;
+}
+
+int picture_head(const char *path, picture_info *info, error *e)
+{
+    enum { MOST = 16384 };
+    file_view view;
+    uint64_t whole;
+    error found = {0};
+    int code = file_read_head(&view, path, MOST, &whole, e);
+    if (code)
+        return code;
+    const bool png = reader_of((const uint8_t *)view.data, view.size, path, &found) == png_read;
+    code = picture_probe(view.data, view.size, path, info, &found);
+    if (view.size < whole && !found.code && png && info->orientation == 1) {
+        code = png_orientation(path, &info->orientation, e);
+        exchange_sides(info);
+    } else if (view.size < whole && found.code == ERR_INPUT) { /* a long head, perhaps: colour profile, thumbnail */
+        file_close(&view);
+        code = picture_bytes(&view, path, e);
+        if (!code)
+            code = picture_probe(view.data, view.size, path, info, e);
+    } else if (found.code) {
+        code = fail(e, found.code, "%s", found.text);
     }
+    file_close(&view);
     return code;
 }
 

@@ -27,6 +27,9 @@ int picture_decode(picture *p, const void *data, size_t size, const char *name, 
 /* Reads only what precedes the pixels: width, height, orientation. */
 int picture_probe(const void *data, size_t size, const char *name, picture_info *info, error *e);
 
+/* The same of a file, of which hardly more is read than that. */
+int picture_head(const char *path, picture_info *info, error *e);
+
 /* Write atomically ("-": standard output). PNG is 8-bit RGB without a time; JPEG is baseline 4:2:0 of the quality
  * 1 .. 100. The same pixels give the same bytes. */
 int picture_save_png(const picture *p, const char *path, error *e);

@@ -8,9 +8,11 @@
 #include "image/exif.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <png.h>
 
@@ -104,6 +106,29 @@ static int stored_orientation(const uint8_t *data, size_t size)
         at += n + 12;
     }
     return 1;
+}
+
+int png_orientation(const char *path, int *orientation, error *e)
+{
+    enum { EXIF_MAX = 1 << 16 };
+    uint8_t head[8], *exif = mem_zero(EXIF_MAX, 1, "a picture's head", e);
+    const int fd = exif ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    *orientation = 1;
+    if (fd < 0) {
+        free(exif);
+        return exif ? fail_open(e, path) : ERR_SYSTEM;
+    }
+    for (off_t at = 8; pread(fd, head, sizeof head, at) == sizeof head; at += 12 + (off_t)big32(head)) {
+        if (memcmp(head + 4, "eXIf", 4) != 0)
+            continue;
+        const size_t n = big32(head) < EXIF_MAX ? big32(head) : EXIF_MAX;
+        const ssize_t got = pread(fd, exif, n, at + 8);
+        *orientation = got > 0 ? exif_orientation(exif, (size_t)got) : 1;
+        break;
+    }
+    close(fd);
+    free(exif);
+    return 0;
 }
 
 /* Everything to three bytes a pixel. */

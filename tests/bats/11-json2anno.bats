@@ -114,13 +114,14 @@ document() {
 
 @test "boxes are cut to their picture, empty ones left out, pictures without rows counted" {
     document "$image, ${image//12/13}" \
-        "${object/155, 96/-5, -6}, ${object/155, 96/400, 300}, ${object/155, 96/500, 0}, ${object/196, 174/0, 5}" \
+        "$object, $object, $object, ${object/155, 96/-5, -6}, ${object/155, 96/400, 300},
+         ${object/155, 96/500, 0}, ${object/196, 174/0, 5}" \
         >"$json"
     run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
     assert_success
     said_part "2 boxes cut to their picture, 2 outside it left out; 1 pictures without a row"
-    printf '%s\n' "$header" "12	000012.jpg	500	333	car	0	0	167	190	0" "12	000012.jpg	500	333	car	300	400	332	499	0" |
-        cmp - "$out"
+    printf '%s\n' "12	000012.jpg	500	333	car	0	0	167	190	0" "12	000012.jpg	500	333	car	300	400	332	499	0" |
+        cmp - <(tail -n +5 "$out")
 }
 
 @test "a negative width or height means corners in reverse order: they are put in order and counted" {

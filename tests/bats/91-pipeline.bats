@@ -114,7 +114,7 @@ trained() { # everything for the named models is there and the list of calls is 
     touch voc/JPEGImages/1.jpg
     run -1 mk -q out/cls.ckpt
     run -0 mk out/cls.ckpt
-    assert_equal "$(calls)" "resize-cache"
+    assert_equal "$(calls)" "json2anno resize-cache"
     run -0 mk -q out/cls.ckpt
     run -0 mk out/cls.ckpt
     assert_equal "$(calls)" ""
@@ -124,15 +124,15 @@ trained() { # everything for the named models is there and the list of calls is 
     trained cls.ckpt
     echo other >"voc/JPEGImages/photo 2.jpg"
     run -0 mk out/cls.ckpt
-    assert_equal "$(calls)" "resize-cache train-cls"
+    assert_equal "$(calls)" "json2anno resize-cache train-cls"
     later
     echo three >"voc/JPEGImages/3.jpg"
     run -0 mk out/cls.ckpt
-    assert_equal "$(calls)" "resize-cache train-cls"
+    assert_equal "$(calls)" "json2anno resize-cache train-cls"
     later
     rm "voc/JPEGImages/3.jpg"
     run -0 mk out/cls.ckpt
-    assert_equal "$(calls)" "resize-cache train-cls"
+    assert_equal "$(calls)" "json2anno resize-cache train-cls"
 }
 
 @test "a picture replaced by one with an old date is noticed" {
@@ -140,14 +140,14 @@ trained() { # everything for the named models is there and the list of calls is 
     echo older >voc/JPEGImages/1.jpg
     touch -d 2001-01-01 voc/JPEGImages/1.jpg
     run -0 mk out/cls.ckpt
-    assert_equal "$(calls)" "resize-cache train-cls"
+    assert_equal "$(calls)" "json2anno resize-cache train-cls"
 }
 
-@test "touched annotations rerun the text stages and retrain nothing; changed ones retrain" {
+@test "touched annotations are read again and retrain nothing; changed ones retrain" {
     trained cls.ckpt
     touch voc/annotations/pascal_train2007.json
     run -0 mk out/cls.ckpt
-    assert_equal "$(calls)" "json2anno largest mkcsv"
+    assert_equal "$(calls)" "json2anno"
     run -0 mk -q out/cls.ckpt
     later
     echo '{"images": [1]}' >voc/annotations/pascal_train2007.json
@@ -347,7 +347,7 @@ trained() { # everything for the named models is there and the list of calls is 
     later
     echo 000001 >>devkit/ImageSets/Main/trainval.txt
     run -0 mk csv VOC=devkit SPLIT=trainval
-    assert_equal "$(calls)" "json2anno largest mkcsv voc2json"
+    assert_equal "$(calls)" "json2anno voc2json"
 }
 
 @test "VOC may name a folder with one COCO export; with several make asks which" {
@@ -356,7 +356,7 @@ trained() { # everything for the named models is there and the list of calls is 
     echo picture >coco/images/1.jpg
     run -0 mk cache VOC=coco
     assert_equal "$(calls)" "json2anno largest mkcsv resize-cache"
-    assert_equal "$(cat last.json2anno)" "-o out/anno.tsv coco/annotations/instances_default.json"
+    assert_equal "$(cat last.json2anno)" "--images coco/images -o out/anno.tsv coco/annotations/instances_default.json"
     assert_equal "$(cat last.resize-cache)" "--images coco/images -o out/224.cache out/lrg.csv"
     echo '{}' >coco/result.json
     run -2 mk cache VOC=coco
@@ -381,7 +381,7 @@ trained() { # everything for the named models is there and the list of calls is 
     echo photo >photos/a.jpg
     echo '{}' >coco.json
     run -0 mk cache JSON=coco.json IMAGES=photos
-    assert_equal "$(cat last.json2anno)" "-o out/anno.tsv coco.json"
+    assert_equal "$(cat last.json2anno)" "--images photos -o out/anno.tsv coco.json"
     assert_equal "$(cat last.resize-cache)" "--images photos -o out/224.cache out/lrg.csv"
     run -2 mk cache JSON=coco.json
     assert_output --partial "JSON=coco.json needs IMAGES=DIR"
@@ -493,7 +493,7 @@ trained() { # everything for the named models is there and the list of calls is 
     touch voc/annotations/pascal_train2007.json voc/JPEGImages/1.jpg
     sed -i 's/1e-2/2e-2/' recipes/cls.recipe
     run -0 mk why T=out/cls.pred.tsv
-    assert_line "anno: voc/annotations/pascal_train2007.json is newer"
+    assert_line "anno: voc/annotations/pascal_train2007.json is newer, new files in voc/JPEGImages"
     assert_line "cache: new files in voc/JPEGImages"
     assert_line "cls: other settings, see make params-diff"
     assert_line "out/cls.pred.tsv: out/cls.ckpt is newer"

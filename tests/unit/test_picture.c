@@ -37,10 +37,75 @@ static void same_as_opencv(const file_view *arrays)
         CHECK(picture_probe(file.data, file.size, path, &probed, &e) == 0, "%s", e.text);
         CHECK(probed.width == p.width && probed.height == p.height, "%s: probe says %d x %d", path, probed.width,
               probed.height);
+        CHECK(picture_head(path, &probed, &e) == 0, "%s", e.text);
+        CHECK(probed.width == p.width && probed.height == p.height && probed.orientation == info.orientation,
+              "%s: its head says %d x %d, orientation %d", path, probed.width, probed.height, probed.orientation);
         file_close(&file);
         picture_free(&p);
     }
     CHECK(files >= 27, "%d files", files);
+}
+
+/* A golden file with `size` bytes put in at `at`, counted from the end when negative, in a file at `path`. */
+static void write_longer(const char *path, const char *name, long at, const uint8_t *more, size_t size)
+{
+    char golden_path[200];
+    snprintf(golden_path, sizeof golden_path, GOLDEN "%s", name);
+    file_view file;
+    error e = {0};
+    CHECK(file_open(&file, golden_path, &e) == 0, "%s", e.text);
+    const size_t before = at < 0 ? file.size - (size_t)-at : (size_t)at;
+    uint8_t *copy = malloc(file.size + size);
+    memcpy(copy, file.data, before);
+    memcpy(copy + before, more, size);
+    memcpy(copy + before + size, file.data + before, file.size - before);
+    CHECK(file_write(path, copy, file.size + size, &e) == 0, "%s", e.text);
+    free(copy);
+    file_close(&file);
+}
+
+static void head_is(const char *path, int width, int height, int orientation)
+{
+    picture_info head, decoded;
+    picture p;
+    error e = {0};
+    CHECK(picture_head(path, &head, &e) == 0, "%s", e.text);
+    CHECK(head.width == width && head.height == height && head.orientation == orientation, "%d x %d, orientation %d",
+          head.width, head.height, head.orientation);
+    CHECK(picture_load(&p, path, &decoded, &e) == 0, "%s", e.text);
+    CHECK(decoded.width == width && decoded.orientation == orientation, "%d, %d", decoded.width, decoded.orientation);
+    picture_free(&p);
+}
+
+/* Heads that are longer than what is read at first, and a PNG's orientation far behind them. */
+static void long_heads(void)
+{
+    enum { LONG = 30000 };
+    static uint8_t more[2 * LONG + 100];
+    char path[100];
+    picture p;
+    error e = {0};
+    snprintf(path, sizeof path, "/tmp/onebox-picture-%ld", (long)getpid());
+    const uint8_t comment[] = {0xff, 0xfe, LONG >> 8, LONG & 255};
+    memcpy(more, comment, sizeof comment);
+    memcpy(more + LONG + 2, comment, sizeof comment);
+    CHECK(picture_load(&p, GOLDEN "exif6.jpg", NULL, &e) == 0, "%s", e.text);
+    write_longer(path, "exif6.jpg", 2, more, 2 * (LONG + 2));
+    head_is(path, p.width, p.height, 6);
+    picture_free(&p);
+    CHECK(picture_load(&p, GOLDEN "rgb.png", NULL, &e) == 0, "%s", e.text);
+    static const uint8_t chunk[] = {0, 0, LONG >> 8, LONG & 255, 'p', 'r', 'v', 't'};
+    static const uint8_t exif[] = {0, 0, 0, 26, 'e', 'X', 'I', 'f', 'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12,
+                                   1, 3, 0, 1,  0,   0,   0,   6,   0,   0,   0,   0, 0, 0, 0, 0, 0, 0, 0};
+    memset(more, 0, sizeof more);
+    memcpy(more, chunk, sizeof chunk);
+    memcpy(more + LONG + 12, exif, sizeof exif);
+    write_longer(path, "rgb.png", -12, more, LONG + 12 + sizeof exif); /* before IEND */
+    head_is(path, p.height, p.width, 6);
+    write_longer(path, "rgb.png", 33, more, LONG + 12 + sizeof exif); /* behind IHDR */
+    head_is(path, p.height, p.width, 6);
+    picture_free(&p);
+    unlink(path);
 }
 
 /* Every prefix of the file is an error, and never more than that. */
@@ -186,6 +251,9 @@ int main(void)
     }
     TEST("JPEG and PNG of every kind give the pixels that OpenCV's imread gives")
     same_as_opencv(&arrays);
+
+    TEST("the head of a picture is found behind long comments, and its orientation behind the pixels")
+    long_heads();
 
     TEST("a JPEG or PNG that ends early is refused at every length")
     {

@@ -1,0 +1,319 @@
+/* A folder's files are listed once. Names as written are found in that list; the tables for all else are made when the
+ * first name is not there as written: most sets never need them. Such a table holds for each key (name_key.h) the
+ * places where it occurs: `full` the whole paths of files, `inner` the tails of paths behind each '/'. There is one
+ * pair for names and one for names without the ending of a picture. A key that has several places decides only when
+ * one of them is written just like the name. */
+#include "check/pictures.h"
+
+#include "base/file.h"
+#include "check/name_key.h"
+#include "voc/names.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DEPTH_MAX = 32 };
+
+/* Where a key occurs: in the path of a file, from byte `start` on. */
+typedef struct place {
+    uint32_t file, start;
+    size_t next; /* of the same key, by number + 1; 0: none */
+} place;
+
+typedef struct key_table {
+    names keys;
+    size_t *first; /* place of each key, by number + 1 */
+    place *places;
+    size_t first_capacity, count, capacity;
+} key_table;
+
+enum { FULL, INNER, KINDS };
+
+struct pictures {
+    const char *dir;
+    names files, folders; /* relative paths */
+    bool have_tables;
+    key_table by_name[KINDS], by_stem[KINDS];
+    text_buffer key;
+};
+
+/* ---------------------------------------------------------------- listing */
+
+/* The folders from the top to the one being read, so that a link back to one of them is not followed for ever. */
+typedef struct walk {
+    pictures *p;
+    text_buffer path; /* relative, with a '/' behind each folder */
+    struct {
+        dev_t device;
+        ino_t inode;
+    } above[DEPTH_MAX];
+    int depth;
+} walk;
+
+static int list_folder(walk *w, int fd, error *e);
+
+static bool is_above(const walk *w, const struct stat *st)
+{
+    for (int i = 0; i < w->depth; i++)
+        if (w->above[i].device == st->st_dev && w->above[i].inode == st->st_ino)
+            return true;
+    return false;
+}
+
+/* A folder that cannot be read is passed over: its pictures will be missing, by name. */
+static int take_folder(walk *w, int parent, const char *name, error *e)
+{
+    size_t number;
+    const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM
+                   ? fail_system(e, "%s/%s: cannot open", w->p->dir, w->path.data)
+                   : 0;
+    if (names_add(&w->p->folders, w->path.data, w->path.size, &number, e)) {
+        close(fd);
+        return e->code;
+    }
+    text_add(&w->path, "/");
+    return text_done(&w->path, e) ? ERR_SYSTEM : list_folder(w, fd, e);
+}
+
+static int take_entry(walk *w, int fd, const struct dirent *entry, error *e)
+{
+    const size_t before = w->path.size;
+    struct stat st;
+    size_t number;
+    int code = 0;
+    bool folder = entry->d_type == DT_DIR, file = entry->d_type == DT_REG;
+    if (entry->d_name[0] == '.')
+        return 0;
+    if (!folder && !file && fstatat(fd, entry->d_name, &st, 0) == 0) {
+        folder = S_ISDIR(st.st_mode);
+        file = S_ISREG(st.st_mode);
+    }
+    text_add(&w->path, "%s", entry->d_name);
+    if (text_done(&w->path, e))
+        return ERR_SYSTEM;
+    if (folder)
+        code = take_folder(w, fd, entry->d_name, e);
+    else if (file && w->p->files.count < UINT32_MAX - 1)
+        code = names_add(&w->p->files, w->path.data, w->path.size, &number, e);
+    w->path.size = before;
+    return code;
+}
+
+/* Takes fd over. */
+static int list_folder(walk *w, int fd, error *e)
+{
+    struct stat st;
+    DIR *folder = fdopendir(fd);
+    if (!folder || fstat(fd, &st) != 0) {
+        folder ? closedir(folder) : close(fd);
+        return fail_system(e, "%s: cannot read the folder", w->p->dir);
+    }
+    int code = 0;
+    if (w->depth < DEPTH_MAX && !is_above(w, &st)) {
+        w->above[w->depth].device = st.st_dev;
+        w->above[w->depth++].inode = st.st_ino;
+        for (const struct dirent *entry; !code && (entry = readdir(folder));)
+            code = take_entry(w, fd, entry, e);
+        w->depth--;
+    }
+    closedir(folder);
+    return code;
+}
+
+pictures *pictures_open(const char *dir, error *e)
+{
+    pictures *p = mem_zero(1, sizeof *p, "a list of pictures", e);
+    if (!p)
+        return NULL;
+    p->dir = dir;
+    walk w = {.p = p};
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int code = fd < 0 ? fail_open(e, dir) : list_folder(&w, fd, e);
+    text_free(&w.path);
+    if (!code)
+        return p;
+    pictures_close(p);
+    return NULL;
+}
+
+static void table_free(key_table *t)
+{
+    names_free(&t->keys);
+    free(t->first);
+    free(t->places);
+}
+
+void pictures_close(pictures *p)
+{
+    if (!p)
+        return;
+    for (int kind = 0; kind < KINDS; kind++) {
+        table_free(&p->by_name[kind]);
+        table_free(&p->by_stem[kind]);
+    }
+    names_free(&p->files);
+    names_free(&p->folders);
+    text_free(&p->key);
+    free(p);
+}
+
+size_t pictures_count(const pictures *p)
+{
+    return p->files.count;
+}
+
+const char *pictures_name(const pictures *p, size_t number)
+{
+    return p->files.items[number];
+}
+
+size_t pictures_exact(const pictures *p, const char *name)
+{
+    return names_find(&p->files, name, strlen(name));
+}
+
+/* ---------------------------------------------------------------- tables */
+
+static int table_add(key_table *t, const char *key, size_t size, place where, error *e)
+{
+    size_t number, before = t->keys.count;
+    if (names_add(&t->keys, key, size, &number, e) ||
+        mem_grow(&t->first, &t->first_capacity, t->keys.count, sizeof *t->first, "names of pictures", e) ||
+        mem_grow(&t->places, &t->capacity, t->count + 1, sizeof *t->places, "names of pictures", e))
+        return e->code;
+    where.next = number == before ? 0 : t->first[number];
+    t->places[t->count++] = where;
+    t->first[number] = t->count;
+    return 0;
+}
+
+/* The key of name[0..size) into p->key. */
+static int make_key(pictures *p, const char *name, size_t size, error *e)
+{
+    p->key.size = 0;
+    name_key_add(&p->key, name, size);
+    return text_done(&p->key, e);
+}
+
+/* Only files with the ending of a picture have a stem: an XML beside a picture is not meant. */
+static int add_file(pictures *p, size_t file, error *e)
+{
+    const char *path = p->files.items[file];
+    const size_t size = strlen(path), stem = name_stem_size(path, size);
+    for (const char *tail = path; tail; tail = strchr(tail, '/')) {
+        tail += tail != path;
+        const place where = {.file = (uint32_t)file, .start = (uint32_t)(tail - path)};
+        const int kind = tail == path ? FULL : INNER;
+        if (make_key(p, tail, size - where.start, e) ||
+            table_add(&p->by_name[kind], p->key.data, p->key.size, where, e))
+            return e->code;
+        if (stem < size && (make_key(p, tail, stem - where.start, e) ||
+                            table_add(&p->by_stem[kind], p->key.data, p->key.size, where, e)))
+            return e->code;
+    }
+    return 0;
+}
+
+static int make_tables(pictures *p, error *e)
+{
+    int code = 0;
+    for (size_t i = 0; i < p->files.count && !code && !p->have_tables; i++)
+        code = add_file(p, i, e);
+    p->have_tables = true;
+    return code;
+}
+
+/* ---------------------------------------------------------------- which file is meant */
+
+/* A spelling of a name that is being looked up. */
+typedef struct spelling {
+    const char *text;
+    size_t size;
+} spelling;
+
+/* The file whose path (or tail of it) has the key of text[0..size). Sets *number when there is one, else *near. */
+static int look_up(pictures *p, const key_table *t, const char *text, size_t size, size_t *number, size_t *near,
+                   error *e)
+{
+    if (make_key(p, text, size, e))
+        return e->code;
+    const size_t key = names_find(&t->keys, p->key.data, p->key.size);
+    if (key == NAMES_NONE)
+        return 0;
+    const place *first = &t->places[t->first[key] - 1];
+    *near = first->file;
+    if (!first->next) {
+        *number = first->file;
+        return 0;
+    }
+    size_t same = 0, last = PICTURES_NONE;
+    for (size_t i = t->first[key]; i; i = t->places[i - 1].next) {
+        const place *where = &t->places[i - 1];
+        const char *tail = p->files.items[where->file] + where->start;
+        if (strncmp(tail, text, size) == 0 && tail[size] == 0) {
+            same++;
+            last = where->file;
+        }
+    }
+    if (same == 1)
+        *number = last;
+    return 0;
+}
+
+/* Whole, as the tail of a path, then without the folders before it one by one, up to a folder that is there. */
+static int look_up_tails(pictures *p, const key_table table[KINDS], spelling s, size_t *number, size_t *near, error *e)
+{
+    int code = look_up(p, &table[FULL], s.text, s.size, number, near, e);
+    if (!code && *number == PICTURES_NONE)
+        code = look_up(p, &table[INNER], s.text, s.size, number, near, e);
+    for (size_t at = 0; !code && *number == PICTURES_NONE;) {
+        const char *slash = memchr(s.text + at, '/', s.size - at);
+        if (!slash)
+            break;
+        const size_t folder = (size_t)(slash - s.text) - at;
+        if (folder && names_find(&p->folders, s.text + at, folder) != NAMES_NONE)
+            break;
+        at += folder + 1;
+        code = look_up(p, &table[FULL], s.text + at, s.size - at, number, near, e);
+    }
+    return code;
+}
+
+static spelling without_ending(spelling s)
+{
+    return (spelling){s.text, name_stem_size(s.text, s.size)};
+}
+
+int pictures_resolve(pictures *p, const char *name, size_t *number, size_t *near, error *e)
+{
+    *near = PICTURES_NONE;
+    *number = pictures_exact(p, name);
+    if (*number != PICTURES_NONE)
+        return 0;
+    text_buffer slashes = {0}, decoded = {0};
+    text_add(&slashes, "%s", name);
+    for (char *c = slashes.data; c && *c; c++)
+        *c = *c == '\\' ? '/' : *c;
+    int code = text_done(&slashes, e) || make_tables(p, e) ? e->code : 0;
+    const bool encoded = !code && name_decoded_add(&decoded, slashes.data, slashes.size);
+    const spelling spellings[2] = {{slashes.data, slashes.size}, {decoded.data, decoded.size}};
+    for (int i = 0; i < 4 && !code && *number == PICTURES_NONE; i++) { /* names, then stems */
+        const spelling s = spellings[i % 2];
+        if (i % 2 && !encoded)
+            continue;
+        code = look_up_tails(p, i < 2 ? p->by_name : p->by_stem, i < 2 ? s : without_ending(s), number, near, e);
+        if (!code && i >= 2 && *number == PICTURES_NONE && without_ending(s).size < s.size)
+            code = look_up_tails(p, p->by_stem, s, number, near, e);
+    }
+    text_free(&slashes);
+    text_free(&decoded);
+    return code;
+}
