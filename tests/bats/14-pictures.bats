@@ -78,7 +78,7 @@ rows() {
     compared
     assert_success
     said_part "7 pictures are turned by EXIF and were annotated unturned: their boxes are turned with them"
-    said_part "3 of them are square, mirrored or upside down and do not tell, such as o2.jpg: they are taken as unturned"
+    said_part "3 of them are square, mirrored or upside down and do not tell, such as o2.jpg: they are taken as"
     w=$width h=$height
     printf '%s\n' "o1.jpg $w $h 7 5 17 24" \
         "o2.jpg $w $h 7 $((w - 25)) 17 $((w - 6))" \
