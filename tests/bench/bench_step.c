@@ -1,6 +1,6 @@
-/* bench_step.c - the time of training steps and of evaluation: ResNet-34 with the detection head, random
- * weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS [PRECISION
- * [DEVICE]]]]]]. Prints one row per phase: medians. On a GPU the backward pass and Adam only queue their
+/* bench_step.c - the time of training steps and of evaluation: a ResNet-34 (or ARCH: resnet50, …) with the detection
+ * head, random weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS [PRECISION
+ * [DEVICE [ARCH]]]]]]]. Prints one row per phase: medians. On a GPU the backward pass and Adam only queue their
  * work, which the next forward pass waits for: there the rate means something, the parts of it nothing. */
 #include "bench.h"
 
@@ -66,12 +66,13 @@ int main(int argc, char **argv)
     const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
                                     .precision = precision_of(arithmetic),
                                     .conv = conv_algorithm_of(conv)};
+    arch network = ARCH_RESNET34;
     graph g = {0};
     device *d = device_open(argc > 6 ? argv[6] : "cpu", &options, &e);
-    if (b.batch < 1 || b.steps < 1 || b.steps > 64 || !d ||
-        network_build(&g, TASK_DETN, ARCH_RESNET34, 224, 20, imagenet_mean, imagenet_std, &e)) {
+    if (b.batch < 1 || b.steps < 1 || b.steps > 64 || !d || (argc > 7 && !arch_parse(argv[7], &network)) ||
+        network_build(&g, TASK_DETN, network, 224, 20, imagenet_mean, imagenet_std, &e)) {
         fprintf(stderr, "bench_step: %s\n",
-                e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS [PRECISION [DEVICE]]]]]]");
+                e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS [PRECISION [DEVICE [ARCH]]]]]]]");
         return 2;
     }
     b.m = model_create(d, &g, &e);

@@ -1,5 +1,5 @@
 # torch_step.py - the same steps as bench_step.c in PyTorch (eager, channels_last): the paired figure of `make bench`.
-# usage: python3 torch_step.py [BATCH [STEPS [THREADS [bf16]]]]; needs torch and torchvision.
+# usage: python3 torch_step.py [BATCH [STEPS [THREADS [bf16] [resnet50]]]]; needs torch and torchvision.
 import statistics
 import sys
 import time
@@ -15,12 +15,13 @@ bf16 = "bf16" in sys.argv
 torch.set_num_threads(threads)
 torch.manual_seed(0)
 
-children = list(torchvision.models.resnet34().children())[:8]
+resnet50 = "resnet50" in sys.argv
+children = list((torchvision.models.resnet50 if resnet50 else torchvision.models.resnet34)().children())[:8]
 head = nn.Sequential(
     nn.Flatten(),
     nn.ReLU(),
     nn.Dropout(0.5),
-    nn.Linear(25088, 256),
+    nn.Linear((2048 if resnet50 else 512) * 7 * 7, 256),
     nn.ReLU(),
     nn.BatchNorm1d(256),
     nn.Dropout(0.5),
