@@ -34,9 +34,7 @@ static void test_text(void)
     }
     TEST("a byte order mark belongs to no line")
     {
-        static const char *const data[] = {"\xef\xbb\xbf"
-                                           "a\nb",
-                                           "\xef\xbb\xbf", "\xef\xbb"};
+        static const char *const data[] = {"\xef\xbb\xbf\x61\nb", "\xef\xbb\xbf", "\xef\xbb"};
         const size_t sizes[] = {1, 0, 2}, counts[] = {2, 0, 1};
         for (size_t i = 0; i < COUNT(data); i++) {
             text_lines l = text_lines_of(data[i], strlen(data[i]));

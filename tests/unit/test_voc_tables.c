@@ -397,12 +397,12 @@ static void test_labels(void)
     {
         labels l;
         error e = {0};
-        const char *lrg = put("lrg.csv", "fn,cat\na/1.jpg,x\nb/1.jpg,y\n1.jpg,z\n");
-        const char *val = put("val.txt", "\xef\xbb\xbf"
-                                         "b\\1.jpg \t\r\n\r\n  \r\n1.jpg");
-        CHECK(!labels_read(&l, lrg, NULL, val, &e), "%s", e.text);
+        const char *folders = put("lrg.csv", "fn,cat\na/1.jpg,x\nb/1.jpg,y\n1.jpg,z\n");
+        const char *edited = put("val.txt", "\xef\xbb\xbf"
+                                            "b\\1.jpg \t\r\n\r\n  \r\n1.jpg");
+        CHECK(!labels_read(&l, folders, NULL, edited, &e), "%s", e.text);
         CHECK(l.val_count == 2 && l.val[0] == 1 && l.val[1] == 2, "%zu validate", l.val_count);
-        CHECK(!labels_check(val, &e), "%s", e.text);
+        CHECK(!labels_check(edited, &e), "%s", e.text);
         labels_free(&l);
         const char *wide = put("wide.txt", "\xff\xfe"
                                            "1");
