@@ -239,7 +239,7 @@ typedef struct spelling {
     size_t size;
 } spelling;
 
-/* The file whose path (or tail of it) has the key of text[0..size). Sets *number when there is one, else *near. */
+/* The file whose path (or tail of it) has the key of text[0..size): *number. Several have it: *near is one of them. */
 static int look_up(pictures *p, const key_table *t, const char *text, size_t size, size_t *number, size_t *near,
                    error *e)
 {
@@ -249,7 +249,6 @@ static int look_up(pictures *p, const key_table *t, const char *text, size_t siz
     if (key == NAMES_NONE)
         return 0;
     const place *first = &t->places[t->first[key] - 1];
-    *near = first->file;
     if (!first->next) {
         *number = first->file;
         return 0;
@@ -263,18 +262,23 @@ static int look_up(pictures *p, const key_table *t, const char *text, size_t siz
             last = where->file;
         }
     }
-    if (same == 1)
-        *number = last;
+    *(same == 1 ? number : near) = same == 1 ? last : first->file;
     return 0;
+}
+
+/* One was found, or several. */
+static bool is_decided(size_t number, size_t near)
+{
+    return number != PICTURES_NONE || near != PICTURES_NONE;
 }
 
 /* Whole, as the tail of a path, then without the folders before it one by one, up to a folder that is there. */
 static int look_up_tails(pictures *p, const key_table table[KINDS], spelling s, size_t *number, size_t *near, error *e)
 {
     int code = look_up(p, &table[FULL], s.text, s.size, number, near, e);
-    if (!code && *number == PICTURES_NONE)
+    if (!code && !is_decided(*number, *near))
         code = look_up(p, &table[INNER], s.text, s.size, number, near, e);
-    for (size_t at = 0; !code && *number == PICTURES_NONE;) {
+    for (size_t at = 0; !code && !is_decided(*number, *near);) {
         const char *slash = memchr(s.text + at, '/', s.size - at);
         if (!slash)
             break;
@@ -305,12 +309,12 @@ int pictures_resolve(pictures *p, const char *name, size_t *number, size_t *near
     int code = text_done(&slashes, e) || make_tables(p, e) ? e->code : 0;
     const bool encoded = !code && name_decoded_add(&decoded, slashes.data, slashes.size);
     const spelling spellings[2] = {{slashes.data, slashes.size}, {decoded.data, decoded.size}};
-    for (int i = 0; i < 4 && !code && *number == PICTURES_NONE; i++) { /* names, then stems */
+    for (int i = 0; i < 4 && !code && !is_decided(*number, *near); i++) { /* names, then stems */
         const spelling s = spellings[i % 2];
         if (i % 2 && !encoded)
             continue;
         code = look_up_tails(p, i < 2 ? p->by_name : p->by_stem, i < 2 ? s : without_ending(s), number, near, e);
-        if (!code && i >= 2 && *number == PICTURES_NONE && without_ending(s).size < s.size)
+        if (!code && i >= 2 && !is_decided(*number, *near) && without_ending(s).size < s.size)
             code = look_up_tails(p, p->by_stem, s, number, near, e);
     }
     text_free(&slashes);
