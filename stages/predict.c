@@ -44,7 +44,9 @@ int main(int argc, char **argv)
         .name = "predict",
         .summary = "the largest object of each picture, as a trained network sees it",
         .usage = "--ckpt CKPT [--cache 224.cache [--only val.txt]] [-o pred.tsv] [PICTURE|DIR ...]",
-        .details = "Pictures are JPEG or PNG files; of a folder those ending in .jpg, .jpeg or .png. The table has\n"
+        .details = "Pictures are JPEG or PNG files; of a folder those ending in .jpg, .jpeg or .png, in folders of\n"
+                   "it too, but for that of --save-pictures. They are named relative to the folder; others by their\n"
+                   "plain name, with a folder before it where two would have the same. The table has\n"
                    "file_name, category, probability and the box y1 x1 y2 x2 in the picture's own pixels (corners\n"
                    "belong to the box); '-' stands for what the network does not predict. --save-pictures keeps\n"
                    "the names of .jpg, .jpeg and .png files; to others, such as a JPEG named x.gif, .png is added.\n",

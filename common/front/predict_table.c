@@ -38,8 +38,22 @@ static int picture_of(const picture_list *list, size_t item, picture *p, error *
     return code;
 }
 
+/* Makes the folders of path from its byte `from` on that are not there. */
+static int make_folders(char *path, size_t from, error *e)
+{
+    for (char *slash = strchr(path + from, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        bool there = mkdir(path, 0777) == 0 || errno == EEXIST;
+        int code = there ? 0 : fail_system(e, "%s: cannot make the folder", path);
+        *slash = '/';
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
 /* Draws the prediction on its picture, in its own size, or for a row of a cache as scaled there, and saves that under
- * the picture's name, as JPEG or PNG as that says. A name that says neither gets .png behind it. */
+ * the picture's name, folders too, as JPEG or PNG as that says. A name that says neither gets .png behind it. */
 static int draw_row(const table_writer *w, const prediction *p, error *e)
 {
     static const char *const kept[] = {".jpg", ".jpeg", ".png"};
@@ -64,6 +78,8 @@ static int draw_row(const table_writer *w, const prediction *p, error *e)
     if (!code && !w->list->cache && file_same(path.data, w->list->paths[p->item]))
         code = fail(e, ERR_USAGE, "%s: is the picture itself and would be overwritten; save into another folder",
                     path.data);
+    if (!code)
+        code = make_folders(path.data, strlen(w->t->save_pictures) + 1, e);
     if (!code)
         code = draw_save(&drawn, &mark, 1, path.data, e);
     text_free(&path);
@@ -190,7 +206,7 @@ int predict_table_write(predict_table *t, char *const *named, int count, error *
         else
             code = picture_list_cache(&list, pictures, t->only_path, e);
     } else if (!code) {
-        code = picture_list_files(&list, named, count, e);
+        code = picture_list_files(&list, named, count, t->save_pictures, e);
     }
     if (!code)
         code = write_table(t, &c, &list, e);

@@ -1,146 +1,19 @@
-/* A list of pictures is made first: operands and what is in folders, or rows of a cache. Background threads decode
- * and scale them through the loader that trainings use (loader.h); a picture that cannot be read becomes black and
- * leaves a message. The consumer takes the batches in order, runs the network, and for each picture either hands out
- * the prediction, with its box mapped back to the picture's own pixels, or counts it as unreadable. */
+/* Background threads decode and scale the pictures of a list (picture_list.h) through the loader that trainings use
+ * (loader.h); a picture that cannot be read becomes black and leaves a message. The consumer takes the batches in
+ * order, runs the network, and for each picture either hands out the prediction, with its box mapped back to the
+ * picture's own pixels, or counts it as unreadable. */
 #include "nn/predictor.h"
 
-#include "base/file.h"
 #include "image/resize.h"
 #include "image/unframe.h"
 #include "nn/loader.h"
 #include "nn/loss.h"
 #include "nn/recipe.h"
-#include "voc/labels.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-/* ---------------------------------------------------------------- the list */
-
-void picture_list_free(picture_list *list)
-{
-    for (size_t i = 0; list->paths && i < list->count; i++)
-        free(list->paths[i]);
-    free(list->paths);
-    free(list->rows);
-    names_free(&list->file_names);
-    *list = (picture_list){0};
-}
-
-static int add_file(picture_list *list, const char *path, error *e)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *wrong = names_bad_file_name(name, strlen(name));
-    if (wrong)
-        return fail(e, ERR_INPUT, "%s: the file name %s", path, wrong);
-    size_t number, count = list->count;
-    int code = names_add(&list->file_names, name, strlen(name), &number, e);
-    if (code)
-        return code;
-    if (number != count)
-        return fail(e, ERR_INPUT, "%s: has the same name as %s, predictions could not be told apart", path,
-                    list->paths[number]);
-    code = mem_grow(&list->paths, &list->capacity, count + 1, sizeof *list->paths, "a list of pictures", e);
-    if (code)
-        return code;
-    list->paths[count] = text_copy(path, strlen(path), e);
-    if (!list->paths[count])
-        return ERR_SYSTEM;
-    list->count++;
-    return 0;
-}
-
-static int only_pictures(const struct dirent *d)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".png"};
-    for (size_t i = 0; i < COUNT(endings); i++)
-        if (text_ends_with_any_case(d->d_name, endings[i]) && strlen(d->d_name) > strlen(endings[i]))
-            return 1;
-    return 0;
-}
-
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int add_entry(picture_list *list, const char *folder, const char *name, error *e)
-{
-    struct stat st;
-    char *file = path_join(folder, name, e);
-    int code = file ? 0 : ERR_SYSTEM;
-    if (file && stat(file, &st) == 0 && S_ISREG(st.st_mode))
-        code = add_file(list, file, e);
-    free(file);
-    return code;
-}
-
-static int add_folder(picture_list *list, const char *path, error *e)
-{
-    struct dirent **entries = NULL;
-    int count = scandir(path, &entries, only_pictures, by_bytes), code = 0;
-    if (count < 0)
-        return fail(e, ERR_INPUT, "%s: cannot read the folder: %s", path, strerror(errno));
-    size_t before = list->count;
-    for (int i = 0; i < count; i++) {
-        if (!code)
-            code = add_entry(list, path, entries[i]->d_name, e);
-        free(entries[i]);
-    }
-    free(entries);
-    if (!code && list->count == before)
-        code = fail(e, ERR_INPUT, "%s: no .jpg, .jpeg or .png in this folder", path);
-    return code;
-}
-
-int picture_list_files(picture_list *list, char *const *operands, int count, error *e)
-{
-    int code = 0;
-    for (int i = 0; i < count && !code; i++) {
-        struct stat st;
-        if (stat(operands[i], &st) != 0)
-            code = fail(e, ERR_INPUT, "%s: cannot open: %s", operands[i], strerror(errno));
-        else if (S_ISDIR(st.st_mode))
-            code = add_folder(list, operands[i], e);
-        else
-            code = add_file(list, operands[i], e);
-    }
-    return code;
-}
-
-int picture_list_cache(picture_list *list, const cache *c, const char *only, error *e)
-{
-    list->cache = c;
-    names wanted = {0};
-    int code = only ? labels_read_names(&wanted, only, e) : 0;
-    size_t count = only ? wanted.count : cache_count(c);
-    if (!code && count == 0)
-        code = fail(e, ERR_INPUT, "%s: no pictures", only ? only : "the cache");
-    if (!code) {
-        list->rows = mem_zero(count, sizeof *list->rows, "rows", e);
-        code = list->rows ? 0 : ERR_SYSTEM;
-    }
-    if (!code && only) {
-        code = cache_rows(c, wanted.items, count, list->rows, e);
-        if (code)
-            fail_context(e, "%s", only);
-    }
-    for (size_t i = 0; i < count && !code; i++) {
-        size_t number;
-        if (!only)
-            list->rows[i] = i;
-        const char *name = cache_at(c, list->rows[i]).name;
-        code = names_add(&list->file_names, name, strlen(name), &number, e);
-        list->count++;
-    }
-    names_free(&wanted);
-    return code;
-}
 
 /* ---------------------------------------------------------------- making the pictures */
 

@@ -9,33 +9,9 @@
 
 #include "base/box.h"
 #include "device/device.h"
-#include "image/cache.h"
 #include "image/picture_file.h"
 #include "nn/checkpoint.h"
-#include "voc/names.h"
-
-/* ---- what to predict */
-
-typedef struct picture_list {
-    const cache *cache; /* rows of it … */
-    size_t *rows;
-    char **paths; /* … or files; owned */
-    size_t count, capacity;
-    names file_names; /* without folders; number = item */
-} picture_list;       /* zero-initialise */
-
-/* Appends files, and for a folder its files ending in .jpg, .jpeg or .png (any case), in byte order, without
- * those in folders of it. ERR_INPUT: a folder without pictures; two files of the same name, since predictions
- * are told apart by it. picture_list_free also after a failure. */
-int picture_list_files(picture_list *list, char *const *operands, int count, error *e);
-
-/* All rows of a cache (which must outlive the list), or those that `only`, a file of names, lists, in its
- * order. */
-int picture_list_cache(picture_list *list, const cache *c, const char *only, error *e);
-
-void picture_list_free(picture_list *list);
-
-/* ---- predicting */
+#include "nn/picture_list.h"
 
 typedef struct prediction {
     size_t item;

@@ -122,23 +122,18 @@ static bool put_in_order(box_xywh *b)
 
 /* ---------------------------------------------------------------- the three kinds of record */
 
-/* The file name of an image into c->text, in the form of the tables (names.h). Annotation tools put the folder of all
- * pictures before it ("images/7.jpg"), which is left out, and full paths of the annotator's machine, of which the root
- * is. */
+/* The file name of an image into c->text, in the form of the tables (names.h). Of a full path of the annotator's
+ * machine the root is left out; which file is meant is found where the pictures are known (check/pictures.h). */
 static int file_name(coco *c, const json_reader *r, error *e)
 {
-    static const char *const folders[] = {"images/", "JPEGImages/"};
-    char clean[NAMES_FILE_MAX + 1], *name = clean;
+    char clean[NAMES_FILE_MAX + 1];
     int code = string_member(c, r, "file_name", NULL, e);
     const text_field given = names_without_root((text_field){c->text.data, c->text.size});
     const char *wrong = code ? NULL : names_file_name(given, clean);
     if (code || wrong)
         return code ? code : json_fail(r, e, "file_name '%.80s' %s", c->text.data, wrong);
-    for (size_t i = 0; i < COUNT(folders) && name == clean; i++)
-        if (strncmp(clean, folders[i], strlen(folders[i])) == 0)
-            name += strlen(folders[i]);
     c->text.size = 0;
-    text_add_bytes(&c->text, name, strlen(name));
+    text_add_bytes(&c->text, clean, strlen(clean));
     return text_done(&c->text, e);
 }
 

@@ -2,7 +2,7 @@
  * order, and anything else beside them. The fast.ai form of PASCAL VOC (with "ignore") and COCO's own
  * instances_*.json.
  *
- *   image       file_name, id; "images/" before the name is left out; optional height, width
+ *   image       file_name (folders stay), id; optional height, width
  *   annotation  image_id, category_id, bbox [x, y, width, height]; optional area, iscrowd, ignore
  *   category    id, name
  */

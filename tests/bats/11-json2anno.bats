@@ -46,11 +46,11 @@ document() {
     assert_output ""
 }
 
-@test "folders of a file name are kept, but for the one that holds all pictures" {
+@test "folders of a file name are kept, whatever the slashes; of a full path the root is not" {
     picture() {
         printf '{"file_name": "%s", "height": 333, "width": 500, "id": %s}' "${1//\\/\\\\}" "$2"
     }
-    local names=(images/cam0/7.jpg JPEGImages/cam1/7.jpg cam2/7.jpg 'images\cam3\7.jpg' ./images/a/../cam4//7.jpg
+    local names=(images/cam0/7.jpg cam1/7.jpg cam2/7.jpg 'images\cam3\7.jpg' ./images/a/../cam4//7.jpg
         'C:\photos\7.jpg' /home/me/7.jpg 7.jpg) i images='' objects=''
     for i in "${!names[@]}"; do
         images+="${images:+, }$(picture "${names[i]}" "$i")"
@@ -60,7 +60,7 @@ document() {
     run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
     assert_success
     [ "$(tail -n +2 "$out" | cut -f 2 | xargs)" = \
-        "cam0/7.jpg cam1/7.jpg cam2/7.jpg cam3/7.jpg cam4/7.jpg photos/7.jpg home/me/7.jpg 7.jpg" ]
+        "images/cam0/7.jpg cam1/7.jpg cam2/7.jpg images/cam3/7.jpg images/cam4/7.jpg photos/7.jpg home/me/7.jpg 7.jpg" ]
     "$BIN/json2anno" --check "$out"
     rm "$out"
     document "$(picture a/7.jpg 1), $(picture 'a\7.jpg' 12)" >"$json"

@@ -157,6 +157,53 @@ same_rows() {
     refused 3 "no.png" --ckpt "$in/detn.ckpt" no.png
 }
 
+# names OPERAND...: the names that pictures get.
+names() {
+    "$BIN/predict" --ckpt "$in/detn.ckpt" -o names.tsv "$@"
+    "$BIN/predict" --check names.tsv
+    column names.tsv file_name | xargs
+}
+
+@test "pictures in folders of a folder are named by their path in it; what begins with a dot is no picture" {
+    mkdir -p p/cam0 p/cam1/deep p/.trash
+    cp "$shapes/000001.png" p/cam0/a.png
+    cp "$shapes/000002.png" p/cam1/a.png
+    cp "$shapes/000010.jpg" p/cam1/deep/a.JPG
+    cp "$shapes/000003.png" p/-
+    cp "$shapes/000003.png" p/.trash/b.png
+    printf '\0\5\26\7\0\2\0\0Mac OS X' | tee p/._a.png p/cam0/._a.png >p/.png
+    assert_equal "$(names p)" "cam0/a.png cam1/a.png cam1/deep/a.JPG"
+    assert_equal "$(names p/)" "cam0/a.png cam1/a.png cam1/deep/a.JPG"
+    assert_equal "$(cd p && names cam1 -)" "a.png deep/a.JPG -"
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --save-pictures p/seen -o first.tsv p
+    assert_equal "$(cd p/seen && find . -type f | sort | xargs)" "./cam0/a.png ./cam1/a.png ./cam1/deep/a.JPG"
+    run cmp -s p/seen/cam0/a.png p/seen/cam1/a.png
+    assert_failure 1
+    # the drawings are no pictures for the next run
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --save-pictures p/seen -o second.tsv p
+    cmp first.tsv second.tsv
+}
+
+@test "pictures of the same name are told apart by the folders before it" {
+    mkdir -p a/s b/s c
+    cp "$shapes/000001.png" a/x.png
+    cp "$shapes/000002.png" b/x.png
+    cp "$shapes/000003.png" a/s/x.png
+    cp "$shapes/000004.png" b/s/x.png
+    cp "$shapes/000005.png" c/y.png
+    assert_equal "$(names a/x.png b/x.png c/y.png)" "a/x.png b/x.png y.png"
+    assert_equal "$(names "$PWD/b/s/x.png" a/s/../s/x.png)" "b/s/x.png a/s/x.png"
+    assert_equal "$(names a b)" "a/s/x.png a/x.png b/s/x.png b/x.png"
+    assert_equal "$(cd a/s && names x.png ../x.png ../../b/s/x.png)" "a/s/x.png a/x.png b/s/x.png"
+    assert_equal "$(names a c/y.png)" "s/x.png x.png y.png"
+    # each has its own prediction
+    "$BIN/predict" --ckpt "$in/detn.ckpt" -o own.tsv a/x.png
+    "$BIN/predict" --ckpt "$in/detn.ckpt" -o all.tsv b/x.png a/x.png
+    same_rows <(sed 's,^x.png,a/x.png,' own.tsv) <(sed 2d all.tsv)
+    ln -s a again
+    refused 3 "again/x.png: is the same picture as a/x.png" --ckpt "$in/detn.ckpt" a/x.png again/x.png
+}
+
 @test "a network that gives no numbers is noticed" {
     cp "$in/detn.ckpt" bad.ckpt
     for tensor in head.5.weight head.7.weight; do
@@ -186,7 +233,7 @@ same_rows() {
     printf '\x5a\xa5\x5a' | dd of=in.cache bs=1 seek=3000 conv=notrunc status=none
     refused 3 "in.cache: the pixels of 0.*png are damaged" --ckpt "$in/detn.ckpt" --cache in.cache
     refused 3 "empty" --ckpt "$in/detn.ckpt" --cache empty
-    refused 3 "same name" --ckpt "$in/detn.ckpt" "$shapes/000001.png" "$shapes/../shapes/000001.png"
+    refused 3 "is the same picture as" --ckpt "$in/detn.ckpt" "$shapes/000001.png" "$shapes/../shapes/000001.png"
 }
 
 @test "the table goes to standard output when nothing else is said, and --check tells good from bad" {
