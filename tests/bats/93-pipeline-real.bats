@@ -103,7 +103,7 @@ mk() {
     run -1 mk -q detn
     run -0 mk detn
     assert_output --partial "$BIN/resize-cache"
-    assert_output --partial "$BIN/mkcsv"
+    assert_output --partial "$BIN/json2anno"
     refute_output --partial "$BIN/train-detn"
     run -0 mk -q detn
 }

@@ -46,7 +46,7 @@ setup() {
     assert_equal "$(calls)" "train-cls train-cls"
     echo more >voc/JPEGImages/3.jpg
     run -0 mk out/lr/bbox.top.tsv
-    assert_equal "$(calls)" "resize-cache train-bbox train-bbox"
+    assert_equal "$(calls)" "json2anno resize-cache train-bbox train-bbox"
     sed -i '/phase head/d' recipes/detn.recipe
     run -0 mk out/lr/detn.top.tsv
     assert_equal "$(calls)" "train-detn train-detn"
