@@ -1,6 +1,6 @@
 /* Operands become paths first, each with the length of its end that is its name: the last part of a file's path, what
- * follows a folder's. If two names are equal, the real paths of all are looked up, and the names of those that cannot be
- * told apart grow to the left, a folder at a time. Rows of a cache have their names already. */
+ * follows a folder's. If two names are equal, the real paths of all are looked up, and the names of those that cannot
+ * be told apart grow to the left, a folder at a time. Rows of a cache have their names already. */
 #include "nn/picture_list.h"
 
 #include "base/file.h"
