@@ -297,7 +297,8 @@ gpu-check: all ## on a machine with a GPU: parity, trainings on both devices, im
 sources := $(wildcard common/*/*.[ch] common/*/*.cu stages/*.c \
   $(addprefix tests/,unit/*.[ch] golden/*.[ch] bench/*.[ch] lib/*.c cuda-standin/*.[ch] cuda-standin/include/*.h))
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/* \
-  $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/*.bash bats/*.bats bats/*.bash)))
+  $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/faulty-set lib/*.bash bats/*.bats \
+  bats/*.bash)))
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)

@@ -305,16 +305,15 @@ static int compare_sizes(comparison *m, error *e)
         text_add(m->remarks, "%zu of %zu pictures have no size in the annotations: that of the file is taken\n",
                  t.sizeless, m->count);
     if (t.count[STORED])
-        text_add(m->remarks,
-                 "%zu pictures are turned by EXIF and were annotated unturned: their boxes are turned with "
-                 "them, the first in %.200s\n",
-                 t.count[STORED] + (all_stored ? t.count[UNTOLD] : 0), t.first[STORED]->image->file_name);
+        text_add(
+            m->remarks,
+            "%zu pictures that EXIF turns were annotated unturned: their boxes are turned too, the first in %.200s\n",
+            t.count[STORED] + (all_stored ? t.count[UNTOLD] : 0), t.first[STORED]->image->file_name);
     if (t.count[STORED] && t.count[UNTOLD])
         text_add(m->remarks,
-                 "%zu of them are square, mirrored or upside down and do not tell, such as %.200s: they are "
-                 "taken %s\n",
-                 t.count[UNTOLD], t.first[UNTOLD]->image->file_name,
-                 all_stored ? "as unturned like the others" : "as annotated turned");
+                 "%zu %s (square, mirrored or upside down) do not tell, the first %.200s: their boxes are %s\n",
+                 t.count[UNTOLD], all_stored ? "of them" : "more", t.first[UNTOLD]->image->file_name,
+                 all_stored ? "turned like the others" : "left as they are");
     return text_done(m->remarks, e);
 }
 

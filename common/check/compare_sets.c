@@ -69,22 +69,22 @@ int compare_sets(const coco *c, bool keep_ignored, error *e)
         count = k.tiny.count;
         o = k.tiny.first;
         what = "are smaller than two pixels";
-        question = "are they fractions of the picture? Pixels are needed: multiply by its width and height";
+        question = "fractions of the picture? Multiply them by its width and height";
     } else if (all_as_corners && (k.beyond.count * 4 > k.boxes || k.area.count > k.boxes / 2)) {
         count = k.boxes;
         o = k.beyond.first ? k.beyond.first : k.area.first;
         what = "would fit as corners";
-        question = "is each bbox x1 y1 x2 y2? Needed is x y width height: take the first corner from the second";
+        question = "x1 y1 x2 y2? Needed is x y width height";
     } else if (k.beyond.count > k.boxes / 2) {
         count = k.beyond.count;
         o = k.beyond.first;
         what = "reach beyond their picture";
-        question = "are these the annotated pictures, and the boxes x y width height in their pixels?";
+        question = "are they of these pictures, and x y width height in pixels?";
     } else {
         return 0;
     }
     const coco_image *image = coco_image_of(c, o);
-    return fail(e, ERR_INPUT, "%s: %zu of %zu boxes %s, such as %g %g %g %g in %.200s of %d x %d: %s", c->path, count,
+    return fail(e, ERR_INPUT, "%s: %zu of %zu boxes %s, such as %g %g %g %g in %.200s (%dx%d): %s", c->path, count,
                 k.boxes, what, o->bbox.x, o->bbox.y, o->bbox.width, o->bbox.height, image->file_name, image->width,
                 image->height, question);
 }

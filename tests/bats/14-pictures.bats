@@ -77,8 +77,8 @@ rows() {
     coco "${lines[@]}" >"$json"
     compared
     assert_success
-    said_part "7 pictures are turned by EXIF and were annotated unturned: their boxes are turned with them"
-    said_part "3 of them are square, mirrored or upside down and do not tell, such as o2.jpg: they are taken as"
+    said_part "7 pictures that EXIF turns were annotated unturned: their boxes are turned too, the first in o5.jpg"
+    said_part "3 of them (square, mirrored or upside down) do not tell, the first o2.jpg: their boxes are turned"
     w=$width h=$height
     printf '%s\n' "o1.jpg $w $h 7 5 17 24" \
         "o2.jpg $w $h 7 $((w - 25)) 17 $((w - 6))" \
@@ -112,8 +112,8 @@ rows() {
         "half.jpg $width $height a 5 7 20 11" >"$json"
     compared
     assert_success
-    said_part "1 pictures are turned by EXIF and were annotated unturned"
-    said_part "such as half.jpg: they are taken as annotated turned"
+    said_part "1 pictures that EXIF turns were annotated unturned"
+    said_part "1 more (square, mirrored or upside down) do not tell, the first half.jpg: their boxes are left"
     printf '%s\n' "stored.jpg $height $width 5 $((height - 18)) 24 $((height - 8))" \
         "shown.jpg $height $width 7 5 17 24" "half.jpg $width $height 7 5 17 24" | diff - <(rows)
 }
@@ -127,7 +127,7 @@ rows() {
     compared
     assert_success
     said_part "2 of 2 pictures have no size in the annotations: that of the file is taken"
-    said_part "1 pictures are turned by EXIF and were annotated unturned"
+    said_part "1 pictures that EXIF turns were annotated unturned"
     printf '%s\n' "a.jpg $width $height 7 5 17 24" "b.jpg $height $width 0 0 $((width - 1)) 4" | diff - <(rows)
 }
 
@@ -263,7 +263,7 @@ rows() {
     cp "$set/JPEGImages/$wide" "$pictures/a.jpg"
     coco "a.jpg $width $height a 40 30 60 60" "a.jpg $width $height a 30 40 50 64" "a.jpg $width $height a 1 2 9 9" \
         >"$json"
-    refused 3 "3 of 3 boxes would fit as corners, such as 40 30 60 60*is each bbox x1 y1 x2 y2[?]" "$out" \
+    refused 3 "3 of 3 boxes would fit as corners, such as 40 30 60 60*: x1 y1 x2 y2[?]" "$out" \
         "$BIN/json2anno" --images "$pictures" -o "$out" "$json"
     coco "a.jpg $width $height a 2 3 22 13 200" "a.jpg $width $height a 1 2 31 32 900" >"$json"
     refused 3 "2 of 2 boxes would fit as corners, such as 2 3 22 13" "$out" \
@@ -277,7 +277,7 @@ rows() {
     cp "$set/JPEGImages/$wide" "$pictures/a.jpg"
     coco "a.jpg $width $height a 5 50 20 40" "a.jpg $width $height a 300 7 200 11" "a.jpg $width $height a 5 7 20 11" \
         >"$json"
-    refused 3 "2 of 3 boxes reach beyond their picture, such as 5 50 20 40 in a.jpg of $width x $height: " "$out" \
+    refused 3 "2 of 3 boxes reach beyond their picture, such as 5 50 20 40 in a.jpg (${width}x$height): " "$out" \
         "$BIN/json2anno" --images "$pictures" -o "$out" "$json"
     coco "a.jpg $width $height a 5 50 20 40" "a.jpg $width $height a 5 8 20 11" "a.jpg $width $height a 5 7 20 11" \
         >"$json"
