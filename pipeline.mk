@@ -86,7 +86,7 @@ with_size    := $(if $(filter-out 224,$(SIZE)),--size $(SIZE))
 with_threads := $(if $(THREADS),--threads $(THREADS))
 $(OUT)/.made/cache: $(OUT)/lrg.csv $(BIN)/resize-cache \
   $$(call changed,cache,$$(cache)) $$(call newer,cache,$$(PICTURES))
-	@$(stage) $(OUT)/cache $(BIN)/resize-cache $(with_size) $(with_threads) --images $(PICTURES) \
+	@$(stage) $(OUT)/cache $(BIN)/resize-cache $(with_size) $(with_threads) $(with_max_bad) --images $(PICTURES) \
 	  -o $(cache) $(OUT)/lrg.csv
 $(cache): $(OUT)/.made/cache ; +
 

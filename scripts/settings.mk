@@ -27,6 +27,8 @@ SPLIT_SEED ?= 42
 OUT        ?= out
 #? VAL         list of validation pictures; name one of your own to use it instead of OUT/val.txt
 VAL        ?= $(OUT)/val.txt
+#? MAX_BAD     so many pictures may be missing or damaged: they are named and left out [none]
+MAX_BAD    ?=
 #? SIZE        side of the network's input, a multiple of 32; gives OUT/SIZE.cache its name
 SIZE       ?= 224
 #? SEED        seed of the trainings [the recipe's]

@@ -35,18 +35,33 @@ static int read_names(names *list, const char *path, error *e)
     return e->code;
 }
 
+enum { SHOWN = 3 };
+
 typedef struct reports {
     const program *program;
-    int count;
+    int bad, warned;
 } reports;
 
 static void report_bad(void *context, const char *message)
 {
     reports *r = context;
-    if (r->count++ < 20)
+    if (r->bad++ < SHOWN)
         program_note(r->program, "%s", message);
-    else if (r->count == 21)
-        program_note(r->program, "further unreadable pictures are only counted");
+}
+
+static void report_warned(void *context, const char *message)
+{
+    reports *r = context;
+    if (r->warned++ < SHOWN)
+        program_note(r->program, "%s (used all the same: look at it)", message);
+}
+
+/* FILE.sources names all, once there is a cache. */
+static void report_rest(const reports *r, const char *output, bool made)
+{
+    const int rest = (r->bad > SHOWN ? r->bad - SHOWN : 0) + (r->warned > SHOWN ? r->warned - SHOWN : 0);
+    if (rest && made)
+        program_note(r->program, "%d more are named in %s.sources", rest, output);
 }
 
 static void report(const program *p, const cache_summary *s, double took)
@@ -92,11 +107,12 @@ int main(int argc, char **argv)
     if (program_begin(&p, argc, argv, &args, &code))
         return code;
     names list = {0};
-    reports bad = {&p, 0};
+    reports said = {&p, 0, 0};
     cache_summary s = {0};
-    const cache_options o = {images, (int)size, (int)threads, max_bad, report_bad, &bad};
+    const cache_options o = {images, (int)size, (int)threads, max_bad, report_bad, report_warned, &said};
     if (!read_names(&list, args.items[0], &e) && !cache_make(output, list.items, list.count, &o, &s, &e))
         report(&p, &s, progress_seconds() - start);
+    report_rest(&said, output, !e.code);
     names_free(&list);
     return program_end(&p, &e);
 }

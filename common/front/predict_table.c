@@ -22,6 +22,7 @@ typedef struct table_writer {
     FILE *stream;
     pred_top *top; /* t->top pairs */
     bool *used;    /* of each class, while the best are looked for */
+    int bad, warned;
 } table_writer;
 
 /* ---------------------------------------------------------------- drawing */
@@ -119,9 +120,32 @@ static int write_row(void *context, const prediction *p, error *e)
     return w->t->save_pictures ? draw_row(w, p, e) : 0;
 }
 
+/* So many are named; the rest is counted in the end. */
+enum { SHOWN = 3 };
+
 static void note_bad(void *context, const char *message)
 {
-    program_note(((table_writer *)context)->t->program, "%s; left out", message);
+    table_writer *w = context;
+    if (w->bad++ < SHOWN)
+        program_note(w->t->program, "%s; left out", message);
+}
+
+static void note_warned(void *context, const char *message)
+{
+    table_writer *w = context;
+    if (w->warned++ < SHOWN)
+        program_note(w->t->program, "%s (used all the same: look at it)", message);
+}
+
+static void note_rest(const table_writer *w)
+{
+    const int bad = w->bad > SHOWN ? w->bad - SHOWN : 0, warned = w->warned > SHOWN ? w->warned - SHOWN : 0;
+    if (bad || warned)
+        program_note(w->t->program, "%d more were left out, %d more were used all the same (resize-cache names all)",
+                     bad, warned);
+    if (w->list->left_out)
+        program_note(w->t->program, "%zu pictures of %s were left out of %s: they get no prediction", w->list->left_out,
+                     w->t->only_path, w->t->cache_path);
 }
 
 static int check_wishes(const predict_table *t, const checkpoint *c, error *e)
@@ -167,6 +191,7 @@ static int write_table(predict_table *t, const checkpoint *c, const picture_list
                              .max_bad = t->max_bad,
                              .row = write_row,
                              .bad = note_bad,
+                             .warned = note_warned,
                              .context = &w};
         w.stream = out.stream;
         pred_print_header(out.stream, t->frame, t->top);
@@ -175,6 +200,7 @@ static int write_table(predict_table *t, const checkpoint *c, const picture_list
         double seconds = progress_seconds() - start;
         t->rate = seconds > 0 ? (double)t->predicted / seconds : 0;
     }
+    note_rest(&w);
     if (!code)
         code = out_commit(&out, e);
     else

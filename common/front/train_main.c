@@ -184,9 +184,9 @@ static int do_run(train_setup *s, error *e)
     program_note(s->program, "%s on %s", arch_name(s->recipe.arch), device_describe(s->device));
     if (*device_remark(s->device))
         program_note(s->program, "%s", device_remark(s->device));
-    program_note(s->program, "%zu pictures train (sha256 %.12s), %zu validate (sha256 %.12s)%s", s->labels.train_count,
-                 s->labels.train_sha256, s->labels.val_count, s->labels.val_sha256,
-                 s->labels.train_count % (size_t)s->recipe.batch == 1 ? "; one is left over in each epoch" : "");
+    program_note(s->program, "%zu pictures train (sha256 %.12s), %zu validate (sha256 %.12s)%s", s->data.train.count,
+                 s->labels.train_sha256, s->data.val.count, s->labels.val_sha256,
+                 s->data.train.count % (size_t)s->recipe.batch == 1 ? "; one is left over in each epoch" : "");
     code = s->o->lr_find ? 0 : train_setup_resume(s, e);
     if (!code && s->o->summary_noise && !s->resumed)
         code = push_noise(s, e);

@@ -133,8 +133,16 @@ static int read_inputs(train_setup *s, error *e)
     if (code)
         return code;
     s->draws = random_seed(s);
-    return dataset_open(&s->data, s->cache, o->cache, &s->labels, s->recipe.size, &s->recipe.augments, s->draws,
+    code = dataset_open(&s->data, s->cache, o->cache, &s->labels, s->recipe.size, &s->recipe.augments, s->draws,
                         loader_workers(s->threads), e);
+    if (code || !s->data.left_out)
+        return code;
+    program_note(s->program, "%zu of %zu pictures were left out of %s: they neither train nor validate",
+                 s->data.left_out, s->labels.count, o->cache);
+    if (trainer_batches(s->data.train.count, s->recipe.batch) == 0 || s->data.val.count == 0)
+        return fail(e, ERR_INPUT, "%s: %zu training and %zu validation pictures are too few", o->cache,
+                    s->data.train.count, s->data.val.count);
+    return 0;
 }
 
 /* ---------------------------------------------------------------- outputs */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "image/cache_format.h"
+#include "image/cache_sources.h"
 #include "image/resize.h"
 
 #include <stdatomic.h>
@@ -162,7 +163,7 @@ int cache_rows(const cache *c, const char *const *names, size_t count, size_t *r
 {
     text_names missing = {0};
     for (size_t i = 0; i < count; i++) {
-        int64_t row = cache_find(c, names[i]);
+        int64_t row = names[i] ? cache_find(c, names[i]) : 0;
         if (row < 0)
             text_names_add(&missing, "%s", names[i]);
         else
@@ -172,6 +173,32 @@ int cache_rows(const cache *c, const char *const *names, size_t count, size_t *r
         return fail(e, ERR_INPUT, "%s: %zu of %zu pictures are not in it (%s); run resize-cache again", c->path,
                     missing.count, count, missing.text);
     return 0;
+}
+
+int cache_left_out(const cache *c, const char *const *names, size_t count, bool *out, size_t *left, error *e)
+{
+    cache_sources s = {0};
+    text_buffer path = {0};
+    size_t missing = 0;
+    *left = 0;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = cache_find(c, names[i]) < 0;
+        missing += out[i];
+    }
+    if (!missing)
+        return 0;
+    text_add(&path, "%s.sources", c->path);
+    int code = text_done(&path, e);
+    if (!code)
+        code = cache_sources_read(&s, path.data, c->digest, e);
+    for (size_t i = 0; i < count && !code; i++) {
+        const cache_source *source = out[i] ? cache_sources_find(&s, names[i]) : NULL;
+        out[i] = source && cache_source_left_out(source);
+        *left += out[i];
+    }
+    cache_sources_free(&s);
+    text_free(&path);
+    return code;
 }
 
 int cache_verify(const cache *c, size_t row, error *e)

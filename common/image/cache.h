@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "image/sample.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct cache cache;
@@ -46,8 +47,13 @@ const struct cache_entry *cache_entry_at(const cache *c, size_t row);
 /* Row of a name; -1 when it is not there. */
 int64_t cache_find(const cache *c, const char *name);
 
-/* Rows of `count` names. Missing ones are an error that says how many there are and names the first three. */
+/* Rows of `count` names; a NULL among them gets row 0. Missing ones are an error that says how many there are and
+ * names the first three. */
 int cache_rows(const cache *c, const char *const *names, size_t count, size_t *rows, error *e);
+
+/* For each of `count` names whether resize-cache left its picture out of this cache, as the file PATH.sources beside it
+ * says (cache_sources.h); *left counts them. Without that file, or with another cache's, none was. */
+int cache_left_out(const cache *c, const char *const *names, size_t count, bool *out, size_t *left, error *e);
 
 /* --check: everything cache_open verifies, and all pixels. */
 int cache_check(const char *path, error *e);

@@ -34,6 +34,7 @@ typedef struct cache_job {
     bool keep;           /* its pixels are taken from there */
     bool damaged;        /* they cannot be: their checksum differs */
     char *bad;           /* why it is left out */
+    char *warning;       /* "FILE: …" of one that was decoded with warnings */
     int warnings;
     cache_entry entry; /* without the name's place */
 } cache_job;
@@ -86,7 +87,11 @@ static int set_bad(cache_job *j, error *found, error *e)
     }
     free(j->bad);
     j->bad = strdup(found->text);
-    return j->bad ? 0 : fail_memory(e, sizeof found->text, "a message");
+    if (!j->bad)
+        return fail_memory(e, sizeof found->text, "a message");
+    strcpy(j->source.sha256, "-");
+    j->source.note = j->bad;
+    return 0;
 }
 
 /* Decides whether the picture's pixels can be kept. Those of the old cache are compared with their checksum even if the
@@ -121,6 +126,8 @@ static int find_known(void *context, size_t item, int worker, error *e)
     } else if (usable) {
         j->keep = strcmp(j->source.sha256, known->sha256) == 0;
     }
+    if (j->keep)
+        j->source.note = known->note;
     /* A file that changed a moment ago may change again without its time showing it. */
     if (j->source.time <= 0 || j->source.time > m->started - 2000000000)
         j->source.time = 0;
@@ -178,6 +185,20 @@ static int read_head(const cache_work *m, cache_job *j, const file_view *view, e
     return 0;
 }
 
+/* The note in .sources is the part behind the file's name. */
+static int set_warning(cache_job *j, const char *path, const char *text, error *e)
+{
+    text_buffer b = {0};
+    text_add(&b, "%s: %s", path, text);
+    if (text_done(&b, e)) {
+        text_free(&b);
+        return ERR_SYSTEM;
+    }
+    j->warning = b.data;
+    j->source.note = b.data + strlen(path) + 2;
+    return 0;
+}
+
 static int decode_scaled(const cache_work *m, cache_job *j, const file_view *view, picture *scaled, resize_scratch *s,
                          error *e)
 {
@@ -191,7 +212,7 @@ static int decode_scaled(const cache_work *m, cache_job *j, const file_view *vie
         code = fail(e, ERR_INPUT, "%s: its size is not what its head says", view->path);
     j->warnings = info.warnings;
     sha256_hex(view->data, view->size, j->source.sha256);
-    return code;
+    return code || !info.warnings ? code : set_warning(j, view->path, info.warning, e);
 }
 
 static int place_pixels(cache_work *m, cache_job *j, size_t item, const uint8_t *kept, const file_view *view,
@@ -330,8 +351,10 @@ static int too_many_bad(const cache_work *m, cache_summary *summary, error *e)
                 m->options->bad(m->options->context, m->jobs[i].bad);
         }
     if (summary->bad > (size_t)m->options->max_bad)
-        return fail(e, ERR_INPUT, "%zu of %zu pictures cannot be used, %lld may be (--max-bad); the first: %s",
-                    summary->bad, m->count, (long long)m->options->max_bad, first);
+        return fail(e, ERR_INPUT,
+                    "%zu of %zu pictures cannot be used, %lld may be (--max-bad); --max-bad %zu (make: MAX_BAD=%zu) "
+                    "leaves them out; the first: %s",
+                    summary->bad, m->count, (long long)m->options->max_bad, summary->bad, summary->bad, first);
     if (summary->bad == m->count)
         return fail(e, ERR_INPUT, "none of %zu pictures can be used; the first: %s", m->count, first);
     return 0;
@@ -376,11 +399,9 @@ static int remember_sources(const cache_work *m, const char *sources, const char
     const cache_source **list = mem_zero(m->count, sizeof *list, "the sources", e);
     if (!list)
         return ERR_SYSTEM;
-    size_t n = 0;
     for (size_t i = 0; i < m->count; i++)
-        if (!m->jobs[i].bad)
-            list[n++] = &m->jobs[i].source;
-    int code = cache_sources_write(list, n, sources, digest, e);
+        list[i] = &m->jobs[i].source;
+    int code = cache_sources_write(list, m->count, sources, digest, e);
     free(list);
     return code;
 }
@@ -422,6 +443,9 @@ static int update(cache_work *m, const char *sources, cache_summary *summary, er
         summary->decoded += !j->bad && !j->keep;
         summary->damaged += !j->bad && j->damaged;
         summary->warnings += (size_t)j->warnings;
+        summary->warned += j->warning && !j->bad;
+        if (j->warning && !j->bad && m->options->warned)
+            m->options->warned(m->options->context, j->warning);
     }
     return code ? code : remember_sources(m, sources, digest, e);
 }
@@ -473,8 +497,10 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
         code = open_old(&m, sources.data, e);
     if (!code)
         code = update(&m, sources.data, summary, e);
-    for (size_t i = 0; i < m.count; i++)
+    for (size_t i = 0; i < m.count; i++) {
         free(m.jobs[i].bad);
+        free(m.jobs[i].warning);
+    }
     for (int i = 0; m.scratch && i < m.threads; i++)
         resize_scratch_free(&m.scratch[i]);
     free(m.scratch);

@@ -20,17 +20,24 @@ static bool hexadecimal(text_field f)
     return true;
 }
 
-/* name, bytes, time, SHA-256; ascending by name. The tab behind the name becomes its end. */
+/* name, bytes, time, SHA-256, note; ascending by name. The tab behind the name, and the end of the line, become ends of
+ * texts. */
 static bool parse_line(char *line, size_t size, cache_source *out, const cache_source *before)
 {
-    text_field f[4];
+    text_field f[5];
     int64_t bytes, time;
-    if (text_split(line, size, '\t', f, 4) != 4 || f[0].size == 0 || !hexadecimal(f[3]) ||
-        !text_int(f[1].text, f[1].size, 0, INT64_MAX, &bytes) || !text_int(f[2].text, f[2].size, 0, INT64_MAX, &time))
+    const size_t fields = text_split(line, size, '\t', f, 5);
+    if ((fields != 4 && fields != 5) || f[0].size == 0 || !text_int(f[1].text, f[1].size, 0, INT64_MAX, &bytes) ||
+        !text_int(f[2].text, f[2].size, 0, INT64_MAX, &time) ||
+        !(hexadecimal(f[3]) || (fields == 5 && text_is(f[3], "-"))))
         return false;
     line[f[0].size] = 0;
     *out = (cache_source){.name = line, .bytes = bytes, .time = time};
-    memcpy(out->sha256, f[3].text, 64);
+    memcpy(out->sha256, f[3].text, f[3].size);
+    if (fields == 5) {
+        out->note = f[4].text;
+        line[size] = 0;
+    }
     return !before || strcmp(before->name, out->name) < 0;
 }
 
@@ -75,6 +82,11 @@ const cache_source *cache_sources_find(const cache_sources *s, const char *name)
     return s->count ? bsearch(name, s->items, s->count, sizeof *s->items, source_order) : NULL;
 }
 
+bool cache_source_left_out(const cache_source *source)
+{
+    return strcmp(source->sha256, "-") == 0;
+}
+
 void cache_sources_free(cache_sources *s)
 {
     free(s->items);
@@ -91,7 +103,7 @@ int cache_sources_write(const cache_source *const *items, size_t count, const ch
         return code;
     fprintf(out.stream, HEADING "\t%s\n", digest);
     for (size_t i = 0; i < count; i++)
-        fprintf(out.stream, "%s\t%" PRId64 "\t%" PRId64 "\t%s\n", items[i]->name, items[i]->bytes, items[i]->time,
-                items[i]->sha256);
+        fprintf(out.stream, "%s\t%" PRId64 "\t%" PRId64 "\t%s%s%s\n", items[i]->name, items[i]->bytes, items[i]->time,
+                items[i]->sha256, items[i]->note ? "\t" : "", items[i]->note ? items[i]->note : "");
     return out_commit_if_changed(&out, &changed, e);
 }

@@ -4,7 +4,7 @@
  * changes between setjmp and the jump is in a jpeg_job that belongs to its caller, so it keeps its value (C11
  * 7.13.2.1 promises that for nothing else but volatile variables). What libjpeg complains of is the picture's
  * fault, unless it was refused memory or could not write. Its warnings are counted; a file that ends early, which
- * it would fill up with grey, is an error here. */
+ * it would fill up with grey, is an error here, unless nothing but the end marker is missing. */
 #include "image/codec.h"
 #include "image/exif.h"
 
@@ -20,8 +20,8 @@ typedef struct jpeg_job {
     struct jpeg_error_mgr base; /* first: libjpeg hands out pointers to it */
     struct jpeg_progress_mgr progress;
     jmp_buf back;
-    bool truncated;
-    int number; /* errno when libjpeg gave up */
+    bool truncated, complete; /* a progressive one has all of its scans, as far as can be told */
+    int number;               /* errno when libjpeg gave up */
     char text[JMSG_LENGTH_MAX];
     int code; /* of a failure that is not libjpeg's */
     const char *name;
@@ -58,7 +58,11 @@ static void on_message(j_common_ptr c, int level)
         snprintf(j->text, sizeof j->text, "the file ends early");
         longjmp(j->back, 1);
     }
-    c->err->num_warnings++;
+    if (c->err->num_warnings++ == 0 && j->info) {
+        char text[JMSG_LENGTH_MAX];
+        c->err->format_message(c, text);
+        snprintf(j->info->warning, sizeof j->info->warning, "%.127s", text);
+    }
 }
 
 static void on_print(j_common_ptr c)
@@ -116,6 +120,16 @@ static void inks_to_rgb(const uint8_t *inks, uint8_t *rgb, int width, bool inver
     }
 }
 
+/* Of a progressive JPEG: has every coefficient been refined to its last bit? */
+static bool all_bits_there(const struct jpeg_decompress_struct *d)
+{
+    for (int c = 0; d->progressive_mode && c < d->num_components; c++)
+        for (int i = 0; i < DCTSIZE2; i++)
+            if (d->coef_bits[c][i] != 0)
+                return false;
+    return true;
+}
+
 static void read_pixels(jpeg_job *j)
 {
     struct jpeg_decompress_struct *d = &j->reading;
@@ -139,6 +153,7 @@ static void read_pixels(jpeg_job *j)
         if (jpeg_read_scanlines(d, rows, 1) == 1 && four)
             inks_to_rgb(j->inks, row, p->width, d->saw_Adobe_marker);
     }
+    j->complete = all_bits_there(d);
     jpeg_finish_decompress(d);
     j->info->warnings = (int)j->base.num_warnings;
 }
@@ -159,7 +174,8 @@ static void read_jpeg(jpeg_job *j)
         read_pixels(j);
 }
 
-int jpeg_read(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info, error *e)
+static int read_bytes(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info,
+                      bool *truncated, error *e)
 {
     jpeg_job j = {.name = name, .e = e, .data = data, .size = size, .to = p, .info = info};
     job_init(&j);
@@ -168,9 +184,41 @@ int jpeg_read(picture *p, const uint8_t *data, size_t size, const char *name, pi
         j.code = j.base.msg_code == JERR_OUT_OF_MEMORY
                      ? fail(e, ERR_SYSTEM, "%s: out of memory in libjpeg", name)
                      : fail(e, ERR_INPUT, "%s: %s JPEG: %s", name, j.truncated ? "a truncated" : "a damaged", j.text);
+    *truncated = j.truncated || !j.complete;
     jpeg_destroy_decompress(&j.reading);
     free(j.inks);
     return j.code;
+}
+
+/* Once more with an end marker behind the bytes. If libjpeg has nothing to warn of then, all pixels are there. */
+static bool lacks_end_alone(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info)
+{
+    error refused = {0};
+    bool truncated;
+    uint8_t *whole = mem_room(size + 2, "a picture file", &refused);
+    if (!whole)
+        return false;
+    memcpy(whole, data, size);
+    memcpy(whole + size, (const uint8_t[]){0xff, 0xd9}, 2);
+    picture_free(p);
+    const bool good =
+        !read_bytes(p, whole, size + 2, name, info, &truncated, &refused) && !truncated && !info->warnings;
+    free(whole);
+    if (good) {
+        info->warnings = 1;
+        snprintf(info->warning, sizeof info->warning, "its end marker is missing, but all of its pixels are there");
+    }
+    return good;
+}
+
+int jpeg_read(picture *p, const uint8_t *data, size_t size, const char *name, picture_info *info, error *e)
+{
+    error own = {0};
+    bool truncated = false;
+    int code = read_bytes(p, data, size, name, info, &truncated, &own);
+    if (!code || (truncated && p && lacks_end_alone(p, data, size, name, info)))
+        return 0;
+    return fail(e, code, "%s", own.text);
 }
 
 /* ---------------------------------------------------------------- writing */

@@ -23,6 +23,7 @@ typedef struct picture_info {
     int width, height; /* as shown, after the orientation */
     int orientation;   /* EXIF's 1 .. 8; 1 when there is none */
     int warnings;      /* of the library while decoding; 0 from picture_probe */
+    char warning[128]; /* the first of them, in the library's words; empty without */
 } picture_info;
 
 /* ERR_INPUT when a side is 0 or exceeds the limits. `name` is for the message. */

@@ -6,7 +6,8 @@
  *   - CMYK and YCCK become RGB; with an Adobe marker the four inks are stored inverted, without one they are not;
  *   - the EXIF orientation (JPEG APP1, PNG eXIf) is applied, so width and height are those one looks at;
  *   - JPEG decoding is libjpeg's default: accurate integer DCT, smooth chroma upsampling.
- * What libjpeg and libpng call warnings is counted and is no failure; a file that ends early is one.
+ * What libjpeg and libpng call warnings is counted and is no failure; a file that ends early is one,
+ * unless a JPEG lacks nothing but its end marker, which is a warning then.
  */
 #ifndef ONEBOX_IMAGE_PICTURE_FILE_H
 #define ONEBOX_IMAGE_PICTURE_FILE_H

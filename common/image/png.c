@@ -48,8 +48,8 @@ static void on_error(png_structp png, png_const_charp message)
 static void on_warning(png_structp png, png_const_charp message)
 {
     png_job *j = png_get_error_ptr(png);
-    (void)message;
-    j->warnings++;
+    if (j->warnings++ == 0 && j->info)
+        snprintf(j->info->warning, sizeof j->info->warning, "%s", message);
 }
 
 static png_voidp on_malloc(png_structp png, png_alloc_size_t size)

@@ -3,36 +3,66 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int find_pictures(dataset *d, const char *cache_path, error *e)
+/* The rows of one set whose pictures are in the cache, or were not left out of it: those that are neither are an error
+ * in find_pictures. */
+static int keep_rows(dataset_part *part, const uint32_t *rows, size_t count, const bool *left_out, error *e)
+{
+    part->rows = mem_zero(count, sizeof *part->rows, "rows", e);
+    if (!part->rows)
+        return ERR_SYSTEM;
+    for (size_t i = 0; i < count; i++)
+        if (!left_out[rows[i]])
+            part->rows[part->count++] = rows[i];
+    return 0;
+}
+
+static int check_boxes(const dataset *d, const dataset_part *part, const char *cache_path, error *e)
 {
     const labels *l = d->labels;
-    const char **wanted = mem_zero(l->count, sizeof *wanted, "file names", e);
-    d->cache_rows = mem_zero(l->count, sizeof *d->cache_rows, "cache rows", e);
-    if (!wanted || !d->cache_rows) {
-        free(wanted);
-        return ERR_SYSTEM;
-    }
-    for (size_t i = 0; i < l->count; i++)
-        wanted[i] = l->rows[i].file_name;
-    int code = cache_rows(d->cache, wanted, l->count, d->cache_rows, e);
-    free(wanted);
-    if (code)
-        return fail_context(e, "%s", cache_path);
-    for (size_t i = 0; l->has_box && i < l->count; i++) {
-        scaled_picture p = cache_at(d->cache, d->cache_rows[i]);
-        const box b = l->rows[i].box;
+    for (size_t i = 0; l->has_box && i < part->count; i++) {
+        const label_row *row = &l->rows[part->rows[i]];
+        scaled_picture p = cache_at(d->cache, d->cache_rows[part->rows[i]]);
+        const box b = row->box;
         if (b.y1 >= p.original_height || b.x1 >= p.original_width)
             return fail(e, ERR_INPUT,
                         "%s: its box %d %d %d %d lies outside the picture of %d x %d (height x width); do "
                         "the labels belong to %s?",
-                        l->rows[i].file_name, b.y1, b.x1, b.y2, b.x2, p.original_height, p.original_width, cache_path);
+                        row->file_name, b.y1, b.x1, b.y2, b.x2, p.original_height, p.original_width, cache_path);
     }
     return 0;
 }
 
-static int open_part(dataset *d, dataset_part *part, const uint32_t *rows, size_t count, bool augmented, error *e)
+static int find_pictures(dataset *d, const char *cache_path, error *e)
 {
-    *part = (dataset_part){.set = d, .rows = rows, .count = count, .augmented = augmented};
+    const labels *l = d->labels;
+    const char **wanted = mem_zero(l->count, sizeof *wanted, "file names", e);
+    bool *left_out = mem_zero(l->count, sizeof *left_out, "file names", e);
+    d->cache_rows = mem_zero(l->count, sizeof *d->cache_rows, "cache rows", e);
+    int code = wanted && left_out && d->cache_rows ? 0 : ERR_SYSTEM;
+    for (size_t i = 0; i < l->count && !code; i++)
+        wanted[i] = l->rows[i].file_name;
+    if (!code)
+        code = cache_left_out(d->cache, wanted, l->count, left_out, &d->left_out, e);
+    for (size_t i = 0; i < l->count && !code && d->left_out; i++)
+        if (left_out[i])
+            wanted[i] = NULL;
+    if (!code && (code = cache_rows(d->cache, wanted, l->count, d->cache_rows, e)))
+        fail_context(e, "%s", cache_path);
+    if (!code)
+        code = keep_rows(&d->train, l->train, l->train_count, left_out, e);
+    if (!code)
+        code = keep_rows(&d->val, l->val, l->val_count, left_out, e);
+    free(wanted);
+    free(left_out);
+    if (!code)
+        code = check_boxes(d, &d->train, cache_path, e);
+    return code ? code : check_boxes(d, &d->val, cache_path, e);
+}
+
+static int open_part(dataset *d, dataset_part *part, bool augmented, error *e)
+{
+    part->set = d;
+    part->augmented = augmented;
     part->samplers = mem_zero((size_t)d->workers, sizeof *part->samplers, "samplers", e);
     if (!part->samplers)
         return ERR_SYSTEM;
@@ -54,9 +84,9 @@ int dataset_open(dataset *d, const cache *c, const char *cache_path, const label
                     cache_path, cache_size(c), size, size);
     int code = find_pictures(d, cache_path, e);
     if (!code)
-        code = open_part(d, &d->train, l->train, l->train_count, true, e);
+        code = open_part(d, &d->train, true, e);
     if (!code)
-        code = open_part(d, &d->val, l->val, l->val_count, false, e);
+        code = open_part(d, &d->val, false, e);
     return code;
 }
 
@@ -65,6 +95,7 @@ static void free_part(dataset *d, dataset_part *part)
     for (int i = 0; part->samplers && i < d->workers; i++)
         sampler_free(part->samplers[i]);
     free(part->samplers);
+    free(part->rows);
 }
 
 void dataset_free(dataset *d)

@@ -15,7 +15,7 @@
 /* One of the two sets: the loader's context. */
 typedef struct dataset_part {
     const struct dataset *set;
-    const uint32_t *rows; /* of the label file; inside labels */
+    uint32_t *rows; /* of the label file */
     size_t count;
     bool augmented;
     sampler **samplers; /* one per worker */
@@ -27,14 +27,15 @@ typedef struct dataset {
     augment_list augments;
     uint64_t seed;
     size_t *cache_rows; /* of each row of the label file */
+    size_t left_out;    /* rows whose pictures resize-cache left out: they are in neither set */
     int workers;
     dataset_part train, val;
 } dataset; /* zero-initialise */
 
 /* Finds each label's picture in the cache. Cache and labels must outlive the dataset. `size` is the side of the
  * network's input and must be that of the cache (`cache_path` is for messages); `workers` as loader_workers says.
- * ERR_INPUT when pictures of the label file are not in the cache (how many, and the first three), or when a box lies
- * wholly outside its picture. dataset_free also after a failure. */
+ * ERR_INPUT when pictures of the label file are not in the cache (how many, and the first three) and were not left out
+ * of it (cache_left_out), or when a box lies wholly outside its picture. dataset_free also after a failure. */
 int dataset_open(dataset *d, const cache *c, const char *cache_path, const labels *l, int size,
                  const augment_list *augments, uint64_t seed, int workers, error *e);
 void dataset_free(dataset *d);

@@ -203,6 +203,26 @@ int picture_list_files(picture_list *list, char *const *operands, int count, con
 
 /* ---------------------------------------------------------------- a cache */
 
+/* Rows of the names, but for pictures that resize-cache left out; *count: how many remain. */
+static int named_rows(picture_list *list, const names *wanted, const char *only, size_t *count, error *e)
+{
+    const char **there = mem_zero(wanted->count, sizeof *there, "names", e);
+    bool *left_out = mem_zero(wanted->count, sizeof *left_out, "names", e);
+    int code = there && left_out ? 0 : ERR_SYSTEM;
+    const char *const *all = wanted->items;
+    if (!code)
+        code = cache_left_out(list->cache, all, wanted->count, left_out, &list->left_out, e);
+    *count = 0;
+    for (size_t i = 0; i < wanted->count && !code; i++)
+        if (!left_out[i])
+            there[(*count)++] = all[i];
+    if (!code && (code = cache_rows(list->cache, there, *count, list->rows, e)))
+        fail_context(e, "%s", only);
+    free(there);
+    free(left_out);
+    return code || *count ? code : fail(e, ERR_INPUT, "%s: all its pictures were left out of the cache", only);
+}
+
 int picture_list_cache(picture_list *list, const cache *c, const char *only, error *e)
 {
     list->cache = c;
@@ -215,11 +235,8 @@ int picture_list_cache(picture_list *list, const cache *c, const char *only, err
         list->rows = mem_zero(count, sizeof *list->rows, "rows", e);
         code = list->rows ? 0 : ERR_SYSTEM;
     }
-    if (!code && only) {
-        code = cache_rows(c, wanted.items, count, list->rows, e);
-        if (code)
-            fail_context(e, "%s", only);
-    }
+    if (!code && only)
+        code = named_rows(list, &wanted, only, &count, e);
     for (size_t i = 0; i < count && !code; i++) {
         if (!only)
             list->rows[i] = i;

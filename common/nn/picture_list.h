@@ -11,6 +11,7 @@ typedef struct picture_list {
     char **paths;  /* … or files; owned */
     size_t *tails; /* while files are added: bytes at the end of the path that are the name */
     size_t count, capacity, tail_capacity;
+    size_t left_out;  /* of the wanted rows: pictures that resize-cache left out, which get no prediction */
     names file_names; /* as in tables (voc/names.h); number = item */
 } picture_list;       /* zero-initialise */
 

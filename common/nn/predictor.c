@@ -30,6 +30,7 @@ typedef struct picture_source {
     int workers;
     int (*sizes)[2]; /* height, width of each item */
     char **messages; /* of unreadable ones */
+    char **warnings; /* of those that were decoded with warnings */
 } picture_source;
 
 static void source_free(picture_source *s)
@@ -38,11 +39,14 @@ static void source_free(picture_source *s)
         sampler_free(s->readers[i].sampler);
         resize_scratch_free(&s->readers[i].resize);
     }
-    for (size_t i = 0; s->messages && i < s->list->count; i++)
+    for (size_t i = 0; s->messages && s->warnings && i < s->list->count; i++) {
         free(s->messages[i]);
+        free(s->warnings[i]);
+    }
     free(s->readers);
     free(s->sizes);
     free(s->messages);
+    free(s->warnings);
 }
 
 static int source_open(picture_source *s, error *e)
@@ -50,7 +54,8 @@ static int source_open(picture_source *s, error *e)
     s->readers = mem_zero((size_t)s->workers, sizeof *s->readers, "readers", e);
     s->sizes = mem_zero(s->list->count, sizeof *s->sizes, "sizes", e);
     s->messages = mem_zero(s->list->count, sizeof *s->messages, "messages", e);
-    if (!s->readers || !s->sizes || !s->messages)
+    s->warnings = mem_zero(s->list->count, sizeof *s->warnings, "messages", e);
+    if (!s->readers || !s->sizes || !s->messages || !s->warnings)
         return ERR_SYSTEM;
     for (int i = 0; i < s->workers; i++) {
         s->readers[i].sampler = sampler_create(s->size, e);
@@ -64,7 +69,14 @@ static int read_file(picture_source *s, size_t item, picture_reader *r, float *p
 {
     picture whole = {0}, scaled = {0};
     const char *path = s->list->paths[item];
-    int code = picture_load(&whole, path, NULL, e);
+    picture_info info;
+    int code = picture_load(&whole, path, &info, e);
+    if (!code && info.warnings) {
+        text_buffer b = {0};
+        text_add(&b, "%s: %s", path, info.warning);
+        code = text_done(&b, e);
+        s->warnings[item] = b.data;
+    }
     if (!code)
         code = picture_scale(&whole, s->size, &scaled, path, &r->resize, e);
     s->sizes[item][0] = whole.height;
@@ -219,6 +231,9 @@ static int run_batches(prediction_run *r, error *e)
             code = forward(r, &b, e);
         for (int i = 0; i < b.count && !code; i++) {
             const char *message = r->source.messages[b.samples[i]];
+            const char *warning = r->source.warnings[b.samples[i]];
+            if (warning && r->o->warned)
+                r->o->warned(r->o->context, warning);
             if (!message)
                 code = hand_out(r, b.samples[i], r->output + (size_t)i * (size_t)r->c->graph.outputs, e);
             else if (++r->bad > r->o->max_bad)

@@ -32,6 +32,8 @@ typedef struct predict_options {
     int (*row)(void *context, const prediction *p, error *e);
     /* For each unreadable file, in the order of the list among them; may be NULL. */
     void (*bad)(void *context, const char *message);
+    /* For each file that was decoded with warnings, likewise. */
+    void (*warned)(void *context, const char *message);
     void *context;
 } predict_options;
 

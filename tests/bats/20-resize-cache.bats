@@ -86,6 +86,58 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
     assert_line --index 2 --partial "4 pictures, 4 decoded, 0 kept, 2 left out"
 }
 
+@test "a JPEG that lacks only its end marker is used, with the same pixels, and named; one byte more is missed" {
+    cache lrg.csv
+    cp x.cache whole.cache
+    for name in 444 420 exif6; do truncate -s -2 pictures/$name.jpg; done
+    rm x.cache
+    cache lrg.csv
+    assert_success
+    for name in 444 420 exif6; do
+        assert_line --partial "pictures/$name.jpg: its end marker is missing, but all of its pixels are there (used"
+    done
+    cmp x.cache whole.cache
+    truncate -s -3 pictures/444.jpg
+    cache lrg.csv
+    assert_failure 3
+    assert_line --partial "pictures/444.jpg: a truncated JPEG: the file ends early"
+}
+
+# holed NAME: a JPEG with an end marker too early, of which libjpeg warns
+holed() {
+    cp pictures/444.jpg "pictures/$1"
+    printf '\xff\xd9' | dd of="pictures/$1" bs=1 seek=$(($(stat -c %s pictures/444.jpg) - 60)) conv=notrunc 2>/dev/null
+    echo "$1,a" >>lrg.csv
+}
+
+@test "pictures that libjpeg warns of are named with its words, three of them, and all in FILE.sources" {
+    for i in 1 2 3 4 5; do holed "hole $i.jpg"; done
+    cache lrg.csv
+    assert_success
+    for i in 1 2 3; do
+        assert_line --regexp "^resize-cache: pictures/hole $i.jpg: Corrupt JPEG data: .* \(used all"
+    done
+    assert_line "resize-cache: 2 more are named in x.cache.sources"
+    assert_equal "$(grep -c $'^hole [1-5].jpg\t.*\t[0-9a-f]*\tCorrupt JPEG data: ' x.cache.sources)" 5
+    # Kept pictures keep their remark.
+    cp x.cache.sources before
+    cache lrg.csv
+    assert_output --partial "0 decoded, 11 kept"
+    cmp x.cache.sources before
+}
+
+@test "what was left out is in FILE.sources, and in time the picture is taken after all" {
+    mv pictures/444.jpg away.jpg
+    cache --max-bad 1 lrg.csv
+    assert_success
+    grep $'^444.jpg\t.*\t-\tpictures/444.jpg: cannot open' x.cache.sources
+    mv away.jpg pictures/444.jpg
+    cache lrg.csv
+    assert_output --partial "1 decoded, 5 kept, 0 left out"
+    run cut -f 5 x.cache.sources
+    refute_output --partial "cannot"
+}
+
 @test "a picture that claims huge dimensions is refused quickly" {
     # a PNG head of 65535 x 65535, and a JPEG whose frame says the same
     printf '\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x08\x02\0\0\0\x39\x67\x4e\x07\0\0\0\0'\

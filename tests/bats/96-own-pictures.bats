@@ -71,6 +71,33 @@ mk() {
     [ -s out2/detn.ckpt ]
 }
 
+@test "a missing picture is named with the way past it, which leaves it out and the split of the rest as it was" {
+    "$BIN/draw-set" --pictures 24 -o drawn >/dev/null 2>&1
+    mk SPLIT=trainval all-there/val.txt VOC=drawn OUT=all-there >/dev/null
+    gone=$(head -n 1 all-there/val.txt)
+    rm "drawn/JPEGImages/$gone"
+    run mk SPLIT=trainval some/detn.metrics.json VOC=drawn OUT=some
+    assert_failure
+    assert_output --partial "$gone"
+    local way
+    way=$(grep -o -m 1 'MAX_BAD=[0-9]*' <<<"$output" | head -n 1)
+    assert_equal "$way" MAX_BAD=1
+    # One more that libjpeg warns of.
+    local holed
+    holed=drawn/JPEGImages/$(tail -n 1 all-there/val.txt)
+    printf '\xff\xd9' | dd of="$holed" bs=1 seek=$(($(stat -c %s "$holed") - 60)) conv=notrunc 2>/dev/null
+    run mk SPLIT=trainval some/detn.metrics.json some/report.html VOC=drawn OUT=some "$way"
+    assert_success
+    assert_output --regexp "resize-cache: $holed: Corrupt JPEG data: .* \(used all the same"
+    assert_line "train-detn: 1 of 24 pictures were left out of some/32.cache: they neither train nor validate"
+    assert_line "predict: 1 pictures of some/val.txt were left out of some/32.cache: they get no prediction"
+    cmp all-there/val.txt some/val.txt
+    assert_equal "$(tail -n +2 some/detn.pred.tsv | cut -f 1)" "$(grep -vx "$gone" all-there/val.txt)"
+    run "$BIN/predict" --ckpt some/detn.ckpt "$holed"
+    assert_success
+    assert_line --regexp "^predict: $holed: Corrupt JPEG data: .* \(used all the same: look at it\)$"
+}
+
 @test "one line predicts a photo and draws it" {
     mk voc/detn.ckpt VOC=mine OUT=voc
     run "$BIN/predict" --ckpt voc/detn.ckpt --save-pictures seen "mine/JPEGImages/my photo (3).jpg"

@@ -108,7 +108,7 @@ static void long_heads(void)
     unlink(path);
 }
 
-/* Every prefix of the file is an error, and never more than that. */
+/* Every prefix of the file is an error, and never more than that; a JPEG without its end marker is read, though. */
 static void every_prefix_fails(const char *name)
 {
     char path[200];
@@ -121,8 +121,13 @@ static void every_prefix_fails(const char *name)
         memcpy(part, file.data, n);
         picture p;
         e = (error){0};
-        int code = picture_decode(&p, part, n, name, NULL, &e);
-        CHECK(code == ERR_INPUT && !p.pixels, "%s cut at %zu: %d", name, n, code);
+        picture_info info = {0};
+        int code = picture_decode(&p, part, n, name, &info, &e);
+        if (n + 2 >= file.size && strstr(name, ".jpg"))
+            CHECK(code == 0 && p.pixels && info.warnings == 1 && strstr(info.warning, "end marker"), "%s: %s", name,
+                  e.text);
+        else
+            CHECK(code == ERR_INPUT && !p.pixels, "%s cut at %zu: %d", name, n, code);
         picture_free(&p);
         free(part);
     }
