@@ -58,11 +58,12 @@ $(OUT)/.made/drawn: $(BIN)/draw-set $$(call changed,drawn,$$(OUT)/voc/drawn.txt 
 	@$(stage) $(OUT)/drawn $(BIN)/draw-set --pictures $(DEMO_PICTURES) --seed $(DEMO_SEED) $(with_threads) -o $(OUT)/voc
 $(OUT)/voc/drawn.txt: $(OUT)/.made/drawn ; +
 
-voc_lists := $(wildcard $(VOC)/ImageSets/Main)
 $(OUT)/.made/json: $$(if $$(refusal),no-data) $(BIN)/voc2json \
-  $$(call changed,json,$$(OUT)/voc.json) $$(call newer,json,$$(VOC)/Annotations $$(voc_lists))
-	@$(stage) $(OUT)/json $(BIN)/voc2json $(if $(voc_lists),--split $(SPLIT)) -o $(OUT)/voc.json $(VOC)
-$(OUT)/voc.json: $(OUT)/.made/json ; +
+  $$(call changed,json,$$(OUT)/voc.json $$(valid)) $$(call newer,json,$$(or $$(wildcard $$(VOC)/Annotations),$$(VOC)) \
+  $$(wildcard $$(VOC)/ImageSets/Main))
+	@$(stage) $(OUT)/json $(BIN)/voc2json $(with_split) $(if $(IMAGES),--images $(IMAGES)) -o $(OUT)/voc.json \
+	  $(if $(valid),--val $(valid)) $(VOC)
+$(OUT)/voc.json $(valid): $(OUT)/.made/json ; +
 
 # Annotations are held against the pictures; so many pictures may be missing or damaged.
 with_max_bad := $(if $(MAX_BAD),--max-bad $(MAX_BAD))
@@ -76,9 +77,10 @@ $(OUT)/.made/largest: $(OUT)/anno.tsv $(BIN)/largest $$(call changed,largest,$$(
 $(OUT)/largest.tsv: $(OUT)/.made/largest ; +
 
 csv_files := $(OUT)/lrg.csv $(OUT)/bb.csv $(OUT)/val.txt
-$(OUT)/.made/csv: $(OUT)/largest.tsv $(BIN)/mkcsv $$(call changed,csv,$$(csv_files))
+$(OUT)/.made/csv: $(OUT)/largest.tsv $(valid) $(BIN)/mkcsv $$(call changed,csv,$$(csv_files))
 	@$(stage) $(OUT)/csv $(BIN)/mkcsv --order $(ORDER) --lrg $(OUT)/lrg.csv --bb $(OUT)/bb.csv \
-	  --val $(OUT)/val.txt --val-pct $(VAL_PCT) --seed $(SPLIT_SEED) $(OUT)/largest.tsv
+	  --val $(OUT)/val.txt $(if $(valid),--val-from $(valid)) --val-pct $(VAL_PCT) --seed $(SPLIT_SEED) \
+	  $(OUT)/largest.tsv
 $(csv_files): $(OUT)/.made/csv ; +
 
 cache        := $(OUT)/$(SIZE).cache

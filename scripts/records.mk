@@ -12,18 +12,19 @@ changed = $(strip $(if $(wildcard $(OUT)/.made/$1),\
   $(if $(filter-out $(wildcard $2),$2),a-deleted-file),no-finished-run))
 # $(call newer,NAME,FOLDERS): a reason when anything in the folders changed since run NAME.
 newer = $(if $(and $(wildcard $2),$(wildcard $(OUT)/.made/$1)),$(if $(shell \
-  find -L $(wildcard $2) -maxdepth 1 -cnewer $(OUT)/.made/$1 -print -quit),new-files-in-$(firstword $2)))
+  find -L $(wildcard $2) \( -path '$(OUT)' -o -path './$(OUT)' \) -prune -o -cnewer $(OUT)/.made/$1 -print -quit \
+  2>/dev/null),new-files-in-$(firstword $2)))
 endif
 
 curves  := $(foreach m,$(MODELS),$m.head $m.top)
 records := drawn json anno largest csv cache weights $(MODELS) $(MODELS:%=lr.%.0) $(curves:%=lr.%)
 .PHONY: no-finished-run a-deleted-file $(records:%=parameters-of-%) \
-  $(addprefix new-files-in-,$(PICTURES) $(VOC)/Annotations)
+  $(addprefix new-files-in-,$(sort $(PICTURES) $(VOC)/Annotations $(VOC)))
 
 # ---------------------------------------------------------------- settings of each run
 
 parameters.drawn   = pictures $(DEMO_PICTURES)$(nl)seed $(DEMO_SEED)
-parameters.json    = voc $(VOC)$(nl)split $(SPLIT)
+parameters.json    = voc $(VOC)$(nl)split $(SPLIT)$(if $(IMAGES),$(nl)images $(IMAGES))
 parameters.anno    = json $(SOURCE)$(nl)images $(PICTURES)
 parameters.largest =
 parameters.csv     = order $(ORDER)$(nl)val_pct $(VAL_PCT)$(nl)split_seed $(SPLIT_SEED)

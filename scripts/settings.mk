@@ -6,14 +6,15 @@
 ##@ Settings of the pipeline (make VARIABLE=VALUE …, or lines in config.mk)
 #? DATA        folder that `make data` fills
 DATA       ?= data
-#? VOC         folder with annotations/pascal_train2007.json or Annotations/*.xml, and JPEGImages/;
-#?             or with one COCO JSON (annotations/*.json, result.json, _annotations.coco.json), and images/
+#? VOC         folder of annotations and pictures, as VOC, CVAT, VoTT, labelImg, LabelMe, Label Studio and Roboflow
+#?             make them: XML, YOLO text or COCO JSON (doc/own-pictures.md)
 VOC        ?= $(DATA)/VOC2007
-#? SPLIT       the list of VOC/ImageSets/Main to use
+#? SPLIT       the list of VOC/ImageSets/Main to use, or the folder of train, valid and test; empty: all annotations
+split_given := $(filter-out undefined,$(origin SPLIT))
 SPLIT      ?= train
 #? JSON        COCO-like annotations instead of VOC's, together with IMAGES
 JSON       ?=
-#? IMAGES      folder of the pictures [VOC/JPEGImages, VOC/images, or beside the JSON]
+#? IMAGES      folder of the pictures [VOC/JPEGImages, VOC/images or VOC]
 IMAGES     ?=
 #? WEIGHTS     ImageNet weights to start from (safetensors), or none
 WEIGHTS    ?= $(DATA)/resnet34.safetensors
@@ -79,8 +80,10 @@ json_of_voc := $(VOC)/annotations/pascal_$(SPLIT)2007.json
 # The forms in which annotation tools export COCO.
 coco_of_voc := $(wildcard $(VOC)/annotations/*.json $(VOC)/annotations.json $(VOC)/result.json \
   $(VOC)/_annotations.coco.json)
-PICTURES    := $(or $(IMAGES),$(patsubst %/.,%,$(firstword $(wildcard $(VOC)/JPEGImages/. $(VOC)/images/.) \
-  $(if $(wildcard $(VOC)/_annotations.coco.json),$(VOC)/.))),$(VOC)/JPEGImages)
+PICTURES    := $(or $(IMAGES),$(patsubst %/.,%,$(firstword $(wildcard $(VOC)/JPEGImages/. $(VOC)/images/. $(VOC)/.))),\
+  $(VOC)/JPEGImages)
+# The list is asked for when it is there, or when the user named it; voc2json says which there are.
+with_split  := $(if $(and $(SPLIT),$(split_given)$(wildcard $(VOC)/ImageSets/Main/$(SPLIT).txt)),--split $(SPLIT))
 refusal     :=
 
 ifneq ($(JSON),)
@@ -99,9 +102,13 @@ SOURCE  := $(firstword $(coco_of_voc))
 ifneq ($(word 2,$(coco_of_voc)),)
 refusal := there are $(words $(coco_of_voc)) JSON files in $(VOC); name one: JSON=$(SOURCE) IMAGES=$(PICTURES)
 endif
+else ifneq ($(shell find -L $(VOC) \( -iname '*.xml' -o -iname '*.txt' -o -name '*.coco.json' \) \
+  -print -quit 2>/dev/null),)
+SOURCE  := $(OUT)/voc.json
 else
+no_folder := $(if $(wildcard $(VOC)/.),, (there is no such folder))
 define refusal
-no annotations in $(VOC): `$(typed) data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
+no annotations in $(VOC)$(no_folder): `$(typed) data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
 `VOC=DIR` names a folder with annotations (XML or JSON) and pictures, `JSON=FILE IMAGES=DIR` names the two one by one;
 `$(typed) demo` draws pictures of its own and trains on them in some minutes, without any data
 endef
@@ -109,6 +116,10 @@ endif
 ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
 refusal := there is no folder $(PICTURES): name the folder of the pictures with IMAGES=DIR
 endif
+
+# Folders of validation pictures, as Roboflow makes them: voc2json looks closer.
+valid := $(if $(filter $(OUT)/voc.json,$(SOURCE)),$(if $(wildcard \
+  $(foreach f,valid val validation obj_valid_data,$(VOC)/$f/. $(VOC)/*/$f/.)),$(OUT)/valid.txt))
 
 define weights_refusal
 no weights at $(WEIGHTS): `$(typed) data` downloads those of torchvision's ImageNet ResNet-34 (87 MB);

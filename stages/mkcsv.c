@@ -17,6 +17,9 @@ int main(int argc, char **argv)
         {"order", 0, OPTION_CHOICE, &order, "HOW",
          "order of the rows: 'set', as CPython iterates over a set of the\nimage ids, or 'id', ascending",
          .choices = "set|id", .group = "Rows"},
+        {"val-from", 0, OPTION_INPUT, &m.val_from, "FILE",
+         .help =
+             "the rows that FILE names validate, one a line, in place of a share; an\nempty FILE names none: a share"},
         {"val-pct", 0, OPTION_NUMBER, &m.val_share, "SHARE", "share of the rows that validate", .min = 0, .max = 1},
         {"seed", 0, OPTION_INT, &seed, "N", "seed of the split (numpy's legacy generator)", .min = 0,
          .max = UINT32_MAX},
@@ -25,7 +28,7 @@ int main(int argc, char **argv)
         .name = "mkcsv",
         .summary = "label files for the trainings",
         .usage = "[--order set|id] --lrg lrg.csv --bb bb.csv [--val val.txt [--val-pct 0.2] "
-                 "[--seed 42]] largest.tsv",
+                 "[--seed 42] [--val-from FILE]] largest.tsv",
         .details = "The order of the rows decides, with the seed, which pictures validate. The SHA-256 whose first\n"
                    "12 digits are printed is that of the file names without extension, one a line:\n"
                    "  cut -d. -f1 val.txt | sha256sum\n"
@@ -50,6 +53,9 @@ int main(int argc, char **argv)
     else if (!anno_read(&t, args.items[0], &e) && !anno_check_one_each(&t, args.items[0], &e)) {
         if (mkcsv_write(&t, &m, &r, &e) == ERR_INPUT)
             fail_context(&e, "%s", args.items[0]);
+        if (!e.code && r.by_list)
+            program_note(&p, "%zu pictures validate as %s says; %zu names there have no row", r.val, m.val_from,
+                         r.without_row);
         if (!e.code)
             program_note(&p, "%zu rows, %s order; train %zu sha256 %.12s; val %zu sha256 %.12s", t.count, order,
                          r.train, r.train_sha256, r.val, r.val_sha256);

@@ -27,6 +27,13 @@ box box_from_real_xywh(box_xywh b, int32_t picture_height, int32_t picture_width
     return r;
 }
 
+box_xywh box_around_rotated(box_xywh b, double degrees)
+{
+    const double c = fabs(cos(degrees * M_PI / 180)), s = fabs(sin(degrees * M_PI / 180)),
+                 width = b.width * c + b.height * s, height = b.width * s + b.height * c;
+    return (box_xywh){b.x + (b.width - width) / 2, b.y + (b.height - height) / 2, width, height};
+}
+
 box_real box_to_real(box b)
 {
     return (box_real){b.y1, b.x1, b.y2, b.x2};

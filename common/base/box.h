@@ -35,6 +35,9 @@ box_xywh box_to_xywh(box_real b);
  * result can be empty. All arguments finite. */
 box box_from_real_xywh(box_xywh b, int32_t picture_height, int32_t picture_width, bool *clamped);
 
+/* The upright box around `b` turned about its middle. */
+box_xywh box_around_rotated(box_xywh b, double degrees);
+
 box_real box_to_real(box b);
 
 /* A row of a batch, and back. */

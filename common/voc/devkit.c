@@ -1,131 +1,21 @@
-/* A devkit becomes JSON in four steps: which annotations (a list of ImageSets, or all of the folder), each of them read
- * (vocxml.h), ids given to pictures and classes, and the JSON printed in the form of fast.ai. Objects
- * with nothing left inside their picture are counted and left out of the JSON. */
+/* A folder becomes JSON in five steps: which files are annotations (layout.h, split_list.h), each of them read
+ * (vocxml.h, yolo.h, coco.h) and joined with its picture, ids given to pictures and classes, and the JSON printed in
+ * the form of fast.ai. Objects with nothing left inside their picture are counted and left out of the JSON. */
 #include "voc/devkit.h"
 
-#include "base/file.h"
 #include "base/json_text.h"
-#include "base/text.h"
+#include "voc/coco.h"
 #include "voc/idmap.h"
+#include "voc/split_list.h"
+#include "voc/yolo.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const voc_classes[] = {
     "aeroplane",   "bicycle", "bird",  "boat",      "bottle", "bus",         "car",   "cat",  "chair", "cow",
     "diningtable", "dog",     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"};
-
-/* ---------------------------------------------------------------- which annotations */
-
-static int name_bytes_order(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_txt(const struct dirent *entry)
-{
-    return strlen(entry->d_name) < 64 && text_ends_with(entry->d_name, ".txt") && entry->d_name[0] != '.';
-}
-
-/* ERR_INPUT for a list that is not there, with the names of those that are. */
-static int no_such_list(const char *dir, const char *path, error *e)
-{
-    text_buffer folder = {0}, found = {0};
-    struct dirent **entries = NULL;
-    text_add(&folder, "%s/ImageSets/Main", dir);
-    int code = text_done(&folder, e);
-    int n = code ? -1 : scandir(folder.data, &entries, is_txt, name_bytes_order);
-    for (int i = 0; i < n; i++) {
-        if (i < 5)
-            text_add(&found, "%s%.*s", i ? ", " : "", (int)strlen(entries[i]->d_name) - 4, entries[i]->d_name);
-        free(entries[i]);
-    }
-    free(entries);
-    if (!code)
-        code = text_done(&found, e);
-    if (!code && n > 0)
-        code = fail(e, ERR_INPUT, "%s: there is no such list; there are: %s%s", path, found.data, n > 5 ? ", ..." : "");
-    else if (!code)
-        code = fail(e, ERR_INPUT, "%s: there is no such list, nor any other beside it", path);
-    text_free(&folder);
-    text_free(&found);
-    return code;
-}
-
-static bool has_annotation(const char *dir, const char *stem, size_t size)
-{
-    text_buffer path = {0};
-    text_add(&path, "%s/Annotations/%.*s.xml", dir, (int)size, stem);
-    bool there = path.data && access(path.data, F_OK) == 0;
-    text_free(&path);
-    return there;
-}
-
-/* A split that is being read. */
-typedef struct split_list {
-    names *stems;
-    const char *dir;
-} split_list;
-
-/* VOC has other lists beside those of all pictures, of one class each, with a mark behind the name ("000012 -1"): a
- * line with a blank is a name only if there is such an annotation. */
-static int take_stem(void *context, size_t number, const char *line, size_t size, error *e)
-{
-    (void)number;
-    const split_list *list = context;
-    while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
-        size--;
-    const text_field stem = {line, size};
-    if (memchr(line, ' ', size) && !names_bad_file_name(line, size) && !has_annotation(list->dir, line, size))
-        return fail(e, ERR_INPUT, "'%.*s' contains a blank: one name a line is needed, as in train.txt",
-                    text_shown(stem), line);
-    return names_add_file(list->stems, stem, e);
-}
-
-/* The list DIR/ImageSets/Main/SPLIT.txt at `path`. */
-static int read_split(names *stems, const char *dir, const char *path, error *e)
-{
-    file_view view;
-    split_list list = {stems, dir};
-    if (access(path, F_OK) != 0 && errno == ENOENT)
-        return no_such_list(dir, path, e);
-    int code = file_open(&view, path, e);
-    if (code)
-        return code;
-    code = file_lines(&view, false, take_stem, &list, e);
-    if (!code && stems->count == 0)
-        code = fail(e, ERR_INPUT, "%s: is empty", path);
-    file_close(&view);
-    return code;
-}
-
-static int is_xml(const struct dirent *entry)
-{
-    return text_ends_with(entry->d_name, ".xml") && entry->d_name[0] != '.';
-}
-
-static int list_folder(names *stems, const char *path, error *e)
-{
-    struct dirent **entries;
-    int n = scandir(path, &entries, is_xml, name_bytes_order), code = 0;
-    if (n < 0)
-        return fail(e, errno == ENOMEM ? ERR_SYSTEM : ERR_INPUT, "%s: cannot read the folder: %s", path,
-                    strerror(errno));
-    for (int i = 0; i < n; i++) {
-        size_t number;
-        if (!code)
-            code = names_add(stems, entries[i]->d_name, strlen(entries[i]->d_name) - 4, &number, e);
-        free(entries[i]);
-    }
-    free(entries);
-    if (!code && stems->count == 0)
-        code = fail(e, ERR_INPUT, "%s: holds no .xml file", path);
-    return code;
-}
 
 /* ---------------------------------------------------------------- ids */
 
@@ -203,26 +93,238 @@ static int give_classes(devkit *d, error *e)
 
 /* ---------------------------------------------------------------- reading */
 
-static int read_pictures(devkit *d, const char *dir, const names *stems, error *e)
+/* What is needed while reading. */
+typedef struct reading {
+    devkit *d;
+    const devkit_options *o;
+    names chosen;         /* annotations, in order */
+    const char **file_of; /* the annotation of each picture */
+    size_t file_capacity;
+    yolo_classes classes;
+    error *e;
+} reading;
+
+static voc_picture *new_picture(reading *r, const char *file)
 {
-    names seen = {0};
-    int code = 0;
-    for (size_t i = 0; i < stems->count && !code; i++) {
+    devkit *d = r->d;
+    if (mem_grow(&d->pictures, &d->capacity, d->count + 1, sizeof *d->pictures, "pictures", r->e) ||
+        mem_grow(&r->file_of, &r->file_capacity, d->count + 1, sizeof *r->file_of, "pictures", r->e))
+        return NULL;
+    r->file_of[d->count] = file;
+    d->pictures[d->count] = (voc_picture){0};
+    return &d->pictures[d->count++];
+}
+
+static int set_name(voc_picture *p, const char *name, error *e)
+{
+    char *copy = text_copy(name, strlen(name), e);
+    free(p->file_name);
+    p->file_name = copy;
+    return e->code;
+}
+
+/* The size of the picture `name` of the folder of pictures. */
+static int size_of(const reading *r, const char *name, int32_t *width, int32_t *height)
+{
+    text_buffer path = {0};
+    text_add(&path, "%s/%s", r->d->layout.root.data, name);
+    if (!text_done(&path, r->e))
+        r->o->size_of(path.data, width, height, r->e);
+    text_free(&path);
+    return r->e->code;
+}
+
+/* True when one of two paths is the end of the other: nothing is said when only folders were left out. */
+static bool same_end(const char *a, const char *b)
+{
+    const size_t n = strlen(a), m = strlen(b);
+    if (n < m)
+        return same_end(b, a);
+    return strcmp(a + n - m, b) == 0 && (n == m || a[n - m - 1] == '/');
+}
+
+/* The same of names that differ in their extension alone; "a" may be "a.jpg". */
+static bool same_stem(const char *picture, const char *given)
+{
+    char a[NAMES_FILE_MAX + 1], b[NAMES_FILE_MAX + 1];
+    snprintf(a, sizeof a, "%.*s", (int)names_stem(picture), picture);
+    snprintf(b, sizeof b, "%.*s", (int)names_stem(given), given);
+    return same_end(a, given) || same_end(a, b);
+}
+
+/* Gives an XML file the name of its picture, as far as it is certain; *found is NULL when it is not. */
+static int name_picture(reading *r, voc_picture *p, const char *path, const char **found)
+{
+    devkit *d = r->d;
+    const char *file = r->file_of[d->count - 1], *given = p->file_name && *p->file_name ? p->file_name : NULL;
+    char clean[NAMES_FILE_MAX + 1] = "";
+    const char *wrong =
+        given ? names_file_name(names_without_root((text_field){given, strlen(given)}), clean) : "is missing";
+    *found = layout_own_picture(&d->layout, file, wrong ? NULL : clean);
+    if (!*found && !wrong)
+        *found = layout_named_picture(&d->layout, file, clean);
+    if (*found && (wrong || !same_end(*found, clean)))
+        text_names_add(!wrong && same_stem(*found, clean) ? &d->no_ending : &d->other_name, "%s (%s)", file,
+                       given ? given : "no name");
+    if (*found)
+        return set_name(p, *found, r->e);
+    if (wrong && given)
+        return fail(r->e, ERR_INPUT, "%s: '%.*s' %s in /annotation/filename", path,
+                    text_shown((text_field){given, strlen(given)}), given, wrong);
+    return given ? set_name(p, clean, r->e) : fail(r->e, ERR_INPUT, "%s: /annotation/filename is missing", path);
+}
+
+/* Gives an XML file without a size that of its picture. */
+static int measure_picture(reading *r, voc_picture *p, const char *path, const char *found)
+{
+    int32_t width, height;
+    if (!*p->no_size)
+        return 0;
+    if (!found || !r->o->size_of)
+        return fail(r->e, ERR_INPUT, "%s: %s", path, p->no_size);
+    text_names_add(&r->d->no_size, "%s", r->file_of[r->d->count - 1]);
+    if (!size_of(r, found, &width, &height))
+        voc_picture_cut(p, width, height);
+    return r->e->code;
+}
+
+static int read_xml(reading *r, const char *file, const char *path)
+{
+    const char *found = NULL;
+    voc_picture *p = new_picture(r, file);
+    if (!p || voc_picture_read(p, path, r->e) || name_picture(r, p, path, &found))
+        return r->e->code;
+    return measure_picture(r, p, path, found);
+}
+
+static int read_yolo(reading *r, const char *file, const char *path)
+{
+    const char *name = layout_own_picture(&r->d->layout, file, NULL);
+    int32_t width, height;
+    size_t outlines = 0;
+    voc_picture *p = new_picture(r, file);
+    if (!p || set_name(p, name, r->e) || size_of(r, name, &width, &height))
+        return r->e->code;
+    yolo_picture_read(p, path, &r->classes, width, height, &outlines, r->e);
+    for (; outlines; outlines--)
+        text_names_add(&r->d->outlines, "%s", name);
+    return r->e->code;
+}
+
+/* One picture of a COCO file. */
+static int take_coco_image(reading *r, const anno_table *t, const anno_image *image, const char *file)
+{
+    const char *name = layout_named_picture(&r->d->layout, file, image->file_name);
+    voc_picture *p = new_picture(r, file);
+    if (!p || set_name(p, name ? name : image->file_name, r->e))
+        return r->e->code;
+    p->width = image->width;
+    p->height = image->height;
+    p->objects = mem_zero(image->count, sizeof *p->objects, "objects", r->e);
+    for (size_t i = 0; i < image->count && !r->e->code; i++) {
+        const anno_row *row = &t->rows[image->rows[i]];
+        p->objects[p->count++] = (voc_object){
+            .name = text_copy(row->category, strlen(row->category), r->e), .box = row->box, .difficult = row->ignore};
+    }
+    return r->e->code;
+}
+
+static int read_coco(reading *r, const char *file, const char *path)
+{
+    coco c;
+    anno_table t = {0};
+    coco_counts counts;
+    coco_load(&c, path, r->e);
+    for (size_t i = 0; i < c.image_count && !r->e->code; i++) {
+        const char *name = layout_named_picture(&r->d->layout, file, c.images[i].file_name);
+        if (name && !(c.images[i].width && c.images[i].height))
+            size_of(r, name, &c.images[i].width, &c.images[i].height);
+    }
+    if (!r->e->code && !coco_join(&t, &c, true, &counts, r->e)) {
+        r->d->clamped += counts.clamped;
+        r->d->dropped += counts.dropped;
+        for (size_t i = 0; i < t.image_count && !r->e->code; i++)
+            take_coco_image(r, &t, &t.images[i], file);
+    }
+    anno_free(&t);
+    coco_free(&c);
+    return r->e->code;
+}
+
+/* The names of YOLO's classes. */
+static int read_classes(reading *r)
+{
+    if (r->d->layout.form != LAYOUT_YOLO || yolo_classes_read(&r->classes, &r->d->layout, r->e))
+        return r->e->code;
+    r->d->class_file = r->classes.file ? r->classes.file : "";
+    return 0;
+}
+
+static int read_annotations(reading *r)
+{
+    int (*const read[])(reading *, const char *, const char *) = {read_xml, read_yolo, read_coco};
+    for (size_t i = 0; i < r->chosen.count && !r->e->code; i++) {
         text_buffer path = {0};
-        size_t number;
-        text_add(&path, "%s/Annotations/%s.xml", dir, stems->items[i]);
-        if (text_done(&path, e) ||
-            mem_grow(&d->pictures, &d->capacity, d->count + 1, sizeof *d->pictures, "pictures", e) ||
-            voc_picture_read(&d->pictures[d->count++], path.data, e) ||
-            names_add(&seen, d->pictures[i].file_name, strlen(d->pictures[i].file_name), &number, e))
-            code = e->code;
-        else if (number != i)
-            code = fail(e, ERR_INPUT, "%s: the picture %s belongs to another annotation too", path.data,
-                        d->pictures[i].file_name);
+        text_add(&path, "%s/%s", r->d->layout.dir, r->chosen.items[i]);
+        if (!text_done(&path, r->e))
+            read[r->d->layout.form](r, r->chosen.items[i], path.data);
         text_free(&path);
     }
+    return r->e->code;
+}
+
+/* Names that lead to no picture get the only one that fits and that no other annotation has. Then no picture may have
+ * two annotations. */
+static int join_pictures(reading *r)
+{
+    devkit *d = r->d;
+    names seen = {0};
+    size_t number;
+    for (size_t i = 0; i < d->count && !r->e->code; i++)
+        names_add(&seen, d->pictures[i].file_name, strlen(d->pictures[i].file_name), &number, r->e);
+    for (size_t i = 0; i < d->count && !r->e->code && d->layout.form != LAYOUT_YOLO; i++) {
+        const char *name = d->pictures[i].file_name;
+        if (names_find(&d->layout.pictures, name, strlen(name)) != NAMES_NONE)
+            continue;
+        const char *far = layout_far_picture(&d->layout, r->file_of[i], name);
+        if (far && names_find(&seen, far, strlen(far)) == NAMES_NONE &&
+            !names_add(&seen, far, strlen(far), &number, r->e))
+            set_name(&d->pictures[i], far, r->e);
+    }
     names_free(&seen);
-    return code;
+    for (size_t i = 0; i < d->count && !r->e->code; i++)
+        if (!names_add(&seen, d->pictures[i].file_name, strlen(d->pictures[i].file_name), &number, r->e) && number != i)
+            fail(r->e, ERR_INPUT, "%s/%s: the picture %s belongs to another annotation too", d->layout.dir,
+                 r->file_of[i], d->pictures[i].file_name);
+    for (size_t i = 0; i < d->layout.pictures.count && !r->e->code && !r->o->split; i++) {
+        const char *name = d->layout.pictures.items[i];
+        if (tree_is_picture(name) && names_find(&seen, name, strlen(name)) == NAMES_NONE &&
+            !(d->layout.has_parts && layout_part_of(name) == LAYOUT_TEST))
+            text_names_add(&d->bare, "%s", name);
+    }
+    names_free(&seen);
+    return r->e->code;
+}
+
+static int mark_valid(reading *r)
+{
+    devkit *d = r->d;
+    d->is_valid = mem_zero(d->count, sizeof *d->is_valid, "pictures", r->e);
+    for (size_t i = 0; i < d->count && d->is_valid && d->layout.has_parts; i++)
+        d->is_valid[i] = layout_part_of(r->file_of[i]) == LAYOUT_VALID;
+    return r->e->code;
+}
+
+static int choose_annotations(reading *r)
+{
+    devkit *d = r->d;
+    size_t number;
+    if (r->o->split && !d->layout.is_part)
+        return split_list_read(&r->chosen, &d->layout, r->o->split, &d->unmarked, r->e);
+    split_list_names(&d->layout, &d->lists);
+    for (size_t i = 0; i < d->layout.annotations.count && !r->e->code; i++)
+        names_add(&r->chosen, d->layout.annotations.items[i], strlen(d->layout.annotations.items[i]), &number, r->e);
+    return r->e->code;
 }
 
 static void count_objects(devkit *d)
@@ -237,28 +339,27 @@ static void count_objects(devkit *d)
             d->objects++;
             d->difficult += o->difficult;
             d->clamped += o->clamped;
+            if (o->reversed)
+                text_names_add(&d->reversed, "%s", d->pictures[i].file_name);
+            if (o->rotated)
+                text_names_add(&d->rotated, "%s", d->pictures[i].file_name);
         }
 }
 
-int devkit_read(devkit *d, const char *dir, const char *split, error *e)
+int devkit_read(devkit *d, const char *dir, const devkit_options *options, error *e)
 {
-    names stems = {0};
-    text_buffer path = {0};
     *d = (devkit){0};
-    const char *wrong = split ? names_bad_file_name(split, strlen(split)) : NULL;
+    reading r = {.d = d, .o = options, .e = e};
+    const char *wrong = options->split ? names_bad_file_name(options->split, strlen(options->split)) : NULL;
     if (wrong)
-        return fail(e, ERR_USAGE, "--split '%.80s' %s", split, wrong);
-    if (split)
-        text_add(&path, "%s/ImageSets/Main/%s.txt", dir, split);
-    else
-        text_add(&path, "%s/Annotations", dir);
-    int code = text_done(&path, e);
-    if (!code)
-        code = split ? read_split(&stems, dir, path.data, e) : list_folder(&stems, path.data, e);
-    if (!code && !read_pictures(d, dir, &stems, e) && !give_ids(d, e) && !give_classes(d, e))
+        return fail(e, ERR_USAGE, "--split '%.80s' %s", options->split, wrong);
+    if (!layout_find(&d->layout, dir, options->images, options->split, e) && !choose_annotations(&r) &&
+        !read_classes(&r) && !read_annotations(&r) && !join_pictures(&r) && !mark_valid(&r) && !give_ids(d, e) &&
+        !give_classes(d, e))
         count_objects(d);
-    text_free(&path);
-    names_free(&stems);
+    yolo_classes_free(&r.classes);
+    names_free(&r.chosen);
+    free(r.file_of);
     return e->code;
 }
 
@@ -268,7 +369,9 @@ void devkit_free(devkit *d)
         voc_picture_free(&d->pictures[i]);
     free(d->pictures);
     free(d->ids);
+    free(d->is_valid);
     names_free(&d->classes);
+    layout_free(&d->layout);
     *d = (devkit){0};
 }
 
@@ -285,6 +388,17 @@ static void add_object(text_buffer *out, const devkit *d, const voc_object *o, i
     text_add(out, ", \"iscrowd\": 0, \"image_id\": %" PRId64 ", \"bbox\": [%" PRId64 ", %" PRId64, image_id, x, y);
     text_add(out, ", %" PRId64 ", %" PRId64 "], \"category_id\": %zu, \"id\": %zu, \"ignore\": %d}", right - x,
              bottom - y, class, id, o->difficult);
+}
+
+void devkit_print_valid(const devkit *d, FILE *f)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        bool learns = false;
+        for (size_t k = 0; k < d->pictures[i].count; k++)
+            learns |= !d->pictures[i].objects[k].difficult && !box_is_empty(d->pictures[i].objects[k].box);
+        if (learns && d->is_valid[i])
+            fprintf(f, "%s\n", d->pictures[i].file_name);
+    }
 }
 
 int devkit_print(const devkit *d, FILE *f, error *e)

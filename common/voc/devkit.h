@@ -1,8 +1,11 @@
-/* devkit.h - a PASCAL VOC devkit folder as COCO-like JSON.
+/* devkit.h - a folder of annotations, in any layout that layout.h knows, as COCO-like JSON.
  *
- * Read: DIR/Annotations/STEM.xml for each line STEM of DIR/ImageSets/Main/SPLIT.txt, or every *.xml there,
- * ascending. Written: images, type, annotations, categories, as fast.ai's pascal_*.json has them: bbox [x, y,
- * width, height] counted from 0, ignore = difficult, segmentation the box's outline.
+ * Read: the annotations that a list of ImageSets/Main names, those of one part (train, valid, test), or all. Written:
+ * images, type, annotations, categories, as fast.ai's pascal_*.json has them: bbox [x, y, width, height] counted from
+ * 0, ignore = difficult, segmentation the box's outline. The names of pictures are relative to the pictures' folder.
+ *
+ * The picture of an XML file is the one that has the file's own name and lies where it should, else the one that
+ * <filename> names, else one that only fits; else the name stays as it is written there.
  *
  * Ids of pictures are the digits of their file names ("000012.jpg" is 12, "2007_000027.jpg" is 2007000027).
  * When a name has anything but digits and '_' before its extension, or two ids would be equal, or one above
@@ -13,7 +16,7 @@
 #define ONEBOX_VOC_DEVKIT_H
 
 #include "base/error.h"
-#include "voc/names.h"
+#include "voc/layout.h"
 #include "voc/vocxml.h"
 
 #include <stdbool.h>
@@ -23,17 +26,41 @@
 typedef struct devkit {
     voc_picture *pictures; /* in list order */
     int64_t *ids;
+    bool *is_valid; /* is of the part valid */
     size_t count, capacity;
-    names classes;  /* number + 1 = id */
-    size_t used;    /* classes that have an object */
-    bool numbered;  /* ids are 1, 2, 3 … because the names give none */
-    size_t objects; /* written ones */
+    layout layout;
+    const char *class_file; /* where YOLO's names of classes are from; "": from nowhere; NULL: no YOLO */
+    names classes;          /* number + 1 = id */
+    size_t used;            /* classes that have an object */
+    bool numbered;          /* ids are 1, 2, 3 … because the names give none */
+    size_t objects;         /* written ones */
     size_t difficult, clamped, dropped;
-} devkit; /* zero-initialise */
+    size_t unmarked; /* rows of the list that are not marked 1 */
+    /* How many, and the first of them, by annotation or picture: */
+    text_names reversed, rotated; /* boxes put in order; upright around rotated ones */
+    text_names outlines;          /* boxes around outlines */
+    text_names other_name;        /* annotations whose <filename> is another than their picture's */
+    text_names no_ending;         /* … has no extension, or another */
+    text_names no_size;           /* annotations without a size, which got the picture's */
+    text_names bare;              /* pictures without an annotation */
+    text_names lists;             /* of ImageSets/Main, when none was asked for */
+} devkit;                         /* zero-initialise */
 
-/* split NULL: every annotation. ERR_INPUT for missing folders and files, bad lists, a picture named twice.
- * devkit_free also after a failure. */
-int devkit_read(devkit *d, const char *dir, const char *split, error *e);
+/* The size of a picture, as it is looked at. Returns 0 or a code. */
+typedef int devkit_sizer(const char *path, int32_t *width, int32_t *height, error *e);
+
+typedef struct devkit_options {
+    const char *split;     /* NULL: every annotation, but for a folder test beside train */
+    const char *images;    /* the folder of the pictures; NULL: layout.h says which */
+    devkit_sizer *size_of; /* YOLO's fractions need it, and XML without a size */
+} devkit_options;
+
+/* ERR_INPUT for missing folders and files, bad lists, a picture that two annotations have. devkit_free also after a
+ * failure. */
+int devkit_read(devkit *d, const char *dir, const devkit_options *options, error *e);
+
+/* Prints the names of the pictures of the part valid that have an object to learn, one a line: none without parts. */
+void devkit_print_valid(const devkit *d, FILE *f);
 
 /* Prints the JSON, one line. */
 int devkit_print(const devkit *d, FILE *f, error *e);

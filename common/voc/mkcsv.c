@@ -1,3 +1,6 @@
+/* Rows are put in the order of a CPython set of the ids, or in ascending order; which of them validate is drawn at
+ * random, or named by a list. Then lrg.csv, bb.csv and val.txt are written, of which each keeps its time if it stays
+ * the same. */
 #include "voc/mkcsv.h"
 
 #include "base/file.h"
@@ -6,18 +9,37 @@
 #include "voc/order.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The rows in CSV order and which of them validate. */
 typedef struct split_plan {
     const anno_row **rows;
     unsigned char *is_val;
     size_t count, val_count;
+    bool by_list;
+    size_t without_row; /* names of the list */
 } split_plan;
 
 static void split_plan_free(split_plan *p)
 {
     free(p->rows);
     free(p->is_val);
+}
+
+/* The rows that a list names validate. */
+static int mark_named(split_plan *p, const char *path, error *e)
+{
+    names list = {0};
+    int code = labels_read_names(&list, path, e);
+    p->by_list = list.count != 0;
+    for (size_t i = 0; i < p->count && !code; i++) {
+        const char *name = p->rows[i]->file_name;
+        p->is_val[i] = names_find(&list, name, strlen(name)) != NAMES_NONE;
+        p->val_count += p->is_val[i];
+    }
+    p->without_row = list.count - p->val_count;
+    names_free(&list);
+    return code;
 }
 
 static int plan_rows(split_plan *p, const anno_table *t, const mkcsv_options *o, error *e)
@@ -34,7 +56,9 @@ static int plan_rows(split_plan *p, const anno_table *t, const mkcsv_options *o,
         code = o->set_order ? set_order(ids, t->count, SET_RULE_36, position, e) : id_order(ids, t->count, position, e);
     for (size_t i = 0; i < t->count && !code; i++)
         p->rows[i] = &t->rows[position[i]];
-    if (!code)
+    if (!code && o->val_from)
+        code = mark_named(p, o->val_from, e);
+    if (!code && !p->by_list)
         code = split_rows(t->count, o->val_share, o->seed, p->is_val, &p->val_count, e);
     free(ids);
     free(position);
@@ -115,10 +139,14 @@ int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result 
     if (t->count == 0)
         return fail(e, ERR_INPUT, "there are no rows");
     int code = plan_rows(&p, t, options, e);
-    if (!code && options->val && (p.val_count == 0 || p.val_count == p.count))
+    if (!code && p.by_list && (p.val_count == 0 || p.val_count == p.count))
+        code = fail(e, ERR_INPUT, "%s names %s of the %zu pictures that have an object to learn", options->val_from,
+                    p.val_count ? "all" : "none", p.count);
+    else if (!code && options->val && (p.val_count == 0 || p.val_count == p.count))
         code = fail(e, ERR_INPUT, "%g of %zu pictures for validation leaves none to %s; choose another --val-pct",
                     options->val_share, p.count, p.val_count ? "train on" : "validate with");
-    *result = (mkcsv_result){.train = p.count - p.val_count, .val = p.val_count};
+    *result = (mkcsv_result){
+        .train = p.count - p.val_count, .val = p.val_count, .by_list = p.by_list, .without_row = p.without_row};
     if (!code)
         code = digest_part_of(&p, false, result->train_sha256, e);
     if (!code)

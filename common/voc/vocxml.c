@@ -1,7 +1,8 @@
 /* expat calls back for each element; its path from the root ("/annotation/object/name") tells whether its text is
- * wanted (field_paths). Objects wait as they were written until the end of the file, for <size> may stand behind
- * them; then boxes become whole pixels counted from 0 and are cut to the picture. Anything that VOC does not
- * write, such as an entity declaration, stops the parser. */
+ * wanted (field_paths). An object's corners are put in order and, where it has a rotation, around the rotated box.
+ * Boxes become whole pixels counted from 0 and are cut to the picture when its size is known: at the end of the file,
+ * for <size> may stand behind the objects, or later, by the caller who looked at the picture. Anything that VOC does
+ * not write, such as an entity declaration, stops the parser. */
 #include "voc/vocxml.h"
 
 #include "base/file.h"
@@ -26,21 +27,35 @@ typedef enum field {
     FIELD_XMIN,
     FIELD_YMAX,
     FIELD_XMAX,
+    FIELD_CX, /* of roLabelImg's rotated boxes */
+    FIELD_CY,
+    FIELD_W,
+    FIELD_H,
+    FIELD_ANGLE,
+    FIELD_ATTRIBUTE, /* from here on: any number of times */
+    FIELD_VALUE,
     FIELD_COUNT,
     FIELD_NONE = -1,
 } field;
 
 static const char *const field_paths[FIELD_COUNT] = {
-    "/annotation/filename",           "/annotation/size/width",         "/annotation/size/height",
-    "/annotation/object/name",        "/annotation/object/difficult",   "/annotation/object/bndbox/ymin",
-    "/annotation/object/bndbox/xmin", "/annotation/object/bndbox/ymax", "/annotation/object/bndbox/xmax"};
-
-/* An object before the picture's size is known: <size> may stand behind it. */
-typedef struct raw_object {
-    char *name;
-    double corner[4]; /* ymin xmin ymax xmax, as written */
-    bool difficult;
-} raw_object;
+    "/annotation/filename",
+    "/annotation/size/width",
+    "/annotation/size/height",
+    "/annotation/object/name",
+    "/annotation/object/difficult",
+    "/annotation/object/bndbox/ymin",
+    "/annotation/object/bndbox/xmin",
+    "/annotation/object/bndbox/ymax",
+    "/annotation/object/bndbox/xmax",
+    "/annotation/object/robndbox/cx",
+    "/annotation/object/robndbox/cy",
+    "/annotation/object/robndbox/w",
+    "/annotation/object/robndbox/h",
+    "/annotation/object/robndbox/angle",
+    "/annotation/object/attributes/attribute/name",
+    "/annotation/object/attributes/attribute/value",
+};
 
 typedef struct reader {
     XML_Parser parser;
@@ -52,9 +67,11 @@ typedef struct reader {
     text_buffer text;
     bool seen[FIELD_COUNT];
     double number[FIELD_COUNT];
-    char *file_name, *name;
-    raw_object *objects;
-    size_t count, capacity;
+    bool says_rotation; /* the attribute that was named last */
+    double rotation;    /* of the object, in degrees */
+    char *name;
+    voc_picture *p;
+    size_t capacity; /* of its objects */
 } reader;
 
 /* The line where the parser is. Expat 2.9 calls the older function deprecated. */
@@ -95,11 +112,13 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
         stop_parser(r, "no VOC annotation: the root is not <annotation> but ", name);
         return;
     }
-    if (strcmp(r->place, "/annotation/object") == 0)
+    if (strcmp(r->place, "/annotation/object") == 0) {
         memset(r->seen + FIELD_NAME, 0, (FIELD_COUNT - FIELD_NAME) * sizeof *r->seen);
+        r->rotation = 0;
+    }
     for (int f = 0; f < FIELD_COUNT; f++)
         if (strcmp(r->place, field_paths[f]) == 0) {
-            if (r->seen[f]) {
+            if (r->seen[f] && f < FIELD_ATTRIBUTE) {
                 stop_parser(r, "there twice: ", field_paths[f]);
                 return;
             }
@@ -135,10 +154,9 @@ static text_field trimmed(const reader *r)
     return t;
 }
 
-static void take_name(reader *r, char **where, const char *(*bad)(const char *, size_t))
+static void take_text(reader *r, char **where, const char *wrong)
 {
     text_field t = trimmed(r);
-    const char *wrong = bad(t.text, t.size);
     if (wrong) {
         char what[400];
         snprintf(what, sizeof what, "'%.*s' %s in ", text_shown(t), t.text, wrong);
@@ -154,40 +172,85 @@ static void take_name(reader *r, char **where, const char *(*bad)(const char *, 
 static void take_number(reader *r)
 {
     text_field t = trimmed(r);
-    if (!text_double(t.text, t.size, &r->number[r->field])) {
+    if (r->field == FIELD_DIFFICULT && t.size == 0)
+        r->number[r->field] = 0;
+    else if (!text_double(t.text, t.size, &r->number[r->field])) {
         char what[200];
         snprintf(what, sizeof what, "'%.*s' is not a number in ", text_shown(t), t.text);
         stop_parser(r, what, field_paths[r->field]);
     }
 }
 
+/* CVAT: <attribute><name>rotation</name><value>30.0</value></attribute>; other attributes may have any value. */
+static void take_attribute(reader *r)
+{
+    text_field t = trimmed(r);
+    if (r->field == FIELD_ATTRIBUTE)
+        r->says_rotation = text_is(t, "rotation");
+    else if (!r->says_rotation || !text_double(t.text, t.size, &r->rotation))
+        return;
+    r->seen[r->field] = true;
+}
+
 static void end_field(reader *r)
 {
+    text_field t = trimmed(r);
     if (r->field == FIELD_FILE_NAME)
-        take_name(r, &r->file_name, names_bad_file_name);
+        take_text(r, &r->p->file_name, NULL);
     else if (r->field == FIELD_NAME)
-        take_name(r, &r->name, names_bad_category);
+        take_text(r, &r->name, names_bad_category(t.text, t.size));
+    else if (r->field >= FIELD_ATTRIBUTE)
+        take_attribute(r);
     else
         take_number(r);
     r->field = FIELD_NONE;
 }
 
+/* The corners of the upright box around a box that is turned about its middle. */
+static void around_rotated(double corner[4], double degrees)
+{
+    const double y = (corner[0] + corner[2]) / 2, x = (corner[1] + corner[3]) / 2, height = corner[2] - corner[0],
+                 width = corner[3] - corner[1];
+    const box_xywh b = box_around_rotated((box_xywh){x - width / 2, y - height / 2, width, height}, degrees);
+    corner[0] = b.y, corner[1] = b.x, corner[2] = b.y + b.height, corner[3] = b.x + b.width;
+}
+
+static void swap_reversed(voc_object *o, int low, int high)
+{
+    const double v = o->corner[low];
+    if (v <= o->corner[high])
+        return;
+    o->corner[low] = o->corner[high];
+    o->corner[high] = v;
+    o->reversed = true;
+}
+
 static void end_object(reader *r)
 {
-    for (int f = FIELD_NAME; f < FIELD_COUNT; f++)
-        if (!r->seen[f] && f != FIELD_DIFFICULT) {
+    const bool turned = !r->seen[FIELD_YMIN] && r->seen[FIELD_CX];
+    for (int f = FIELD_NAME; f < FIELD_ATTRIBUTE; f++)
+        if (!r->seen[f] && f != FIELD_DIFFICULT && (f <= FIELD_DIFFICULT || (f >= FIELD_CX) == turned)) {
             stop_parser(r, "the object that ends here lacks ", field_paths[f]);
             return;
         }
-    if (mem_grow(&r->objects, &r->capacity, r->count + 1, sizeof *r->objects, "objects", r->e)) {
+    if (mem_grow(&r->p->objects, &r->capacity, r->p->count + 1, sizeof *r->p->objects, "objects", r->e)) {
         XML_StopParser(r->parser, XML_FALSE);
         return;
     }
-    raw_object *o = &r->objects[r->count++];
-    *o = (raw_object){.name = r->name, .difficult = r->seen[FIELD_DIFFICULT] && r->number[FIELD_DIFFICULT] != 0};
-    for (int i = 0; i < 4; i++)
-        o->corner[i] = r->number[FIELD_YMIN + i];
+    voc_object *o = &r->p->objects[r->p->count++];
+    *o = (voc_object){.name = r->name, .difficult = r->seen[FIELD_DIFFICULT] && r->number[FIELD_DIFFICULT] != 0};
     r->name = NULL;
+    const double *n = r->number;
+    for (int i = 0; i < 4 && !turned; i++)
+        o->corner[i] = n[FIELD_YMIN + i];
+    for (int i = 0; i < 4 && turned; i++) /* y, x, y, x */
+        o->corner[i] = n[i % 2 ? FIELD_CX : FIELD_CY] + (i < 2 ? -0.5 : 0.5) * n[i % 2 ? FIELD_W : FIELD_H];
+    swap_reversed(o, 0, 2);
+    swap_reversed(o, 1, 3);
+    const double degrees = turned ? n[FIELD_ANGLE] * 180 / M_PI : r->rotation;
+    o->rotated = fabs(remainder(degrees, 180)) > 1e-3;
+    if (o->rotated)
+        around_rotated(o->corner, degrees);
 }
 
 static void on_end(void *context, const XML_Char *name)
@@ -215,16 +278,20 @@ static void on_entity(void *context, const XML_Char *name, int parameter, const 
 
 /* ---------------------------------------------------------------- the whole file */
 
-static int whole_side(reader *r, field f, int32_t *side)
+/* A side of <size>; what is wrong with it goes into p->no_size, for the picture may tell. */
+static void whole_side(const reader *r, field f, int32_t *side)
 {
-    double v = r->number[f];
+    const double v = r->number[f];
+    voc_picture *p = r->p;
+    if (*p->no_size)
+        return;
     if (!r->seen[f])
-        return fail(r->e, ERR_INPUT, "%s: %s is missing", r->path, field_paths[f]);
-    if (v != floor(v) || v < 1 || v > 1000000)
-        return fail(r->e, ERR_INPUT, "%s: %s is %g, a whole number from 1 to 1000000 is needed", r->path,
-                    field_paths[f], v);
-    *side = (int32_t)v;
-    return 0;
+        snprintf(p->no_size, sizeof p->no_size, "%s is missing", field_paths[f]);
+    else if (v != floor(v) || v < 1 || v > 1000000)
+        snprintf(p->no_size, sizeof p->no_size, "%s is %g, a whole number from 1 to 1000000 is needed", field_paths[f],
+                 v);
+    else
+        *side = (int32_t)v;
 }
 
 /* Counted from 1 with fractions to counted from 0. */
@@ -233,28 +300,16 @@ static double pixel(double v)
     return floor(v + 0.5) - 1;
 }
 
-static int finish_picture(reader *r, voc_picture *p)
+void voc_picture_cut(voc_picture *p, int32_t width, int32_t height)
 {
-    if (!r->seen[FIELD_FILE_NAME])
-        return fail(r->e, ERR_INPUT, "%s: %s is missing", r->path, field_paths[FIELD_FILE_NAME]);
-    if (whole_side(r, FIELD_WIDTH, &p->width) || whole_side(r, FIELD_HEIGHT, &p->height))
-        return r->e->code;
-    p->objects = mem_zero(r->count, sizeof *p->objects, "objects", r->e);
-    if (!p->objects)
-        return ERR_SYSTEM;
-    p->file_name = r->file_name;
-    r->file_name = NULL;
-    for (size_t i = 0; i < r->count; i++) {
-        raw_object *o = &r->objects[i];
+    p->width = width;
+    p->height = height;
+    for (size_t i = 0; i < p->count; i++) {
+        voc_object *o = &p->objects[i];
         const double y1 = pixel(o->corner[0]), x1 = pixel(o->corner[1]), y2 = pixel(o->corner[2]),
                      x2 = pixel(o->corner[3]);
-        voc_object *v = &p->objects[p->count++];
-        v->box = box_from_real_xywh((box_xywh){x1, y1, x2 - x1 + 1, y2 - y1 + 1}, p->height, p->width, &v->clamped);
-        v->name = o->name;
-        v->difficult = o->difficult;
-        o->name = NULL;
+        o->box = box_from_real_xywh((box_xywh){x1, y1, x2 - x1 + 1, y2 - y1 + 1}, height, width, &o->clamped);
     }
-    return 0;
 }
 
 static int parse_view(reader *r, const file_view *view)
@@ -285,14 +340,15 @@ int voc_picture_read(voc_picture *p, const char *path, error *e)
     int code = file_read(&view, path, BYTES_MAX, e);
     if (code)
         return code;
-    reader r = {.path = view.path, .e = e, .field = FIELD_NONE};
+    reader r = {.path = view.path, .e = e, .field = FIELD_NONE, .p = p};
+    int32_t width = 0, height = 0;
     code = parse_view(&r, &view);
-    if (!code)
-        code = finish_picture(&r, p);
-    for (size_t i = 0; i < r.count; i++)
-        free(r.objects[i].name);
-    free(r.objects);
-    free(r.file_name);
+    if (!code) {
+        whole_side(&r, FIELD_WIDTH, &width);
+        whole_side(&r, FIELD_HEIGHT, &height);
+        if (!*p->no_size)
+            voc_picture_cut(p, width, height);
+    }
     free(r.name);
     text_free(&r.text);
     file_close(&view);

@@ -10,7 +10,16 @@
  *       </object>
  *     </annotation>
  *
- * Pixels are counted from 1 and inclusive. Everything else in the file is ignored.
+ * Pixels are counted from 1 and inclusive. Everything else in the file is ignored, but for a rotation: CVAT gives it to
+ * an object as an attribute, in degrees,
+ *
+ *     <attributes><attribute><name>rotation</name><value>30.0</value></attribute></attributes>
+ *
+ * and roLabelImg has boxes of middle, sides and an angle in radians in place of bndbox:
+ *
+ *     <robndbox><cx>50</cx><cy>40</cy><w>30</w><h>20</h><angle>0.52</angle></robndbox>
+ *
+ * Such an object gets the upright box around the rotated one.
  */
 #ifndef ONEBOX_VOC_VOCXML_H
 #define ONEBOX_VOC_VOCXML_H
@@ -23,23 +32,30 @@
 
 typedef struct voc_object {
     char *name;
-    box box; /* counted from 0, clamped to the picture; can be empty */
+    double corner[4]; /* ymin xmin ymax xmax, counted from 1, in order, around the rotated box */
+    box box;          /* of voc_picture_cut: counted from 0, clamped to the picture; can be empty */
     bool difficult;
     bool clamped;
+    bool reversed; /* corners were written in the wrong order */
+    bool rotated;
 } voc_object;
 
 typedef struct voc_picture {
-    char *file_name;
+    char *file_name; /* as written, with a path or without an extension, or empty; NULL: missing */
     int32_t width, height;
+    char no_size[120]; /* why width and height are 0: "/annotation/size/width is missing"; else "" */
     voc_object *objects;
     size_t count;
 } voc_picture; /* zero-initialise */
 
 /* Reads one XML file. Fractional coordinates are rounded (floor(x + 0.5)) before 1 is taken off. ERR_INPUT with
  * file and line for: no regular file, or one of more than 64 MiB; no well-formed XML; a declared entity (none is
- * ever expanded); a root other than annotation; a missing or repeated filename, size, name or bndbox; numbers that
- * are none; unsafe names. voc_picture_free also after a failure. */
+ * ever expanded); a root other than annotation; an object without a name or bndbox; anything of these, the filename or
+ * the size twice; numbers that are none; classes with control characters. voc_picture_free also after a failure. */
 int voc_picture_read(voc_picture *p, const char *path, error *e);
+
+/* Gives the picture its size, and each object the box of its corners. Done already unless no_size says why not. */
+void voc_picture_cut(voc_picture *p, int32_t width, int32_t height);
 
 void voc_picture_free(voc_picture *p);
 

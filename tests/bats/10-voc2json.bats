@@ -25,7 +25,8 @@ one() {
     voc_xml 000017.jpg 480 364 "person 0 185 62 279 199" "horse 1 90 78 403 336" | one 000017
     run --separate-stderr "$BIN/voc2json" -o "$out" "$dir"
     assert_success
-    said "voc2json: 2 images, 3 objects, 1 difficult, 3 of 20 classes"
+    said "voc2json: a VOC devkit: XML in Annotations; no pictures in $dir
+voc2json: 2 images, 3 objects, 1 difficult, 3 of 20 classes"
     categories=
     id=0
     for name in aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person \
@@ -82,7 +83,7 @@ XML
 }
 
 @test "boxes are cut to their picture, and empty ones left out and counted" {
-    voc_xml 1.jpg 100 50 "dog 0 0 0 100 50" "dog 0 90 40 120 60" "dog 0 120 1 130 10" "dog 0 20 20 10 30" | one 1
+    voc_xml 1.jpg 100 50 "dog 0 0 0 100 50" "dog 0 90 40 120 60" "dog 0 120 1 130 10" "dog 0 20 120 10 130" | one 1
     run --separate-stderr "$BIN/voc2json" -o - "$dir"
     assert_success
     said_part "1 images, 2 objects"
@@ -149,7 +150,7 @@ XML
     need_shared voc-xml
     run --separate-stderr "$BIN/voc2json" -o "$out" "$SHARED/voc-xml"
     assert_success
-    said "voc2json: 18 images, 50 objects, 16 difficult, 14 of 20 classes"
+    said_part "voc2json: 18 images, 50 objects, 16 difficult, 14 of 20 classes"
     run --separate-stderr "$BIN/json2anno" -o - "$out"
     assert_line "2007000027	2007_000027.jpg	486	500	person	100	173	350	348	0"
 }
@@ -246,15 +247,16 @@ XML
     try 's,<name>dog,<name>,' ":4: '' is empty in /annotation/object/name"
     try 's,<xmin>1</xmin>,&&,' ":4: there twice: /annotation/object/bndbox/xmin"
     try 's,<filename>1.jpg</filename>,&&,' ":2: there twice: /annotation/filename"
-    try 's,>1.jpg<,>../1.jpg<,' ":2: '../1.jpg' leads out of the folder of the pictures"
-    try 's,>1.jpg<,>..<,' ":2: '..' leads out of the folder"
-    try 's,>1.jpg<,>a\tb.jpg<,' ":2: 'a?b.jpg' contains a tab"
+    try 's,>1.jpg<,>../1.jpg<,' ": '../1.jpg' leads out of the folder of the pictures"
+    try 's,>1.jpg<,>..<,' ": '..' leads out of the folder"
+    try 's,>1.jpg<,>a\tb.jpg<,' ": 'a?b.jpg' contains a tab"
     try "s,>1.jpg<,>$(printf 'x%.0s' {1..5000})<," ":2: too much text in /annotation/filename"
 }
 
 @test "a missing folder, split or annotation is named" {
-    refused 3 "kit/Annotations: holds no .xml file" "$out" "$BIN/voc2json" -o "$out" "$dir"
-    refused 3 "none/Annotations: cannot read the folder" "$out" "$BIN/voc2json" -o "$out" "$dir/none"
+    refused 3 "kit: holds no .xml file" "$out" "$BIN/voc2json" -o "$out" "$dir"
+    refused 3 "none: cannot read the folder" "$out" "$BIN/voc2json" -o "$out" "$dir/none"
+    voc_xml 1.jpg 10 10 "dog 0 1 1 5 5" | one 1
     refused 3 "ImageSets/Main/train.txt: there is no such list, nor any other beside it" "$out" \
         "$BIN/voc2json" --split train -o "$out" "$dir"
     echo 000099 >"$dir/ImageSets/Main/mine.txt"
@@ -273,7 +275,8 @@ XML
     }
     try '../../etc/passwd\n' ":1: file name '../../etc/passwd' leads out of the folder"
     try '1\n1\n' ":2: 1 is there twice"
-    try '1 -1\n' ":1: '1 -1' contains a blank"
+    try '1 -1\n' ": no row is marked 1"
+    try '1 7\n' ":1: '1 7' contains a blank and is the name of no annotation"
     try '1\n\n' ":2: file name '' is empty"
     try '1\n2\t1\n' ":2: file name '2?1' contains a tab"
     try '' ": is empty"

@@ -323,3 +323,21 @@ real() {
     [ "$(date -r "$lrg" +%Y) $(date -r "$bb" +%Y)" = "2001 2001" ]
     [ "$(date -r "$val" +%Y)" -gt 2001 ]
 }
+
+@test "a list in place of a share says which rows validate; an empty one leaves it to the share" {
+    ids 1 2 3 4 5 6 >"$out"
+    printf '%s\n' 000005.jpg 000002.jpg 000099.jpg >"$BATS_TEST_TMPDIR/valid.txt"
+    run --separate-stderr "$BIN/mkcsv" --lrg "$lrg" --val "$val" --val-from "$BATS_TEST_TMPDIR/valid.txt" "$out"
+    assert_success
+    said_part "mkcsv: 2 pictures validate as $BATS_TEST_TMPDIR/valid.txt says; 1 names there have no row"
+    [ "$(sort "$val")" = $'000002.jpg\n000005.jpg' ]
+    "$BIN/mkcsv" --val "$val" "$out"
+    cp "$val" "$val.share"
+    : >"$BATS_TEST_TMPDIR/valid.txt"
+    "$BIN/mkcsv" --val "$val" --val-from "$BATS_TEST_TMPDIR/valid.txt" "$out"
+    cmp "$val" "$val.share"
+    rm "$val" "$val.share"
+    printf '%06d.jpg\n' 1 2 3 4 5 6 >"$BATS_TEST_TMPDIR/valid.txt"
+    refused 3 "valid.txt names all of the 6 pictures that have an object to learn" "$val" \
+        "$BIN/mkcsv" --val "$val" --val-from "$BATS_TEST_TMPDIR/valid.txt" "$out"
+}

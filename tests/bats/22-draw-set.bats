@@ -48,7 +48,8 @@ alike() {
     run --separate-stderr "$BIN/voc2json" --split trainval -o "$out" "$set"
     assert_success
     # shellcheck disable=SC2154 # set by run --separate-stderr
-    [[ $stderr =~ ^voc2json:\ 120\ images,\ [0-9]+\ objects,\ [0-9]+\ difficult,\ 6\ classes$ ]]
+    [[ $stderr == "voc2json: a VOC devkit: XML in Annotations; pictures in JPEGImages"$'\n'* ]]
+    [[ $stderr =~ $'\n'voc2json:\ 120\ images,\ [0-9]+\ objects,\ [0-9]+\ difficult,\ 6\ classes$ ]]
     anno | cut -f 2-4 | sort -u >"$BATS_TEST_TMPDIR/sizes"
     while read -r name width height; do
         # SOF0 of a baseline JPEG: marker ff c0, length, 8 bits, height, width
