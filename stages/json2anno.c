@@ -33,6 +33,12 @@ static void report(const program *p, const coco *c, const coco_counts *n, size_t
     if (c->reversed)
         program_note(p, "%zu boxes had a negative width or height; their corners were put in order. The first is in %s",
                      c->reversed, coco_image_of(c, &c->objects[c->first_reversed - 1])->file_name);
+    if (c->rotated)
+        program_note(p, "%zu boxes are rotated; the upright box around each is taken. The first is in %s", c->rotated,
+                     coco_image_of(c, &c->objects[c->first_rotated - 1])->file_name);
+    if (c->trimmed.count)
+        program_note(p, "%zu names of classes have blanks around them, which are left out: %s", c->trimmed.count,
+                     c->trimmed.text);
     if (n->clamped || n->dropped || n->unused)
         program_note(p, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row",
                      n->clamped, n->dropped, n->unused);

@@ -5,6 +5,7 @@
 #include "voc/coco.h"
 
 #include "base/json.h"
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ void coco_free(coco *c)
     free(c->objects);
     names_free(&c->file_names);
     names_free(&c->category_names);
+    names_free(&c->id_texts);
     idmap_free(&c->image_ids);
     idmap_free(&c->category_ids);
     text_free(&c->text);
@@ -60,6 +62,33 @@ static int whole_member(const json_reader *r, const char *name, int64_t min, int
     return code;
 }
 
+/* An id: a whole number, or a text. A text that is a number is that number ("7" is 7); others get numbers of their own,
+ * which no annotation tool gives. */
+static int id_member(coco *c, const json_reader *r, const char *name, int64_t *id, error *e)
+{
+    int token, code = need_member(r, name, &token, e);
+    size_t number;
+    if (code || r->tokens[token].type != JSMN_STRING)
+        return code ? code : whole_member(r, name, 0, ANNO_ID_MAX, id, e);
+    if (!json_string(r, token, &c->text, e))
+        return e->code ? e->code : json_fail(r, e, "%s is not a valid string", name);
+    if (text_int(c->text.data, c->text.size, 0, ANNO_ID_MAX, id))
+        return 0;
+    if (!names_add(&c->id_texts, c->text.data, c->text.size, &number, e))
+        *id = ANNO_ID_MAX / 2 + (int64_t)number;
+    return e->code;
+}
+
+/* An id as the file has it. */
+static const char *shown_id(const coco *c, int64_t id, char text[24])
+{
+    const size_t number = (size_t)(id - ANNO_ID_MAX / 2);
+    if (id >= ANNO_ID_MAX / 2 && number < c->id_texts.count)
+        return c->id_texts.items[number];
+    snprintf(text, 24, "%" PRId64, id);
+    return text;
+}
+
 /* Into c->text. `bad` says what is wrong with it, if anything; NULL: anything will do. */
 static int string_member(coco *c, const json_reader *r, const char *name, const char *(*bad)(const char *, size_t),
                          error *e)
@@ -97,6 +126,29 @@ static int bbox_member(const json_reader *r, box_xywh *b, error *e)
                              r->text + r->tokens[token].start);
     *b = (box_xywh){v[0], v[1], v[2], v[3]};
     return 0;
+}
+
+/* CVAT: "attributes": {"rotation": 30.0}, in degrees about the middle of bbox. Returns whether there is one. */
+static bool rotation_member(const json_reader *r, double *degrees, error *e)
+{
+    const int attributes = json_get(r, 0, "attributes", e),
+              token = attributes < 0 ? -1 : json_get(r, attributes, "rotation", e);
+    return token >= 0 && json_number(r, token, degrees) && fabs(remainder(*degrees, 180)) > 1e-3;
+}
+
+/* Edges that are whole numbers but for noise of the tool's arithmetic, as 49.99999999, become whole. */
+static double without_noise(double edge)
+{
+    return fabs(edge - round(edge)) < 1e-3 ? round(edge) : edge;
+}
+
+static void whole_edges(box_xywh *b)
+{
+    const double right = without_noise(b->x + b->width), bottom = without_noise(b->y + b->height);
+    b->x = without_noise(b->x);
+    b->y = without_noise(b->y);
+    b->width = right - b->x;
+    b->height = bottom - b->y;
 }
 
 /* A side of a picture, 0 when it is absent, null or 0: several tools leave it out. */
@@ -142,8 +194,9 @@ static int take_image(coco *c, const json_reader *r, error *e)
     int64_t id, width, height;
     size_t number;
     uint32_t was = 0;
-    if (whole_member(r, "id", 0, ANNO_ID_MAX, &id, e) || side_member(r, "width", &width, e) ||
-        side_member(r, "height", &height, e) || file_name(c, r, e))
+    char text[24];
+    if (id_member(c, r, "id", &id, e) || side_member(r, "width", &width, e) || side_member(r, "height", &height, e) ||
+        file_name(c, r, e))
         return e->code;
     if (c->image_count >= IDMAP_NONE - 1)
         return json_fail(r, e, "too many pictures");
@@ -154,7 +207,7 @@ static int take_image(coco *c, const json_reader *r, error *e)
     if (idmap_add(&c->image_ids, id, (uint32_t)number, &was, e))
         return e->code;
     if (was != IDMAP_NONE)
-        return json_fail(r, e, "image id %" PRId64 " is there twice", id);
+        return json_fail(r, e, "image id %.80s is there twice", shown_id(c, id, text));
     if (mem_grow(&c->images, &c->image_capacity, c->image_count + 1, sizeof *c->images, "pictures", e))
         return e->code;
     c->images[c->image_count++] = (coco_image){
@@ -166,32 +219,50 @@ static int take_object(coco *c, const json_reader *r, error *e)
 {
     coco_object o = {0};
     bool crowd;
+    double degrees;
     const int area = json_get(r, 0, "area", e);
     if (area < 0 || !json_number(r, area, &o.area))
         o.area = NAN;
-    if (e->code || whole_member(r, "image_id", 0, ANNO_ID_MAX, &o.image_id, e) ||
-        whole_member(r, "category_id", 0, ANNO_ID_MAX, &o.category_id, e) || bbox_member(r, &o.bbox, e) ||
-        flag_member(r, "ignore", &o.ignore, e) || flag_member(r, "iscrowd", &crowd, e) ||
+    if (e->code || id_member(c, r, "image_id", &o.image_id, e) || id_member(c, r, "category_id", &o.category_id, e) ||
+        bbox_member(r, &o.bbox, e) || flag_member(r, "ignore", &o.ignore, e) || flag_member(r, "iscrowd", &crowd, e) ||
         mem_grow(&c->objects, &c->object_capacity, c->object_count + 1, sizeof *c->objects, "objects", e))
         return e->code;
     o.ignore |= crowd;
     if (put_in_order(&o.bbox) && c->reversed++ == 0)
         c->first_reversed = c->object_count + 1;
+    if (rotation_member(r, &degrees, e)) {
+        o.bbox = box_around_rotated(o.bbox, degrees);
+        if (c->rotated++ == 0)
+            c->first_rotated = c->object_count + 1;
+    }
+    whole_edges(&o.bbox);
     c->objects[c->object_count++] = o;
     return 0;
 }
 
-/* Two ids may share a name: they are one class then. */
+/* Two ids may share a name: they are one class then. Blanks around a name are no part of it. */
 static int take_category(coco *c, const json_reader *r, error *e)
 {
     int64_t id;
     size_t number;
     uint32_t was = 0;
-    if (whole_member(r, "id", 0, ANNO_ID_MAX, &id, e) || string_member(c, r, "name", names_bad_category, e) ||
-        names_add(&c->category_names, c->text.data, c->text.size, &number, e) ||
+    char text[24];
+    if (id_member(c, r, "id", &id, e) || string_member(c, r, "name", NULL, e))
+        return e->code;
+    text_field name = {c->text.data, c->text.size};
+    for (; name.size && isspace((unsigned char)*name.text); name.size--)
+        name.text++;
+    while (name.size && isspace((unsigned char)name.text[name.size - 1]))
+        name.size--;
+    const char *wrong = names_bad_category(name.text, name.size);
+    if (wrong)
+        return json_fail(r, e, "name '%.80s' %s", c->text.data, wrong);
+    if (name.size < c->text.size)
+        text_names_add(&c->trimmed, "'%s'", c->text.data);
+    if (names_add(&c->category_names, name.text, name.size, &number, e) ||
         idmap_add(&c->category_ids, id, (uint32_t)number, &was, e))
         return e->code;
-    return was == IDMAP_NONE ? 0 : json_fail(r, e, "category id %" PRId64 " is there twice", id);
+    return was == IDMAP_NONE ? 0 : json_fail(r, e, "category id %.80s is there twice", shown_id(c, id, text));
 }
 
 static int take_record(coco *c, const json_reader *r, error *e)
@@ -239,14 +310,16 @@ static int group_objects(coco *c, error *e)
 {
     bool *seen = mem_zero(c->category_names.count, sizeof *seen, "classes", e);
     int code = seen ? 0 : ERR_SYSTEM;
+    char text[24];
     for (size_t i = 0; i < c->object_count && !code; i++) {
         const coco_object *o = &c->objects[i];
         const uint32_t name = idmap_find(&c->category_ids, o->category_id);
         if (idmap_find(&c->image_ids, o->image_id) == IDMAP_NONE)
-            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no image has the id %" PRId64, c->path, i, o->image_id);
+            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no image has the id %.80s", c->path, i,
+                        shown_id(c, o->image_id, text));
         else if (name == IDMAP_NONE)
-            code =
-                fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %" PRId64, c->path, i, o->category_id);
+            code = fail(e, ERR_INPUT, "%s: annotations[%zu]: no category has the id %.80s", c->path, i,
+                        shown_id(c, o->category_id, text));
         else if (!seen[name]) {
             seen[name] = true;
             c->used++;

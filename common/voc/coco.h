@@ -3,8 +3,11 @@
  * instances_*.json.
  *
  *   image       file_name (folders stay), id; optional height, width
- *   annotation  image_id, category_id, bbox [x, y, width, height]; optional area, iscrowd, ignore
+ *   annotation  image_id, category_id, bbox [x, y, width, height]; optional area, iscrowd, ignore, and CVAT's
+ *               "attributes": {"rotation": 30.0} of a box that is turned about its middle
  *   category    id, name
+ *
+ * Ids are whole numbers or strings.
  */
 #ifndef ONEBOX_VOC_COCO_H
 #define ONEBOX_VOC_COCO_H
@@ -28,7 +31,7 @@ typedef struct coco_image {
 
 typedef struct coco_object {
     int64_t image_id, category_id;
-    box_xywh bbox; /* as written, but width and height are never negative: see coco.reversed */
+    box_xywh bbox; /* width and height not negative; see coco.reversed, coco.rotated */
     double area;   /* NaN: none is given */
     bool ignore;
     size_t next; /* of the same picture, by number + 1; 0: none */
@@ -42,9 +45,12 @@ typedef struct coco {
     size_t image_count, image_capacity, object_count, object_capacity;
     names file_names, category_names;
     idmap image_ids, category_ids; /* to indices into images, category_names */
+    names id_texts;                /* ids that are no numbers */
+    text_names trimmed;            /* names of categories that had blanks around them */
     size_t used;                   /* categories that have an object, ignored or not */
     size_t reversed;               /* boxes whose width or height was negative: their corners were put in order */
     size_t first_reversed;         /* object, by number + 1 */
+    size_t rotated, first_rotated; /* the same of boxes that became the upright ones around rotated ones */
     bool seen[3];                  /* images, annotations, categories */
     text_buffer text;              /* of the value being read */
 } coco;

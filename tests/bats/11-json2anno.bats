@@ -26,6 +26,46 @@ document() {
     said_part " 0 of 2 classes; 0 rows"
 }
 
+@test "ids may be strings" {
+    document "${image/12\}/\"b7-x\"\}}" "${object/12/\"b7-x\"}" >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_success
+    assert_equal "$(tail -n 1 "$out" | cut -f 2-)" "000012.jpg	500	333	car	96	155	269	350	0"
+    # a string that is a number is that number
+    document "$image" "$(sed 's/12,/"12",/; s/7,/"7",/' <<<"$object")" >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_success
+    assert_equal "$(tail -n 1 "$out")" "12	000012.jpg	500	333	car	96	155	269	350	0"
+}
+
+@test "classes that differ in blanks around them are one, which is said" {
+    document "$image" "$object, ${object/7/8}" '{"id": 7, "name": "cat"}, {"id": 8, "name": "cat "}' >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_success
+    said_part "1 images, 2 objects, 0 ignored, 1 classes; 2 rows"
+    said_part "1 names of classes have blanks around them, which are left out: 'cat '"
+    assert_equal "$(tail -n +2 "$out" | cut -f 5 | sort -u)" cat
+}
+
+@test "edges that are whole but for noise are whole" {
+    document "$image" "${object/155, 96, 196, 174/154.9999999, 96.00000001, 196.0000003, 173.9999}" >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_success
+    assert_equal "$(tail -n 1 "$out" | cut -f 6-9)" "96	155	269	350"
+    document "$image" "${object/155, 96, 196, 174/154.99, 96.01, 196, 174}" >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_equal "$(tail -n 1 "$out" | cut -f 6-9)" "96	154	270	350"
+}
+
+@test "a box with a rotation becomes the upright box around it" {
+    document "$image" "$(sed 's/155, 96, 196, 174/100, 100, 40, 20/; s/"ignore": 0/"attributes": {"rotation": 90.0}/' \
+        <<<"$object"), ${object/\"ignore\": 0/\"attributes\": {\"rotation\": 0.0\}}" >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_success
+    said_part "1 boxes are rotated; the upright box around each is taken. The first is in 000012.jpg"
+    assert_equal "$(tail -n +2 "$out" | cut -f 6-9)" $'90\t110\t129\t129\n96\t155\t269\t350'
+}
+
 @test "json2anno prints help with examples and a version" {
     help_is_complete "$BIN/json2anno"
     assert_output --partial "jsmn"
@@ -284,7 +324,9 @@ bad() {
 
 @test "missing and wrong values of a picture are refused" {
     document "${image/'"id": 12'/'"i": 12'}" | bad "*images[[]0[]]: 'id' is missing"
-    document "${image/'"id": 12'/'"id": "12"'}" | bad "*images[[]0[]]: id '12' is not a whole number"
+    document "${image/'"id": 12'/'"id": []'}" | bad "*images[[]0[]]: id '[[][]]' is not a whole number"
+    document "${image/'"id": 12'/'"id": "b7"'}" | bad "*annotations[[]0[]]: no image has the id 12"
+    document "$image, ${image/000/001}" | bad "*images[[]1[]]: image id 12 is there twice"
     document "${image/'"id": 12'/'"id": 12.5'}" | bad "*images[[]0[]]: id '12.5' is not a whole number"
     document "${image/'"id": 12'/'"id": -1'}" | bad "*images[[]0[]]: id '-1' is not a whole number"
     document "${image/'"id": 12'/'"id": 9007199254740993'}" | bad "*id '9007199254740993' is not a whole number"
