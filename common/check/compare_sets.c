@@ -13,12 +13,17 @@ typedef struct kind {
     const coco_object *first;
 } kind;
 
+/* What the four numbers could be in place of x, y, width, height. */
+enum { CORNERS, EXCHANGED, CENTRES, READINGS };
+
 typedef struct kinds {
-    size_t boxes;    /* all, with a picture whose size is known */
-    kind tiny;       /* smaller than two pixels in both directions */
-    kind beyond;     /* more than two pixels beyond the picture */
-    kind as_corners; /* would lie in the picture if width and height were the other corner */
-    kind area;       /* as corners they would have the area that is given, and do not as they are */
+    size_t boxes;         /* all, with a picture whose size is known */
+    kind tiny;            /* smaller than two pixels in both directions */
+    kind beyond;          /* more than two pixels beyond the picture */
+    kind low;             /* in the first 100 pixels of a picture that is larger than 200 both ways */
+    double right, down;   /* how far they reach at most */
+    size_t fit[READINGS]; /* would lie in the picture if they were that */
+    kind area;            /* as corners they would have the area that is given, and do not as they are */
 } kinds;
 
 static void add(kind *k, const coco_object *o, bool of_it)
@@ -32,14 +37,26 @@ static bool near(double a, double b)
     return fabs(a - b) <= 0.02 * fabs(b);
 }
 
+static bool lies_in(double x1, double y1, double x2, double y2, int width, int height)
+{
+    return x1 >= -2 && y1 >= -2 && x2 <= width + 2 && y2 <= height + 2 && x2 > x1 && y2 > y1;
+}
+
 static void look_at(kinds *k, const coco_object *o, int width, int height)
 {
     const box_xywh b = o->bbox;
+    const double right = b.x + b.width, down = b.y + b.height;
     k->boxes++;
     add(&k->tiny, o, b.width < 2 && b.height < 2);
-    add(&k->beyond, o, b.x < -2 || b.y < -2 || b.x + b.width > width + 2 || b.y + b.height > height + 2);
-    const bool corners = b.width > b.x && b.height > b.y && b.width <= width + 1 && b.height <= height + 1;
-    add(&k->as_corners, o, corners);
+    add(&k->beyond, o, b.x < -2 || b.y < -2 || right > width + 2 || down > height + 2);
+    add(&k->low, o, right <= 100 && down <= 100 && width > 200 && height > 200);
+    k->right = fmax(k->right, right);
+    k->down = fmax(k->down, down);
+    const bool corners = lies_in(b.x, b.y, b.width, b.height, width, height);
+    k->fit[CORNERS] += corners;
+    k->fit[EXCHANGED] += lies_in(b.y, b.x, down, right, width, height);
+    k->fit[CENTRES] +=
+        lies_in(b.x - b.width / 2, b.y - b.height / 2, b.x + b.width / 2, b.y + b.height / 2, width, height);
     add(&k->area, o,
         corners && near((b.width - b.x) * (b.height - b.y), o->area) && !near(b.width * b.height, o->area));
 }
@@ -58,35 +75,44 @@ static kinds look_at_all(const coco *c, bool keep_ignored)
     return k;
 }
 
+/* A set that cannot be right: which boxes tell so, what is wrong with them, and what they could be. */
+typedef struct verdict {
+    const kind *of;
+    const char *what, *question;
+} verdict;
+
+static verdict judge(const kinds *k)
+{
+    static const char *const readings[READINGS] = {"x1 y1 x2 y2", "y x height width", "the centre and the size"};
+    static const char many[] = "reach beyond their picture";
+    enum { ENOUGH = 10 };
+    if (k->tiny.count > k->boxes / 2)
+        return (verdict){&k->tiny, "are smaller than two pixels", "fractions of the picture"};
+    if (k->fit[CORNERS] == k->boxes && k->area.count > k->boxes / 2)
+        return (verdict){&k->area, "have another area than is given with them", readings[CORNERS]};
+    for (int i = 0; i < READINGS && k->beyond.count * 4 > k->boxes; i++)
+        if (k->fit[i] == k->boxes)
+            return (verdict){&k->beyond, many, readings[i]};
+    if (k->beyond.count > k->boxes / 2)
+        return (verdict){&k->beyond, many, "of other pictures, or not in pixels"};
+    if (k->boxes >= ENOUGH && k->low.count == k->boxes && k->right > 50 && k->down > 50)
+        return (verdict){&k->low, "lie in the first 100 pixels", "per cent of the picture"};
+    return (verdict){0};
+}
+
 int compare_sets(const coco *c, bool keep_ignored, error *e)
 {
     const kinds k = look_at_all(c, keep_ignored);
-    const bool all_as_corners = k.as_corners.count == k.boxes && k.boxes;
-    const coco_object *o = NULL;
-    const char *what = NULL, *question = NULL;
-    size_t count = 0;
-    if (k.tiny.count > k.boxes / 2) {
-        count = k.tiny.count;
-        o = k.tiny.first;
-        what = "are smaller than two pixels";
-        question = "fractions of the picture? Multiply them by its width and height";
-    } else if (all_as_corners && (k.beyond.count * 4 > k.boxes || k.area.count > k.boxes / 2)) {
-        count = k.boxes;
-        o = k.beyond.first ? k.beyond.first : k.area.first;
-        what = "would fit as corners";
-        question = "x1 y1 x2 y2? Needed is x y width height";
-    } else if (k.beyond.count > k.boxes / 2) {
-        count = k.beyond.count;
-        o = k.beyond.first;
-        what = "reach beyond their picture";
-        question = "are they of these pictures, and x y width height in pixels?";
-    } else {
+    const verdict v = judge(&k);
+    if (!v.of)
         return 0;
-    }
-    const coco_image *image = coco_image_of(c, o);
-    return fail(e, ERR_INPUT, "%s: %zu of %zu boxes %s, such as %g %g %g %g in %.200s (%dx%d): %s", c->path, count,
-                k.boxes, what, o->bbox.x, o->bbox.y, o->bbox.width, o->bbox.height, image->file_name, image->width,
-                image->height, question);
+    const box_xywh b = v.of->first->bbox;
+    const coco_image *image = coco_image_of(c, v.of->first);
+    return fail(e, ERR_INPUT,
+                "%s: %zu of %zu boxes %s, such as %g %g %g %g in %.200s (%dx%d): are they %s? "
+                "Needed is x y width height in pixels",
+                c->path, v.of->count, k.boxes, v.what, b.x, b.y, b.width, b.height, image->file_name, image->width,
+                image->height, v.question);
 }
 
 /* ---------------------------------------------------------------- classes */

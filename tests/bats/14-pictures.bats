@@ -251,7 +251,7 @@ rows() {
     coco "a.jpg $width $height a 0.1 0.2 0.5 0.6" "a.jpg $width $height a 0.5 0.5 0.1 0.1" >"$json"
     for images in "" "--images $pictures"; do
         # shellcheck disable=SC2086
-        refused 3 "2 of 2 boxes are smaller than two pixels, such as 0.1 0.2 0.5 0.6 in a.jpg*fractions" "$out" \
+        refused 3 "2 of 2 boxes are smaller than two pixels, such as 0.1 0.2 0.5 0.6 in a.jpg*are they fractions of the picture[?]" "$out" \
             "$BIN/json2anno" $images -o "$out" "$json"
     done
     coco "a.jpg $width $height a 0.1 0.2 0.5 0.6" "a.jpg $width $height a 5 7 20 11" >"$json"
@@ -259,16 +259,36 @@ rows() {
     assert_success # one of two may be right
 }
 
-@test "corners in place of width and height are recognised by boxes that reach beyond, or by areas" {
-    cp "$set/JPEGImages/$wide" "$pictures/a.jpg"
-    coco "a.jpg $width $height a 40 30 60 60" "a.jpg $width $height a 30 40 50 64" "a.jpg $width $height a 1 2 9 9" \
-        >"$json"
-    refused 3 "3 of 3 boxes would fit as corners, such as 40 30 60 60*: x1 y1 x2 y2[?]" "$out" \
-        "$BIN/json2anno" --images "$pictures" -o "$out" "$json"
-    coco "a.jpg $width $height a 2 3 22 13 200" "a.jpg $width $height a 1 2 31 32 900" >"$json"
-    refused 3 "2 of 2 boxes would fit as corners, such as 2 3 22 13" "$out" \
-        "$BIN/json2anno" --images "$pictures" -o "$out" "$json"
-    coco "a.jpg $width $height a 2 3 22 13 286" "a.jpg $width $height a 1 2 31 32 700" >"$json" # a polygon's area
+# question TEXT LINE…: the set is refused with a line that holds the text.
+question() {
+    local text=$1
+    shift
+    coco "$@" >"$json"
+    refused 3 "$text" "$out" "$BIN/json2anno" --images "$pictures" -o "$out" "$json"
+}
+
+@test "boxes in another order of numbers are recognised by those that reach beyond, or by areas" {
+    cp "$set/JPEGImages/$wide" "$pictures/a.jpg" # 85 x 64
+    local a="a.jpg $width $height a"
+    question "2 of 3 boxes reach beyond*, such as 40 30 60 60*: are they x1 y1 x2 y2[?]" \
+        "$a 40 30 60 60" "$a 30 40 50 64" "$a 1 2 9 9"
+    question "2 of 2 boxes have another area than is given with them, such as 2 3 22 13*: are they x1 y1 x2 y2[?]" \
+        "$a 2 3 22 13 200" "$a 1 2 31 32 900"
+    question "1 of 2 boxes reach beyond*are they y x height width[?]" "$a 5 60 10 20" "$a 40 3 10 30"
+    question "2 of 2 boxes reach beyond*are they the centre and the size[?]" "$a 60 50 30 20" "$a 40 30 10 40"
+    coco "$a 2 3 22 13 286" "$a 1 2 31 32 700" >"$json" # a polygon's area
+    compared
+    assert_success
+}
+
+@test "per cent of a larger picture are recognised" {
+    "$BIN/draw-set" --pictures 1 --size 256 -o "$work/large" 2>"$work/said"
+    cp "$work/large/JPEGImages/000001.jpg" "$pictures/a.jpg" # 256 x 341
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        lines+=("a.jpg 256 341 a $((9 * i - 8)) $((8 * i - 7)) 10 20")
+    done
+    question "10 of 10 boxes lie in the first 100 pixels, such as 1 1 10 20*per cent of the picture" "${lines[@]}"
+    coco "${lines[@]}" "a.jpg 256 341 a 99 99 20 20" >"$json"
     compared
     assert_success
 }
@@ -277,7 +297,7 @@ rows() {
     cp "$set/JPEGImages/$wide" "$pictures/a.jpg"
     coco "a.jpg $width $height a 5 50 20 40" "a.jpg $width $height a 300 7 200 11" "a.jpg $width $height a 5 7 20 11" \
         >"$json"
-    refused 3 "2 of 3 boxes reach beyond their picture, such as 5 50 20 40 in a.jpg (${width}x$height): " "$out" \
+    refused 3 "2 of 3 boxes reach beyond their picture, such as 5 50 20 40 in a.jpg (${width}x$height): are they of other pictures*" "$out" \
         "$BIN/json2anno" --images "$pictures" -o "$out" "$json"
     coco "a.jpg $width $height a 5 50 20 40" "a.jpg $width $height a 5 8 20 11" "a.jpg $width $height a 5 7 20 11" \
         >"$json"
