@@ -5,17 +5,13 @@
 #include "voc/coco.h"
 #include "voc/devkit.h"
 
-static int size_of_picture(const char *path, int32_t *width, int32_t *height, error *e)
+static int size_of_picture(const char *path, int32_t *width, int32_t *height, bool *exchanged, error *e)
 {
-    file_view view;
     picture_info info;
-    int code = file_open(&view, path, e);
-    if (code)
-        return code;
-    code = picture_probe(view.data, view.size, path, &info, e);
+    int code = picture_head(path, &info, e);
     *width = info.width;
     *height = info.height;
-    file_close(&view);
+    *exchanged = info.orientation >= 5;
     return code;
 }
 

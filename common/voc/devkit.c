@@ -124,12 +124,12 @@ static int set_name(voc_picture *p, const char *name, error *e)
 }
 
 /* The size of the picture `name` of the folder of pictures. */
-static int size_of(const reading *r, const char *name, int32_t *width, int32_t *height)
+static int size_of(const reading *r, const char *name, int32_t *width, int32_t *height, bool *exchanged)
 {
     text_buffer path = {0};
     text_add(&path, "%s/%s", r->d->layout.root.data, name);
     if (!text_done(&path, r->e))
-        r->o->size_of(path.data, width, height, r->e);
+        r->o->size_of(path.data, width, height, exchanged, r->e);
     text_free(&path);
     return r->e->code;
 }
@@ -174,18 +174,34 @@ static int name_picture(reading *r, voc_picture *p, const char *path, const char
     return given ? set_name(p, clean, r->e) : fail(r->e, ERR_INPUT, "%s: /annotation/filename is missing", path);
 }
 
-/* Gives an XML file without a size that of its picture. */
+static bool reaches_beyond(const voc_object *o, int32_t width, int32_t height)
+{
+    return o->corner[0] < -1 || o->corner[1] < -1 || o->corner[2] > height + 2 || o->corner[3] > width + 2;
+}
+
+static bool corners_fit(const voc_picture *p, int32_t width, int32_t height)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (reaches_beyond(&p->objects[i], width, height))
+            return false;
+    return true;
+}
+
+/* Gives an XML file without a size that of its picture: as stored, if the boxes fit only there. */
 static int measure_picture(reading *r, voc_picture *p, const char *path, const char *found)
 {
     int32_t width, height;
+    bool exchanged;
     if (!*p->no_size)
         return 0;
     if (!found || !r->o->size_of)
         return fail(r->e, ERR_INPUT, "%s: %s", path, p->no_size);
     text_names_add(&r->d->no_size, "%s", r->file_of[r->d->count - 1]);
-    if (!size_of(r, found, &width, &height))
-        voc_picture_cut(p, width, height);
-    return r->e->code;
+    if (size_of(r, found, &width, &height, &exchanged))
+        return r->e->code;
+    exchanged = exchanged && !corners_fit(p, width, height) && corners_fit(p, height, width);
+    voc_picture_cut(p, exchanged ? height : width, exchanged ? width : height);
+    return 0;
 }
 
 static int read_xml(reading *r, const char *file, const char *path)
@@ -201,9 +217,10 @@ static int read_yolo(reading *r, const char *file, const char *path)
 {
     const char *name = layout_own_picture(&r->d->layout, file, NULL);
     int32_t width, height;
+    bool exchanged;
     size_t outlines = 0;
     voc_picture *p = new_picture(r, file);
-    if (!p || set_name(p, name, r->e) || size_of(r, name, &width, &height))
+    if (!p || set_name(p, name, r->e) || size_of(r, name, &width, &height, &exchanged))
         return r->e->code;
     yolo_picture_read(p, path, &r->classes, width, height, &outlines, r->e);
     for (; outlines; outlines--)
@@ -237,8 +254,9 @@ static int read_coco(reading *r, const char *file, const char *path)
     coco_load(&c, path, r->e);
     for (size_t i = 0; i < c.image_count && !r->e->code; i++) {
         const char *name = layout_named_picture(&r->d->layout, file, c.images[i].file_name);
+        bool exchanged;
         if (name && !(c.images[i].width && c.images[i].height))
-            size_of(r, name, &c.images[i].width, &c.images[i].height);
+            size_of(r, name, &c.images[i].width, &c.images[i].height, &exchanged);
     }
     if (!r->e->code && !coco_join(&t, &c, true, &counts, r->e)) {
         r->d->clamped += counts.clamped;
@@ -346,6 +364,36 @@ static void count_objects(devkit *d)
         }
 }
 
+/* Boxes of which one may be right, but not most of a set: fractions in place of pixels, and boxes of other pictures. */
+static int check_plausible(const devkit *d, error *e)
+{
+    static const char *const what[] = {"are smaller than two pixels", "reach beyond their picture"};
+    static const char *const question[] = {"fractions of the picture", "of other pictures, or not in pixels"};
+    const voc_picture *where[2] = {0};
+    const voc_object *first[2] = {0};
+    size_t boxes = 0, count[2] = {0};
+    for (size_t i = 0; i < d->count; i++)
+        for (size_t k = 0; k < d->pictures[i].count; k++, boxes++) {
+            const voc_picture *p = &d->pictures[i];
+            const voc_object *o = &p->objects[k];
+            const bool is[2] = {o->corner[2] < 2 && o->corner[3] < 2, reaches_beyond(o, p->width, p->height)};
+            for (int n = 0; n < 2; n++)
+                if (is[n] && count[n]++ == 0) {
+                    where[n] = p;
+                    first[n] = o;
+                }
+        }
+    for (int n = 0; n < 2; n++)
+        if (count[n] > boxes / 2) /* xmin before ymin, as in the file */
+            return fail(e, ERR_INPUT,
+                        "%s: %zu of %zu boxes %s, such as %g %g %g %g in %.200s (%dx%d): are they %s? Needed "
+                        "is xmin ymin xmax ymax in pixels",
+                        d->layout.dir, count[n], boxes, what[n], first[n]->corner[1], first[n]->corner[0],
+                        first[n]->corner[3], first[n]->corner[2], where[n]->file_name, where[n]->width,
+                        where[n]->height, question[n]);
+    return 0;
+}
+
 int devkit_read(devkit *d, const char *dir, const devkit_options *options, error *e)
 {
     *d = (devkit){0};
@@ -355,7 +403,7 @@ int devkit_read(devkit *d, const char *dir, const devkit_options *options, error
         return fail(e, ERR_USAGE, "--split '%.80s' %s", options->split, wrong);
     if (!layout_find(&d->layout, dir, options->images, options->split, e) && !choose_annotations(&r) &&
         !read_classes(&r) && !read_annotations(&r) && !join_pictures(&r) && !mark_valid(&r) && !give_ids(d, e) &&
-        !give_classes(d, e))
+        !give_classes(d, e) && (d->layout.form == LAYOUT_COCO || !check_plausible(d, e)))
         count_objects(d);
     yolo_classes_free(&r.classes);
     names_free(&r.chosen);

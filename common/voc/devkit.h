@@ -46,8 +46,9 @@ typedef struct devkit {
     text_names lists;             /* of ImageSets/Main, when none was asked for */
 } devkit;                         /* zero-initialise */
 
-/* The size of a picture, as it is looked at. Returns 0 or a code. */
-typedef int devkit_sizer(const char *path, int32_t *width, int32_t *height, error *e);
+/* The size of a picture, as it is looked at; *exchanged: in the file it is as wide as it is shown high. Returns 0 or a
+ * code. */
+typedef int devkit_sizer(const char *path, int32_t *width, int32_t *height, bool *exchanged, error *e);
 
 typedef struct devkit_options {
     const char *split;     /* NULL: every annotation, but for a folder test beside train */

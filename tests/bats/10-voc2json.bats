@@ -83,10 +83,11 @@ XML
 }
 
 @test "boxes are cut to their picture, and empty ones left out and counted" {
-    voc_xml 1.jpg 100 50 "dog 0 0 0 100 50" "dog 0 90 40 120 60" "dog 0 120 1 130 10" "dog 0 20 120 10 130" | one 1
+    voc_xml 1.jpg 100 50 "dog 0 0 0 100 50" "dog 0 90 40 120 60" "dog 0 120 1 130 10" "dog 0 20 120 10 130" \
+        "dog 0 1 1 9 9" "dog 0 1 1 9 9" | one 1
     run --separate-stderr "$BIN/voc2json" -o - "$dir"
     assert_success
-    said_part "1 images, 2 objects"
+    said_part "1 images, 4 objects"
     said_part "2 boxes cut to their picture, 2 outside it left out"
     assert_output --partial '"bbox": [0, 0, 100, 50]'
     assert_output --partial '"bbox": [89, 39, 11, 11]'
