@@ -215,7 +215,7 @@ static size_t area_floats(const data_pass *p)
     return floats;
 }
 
-/* Behind the last group's `at` as much is read, for nothing, when it looks for the next one. */
+/* `at` has room for one group more: behind the last one as much is read when it looks for the next group's source. */
 static thread_area area_at(const data_pass *p, float *scratch)
 {
     const size_t groups = (size_t)p->groups, taps = (size_t)p->taps;
@@ -323,6 +323,8 @@ static void fill_groups(const data_pass *p, const patch *a, thread_area *area)
     area->line = a->line;
     area->pictures = a->pictures;
     area->count = 0;
+    /* The next group's places are fetched even where it has fewer taps or pixels, or where there is none. */
+    memset(area->at, 0, (size_t)(p->groups + 1) * (size_t)p->taps * DIRECT_ROWS * sizeof *area->at);
     for (int class = 0; class < p->classes * p->classes; class ++)
         fill_class(p, a, class / p->classes, class % p->classes, area);
 }
