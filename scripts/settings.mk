@@ -103,8 +103,10 @@ ifneq ($(word 2,$(coco_of_voc)),)
 refusal := there are $(words $(coco_of_voc)) JSON files in $(VOC); name one: JSON=$(SOURCE) IMAGES=$(PICTURES)
 endif
 else ifneq ($(shell find -L $(VOC) \( -iname '*.xml' -o -iname '*.txt' -o -name '*.coco.json' \) \
-  -print -quit 2>/dev/null),)
+  ! -iname 'readme*' -print -quit 2>/dev/null),)
 SOURCE  := $(OUT)/voc.json
+else ifeq ($(words $(wildcard $(VOC)/*.json)),1)
+SOURCE  := $(wildcard $(VOC)/*.json)
 else
 no_folder := $(if $(wildcard $(VOC)/.),, (there is no such folder))
 define refusal

@@ -37,6 +37,7 @@ static void report(const program *p, const devkit *d)
             d->lists.text);
     remark(p, &d->layout.test, "annotations for testing are left out; --split test (make: SPLIT=test) takes only them");
     remark(p, &d->layout.skipped, "files that look like annotations of another kind or place are passed over");
+    remark(p, &d->layout.lonely, "label files have no picture and are left out");
     remark(p, &d->bare, "pictures have no annotation and are left out");
     remark(p, &d->other_name, "annotations name another picture than the one beside them, which is taken");
     remark(p, &d->no_ending, "annotations name their picture without its extension, or with another");

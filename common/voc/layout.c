@@ -209,7 +209,9 @@ static int no_annotations(const layout *l, error *e)
         txt = !txt && is_txt(file) ? file : txt;
     }
     if (json)
-        return fail(e, ERR_INPUT, "%s: holds no annotations as XML or YOLO text, but %s: json2anno reads COCO's JSON",
+        return fail(e, ERR_INPUT,
+                    "%s: holds no annotations as XML or YOLO text, but %s: json2anno reads COCO's JSON "
+                    "(make: JSON=FILE IMAGES=DIR)",
                     l->dir, json);
     if (txt && l->files.count > 1)
         return fail(e, ERR_INPUT, "%s: holds no .xml file, and no .txt (such as %s) has the name of a picture", l->dir,
@@ -218,6 +220,27 @@ static int no_annotations(const layout *l, error *e)
                 "%s: holds no .xml file and no YOLO text of pictures; there are %zu files, %zu of them "
                 "pictures: export as Pascal VOC, YOLO or COCO",
                 l->dir, l->files.count, pictures);
+}
+
+/* Texts in a folder of label files whose picture is missing, but for what tools put there. */
+static int name_lonely_labels(layout *l, const names *labels, error *e)
+{
+    static const char *const others[] = {"classes", "train", "valid", "val.", "test", "readme", "notes", "predefined"};
+    names folders = {0};
+    size_t number;
+    for (size_t i = 0; i < labels->count && !e->code; i++)
+        names_add(&folders, labels->items[i], (size_t)(tree_base(labels->items[i]) - labels->items[i]), &number, e);
+    for (size_t i = 0; i < l->files.count && !e->code; i++) {
+        const char *file = l->files.items[i], *base = tree_base(file);
+        bool other = !is_txt(file) || names_find(&folders, file, (size_t)(base - file)) == NAMES_NONE ||
+                     names_find(labels, file, strlen(file)) != NAMES_NONE;
+        for (size_t k = 0; k < COUNT(others); k++)
+            other |= strncasecmp(base, others[k], strlen(others[k])) == 0;
+        if (!other)
+            text_names_add(&l->lonely, "%s", file);
+    }
+    names_free(&folders);
+    return e->code;
 }
 
 static int find_annotations(layout *l, names *all, error *e)
@@ -247,6 +270,8 @@ static int find_annotations(layout *l, names *all, error *e)
                  ((is_txt(file) || text_ends_with_any_case(file, ".json")) && layout_own_picture(l, file, NULL)))
             text_names_add(&l->skipped, "%s", file);
     }
+    if (l->form == LAYOUT_YOLO)
+        name_lonely_labels(l, all, e);
     return e->code;
 }
 
@@ -284,6 +309,15 @@ static const char *in_annotations_of(const layout *l)
     return strcmp(l->root_name, "images") == 0 ? "Pascal VOC of Label Studio" : "a VOC devkit";
 }
 
+static bool lies_beside(const layout *l, const char *annotation)
+{
+    const char *picture = layout_own_picture(l, annotation, NULL);
+    const size_t root = *l->root_name && is_below(annotation, l->root_name) ? strlen(l->root_name) + 1 : 0,
+                 folder = (size_t)(tree_base(annotation) - annotation);
+    return picture && folder >= root && (size_t)(tree_base(picture) - picture) == folder - root &&
+           strncmp(picture, annotation + root, folder - root) == 0;
+}
+
 static int describe(layout *l, error *e)
 {
     const char *first = l->annotations.items[0];
@@ -302,8 +336,7 @@ static int describe(layout *l, error *e)
         text_add(w, "XML in train, valid and test folders, as Roboflow exports it");
     else
         text_add(w, "XML %s",
-                 layout_own_picture(l, first, NULL) ? "beside the pictures, as labelImg writes it"
-                                                    : "in folders of its own");
+                 lies_beside(l, first) ? "beside the pictures, as labelImg writes it" : "in folders of its own");
     if (l->near.stems.count == 0)
         text_add(&l->place, "; no pictures in %s", l->root.data);
     else if (l->in_annotations || *l->root_name)

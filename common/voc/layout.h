@@ -38,6 +38,7 @@ typedef struct layout {
     stem_index near;          /* over the pictures */
     text_buffer words, place; /* what was recognised, and "; pictures in images" or nothing, for the user */
     text_names test, skipped; /* annotations that were left out: of the part test; of other forms or folders */
+    text_names lonely;        /* label files of YOLO that have no picture, left out */
 } layout;                     /* zero-initialise */
 
 /* Reads the names below `dir` and finds the annotations. `split` is a list of ImageSets/Main (split_list.h) or a part;

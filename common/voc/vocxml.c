@@ -109,7 +109,8 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
     }
     snprintf(r->place + used, sizeof r->place - used, "/%s", name);
     if (r->depth == 1 && strcmp(name, "annotation") != 0) {
-        stop_parser(r, "no VOC annotation: the root is not <annotation> but ", name);
+        stop_parser(r, "no VOC annotation (export as Pascal VOC, YOLO or COCO): the root is not <annotation> but ",
+                    name);
         return;
     }
     if (strcmp(r->place, "/annotation/object") == 0) {

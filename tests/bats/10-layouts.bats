@@ -73,6 +73,14 @@ read_folder() {
     assert_equal "$rows" $'day1/img.JPG dog1 20 10 59 49\nday2/img.JPG dog2 20 10 59 49'
 }
 
+@test "a devkit inside the folder is found with its pictures" {
+    photo 1 export/project-PascalVOC-export/JPEGImages/a.jpg
+    xml export/project-PascalVOC-export/Annotations/a.xml b.jpg "dog 0 11 21 50 60"
+    read_folder export
+    said_part "voc2json: XML in folders of its own"
+    assert_equal "$rows" "project-PascalVOC-export/JPEGImages/a.jpg dog 20 10 59 49"
+}
+
 @test "labelImg: XML in a folder of its own, pictures in another" {
     for n in 1 2; do
         photo $n "export/photos/img_$n.jpg"
@@ -275,6 +283,15 @@ read_folder() {
     text export/a.txt "0 0.5 0.5 0.5 0.5"
     : >export/classes.txt
     refused 3 "export/classes.txt: holds no names of classes" a.json "$BIN/voc2json" -o a.json export
+}
+
+@test "YOLO label files whose picture is missing are counted and named" {
+    photo 1 export/images/a.jpg
+    for name in a b c; do text export/labels/$name.txt "0 0.25 0.5 0.25 0.5"; done
+    text export/labels/classes.txt dog
+    read_folder export
+    said_part "2 label files have no picture and are left out: labels/b.txt, labels/c.txt"
+    assert_equal "$rows" "a.jpg dog 48 24 143 71"
 }
 
 @test "YOLO without names of classes calls them by their numbers, and says so" {

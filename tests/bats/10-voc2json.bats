@@ -224,7 +224,8 @@ XML
 
 @test "another root element is refused" {
     echo '<html></html>' | one 1
-    refused 3 "no VOC annotation: the root is not <annotation> but html" "$out" "$BIN/voc2json" -o "$out" "$dir"
+    refused 3 "no VOC annotation (export as Pascal VOC, YOLO or COCO): the root is not <annotation> but html" "$out" \
+        "$BIN/voc2json" -o "$out" "$dir"
 }
 
 @test "missing, repeated and wrong values are refused with their place" {

@@ -133,6 +133,16 @@ the_same() {
     diff <(labels studio-coco) <(labels drawn)
 }
 
+@test "COCO in a file of any name, beside the pictures" {
+    cp -r labelimg any
+    rm any/*.xml
+    cp drawn.json "any/my_project.json"
+    run mk csv VOC=any OUT=out-any
+    assert_success
+    mk csv VOC=drawn SPLIT= OUT=out-drawn
+    diff <(labels any) <(labels drawn)
+}
+
 @test "Roboflow's folder valid validates, unless VAL says otherwise" {
     for export in rf-voc rf-yolo rf-coco; do
         mk csv VOC=$export OUT=out-$export
