@@ -10,9 +10,10 @@ ifneq ($(filter-out $(build_targets) $(BUILD)/% $(BIN)/%,$(or $(MAKECMDGOALS),al
 changed = $(strip $(if $(wildcard $(OUT)/.made/$1),\
   $(if $(call recorded,$(file <$(OUT)/.made/$1),$(parameters.$1)),,parameters-of-$1) \
   $(if $(filter-out $(wildcard $2),$2),a-deleted-file),no-finished-run))
-# $(call newer,NAME,FOLDERS): a reason when anything in the folders changed since run NAME.
+# $(call newer,NAME,FOLDERS): a reason when anything in the folders, or in folders of them, changed since run NAME.
+# Names that begin with a dot do not count, nor do products.
 newer = $(if $(and $(wildcard $2),$(wildcard $(OUT)/.made/$1)),$(if $(shell \
-  find -L $(wildcard $2) \( -path '$(OUT)' -o -path './$(OUT)' \) -prune -o -cnewer $(OUT)/.made/$1 -print -quit \
+  find -L $(wildcard $2) \( -name '.[!.]*' -o -samefile $(OUT) \) -prune -o -cnewer $(OUT)/.made/$1 -print -quit \
   2>/dev/null),new-files-in-$(firstword $2)))
 endif
 
