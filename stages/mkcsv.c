@@ -59,6 +59,9 @@ int main(int argc, char **argv)
         if (!e.code)
             program_note(&p, "%zu rows, %s order; train %zu sha256 %.12s; val %zu sha256 %.12s", t.count, order,
                          r.train, r.train_sha256, r.val, r.val_sha256);
+        if (!e.code && r.untrained.count)
+            program_note(&p, "%zu classes have no picture to train on, all of theirs validate: %s", r.untrained.count,
+                         r.untrained.text);
     }
     anno_free(&t);
     return program_end(&p, &e);

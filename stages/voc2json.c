@@ -40,7 +40,7 @@ static void report(const program *p, const devkit *d)
     remark(p, &d->layout.lonely, "label files have no picture and are left out");
     remark(p, &d->bare, "pictures have no annotation and are left out");
     remark(p, &d->other_name, "annotations name another picture than the one beside them, which is taken");
-    remark(p, &d->no_ending, "annotations name their picture without its extension, or with another");
+    remark(p, &d->no_ending, "annotations name their picture without its extension, with another, or percent-encoded");
     remark(p, &d->no_size, "annotations lack the size of their picture, which was looked at");
     if (d->unmarked)
         program_note(p, "%zu rows of the list are not marked 1 and left out", d->unmarked);

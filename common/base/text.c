@@ -183,6 +183,34 @@ void text_add(text_buffer *b, const char *format, ...)
     va_end(args);
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+bool text_add_percent_decoded(text_buffer *b, const char *text, size_t size)
+{
+    const size_t before = b->size;
+    bool any = false, fine = true;
+    for (size_t i = 0; i < size; i++) {
+        const int high = text[i] == '%' && size - i > 2 ? hex_digit(text[i + 1]) : -1;
+        const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        const char c = low >= 0 ? (char)(high * 16 + low) : text[i];
+        if (low >= 0) {
+            any = true;
+            fine = fine && (unsigned char)c >= 0x20 && c != 0x7f;
+            i += 2;
+        }
+        text_add_bytes(b, &c, 1);
+    }
+    if (!any || !fine)
+        b->size = before;
+    return any && fine;
+}
+
 int text_done(text_buffer *b, error *e)
 {
     text_add_bytes(b, "", 0);

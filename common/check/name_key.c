@@ -241,36 +241,6 @@ void name_key_add(text_buffer *out, const char *name, size_t size)
     }
 }
 
-/* ---------------------------------------------------------------- other spellings */
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-bool name_decoded_add(text_buffer *out, const char *name, size_t size)
-{
-    const size_t before = out->size;
-    bool any = false, fine = true;
-    for (size_t i = 0; i < size; i++) {
-        const int high = name[i] == '%' && size - i > 2 ? hex_digit(name[i + 1]) : -1;
-        const int low = high >= 0 ? hex_digit(name[i + 2]) : -1;
-        const char c = low >= 0 ? (char)(high * 16 + low) : name[i];
-        if (low >= 0) {
-            any = true;
-            fine = fine && (unsigned char)c >= 0x20 && c != 0x7f;
-            i += 2;
-        }
-        text_add_bytes(out, &c, 1);
-    }
-    if (!any || !fine)
-        out->size = before;
-    return any && fine;
-}
-
 size_t name_stem_size(const char *name, size_t size)
 {
     static const char *const endings[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".bmp",

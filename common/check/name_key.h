@@ -4,16 +4,11 @@
 
 #include "base/text.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Appends the key of a name: composed letters taken apart ("ü" becomes "u" and U+0308, as macOS writes names of files),
  * A to Z made small. Bytes that are no UTF-8 stay as they are. */
 void name_key_add(text_buffer *out, const char *name, size_t size);
-
-/* Appends the name with each %XX as the byte that it means (RFC 3986, section 2.1). False, with nothing appended, when
- * there is none in it or when that makes a control character. */
-bool name_decoded_add(text_buffer *out, const char *name, size_t size);
 
 /* How long a name is without the ending of a picture (".jpg", ".PNG", ".webp" …); all of it when it has none. */
 size_t name_stem_size(const char *name, size_t size);

@@ -307,7 +307,7 @@ int pictures_resolve(pictures *p, const char *name, size_t *number, size_t *near
     for (char *c = slashes.data; c && *c; c++)
         *c = *c == '\\' ? '/' : *c;
     int code = text_done(&slashes, e) || make_tables(p, e) ? e->code : 0;
-    const bool encoded = !code && name_decoded_add(&decoded, slashes.data, slashes.size);
+    const bool encoded = !code && text_add_percent_decoded(&decoded, slashes.data, slashes.size);
     const spelling spellings[2] = {{slashes.data, slashes.size}, {decoded.data, decoded.size}};
     for (int i = 0; i < 4 && !code && !is_decided(*number, *near); i++) { /* names, then stems */
         const spelling s = spellings[i % 2];

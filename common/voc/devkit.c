@@ -152,20 +152,33 @@ static bool same_stem(const char *picture, const char *given)
     return same_end(a, given) || same_end(a, b);
 }
 
+/* The picture that a name means; *decoded when percent-decoding led to it. */
+static const char *named_picture(reading *r, const char *file, const char *clean, bool *decoded)
+{
+    text_buffer text = {0};
+    const char *found = layout_named_picture(&r->d->layout, file, clean);
+    *decoded = !found && text_add_percent_decoded(&text, clean, strlen(clean)) && !text_done(&text, r->e);
+    if (*decoded)
+        found = layout_named_picture(&r->d->layout, file, text.data);
+    text_free(&text);
+    return found;
+}
+
 /* Gives an XML file the name of its picture, as far as it is certain; *found is NULL when it is not. */
 static int name_picture(reading *r, voc_picture *p, const char *path, const char **found)
 {
     devkit *d = r->d;
     const char *file = r->file_of[d->count - 1], *given = p->file_name && *p->file_name ? p->file_name : NULL;
     char clean[NAMES_FILE_MAX + 1] = "";
+    bool decoded = false;
     const char *wrong =
         given ? names_file_name(names_without_root((text_field){given, strlen(given)}), clean) : "is missing";
     *found = layout_own_picture(&d->layout, file, wrong ? NULL : clean);
     if (!*found && !wrong)
-        *found = layout_named_picture(&d->layout, file, clean);
+        *found = named_picture(r, file, clean, &decoded);
     if (*found && (wrong || !same_end(*found, clean)))
-        text_names_add(!wrong && same_stem(*found, clean) ? &d->no_ending : &d->other_name, "%s (%s)", file,
-                       given ? given : "no name");
+        text_names_add(!wrong && (decoded || same_stem(*found, clean)) ? &d->no_ending : &d->other_name, "%s (%s)",
+                       file, given ? given : "no name");
     if (*found)
         return set_name(p, *found, r->e);
     if (wrong && given)

@@ -133,6 +133,21 @@ static int digest_part_of(const split_plan *p, bool val, char hex[65], error *e)
     return code;
 }
 
+static int find_untrained(const anno_table *t, const split_plan *p, text_names *untrained, error *e)
+{
+    bool *trains = mem_zero(t->categories.count, sizeof *trains, "classes", e);
+    if (!trains)
+        return ERR_SYSTEM;
+    for (size_t i = 0; i < p->count; i++)
+        if (!p->is_val[i])
+            trains[names_find(&t->categories, p->rows[i]->category, strlen(p->rows[i]->category))] = true;
+    for (size_t i = 0; i < t->categories.count; i++)
+        if (!trains[i])
+            text_names_add(untrained, "%s", t->categories.items[i]);
+    free(trains);
+    return 0;
+}
+
 int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result *result, error *e)
 {
     split_plan p;
@@ -151,6 +166,8 @@ int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result 
         code = digest_part_of(&p, false, result->train_sha256, e);
     if (!code)
         code = digest_part_of(&p, true, result->val_sha256, e);
+    if (!code)
+        code = find_untrained(t, &p, &result->untrained, e);
     if (!code)
         code = write_all(&p, options, e);
     split_plan_free(&p);

@@ -20,6 +20,7 @@ typedef struct mkcsv_result {
     size_t train, val;
     bool by_list;                          /* val_from had names */
     size_t without_row;                    /* names of val_from that have no row */
+    text_names untrained;                  /* classes of which all pictures validate */
     char train_sha256[65], val_sha256[65]; /* see labels_digest */
 } mkcsv_result;
 

@@ -324,6 +324,18 @@ real() {
     [ "$(date -r "$val" +%Y)" -gt 2001 ]
 }
 
+@test "classes whose pictures all validate are named" {
+    ids 1 2 3 4 5 6 | awk -F '\t' -v OFS='\t' '$1 == 2 || $1 == 5 { $5 = "emu" } $1 == 3 { $5 = "fox" } { print }' >"$out"
+    printf '%s\n' 000002.jpg 000003.jpg 000005.jpg >"$BATS_TEST_TMPDIR/valid.txt"
+    run --separate-stderr "$BIN/mkcsv" --lrg "$lrg" --val "$val" --val-from "$BATS_TEST_TMPDIR/valid.txt" "$out"
+    assert_success
+    said_part "2 classes have no picture to train on, all of theirs validate: emu, fox"
+    sed -i '$d' "$BATS_TEST_TMPDIR/valid.txt" # one emu trains
+    run --separate-stderr "$BIN/mkcsv" --lrg "$lrg" --val "$val" --val-from "$BATS_TEST_TMPDIR/valid.txt" "$out"
+    assert_success
+    said_part "1 classes have no picture to train on, all of theirs validate: fox"
+}
+
 @test "a list in place of a share says which rows validate; an empty one leaves it to the share" {
     ids 1 2 3 4 5 6 >"$out"
     printf '%s\n' 000005.jpg 000002.jpg 000099.jpg >"$BATS_TEST_TMPDIR/valid.txt"

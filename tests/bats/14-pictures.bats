@@ -362,7 +362,7 @@ xml() {
     [ "$(wc -l <"$work/faulty.said")" -le 24 ]
     [ "$(awk 'length > 240' "$work/faulty.said")" = "" ]
     grep -q "6 of 300 pictures will be left out, 3 are missing: " "$work/faulty.said"
-    grep -q "my%20000003.jpg is taken to be the picture my 000003.jpg, and 2 more" "$work/faulty.said"
+    grep -q "9 annotations name their picture without its extension, with another, or percent-encoded" "$work/faulty.said"
     grep -q "3 pictures that EXIF turns were annotated unturned" "$work/faulty.said"
     grep -q "3 annotations lack the size of their picture" "$work/faulty.said"
     # But for names, the turned pictures, and the class "-", the tables are the same.

@@ -98,7 +98,7 @@ static void decoding(void)
                                           {"a%zz", NULL}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         text_buffer b = {0};
-        const bool decoded = name_decoded_add(&b, rows[i][0], strlen(rows[i][0]));
+        const bool decoded = text_add_percent_decoded(&b, rows[i][0], strlen(rows[i][0]));
         CHECK(decoded == (rows[i][1] != NULL) &&
                   (!decoded || (b.size == strlen(rows[i][1]) && memcmp(b.data, rows[i][1], b.size) == 0)),
               "%s: %.*s", rows[i][0], (int)b.size, b.data);
