@@ -31,7 +31,7 @@ include $(here)scripts/records.mk
 .SECONDEXPANSION:
 
 ##@ The demo
-.PHONY: demo data data-test
+.PHONY: demo weights data data-test
 demo: ## draw a small set, train and judge all three models on it, with nothing but this checkout: some minutes
 	@+MAKE='$(MAKE) $(again)' JOBS=$(jobs) TYPED=$(typed) RUN='$(if $(here),onebox ,$(BIN)/)' \
 	  $(here)scripts/demo '$(DEMO_OUT)' $(demo_settings)
@@ -39,6 +39,9 @@ demo: ## draw a small set, train and judge all three models on it, with nothing 
 ##@ Downloads
 fetch = BIN='$(BIN)' VOC_MIRRORS='$(VOC_MIRRORS)' WEIGHTS_MIRRORS='$(WEIGHTS_MIRRORS)' \
   $(here)scripts/data --into '$(DATA)'
+weights: $(if $(torch),$(weights))
+weights: $(BIN)/import-weights ## ImageNet weights alone (87 MB); with WEIGHTS=FILE.pth import that file into OUT
+	$(if $(torch),,@$(fetch) weights)
 data: $(BIN)/import-weights ## download VOC 2007 and ImageNet weights into DATA (550 MB, on disk 1 GB); again: check
 	@$(fetch) trainval weights
 data-test: $(BIN)/import-weights ## the same, and the pictures of VOC 2007 test
@@ -86,15 +89,24 @@ $(csv_files): $(OUT)/.made/csv ; +
 cache        := $(OUT)/$(SIZE).cache
 with_size    := $(if $(filter-out 224,$(SIZE)),--size $(SIZE))
 with_threads := $(if $(THREADS),--threads $(THREADS))
+# Those of folders beside OUT, above it and in it.
+other_caches = $(patsubst ./%,%,$(wildcard $(addsuffix $(SIZE).cache,$(dir $(OUT))*/ $(dir $(OUT)) $(OUT)/*/)))
 $(OUT)/.made/cache: $(OUT)/lrg.csv $(BIN)/resize-cache \
   $$(call changed,cache,$$(cache)) $$(call newer,cache,$$(PICTURES))
+	$(if $(wildcard $(cache)),,@$(here)scripts/share-cache $(cache) $(other_caches))
 	@$(stage) $(OUT)/cache $(BIN)/resize-cache $(with_size) $(with_threads) $(with_max_bad) --images $(PICTURES) \
 	  -o $(cache) $(OUT)/lrg.csv
 $(cache): $(OUT)/.made/cache ; +
 
+$(OUT)/.made/imported: $(or $(wildcard $(WEIGHTS)),no-weights) $(BIN)/import-weights \
+  $$(call changed,imported,$$(OUT)/weights.safetensors)
+	@$(stage) $(OUT)/imported $(BIN)/import-weights -o $(OUT)/weights.safetensors $(WEIGHTS)
+$(OUT)/weights.safetensors: $(OUT)/.made/imported ; +
+
 # A training depends on what the weights are, not on where the file lies or how old it is.
-$(OUT)/.made/weights: $(or $(wildcard $(WEIGHTS)),no-weights) $$(call changed,weights,$$(OUT)/weights.sha256)
-	@$(stage) $(OUT)/weights $(here)scripts/checksum -o $(OUT)/weights.sha256 $(WEIGHTS)
+$(OUT)/.made/weights: $(if $(torch),$(weights),$(or $(wildcard $(WEIGHTS)),no-weights)) \
+  $$(call changed,weights,$$(OUT)/weights.sha256)
+	@$(stage) $(OUT)/weights $(here)scripts/checksum -o $(OUT)/weights.sha256 $(weights)
 $(OUT)/weights.sha256: $(OUT)/.made/weights ; +
 
 # ---------------------------------------------------------------- trainings, one at a time
@@ -106,7 +118,9 @@ identity    := $(if $(filter-out none,$(WEIGHTS)),$(OUT)/weights.sha256)
 
 # $(call inputs,MODEL): what its training reads; $(call made,MODEL): what it makes;
 # $(call train,MODEL,WHERE THE WEIGHTS COME FROM): its command.
-inputs = $(if $(refusal),no-data) $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(cache)
+inputs = $(if $(refusal),no-data) $(call absent,$(filter-out $(OUT)/%,$(VAL)) $(RECIPES)/$1.recipe) \
+  $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(cache)
+absent = $(filter-out $(wildcard $1),$1)
 made   = $(OUT)/$1.ckpt $(OUT)/$1.history.tsv $(OUT)/$1.batches.tsv
 train  = $(BIN)/train-$1 --cache $(cache) $(labels.$1) --val $(VAL) $2 --recipe $(RECIPES)/$1.recipe \
   $(if $(SEED),--seed $(SEED)) $(with_size) $(with_threads) $(TRAINFLAGS)
@@ -115,7 +129,7 @@ train  = $(BIN)/train-$1 --cache $(cache) $(labels.$1) --val $(VAL) $2 --recipe 
 # its history, and the checkpoints after its phases.
 $(MODELS:%=$(OUT)/.made/%): $(OUT)/.made/%: $$(call inputs,$$*) $$(call changed,$$*,$$(call made,$$*)) \
   | $(BIN)/train-% $(RECIPES)/%.recipe
-	@$(stage) --alone $(OUT)/$* $(call train,$*,--weights $(WEIGHTS)) \
+	@$(stage) --alone $(OUT)/$* $(call train,$*,--weights $(weights)) \
 	  $(if $(FRESH),--fresh) $(if $(RESUME),--resume) -o $(OUT)/$*.ckpt
 $(MODELS:%=$(OUT)/%.ckpt): $(OUT)/%.ckpt: $(OUT)/.made/% ;
 $(MODELS:%=$(OUT)/%.history.tsv): $(OUT)/%.history.tsv: $(OUT)/.made/% ;

@@ -1,7 +1,8 @@
 # Of the words that are known, the one that is meant by a word that is not.
-# usage: awk -v word=WORD -f nearest.awk    standard input: "KIND NAME" lines, as `onebox --names` prints them
-# Prints nothing when WORD is a program or a goal among them; else "?", and behind it the nearest one if it is near: a
-# third of the letters are added, missing, others, or changed places with their neighbours.
+# usage: awk -v word=WORD [-v kind=KIND] -f nearest.awk    standard input: "KIND NAME" lines, as `onebox --names` prints
+# Prints nothing when WORD is a program or a goal among them (or of the KIND asked for); else "?", and behind it the
+# nearest one if it is near: a third of the letters are added, missing, others, or changed places with their neighbours.
+# Capitals count as small letters there.
 function least(a, b) { return a < b ? a : b }
 function distance(a, b,    i, j, d, changed) {
     for (i = 0; i <= length(a); i++) d[i, 0] = i
@@ -15,10 +16,12 @@ function distance(a, b,    i, j, d, changed) {
         }
     return d[length(a), length(b)]
 }
-$1 == "program" || $1 == "goal" {
-    far = distance(word, $2)
+kind ? $1 == kind : $1 == "program" || $1 == "goal" {
+    name = $2
+    sub(/=$/, "", name) # of a setting
+    far = name == word ? 0 : distance(tolower(word), tolower(name)) + 0.1
     if (nearest == "" || far < nearest_far) {
-        nearest = $2
+        nearest = name
         nearest_far = far
     }
 }

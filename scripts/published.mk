@@ -28,7 +28,7 @@ curve = $(stage) --alone $(OUT)/lr.$1.$2 $(call train,$1,$3) --phase $2 \
 
 $(MODELS:%=$(OUT)/.made/lr.%.head): $(OUT)/.made/lr.%.head: $$(call inputs,$$*) \
   $$(call changed,lr.$$*.head,$$(OUT)/lr/$$*.head.tsv) | $(BIN)/train-% $(RECIPES)/%.recipe $(OUT)/lr
-	@$(call curve,$*,head,--weights $(WEIGHTS))
+	@$(call curve,$*,head,--weights $(weights))
 
 # Something when MODEL's training is up to date and begins with phase head.
 with_head = $(if $(call changed,$1,$(call made,$1))$(shell \
@@ -37,7 +37,7 @@ with_head = $(if $(call changed,$1,$(call made,$1))$(shell \
 $(MODELS:%=$(OUT)/.made/lr.%.0): $(OUT)/.made/lr.%.0: $$(call inputs,$$*) \
   $$(call changed,lr.$$*.0,$$(OUT)/lr/$$*.0.ckpt) | $(BIN)/train-% $(RECIPES)/%.recipe $(OUT)/lr
 	@$(stage) $(if $(call with_head,$*),$(OUT)/lr.$*.0 $(here)scripts/copy $(OUT)/$*.0.ckpt $(OUT)/lr/$*.0.ckpt,\
-	  --alone $(OUT)/lr.$*.0 $(call train,$*,--weights $(WEIGHTS)) --until head -o $(OUT)/lr/$*.0.ckpt)
+	  --alone $(OUT)/lr.$*.0 $(call train,$*,--weights $(weights)) --until head -o $(OUT)/lr/$*.0.ckpt)
 
 $(MODELS:%=$(OUT)/.made/lr.%.top): $(OUT)/.made/lr.%.top: $(OUT)/lr/%.0.ckpt \
   $$(call changed,lr.$$*.top,$$(OUT)/lr/$$*.top.tsv)

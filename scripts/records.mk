@@ -18,7 +18,7 @@ newer = $(if $(and $(wildcard $2),$(wildcard $(OUT)/.made/$1)),$(if $(shell \
 endif
 
 curves  := $(foreach m,$(MODELS),$m.head $m.top)
-records := drawn json anno largest csv cache weights $(MODELS) $(MODELS:%=lr.%.0) $(curves:%=lr.%)
+records := drawn json anno largest csv cache imported weights $(MODELS) $(MODELS:%=lr.%.0) $(curves:%=lr.%)
 .PHONY: no-finished-run a-deleted-file $(records:%=parameters-of-%) \
   $(addprefix new-files-in-,$(sort $(PICTURES) $(VOC)/Annotations $(VOC)))
 
@@ -30,6 +30,7 @@ parameters.anno    = json $(SOURCE)$(nl)images $(PICTURES)
 parameters.largest =
 parameters.csv     = order $(ORDER)$(nl)val_pct $(VAL_PCT)$(nl)split_seed $(SPLIT_SEED)
 parameters.cache   = images $(PICTURES)$(nl)size $(SIZE)
+parameters.imported = file $(WEIGHTS)
 parameters.weights = file $(WEIGHTS)
 
 # Trainings: these, then the recipe.

@@ -1,7 +1,18 @@
 # settings.mk - what can be set, and where annotations, pictures and weights are. Included by pipeline.mk.
 
+# Settings that belong to an OUT, and those of them that this command gives. When OUT is named too, scripts/stage keeps
+# them in OUT/config.mk (scripts/remember), so that later commands need only OUT.
+kept    := VOC SPLIT JSON IMAGES WEIGHTS ORDER VAL_PCT SPLIT_SEED VAL MAX_BAD SIZE SEED RECIPES TRAINFLAGS
+by_user  = $(foreach v,$1,$(if $(filter command,$(origin $v)),$v))
+given   := $(call by_user,$(kept))
+named   := $(filter-out undefined,$(origin OUT))
 -include config.mk
 -include $(patsubst ~/%,$(HOME)/%,$(or $(OUT),out))/config.mk
+
+# VOC on the command line is meant in place of a JSON that was kept.
+ifneq ($(and $(filter VOC,$(given)),$(JSON)$(IMAGES)),)
+$(foreach v,$(filter-out $(given),JSON IMAGES),$(eval override $v :=)$(eval given += $v))
+endif
 
 ##@ Settings of the pipeline (make VARIABLE=VALUE …, or lines in config.mk)
 #? DATA        folder that `make data` fills
@@ -16,7 +27,7 @@ SPLIT      ?= train
 JSON       ?=
 #? IMAGES      folder of the pictures [VOC/JPEGImages, VOC/images or VOC]
 IMAGES     ?=
-#? WEIGHTS     ImageNet weights to start from (safetensors), or none
+#? WEIGHTS     ImageNet weights to start from, safetensors or PyTorch's .pth, or none
 WEIGHTS    ?= $(DATA)/resnet34.safetensors
 #? ORDER       row order of the CSV files: set (that of the reference run) or id
 ORDER      ?= set
@@ -74,6 +85,47 @@ $(foreach p,$(paths),$(if $(filter -%,$($p)),$(call refuse_path,$p,a leading -))
 $(foreach p,OUT DEMO_OUT,$(if $(findstring =,$($p)),$(call refuse_path,$p,=)))
 $(foreach p,$(paths),$(foreach c,$(awkward),$(if $(findstring $c,$($p)),$(call refuse_path,$p,$c))))
 
+# $(call kept_line,VARIABLE): as a makefile has it.
+kept_line = $1=$(subst $(hash),\$(hash),$(subst $$,$$$$,$($1)))
+ifneq ($(and $(named),$(given)),)
+export ONEBOX_SETTINGS := $(subst $(nl)$(blank),$(nl),$(foreach v,$(given),$(call kept_line,$v)$(nl)))
+endif
+
+# ---------------------------------------------------------------- names that are not there
+
+# $(call nearest,KIND,WORD,COMMAND that prints "KIND NAME" lines): " (do you mean NAME?)", or nothing.
+nearest = $(foreach w,$(patsubst ?%,%,$(filter-out ?,$(shell \
+  $3 | awk -v kind=$1 -v word='$2' -f $(here)scripts/nearest.awk))), (do you mean $w?))
+# $(call near,PATH): the same for what lies in the folder of a path.
+near    = $(call nearest,file,$(notdir $(patsubst %/,%,$1)),ls '$(dir $(patsubst %/,%,$1))' 2>/dev/null | \
+  sed 's|^|file $(filter-out ./,$(dir $(patsubst %/,%,$1)))|')
+
+# A variable on the command line that nothing reads is misspelt. (Builds take those of other packages, too.)
+helped  := $(if $(here),,Makefile) $(addprefix $(here)scripts/,settings.mk published.mk records.mk) $(here)pipeline.mk
+others  := V T BIN BUILD DESTDIR CUDA_HOME CUDNN_HOME PYTHON MYPETS MAKE SHELL CPPFLAGS LDFLAGS LDLIBS AR CXX LD RANLIB
+names   := awk -v names=1 -f $(here)scripts/help.awk $(helped)
+strange := $(filter-out $(kept) $(others),$(call by_user,$(.VARIABLES)))
+strange := $(if $(strange),$(filter-out $(patsubst %=,%,$(filter %=,$(shell $(names)))),$(strange)))
+ifneq ($(strange),)
+strange := $(firstword $(strange))
+meant   := $(call nearest,setting,$(strange),$(names))
+ifneq ($(meant)$(filter-out $(build_targets) $(BUILD)/% $(BIN)/%,$(or $(MAKECMDGOALS),all)),)
+$(error there is no setting $(strange)$(meant); `$(typed) help` lists them)
+endif
+endif
+
+# Files that the user names are targets that can't be made.
+define no_file
+$1: ; $$(error there is no file $1$$(call near,$1), which is to be $2)
+endef
+$(if $(filter $(patsubst ./%,%,$(OUT))/val.txt,$(patsubst ./%,%,$(VAL)))$(wildcard $(VAL)),,$(eval $(call \
+  no_file,$(VAL),VAL: the file names of validation pictures$(comma) one a line)))
+define no_recipe
+$(RECIPES)/$1.recipe: ; $$(error there is no file '$$@'$(if $(wildcard $(RECIPES)/.),$$(call near,$$@),$(comma) \
+  and no folder RECIPES=$(RECIPES)$$(call near,$(RECIPES))))
+endef
+$(foreach m,cls bbox detn,$(if $(wildcard $(RECIPES)/$m.recipe),,$(eval $(call no_recipe,$m))))
+
 # ---------------------------------------------------------------- annotations: SOURCE; pictures: PICTURES; or a refusal
 
 json_of_voc := $(VOC)/annotations/pascal_$(SPLIT)2007.json
@@ -89,7 +141,7 @@ refusal     :=
 ifneq ($(JSON),)
 SOURCE  := $(JSON)
 ifeq ($(wildcard $(JSON)),)
-refusal := there is no file JSON=$(JSON)
+refusal := there is no file JSON=$(JSON)$(call near,$(JSON))
 else ifeq ($(IMAGES),)
 refusal := JSON=$(JSON) needs IMAGES=DIR, the folder of its pictures
 endif
@@ -108,7 +160,7 @@ SOURCE  := $(OUT)/voc.json
 else ifeq ($(words $(wildcard $(VOC)/*.json)),1)
 SOURCE  := $(wildcard $(VOC)/*.json)
 else
-no_folder := $(if $(wildcard $(VOC)/.),, (there is no such folder))
+no_folder = $(if $(wildcard $(VOC)/.),, (there is no such folder)$(call near,$(VOC)))
 define refusal
 no annotations in $(VOC)$(no_folder): `$(typed) data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
 `VOC=DIR` names a folder with annotations (XML or JSON) and pictures, `JSON=FILE IMAGES=DIR` names the two one by one;
@@ -116,18 +168,25 @@ no annotations in $(VOC)$(no_folder): `$(typed) data` downloads VOC 2007 and Ima
 endef
 endif
 ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
-refusal := there is no folder $(PICTURES): name the folder of the pictures with IMAGES=DIR
+refusal := there is no folder $(PICTURES)$(call near,$(PICTURES)): name the folder of the pictures with IMAGES=DIR
 endif
 
 # Folders of validation pictures, as Roboflow makes them: voc2json looks closer.
 valid := $(if $(filter $(OUT)/voc.json,$(SOURCE)),$(if $(wildcard \
   $(foreach f,valid val validation obj_valid_data,$(VOC)/$f/. $(VOC)/*/$f/.)),$(OUT)/valid.txt))
 
+near_weights = $(call near,$(WEIGHTS))
 define weights_refusal
-no weights at $(WEIGHTS): `$(typed) data` downloads those of torchvision's ImageNet ResNet-34 (87 MB);
-`WEIGHTS=FILE` names your own, as import-weights makes them of PyTorch's; `WEIGHTS=none` starts from random weights;
+no weights at $(WEIGHTS)$(near_weights): `$(typed) weights` downloads torchvision's ResNet-34 (`$(typed) data`: with VOC);
+`WEIGHTS=FILE` names your own, safetensors or a file of PyTorch (.pth, .pt); `WEIGHTS=none` starts from random weights;
 `$(typed) demo` trains a small network without any
 endef
+
+# PyTorch's files are known by their names, or are zip files. They are imported first (pipeline.mk).
+maybe_torch := $(filter-out %.safetensors %.ckpt %.pth %.pt none,$(wildcard $(WEIGHTS)))
+torch       := $(or $(filter %.pth %.pt,$(WEIGHTS)),$(if $(maybe_torch),$(filter PK,$(shell \
+  head -c 2 '$(WEIGHTS)' 2>/dev/null | tr -dc A-Z))))
+weights     := $(if $(torch),$(OUT)/weights.safetensors,$(WEIGHTS))
 
 # Prerequisites of what needs data or weights: building them is refused in these words.
 .PHONY: no-data no-weights

@@ -98,6 +98,23 @@ mk() {
     assert_line --regexp "^predict: $holed: Corrupt JPEG data: .* \(used all the same: look at it\)$"
 }
 
+@test "a second OUT of the same pictures and size has the same cache, once on the disk" {
+    mk voc/32.cache VOC=mine OUT=voc
+    run mk twin/32.cache VOC=mine OUT=twin
+    assert_success
+    assert_line "cache: twin/32.cache begins as a link to voc/32.cache"
+    assert_output --partial "0 decoded, 21 kept"
+    assert_equal "$(stat -c %i twin/32.cache)" "$(stat -c %i voc/32.cache)"
+    run -0 mk -q twin/32.cache VOC=mine OUT=twin
+    # What changes for one of them leaves the other alone.
+    sum=$(sha256sum <voc/32.cache)
+    run mk other-size/64.cache VOC=mine OUT=other-size SIZE=64
+    refute_output --partial "begins as a link"
+    "$BIN/resize-cache" --size 32 --images mine/JPEGImages -o twin/32.cache <(head -n 5 voc/lrg.csv)
+    assert_equal "$(sha256sum <voc/32.cache)" "$sum"
+    run ! cmp -s twin/32.cache voc/32.cache
+}
+
 @test "one line predicts a photo and draws it" {
     mk voc/detn.ckpt VOC=mine OUT=voc
     run "$BIN/predict" --ckpt voc/detn.ckpt --save-pictures seen "mine/JPEGImages/my photo (3).jpg"
