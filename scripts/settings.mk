@@ -177,7 +177,7 @@ valid := $(if $(filter $(OUT)/voc.json,$(SOURCE)),$(if $(wildcard \
 
 near_weights = $(call near,$(WEIGHTS))
 define weights_refusal
-no weights at $(WEIGHTS)$(near_weights): `$(typed) weights` downloads torchvision's ResNet-34 (`$(typed) data`: with VOC);
+no weights at $(WEIGHTS)$(near_weights): `$(typed) weights` downloads torchvision's (`$(typed) data`: VOC 2007 too);
 `WEIGHTS=FILE` names your own, safetensors or a file of PyTorch (.pth, .pt); `WEIGHTS=none` starts from random weights;
 `$(typed) demo` trains a small network without any
 endef
