@@ -144,8 +144,9 @@ static void note_rest(const table_writer *w)
         program_note(w->t->program, "%d more were left out, %d more were used all the same (resize-cache names all)",
                      bad, warned);
     if (w->list->left_out)
-        program_note(w->t->program, "%zu pictures of %s were left out of %s: they get no prediction", w->list->left_out,
-                     w->t->only_path, w->t->cache_path);
+        program_note(w->t->program,
+                     "left out of %s: %zu of the pictures in %s (named in %s.sources), which get no prediction",
+                     w->t->cache_path, w->list->left_out, w->t->only_path, w->t->cache_path);
 }
 
 static int check_wishes(const predict_table *t, const checkpoint *c, error *e)

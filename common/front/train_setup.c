@@ -137,8 +137,10 @@ static int read_inputs(train_setup *s, error *e)
                         loader_workers(s->threads), e);
     if (code || !s->data.left_out)
         return code;
-    program_note(s->program, "%zu of %zu pictures were left out of %s: they neither train nor validate",
-                 s->data.left_out, s->labels.count, o->cache);
+    program_note(s->program,
+                 "left out of %s: %zu of %zu pictures (named in %s.sources), which neither train nor "
+                 "validate",
+                 o->cache, s->data.left_out, s->labels.count, o->cache);
     if (trainer_batches(s->data.train.count, s->recipe.batch) == 0 || s->data.val.count == 0)
         return fail(e, ERR_INPUT, "%s: %zu training and %zu validation pictures are too few", o->cache,
                     s->data.train.count, s->data.val.count);

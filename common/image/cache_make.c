@@ -94,6 +94,20 @@ static int set_bad(cache_job *j, error *found, error *e)
     return 0;
 }
 
+/* The note in .sources is the part behind the file's name. */
+static int set_warning(cache_job *j, const char *path, const char *text, error *e)
+{
+    text_buffer b = {0};
+    text_add(&b, "%s: %s", path, text);
+    if (text_done(&b, e)) {
+        text_free(&b);
+        return ERR_SYSTEM;
+    }
+    j->warning = b.data;
+    j->source.note = b.data + strlen(path) + 2;
+    return 0;
+}
+
 /* Decides whether the picture's pixels can be kept. Those of the old cache are compared with their checksum even if the
  * picture has to be decoded anyway: a damaged file must not stay because its index is the right one. */
 static int find_known(void *context, size_t item, int worker, error *e)
@@ -126,8 +140,8 @@ static int find_known(void *context, size_t item, int worker, error *e)
     } else if (usable) {
         j->keep = strcmp(j->source.sha256, known->sha256) == 0;
     }
-    if (j->keep)
-        j->source.note = known->note;
+    if (!code && j->keep && known->note) /* the decoder warned when it was made */
+        code = set_warning(j, path, known->note, e);
     /* A file that changed a moment ago may change again without its time showing it. */
     if (j->source.time <= 0 || j->source.time > m->started - 2000000000)
         j->source.time = 0;
@@ -182,20 +196,6 @@ static int read_head(const cache_work *m, cache_job *j, const file_view *view, e
                              .original_width = (uint32_t)info.width,
                              .height = (uint32_t)h,
                              .width = (uint32_t)w};
-    return 0;
-}
-
-/* The note in .sources is the part behind the file's name. */
-static int set_warning(cache_job *j, const char *path, const char *text, error *e)
-{
-    text_buffer b = {0};
-    text_add(&b, "%s: %s", path, text);
-    if (text_done(&b, e)) {
-        text_free(&b);
-        return ERR_SYSTEM;
-    }
-    j->warning = b.data;
-    j->source.note = b.data + strlen(path) + 2;
     return 0;
 }
 
@@ -443,7 +443,6 @@ static int update(cache_work *m, const char *sources, cache_summary *summary, er
         summary->decoded += !j->bad && !j->keep;
         summary->damaged += !j->bad && j->damaged;
         summary->warnings += (size_t)j->warnings;
-        summary->warned += j->warning && !j->bad;
         if (j->warning && !j->bad && m->options->warned)
             m->options->warned(m->options->context, j->warning);
     }

@@ -12,8 +12,8 @@ typedef struct cache_options {
     int size;           /* a multiple of 32 */
     int threads;        /* 0: all there are */
     int64_t max_bad;    /* so many pictures may be unreadable; they are left out */
-    /* called after the work, in the order of names, for every unreadable picture and for every one that was decoded
-     * with warnings; may be NULL */
+    /* called after the work, in the order of names, for every unreadable picture and for every one of whose
+     * decoding there was a warning, now or when it was kept; may be NULL */
     void (*bad)(void *context, const char *message);
     void (*warned)(void *context, const char *message);
     void *context;
@@ -25,8 +25,7 @@ typedef struct cache_summary {
     size_t kept;     /* taken from the cache that was there */
     size_t damaged;  /* of the decoded ones: their pixels in the cache that was there were damaged */
     size_t bad;
-    size_t warnings; /* of the decoders … */
-    size_t warned;   /* … in so many pictures */
+    size_t warnings; /* of the decoders */
     bool changed;    /* false: the cache that was there has these bytes already and was left alone */
 } cache_summary;
 

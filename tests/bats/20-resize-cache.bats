@@ -122,6 +122,8 @@ holed() {
     # Kept pictures keep their remark.
     cp x.cache.sources before
     cache lrg.csv
+    assert_line --partial "pictures/hole 3.jpg: Corrupt JPEG data: "
+    assert_line "resize-cache: 2 more are named in x.cache.sources"
     assert_output --partial "0 decoded, 11 kept"
     cmp x.cache.sources before
 }

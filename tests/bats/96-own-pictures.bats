@@ -89,8 +89,9 @@ mk() {
     run mk SPLIT=trainval some/detn.metrics.json some/report.html VOC=drawn OUT=some "$way"
     assert_success
     assert_output --regexp "resize-cache: $holed: Corrupt JPEG data: .* \(used all the same"
-    assert_line "train-detn: 1 of 24 pictures were left out of some/32.cache: they neither train nor validate"
-    assert_line "predict: 1 pictures of some/val.txt were left out of some/32.cache: they get no prediction"
+    assert_line --partial "train-detn: left out of some/32.cache: 1 of 24 pictures (named in some/32.cache.sources), wh"
+    assert_line --partial "predict: left out of some/32.cache: 1 of the pictures in some/val.txt (named in some/32.ca"
+    grep -q "^$gone.*cannot open" some/32.cache.sources
     cmp all-there/val.txt some/val.txt
     assert_equal "$(tail -n +2 some/detn.pred.tsv | cut -f 1)" "$(grep -vx "$gone" all-there/val.txt)"
     run "$BIN/predict" --ckpt some/detn.ckpt "$holed"
