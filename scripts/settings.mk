@@ -160,7 +160,7 @@ SOURCE  := $(OUT)/voc.json
 else ifeq ($(words $(wildcard $(VOC)/*.json)),1)
 SOURCE  := $(wildcard $(VOC)/*.json)
 else
-no_folder = $(if $(wildcard $(VOC)/.),, (there is no such folder)$(call near,$(VOC)))
+no_folder = $(if $(wildcard $(VOC)/.)$(filter $(DATA)/VOC2007,$(VOC)),, (there is no such folder)$(call near,$(VOC)))
 define refusal
 no annotations in $(VOC)$(no_folder): `$(typed) data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
 `VOC=DIR` names a folder with annotations (XML or JSON) and pictures, `JSON=FILE IMAGES=DIR` names the two one by one;
