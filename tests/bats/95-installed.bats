@@ -291,7 +291,7 @@ onebox_works() { # COMMAND
     cp data/shapes/*.png voc/JPEGImages 2>/dev/null
     for picture in voc/JPEGImages/*; do
         name=${picture##*/}
-        printf '<annotation><filename>%s</filename><size><width>64</width><height>64</height><depth>3</depth></size>
+        printf '<annotation><filename>%s</filename>
             <object><name>a</name><difficult>0</difficult>
             <bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>\n' \
             "$name" >"voc/Annotations/${name%.*}.xml"
