@@ -25,7 +25,7 @@ records := drawn json anno largest csv cache imported weights $(MODELS) $(MODELS
 # ---------------------------------------------------------------- settings of each run
 
 parameters.drawn   = pictures $(DEMO_PICTURES)$(nl)seed $(DEMO_SEED)
-parameters.json    = voc $(VOC)$(nl)split $(SPLIT)$(if $(IMAGES),$(nl)images $(IMAGES))
+parameters.json    = voc $(VOC)$(nl)split $(if $(with_split),$(SPLIT))$(if $(IMAGES),$(nl)images $(IMAGES))
 parameters.anno    = json $(SOURCE)$(nl)images $(PICTURES)
 parameters.largest =
 parameters.csv     = order $(ORDER)$(nl)val_pct $(VAL_PCT)$(nl)split_seed $(SPLIT_SEED)

@@ -101,6 +101,7 @@ typedef struct reading {
     const char **file_of; /* the annotation of each picture */
     size_t file_capacity;
     yolo_classes classes;
+    error passed; /* of the first XML file of another kind */
     error *e;
 } reading;
 
@@ -217,11 +218,25 @@ static int measure_picture(reading *r, voc_picture *p, const char *path, const c
     return 0;
 }
 
+/* XML of another kind among annotations is none of them; alone it is an error. */
+static int pass_over(reading *r, voc_picture *p, const char *file)
+{
+    if (r->passed.code == 0)
+        r->passed = *r->e;
+    text_names_add(&r->d->layout.skipped, "%s", file);
+    voc_picture_free(p);
+    r->d->count--;
+    *r->e = (error){0};
+    return 0;
+}
+
 static int read_xml(reading *r, const char *file, const char *path)
 {
     const char *found = NULL;
     voc_picture *p = new_picture(r, file);
-    if (!p || voc_picture_read(p, path, r->e) || name_picture(r, p, path, &found))
+    if (p && voc_picture_read(p, path, r->e) && p->foreign)
+        return pass_over(r, p, file);
+    if (r->e->code || name_picture(r, p, path, &found))
         return r->e->code;
     return measure_picture(r, p, path, found);
 }
@@ -301,6 +316,8 @@ static int read_annotations(reading *r)
             read[r->d->layout.form](r, r->chosen.items[i], path.data);
         text_free(&path);
     }
+    if (!r->e->code && r->d->count == 0 && r->passed.code)
+        *r->e = r->passed;
     return r->e->code;
 }
 

@@ -329,7 +329,8 @@ static int describe(layout *l, error *e)
                  l->has_parts                ? " in train, valid and test folders"
                  : has_file(l, "notes.json") ? " of Label Studio"
                  : is_below(first, "labels") ? " in labels"
-                                             : " beside the pictures");
+                 : lies_beside(l, first)     ? " beside the pictures"
+                                             : " in folders of their own");
     else if (l->in_annotations)
         text_add(w, "%s: XML in Annotations", in_annotations_of(l));
     else if (l->has_parts)

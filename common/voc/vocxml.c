@@ -109,6 +109,7 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
     }
     snprintf(r->place + used, sizeof r->place - used, "/%s", name);
     if (r->depth == 1 && strcmp(name, "annotation") != 0) {
+        r->p->foreign = true;
         stop_parser(r, "no VOC annotation (export as Pascal VOC, YOLO or COCO): the root is not <annotation> but ",
                     name);
         return;

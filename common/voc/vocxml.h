@@ -44,6 +44,7 @@ typedef struct voc_picture {
     char *file_name; /* as written, with a path or without an extension, or empty; NULL: missing */
     int32_t width, height;
     char no_size[120]; /* why width and height are 0: "/annotation/size/width is missing"; else "" */
+    bool foreign;      /* voc_picture_read failed because this is XML of another kind */
     voc_object *objects;
     size_t count;
 } voc_picture; /* zero-initialise */

@@ -259,6 +259,15 @@ read_folder() {
     done
 }
 
+@test "YOLO in folders below the export" {
+    photo 1 export/set/images/train/a.jpg
+    text export/set/labels/train/a.txt "0 0.25 0.5 0.25 0.5"
+    printf '\xef\xbb\xbfdog\r\n' >export/set/classes.txt
+    read_folder export
+    said_part "voc2json: YOLO text files in folders of their own, classes of set/classes.txt"
+    assert_equal "$rows" "set/images/train/a.jpg dog 48 24 143 71"
+}
+
 @test "YOLO's outlines get the box around them, and edges meet the nearest pixels" {
     photo 1 export/a.jpg
     text export/classes.txt dog
@@ -311,6 +320,18 @@ read_folder() {
     xml kit/Annotations/new/img_3.xml img_3.jpg "dog 0 11 21 50 60"
     read_folder kit
     assert_equal "$(cut -d ' ' -f 1 <<<"$rows")" $'img_1.jpg\nimg_2.jpg\nimg_3.jpg'
+}
+
+@test "XML of another kind among annotations is passed over, and alone refused" {
+    photo 1 kit/a.jpg
+    xml kit/a.xml a.jpg "dog 0 11 21 50 60"
+    text kit/pom.xml "<project/>"
+    read_folder kit
+    said_part "1 files that look like annotations of another kind or place are passed over: pom.xml"
+    assert_equal "$rows" "a.jpg dog 20 10 59 49"
+    rm kit/a.xml
+    refused 3 "kit/pom.xml:1: no VOC annotation (export as Pascal VOC, YOLO or COCO): the root is not <annotation>" \
+        a.json "$BIN/voc2json" -o a.json kit
 }
 
 @test "what is passed over is counted and named" {
