@@ -66,8 +66,7 @@ int main(int argc, char **argv)
     const char *output = NULL;
     compare_options o = {0};
     const option options[] = {
-        {"output", 'o', OPTION_OUTPUT, &output, "FILE", "the table to write; '-' for standard output",
-         .required = true},
+        {"output", 'o', OPTION_OUTPUT, &output, "FILE", "the table; '-' for standard output", .required = true},
         {"keep-ignored", 0, OPTION_FLAG, &o.keep_ignored, NULL,
          .help = "keep objects marked ignore (VOC difficult) or iscrowd, with 1 in the column ignore"},
         {"images", 0, OPTION_TEXT, &o.images, "DIR",
@@ -81,8 +80,7 @@ int main(int argc, char **argv)
         .summary = "COCO-like annotations (JSON) to a table with one row per object",
         .usage = "[--keep-ignored] [--images DIR [--max-bad N]] -o anno.tsv FILE.json",
         .details =
-            "Reads PASCAL VOC in the form of fast.ai, or COCO's own instances_*.json; '-' is standard "
-            "input.\n"
+            "Reads PASCAL VOC in the form of fast.ai, or COCO's own instances_*.json; '-' is standard input.\n"
             "Columns: image_id file_name width height category y1 x1 y2 x2 ignore (tabs, one header line).\n"
             "Boxes are inclusive pixels counted from 0, row first, cut to the picture.\n"
             "\n"

@@ -23,7 +23,7 @@ setup_file() {
         rf-{voc,coco}/{train,valid,test} rf-yolo/{train,valid,test}/{images,labels} cvat-yolo/obj_train_data
     for n in 000001 000002 000003 000004 000005 000006 000007 000008 000009 000010; do
         xml=drawn/Annotations/$n.xml jpg=drawn/JPEGImages/$n.jpg folder=cam$((10#$n % 2))
-        case $n in 000008 | 000009) part=valid ;; 000010) part=test ;; *) part=train ;; esac
+        case $n in 000008 | 000009) part="valid" ;; 000010) part="test" ;; *) part="train" ;; esac
         cp $xml $jpg labelimg/
         cp $jpg cvat/JPEGImages/$folder/
         sed "s,<filename>,&$folder/," $xml >cvat/Annotations/$folder/$n.xml
