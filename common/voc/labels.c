@@ -134,9 +134,10 @@ static int all_known(const names *list, const char *list_path, const names *know
     for (size_t i = 0; i < list->count; i++)
         if (names_find(known, list->items[i], strlen(list->items[i])) == NAMES_NONE)
             text_names_add(&missing, "%s", list->items[i]);
-    return missing.count ? fail(e, ERR_INPUT, "%s: %zu of its %zu file names are not in %s: %s", list_path,
-                                missing.count, list->count, known_path, missing.text)
-                         : 0;
+    return missing.count
+               ? fail(e, ERR_INPUT, "%s: %zu of its %zu file names are not in %s: %s; names there are such as %s",
+                      list_path, missing.count, list->count, known_path, missing.text, known->items[0])
+               : 0;
 }
 
 /* ---------------------------------------------------------------- joining */

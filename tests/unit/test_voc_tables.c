@@ -378,6 +378,8 @@ static void test_labels(void)
             {"fn,cat\na,x\nb,y\n", NULL, "a\na\n", ":2"},
             {"fn,cat\na,x\nb,y\n", NULL, "\xef\xbb\xbf \n\n", "empty"},
             {"fn,cat\na,x\nb,y\n", NULL, "../a\n", ":1"},
+            {"fn,cat\nc/a.jpg,x\nb,y\n", NULL, "a.jpg\nb\n", "1 of its 2 file names are not in /tmp/"},
+            {"fn,cat\nc/a.jpg,x\nb,y\n", NULL, "a\n", ": a; names there are such as c/a.jpg"},
             {"fn,cat\na,x\nb,y\n", "fn,bbox\na,1 2 3 4\nb,1 2 3 4\nc,1 2 3 4\n", NULL, "1 of its 3"},
         };
         for (size_t i = 0; i < COUNT(bad); i++) {
