@@ -94,7 +94,7 @@ static void long_heads(void)
     head_is(path, p.width, p.height, 6);
     picture_free(&p);
     CHECK(picture_load(&p, GOLDEN "rgb.png", NULL, &e) == 0, "%s", e.text);
-    static const uint8_t chunk[] = {0, 0, LONG >> 8, LONG & 255, 'p', 'r', 'v', 't'};
+    static const uint8_t chunk[] = {0, 0, LONG >> 8, LONG & 255, 'p', 'r', 'V', 't'};
     static const uint8_t exif[] = {0, 0, 0, 26, 'e', 'X', 'I', 'f', 'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12,
                                    1, 3, 0, 1,  0,   0,   0,   6,   0,   0,   0,   0, 0, 0, 0, 0, 0, 0, 0};
     memset(more, 0, sizeof more);
