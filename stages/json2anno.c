@@ -46,6 +46,8 @@ static void report(const program *p, const coco *c, const coco_counts *n, size_t
 
 static int compare(coco *c, const compare_options *o, text_buffer *remarks, error *e)
 {
+    if (!o->images && o->max_bad)
+        return fail(e, ERR_USAGE, "--max-bad is for --images DIR, without which no picture is looked at");
     if (!o->images)
         return compare_sets(c, o->keep_ignored, e);
     return compare_pictures(c, o, remarks, e) ? e->code : compare_classes(c, o->keep_ignored, remarks, e);

@@ -394,3 +394,8 @@ xml() {
     [ "$(cat "$work/said")" = "json2anno: 2501 images, 7844 objects, 1543 ignored, 20 classes; 6301 rows" ]
     [ "$best" -lt 300 ]
 }
+
+@test "--max-bad without pictures to look at is refused" {
+    coco "x $width $height a 5 7 20 11" >"$json"
+    refused 2 "--max-bad is for --images DIR" "$out" "$BIN/json2anno" --max-bad 1 -o "$out" "$json"
+}
