@@ -103,13 +103,13 @@ static __device__ __forceinline__ uint16_t store_fp16(float v)
 #endif
 }
 
-static __device__ __forceinline__ float load_small(const void *p, size_t i, int type)
+static __device__ __forceinline__ float load_small(const void *p, size_t i, number_type type)
 {
     uint16_t v = ((const uint16_t *)p)[i];
     return type == NUMBER_BF16 ? load_bf16(v) : load_fp16(v);
 }
 
-static __device__ __forceinline__ void store_small(void *p, size_t i, int type, float v)
+static __device__ __forceinline__ void store_small(void *p, size_t i, number_type type, float v)
 {
     ((uint16_t *)p)[i] = type == NUMBER_BF16 ? store_bf16(v) : store_fp16(v);
 }
