@@ -86,10 +86,7 @@ static int take_line(void *context, size_t number, const char *line, size_t size
 {
     reading *r = context;
     int64_t mark;
-    if (number == 1 && size >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0) {
-        line += 3;
-        size -= 3;
-    }
+    (void)number;
     const text_field name = take_apart(r, line, size, &mark);
     const char *file = find_annotation(r->l, name.text, name.size);
     if (!file && memchr(name.text, ' ', name.size) && !names_bad_file_name(name.text, name.size))

@@ -178,11 +178,7 @@ static int read_classes(yolo_classes *c, const char *dir, const char *file, erro
     if (text_ends_with(file, ".json"))
         read_notes(c, path.data, e);
     else if (!file_read(&view, path.data, BYTES_MAX, e)) {
-        const bool mark = view.size >= 3 && memcmp(view.data, "\xef\xbb\xbf", 3) == 0;
-        file_view text = view;
-        text.data += mark ? 3 : 0;
-        text.size -= mark ? 3 : 0;
-        if ((text_ends_with(file, ".yaml") || text_ends_with(file, ".yml") ? read_yaml : read_lines)(c, &text, e))
+        if ((text_ends_with(file, ".yaml") || text_ends_with(file, ".yml") ? read_yaml : read_lines)(c, &view, e))
             fail_context(e, "%s", path.data);
         file_close(&view);
     }
@@ -344,11 +340,7 @@ int yolo_picture_read(voc_picture *p, const char *path, const yolo_classes *c, i
     int code = file_read(&view, path, BYTES_MAX, e);
     if (code)
         return code;
-    file_view text = view;
-    const bool mark = view.size >= 3 && memcmp(view.data, "\xef\xbb\xbf", 3) == 0;
-    text.data += mark ? 3 : 0;
-    text.size -= mark ? 3 : 0;
-    code = file_lines(&text, false, take_object, &r, e);
+    code = file_lines(&view, false, take_object, &r, e);
     file_close(&view);
     voc_picture_cut(p, width, height);
     return code;
