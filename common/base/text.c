@@ -87,6 +87,25 @@ size_t text_split(const char *line, size_t size, char separator, text_field *fie
     }
 }
 
+bool text_is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+text_field text_trimmed_end(text_field field)
+{
+    while (field.size && text_is_blank(field.text[field.size - 1]))
+        field.size--;
+    return field;
+}
+
+text_field text_trimmed(text_field field)
+{
+    for (field = text_trimmed_end(field); field.size && text_is_blank(*field.text); field.size--)
+        field.text++;
+    return field;
+}
+
 bool text_is(text_field field, const char *string)
 {
     return strlen(string) == field.size && memcmp(field.text, string, field.size) == 0;

@@ -33,6 +33,12 @@ typedef struct text_field {
  * max). */
 size_t text_split(const char *line, size_t size, char separator, text_field *fields, size_t max);
 
+/* Blanks are what XML and JSON count as such: ' ', '\t', '\r', '\n'. text_trimmed leaves those around the field out;
+ * text_trimmed_end only those behind it, for names of files, which may begin with one. */
+bool text_is_blank(char c);
+text_field text_trimmed(text_field field);
+text_field text_trimmed_end(text_field field);
+
 /* True when field holds exactly the C string. */
 bool text_is(text_field field, const char *string);
 

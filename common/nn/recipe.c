@@ -35,17 +35,12 @@ int recipe_find_phase(const recipe *r, const char *name)
     return -1;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
 static words split_line(const char *line, size_t size)
 {
     words s = {.count = 0};
     for (size_t i = 0; i < size && line[i] != '#';) {
         size_t start = i;
-        while (i < size && !is_blank(line[i]) && line[i] != '#')
+        while (i < size && !text_is_blank(line[i]) && line[i] != '#')
             i++;
         if (i > start) {
             if (s.count < WORDS)

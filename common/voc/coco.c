@@ -5,7 +5,6 @@
 #include "voc/coco.h"
 
 #include "base/json.h"
-#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -249,11 +248,7 @@ static int take_category(coco *c, const json_reader *r, error *e)
     char text[24];
     if (id_member(c, r, "id", &id, e) || string_member(c, r, "name", NULL, e))
         return e->code;
-    text_field name = {c->text.data, c->text.size};
-    for (; name.size && isspace((unsigned char)*name.text); name.size--)
-        name.text++;
-    while (name.size && isspace((unsigned char)name.text[name.size - 1]))
-        name.size--;
+    const text_field name = text_trimmed((text_field){c->text.data, c->text.size});
     const char *wrong = names_bad_category(name.text, name.size);
     if (wrong)
         return json_fail(r, e, "name '%.80s' %s", c->text.data, wrong);

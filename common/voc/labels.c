@@ -110,10 +110,9 @@ static int read_csv(csv_labels *c, const char *path, bool boxes, error *e)
 
 static int take_name_line(void *list, size_t number, const char *line, size_t size, error *e)
 {
+    const text_field name = text_trimmed_end((text_field){line, size});
     (void)number;
-    while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
-        size--;
-    return size ? names_add_file(list, (text_field){line, size}, e) : 0;
+    return name.size ? names_add_file(list, name, e) : 0;
 }
 
 int labels_read_names(names *list, const char *path, error *e)

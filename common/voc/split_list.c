@@ -61,25 +61,22 @@ static const char *find_annotation(const layout *l, const char *name, size_t siz
     return found;
 }
 
-static text_field without_blanks(const char *line, size_t size)
+static text_field without_quotes(const char *line, size_t size)
 {
-    while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
-        size--;
-    if (size > 1 && line[0] == '"' && line[size - 1] == '"')
-        return (text_field){line + 1, size - 2};
-    return (text_field){line, size};
+    const text_field t = text_trimmed_end((text_field){line, size});
+    return t.size > 1 && line[0] == '"' && line[t.size - 1] == '"' ? (text_field){line + 1, t.size - 2} : t;
 }
 
 /* The name of a line; *mark is what stands behind it, 1 without any. */
 static text_field take_apart(const reading *r, const char *line, size_t size, int64_t *mark)
 {
-    const text_field whole = without_blanks(line, size);
+    const text_field whole = without_quotes(line, size);
     const char *blank = memrchr(whole.text, ' ', whole.size);
     *mark = 1;
     if (!blank || whole.text != line || find_annotation(r->l, whole.text, whole.size) ||
         !text_int(blank + 1, (size_t)(whole.text + whole.size - blank - 1), -1, 1, mark))
         return whole;
-    return without_blanks(line, (size_t)(blank - line));
+    return without_quotes(line, (size_t)(blank - line));
 }
 
 static int take_line(void *context, size_t number, const char *line, size_t size, error *e)

@@ -148,12 +148,7 @@ static void on_text(void *context, const XML_Char *text, int size)
 /* The text of the field without blanks around it. */
 static text_field trimmed(const reader *r)
 {
-    text_field t = {r->text.data, r->text.size};
-    for (; t.size && strchr(" \t\r\n", t.text[0]); t.size--)
-        t.text++;
-    while (t.size && strchr(" \t\r\n", t.text[t.size - 1]))
-        t.size--;
-    return t;
+    return text_trimmed((text_field){r->text.data, r->text.size});
 }
 
 static void take_text(reader *r, char **where, const char *wrong)

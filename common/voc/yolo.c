@@ -14,24 +14,10 @@ enum { BYTES_MAX = 16 << 20, NUMBERS_MAX = 4096, CLASSES_MAX = 100000 };
 
 /* ---------------------------------------------------------------- names of classes */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static text_field trimmed(text_field t)
-{
-    for (; t.size && is_blank(t.text[0]); t.size--)
-        t.text++;
-    while (t.size && is_blank(t.text[t.size - 1]))
-        t.size--;
-    return t;
-}
-
 /* Puts a name at its number. */
 static int set_class(yolo_classes *c, size_t number, text_field name, error *e)
 {
-    name = trimmed(name);
+    name = text_trimmed(name);
     const char *wrong = names_bad_category(name.text, name.size);
     if (wrong || number >= CLASSES_MAX)
         return fail(e, ERR_INPUT, "the class '%.*s' %s", text_shown(name), name.text,
@@ -49,7 +35,7 @@ static int take_class_line(void *context, size_t number, const char *line, size_
 {
     (void)number;
     yolo_classes *c = context;
-    const text_field name = trimmed((text_field){line, size});
+    const text_field name = text_trimmed((text_field){line, size});
     return name.size ? set_class(c, c->count, name, e) : 0;
 }
 
@@ -61,7 +47,7 @@ static int read_lines(yolo_classes *c, file_view *view, error *e)
 /* A value of YAML without quotes and comment; *rest is what follows it, behind a separator. */
 static text_field yaml_value(text_field t, bool in_brackets, text_field *rest)
 {
-    t = trimmed(t);
+    t = text_trimmed(t);
     size_t size = 0;
     text_field value;
     if (t.size && (t.text[0] == '\'' || t.text[0] == '"')) {
@@ -71,9 +57,9 @@ static text_field yaml_value(text_field t, bool in_brackets, text_field *rest)
         size += size < t.size;
     } else {
         while (size < t.size && !(in_brackets && strchr(",]}\n", t.text[size])) &&
-               !(t.text[size] == '#' && size && is_blank(t.text[size - 1])))
+               !(t.text[size] == '#' && size && text_is_blank(t.text[size - 1])))
             size++;
-        value = trimmed((text_field){t.text, size});
+        value = text_trimmed((text_field){t.text, size});
     }
     while (in_brackets && size < t.size && !strchr(",]}", t.text[size]))
         size++;
@@ -86,7 +72,7 @@ static text_field map_number(const yolo_classes *c, text_field t, size_t *number
 {
     int64_t n;
     const char *colon = memchr(t.text, ':', t.size);
-    text_field key = colon ? trimmed((text_field){t.text, (size_t)(colon - t.text)}) : t;
+    text_field key = colon ? text_trimmed((text_field){t.text, (size_t)(colon - t.text)}) : t;
     if (key.size > 2 && (key.text[0] == '"' || key.text[0] == '\''))
         key = (text_field){key.text + 1, key.size - 2};
     *number = c->count;
@@ -101,7 +87,7 @@ static int take_brackets(yolo_classes *c, text_field t, error *e)
 {
     text_field rest = {t.text + 1, t.size - 1};
     while (!e->code && rest.size) {
-        for (; rest.size && (is_blank(*rest.text) || *rest.text == '\n' || *rest.text == ','); rest.size--)
+        for (; rest.size && (text_is_blank(*rest.text) || *rest.text == ','); rest.size--)
             rest.text++;
         if (!rest.size || *rest.text == ']' || *rest.text == '}')
             break;
@@ -123,14 +109,14 @@ static int read_yaml(yolo_classes *c, file_view *view, error *e)
     size_t size, number;
     bool in_names = false;
     while (!e->code && text_line(&lines, &line, &size)) {
-        text_field t = trimmed((text_field){line, size}), rest;
+        text_field t = text_trimmed((text_field){line, size}), rest;
         if (!t.size || *t.text == '#')
             continue;
         const bool top = t.text == line && *t.text != '-';
         if (top) {
             in_names = t.size >= 6 && memcmp(t.text, "names:", 6) == 0;
             c->keypoints |= t.size >= 10 && memcmp(t.text, "kpt_shape:", 10) == 0;
-            t = trimmed((text_field){t.text + 6, in_names ? t.size - 6 : 0});
+            t = text_trimmed((text_field){t.text + 6, in_names ? t.size - 6 : 0});
         }
         if (!in_names || !t.size || *t.text == '#')
             continue;
@@ -302,7 +288,7 @@ static int take_object(void *context, size_t number, const char *line, size_t si
     (void)number;
     for (const char *at = line; at < end;) {
         const char *stop = at;
-        while (stop < end && !is_blank(*stop))
+        while (stop < end && !text_is_blank(*stop))
             stop++;
         const text_field word = {at, (size_t)(stop - at)};
         at = stop + 1;

@@ -49,6 +49,19 @@ static void test_text(void)
         size_t n;
         CHECK(!text_line(&none, &line, &n), "a line of nothing");
     }
+    TEST("blanks are left out around a field, or only behind it, and never inside")
+    {
+        static const char *const rows[][3] = {{" \t\r\na b \n", "a b", " \t\r\na b"}, /* both, behind only */
+                                              {"a", "a", "a"},
+                                              {" \t\r\n", "", ""},
+                                              {"", "", ""},
+                                              {"\va\xc2\xa0", "\va\xc2\xa0", "\va\xc2\xa0"}};
+        for (size_t i = 0; i < COUNT(rows); i++) {
+            const text_field whole = {rows[i][0], strlen(rows[i][0])};
+            CHECK(text_is(text_trimmed(whole), rows[i][1]), "%zu: around", i);
+            CHECK(text_is(text_trimmed_end(whole), rows[i][2]), "%zu: behind", i);
+        }
+    }
     TEST("the nearest word is offered only when it is near")
     {
         const char *words[] = {"augment", "phase", "batch"};
