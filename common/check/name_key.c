@@ -9,7 +9,6 @@
 #include "base/utf8.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* A composed character, its letter and its mark: field 5 of UnicodeData.txt for U+00C0 to U+024F, U+0370 to U+052F,
  * U+1E00 to U+1EFF and U+3040 to U+30FF. Ascending. */
@@ -239,16 +238,4 @@ void name_key_add(text_buffer *out, const char *name, size_t size)
         else
             text_add_bytes(out, name + i, n = 1);
     }
-}
-
-size_t name_stem_size(const char *name, size_t size)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".bmp",
-                                          ".gif", ".tif",  ".tiff", ".webp", ".heic", ".heif"};
-    for (size_t i = 0; i < COUNT(endings); i++) {
-        const size_t n = strlen(endings[i]);
-        if (size > n && strncasecmp(name + size - n, endings[i], n) == 0)
-            return size - n;
-    }
-    return size;
 }

@@ -10,7 +10,4 @@
  * A to Z made small. Bytes that are no UTF-8 stay as they are. */
 void name_key_add(text_buffer *out, const char *name, size_t size);
 
-/* How long a name is without the ending of a picture (".jpg", ".PNG", ".webp" …); all of it when it has none. */
-size_t name_stem_size(const char *name, size_t size);
-
 #endif

@@ -207,7 +207,7 @@ static int make_key(pictures *p, const char *name, size_t size, error *e)
 static int add_file(pictures *p, size_t file, error *e)
 {
     const char *path = p->files.items[file];
-    const size_t size = strlen(path), stem = name_stem_size(path, size);
+    const size_t size = strlen(path), stem = names_picture_stem(path, size);
     for (const char *tail = path; tail; tail = strchr(tail, '/')) {
         tail += tail != path;
         const place where = {.file = (uint32_t)file, .start = (uint32_t)(tail - path)};
@@ -293,7 +293,7 @@ static int look_up_tails(pictures *p, const key_table table[KINDS], spelling s, 
 
 static spelling without_ending(spelling s)
 {
-    return (spelling){s.text, name_stem_size(s.text, s.size)};
+    return (spelling){s.text, names_picture_stem(s.text, s.size)};
 }
 
 int pictures_resolve(pictures *p, const char *name, size_t *number, size_t *near, error *e)

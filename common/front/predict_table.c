@@ -57,7 +57,6 @@ static int make_folders(char *path, size_t from, error *e)
  * the picture's name, folders too, as JPEG or PNG as that says. A name that says neither gets .png behind it. */
 static int draw_row(const table_writer *w, const prediction *p, error *e)
 {
-    static const char *const kept[] = {".jpg", ".jpeg", ".png"};
     char label[300] = "";
     if (p->best >= 0)
         snprintf(label, sizeof label, "%s %.2f", w->c->info.classes[p->best], p->probability[p->best]);
@@ -70,11 +69,8 @@ static int draw_row(const table_writer *w, const prediction *p, error *e)
                       .box = {p->own.y1 * down, p->own.x1 * across, p->own.y2 * down, p->own.x2 * across},
                       .label = *label ? label : NULL,
                       .colour = DRAW_WHITE};
-    bool keep = false;
-    for (size_t i = 0; i < COUNT(kept); i++)
-        keep = keep || text_ends_with_any_case(p->file_name, kept[i]);
     text_buffer path = {0};
-    text_add(&path, "%s/%s%s", w->t->save_pictures, p->file_name, keep ? "" : ".png");
+    text_add(&path, "%s/%s%s", w->t->save_pictures, p->file_name, picture_has_ending(p->file_name) ? "" : ".png");
     code = text_done(&path, e);
     if (!code && !w->list->cache && file_same(path.data, w->list->paths[p->item]))
         code = fail(e, ERR_USAGE, "%s: is the picture itself and would be overwritten; save into another folder",

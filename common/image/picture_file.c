@@ -1,5 +1,6 @@
 #include "image/picture_file.h"
 
+#include "base/text.h"
 #include "image/codec.h"
 #include "image/exif.h"
 
@@ -32,6 +33,15 @@ static void exchange_sides(picture_info *info)
     const int width = info->width;
     info->width = info->height;
     info->height = width;
+}
+
+bool picture_has_ending(const char *name)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".png"};
+    for (size_t i = 0; i < COUNT(endings); i++)
+        if (text_ends_with_any_case(name, endings[i]))
+            return true;
+    return false;
 }
 
 int picture_probe(const void *data, size_t size, const char *name, picture_info *info, error *e)

@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "image/picture.h"
 
+#include <stdbool.h>
+
 /* The file's bytes, for picture_decode and picture_probe: a regular file of up to 1 GiB, read and not mapped.
  * file_close ends it. */
 int picture_bytes(file_view *view, const char *path, error *e);
@@ -24,6 +26,9 @@ int picture_bytes(file_view *view, const char *path, error *e);
  * the system refuses memory or the file. On failure `p` is empty. */
 int picture_load(picture *p, const char *path, picture_info *info, error *e);
 int picture_decode(picture *p, const void *data, size_t size, const char *name, picture_info *info, error *e);
+
+/* True for a name that ends as files of the formats that can be read and written: .jpg, .jpeg, .png; in capitals, too. */
+bool picture_has_ending(const char *name);
 
 /* Reads only what precedes the pixels: width, height, orientation. */
 int picture_probe(const void *data, size_t size, const char *name, picture_info *info, error *e);

@@ -4,6 +4,7 @@
 #include "nn/picture_list.h"
 
 #include "base/file.h"
+#include "image/picture_file.h"
 #include "voc/labels.h"
 #include "voc/tree.h"
 
@@ -41,15 +42,6 @@ static int add_file(picture_list *list, const char *path, size_t tail, error *e)
     return 0;
 }
 
-static bool ends_as_picture(const char *name)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".png"};
-    for (size_t i = 0; i < COUNT(endings); i++)
-        if (text_ends_with_any_case(name, endings[i]))
-            return true;
-    return false;
-}
-
 /* How names of what lies in the folder `inner` begin when they are relative to `folder`: "seen/"; returns its length, 0
  * when `inner` is not in it. */
 static size_t inside(const char *folder, const char *inner, char start[PATH_MAX + 1])
@@ -72,7 +64,7 @@ static int add_folder(picture_list *list, const char *folder, const char *drawin
     for (size_t i = 0; i < files.count && !code; i++) {
         const char *name = files.items[i];
         struct stat st;
-        if (!ends_as_picture(name) || (n && strncmp(name, left_out, n) == 0))
+        if (!picture_has_ending(name) || (n && strncmp(name, left_out, n) == 0))
             continue;
         char *path = path_join(folder, name, e);
         code = path ? 0 : ERR_SYSTEM;

@@ -346,7 +346,7 @@ static int join_pictures(reading *r)
                  r->file_of[i], d->pictures[i].file_name);
     for (size_t i = 0; i < d->layout.pictures.count && !r->e->code && !r->o->split; i++) {
         const char *name = d->layout.pictures.items[i];
-        if (tree_is_picture(name) && names_find(&seen, name, strlen(name)) == NAMES_NONE &&
+        if (names_is_picture(name) && names_find(&seen, name, strlen(name)) == NAMES_NONE &&
             !(d->layout.has_parts && layout_part_of(name) == LAYOUT_TEST))
             text_names_add(&d->bare, "%s", name);
     }

@@ -88,7 +88,7 @@ static const char *take_name(const layout *l, const char *place, size_t size, co
 {
     (void)like;
     const size_t number = names_find(&l->pictures, place, size);
-    return number == NAMES_NONE || !tree_is_picture(l->pictures.items[number]) ? NULL : l->pictures.items[number];
+    return number == NAMES_NONE || !names_is_picture(l->pictures.items[number]) ? NULL : l->pictures.items[number];
 }
 
 static const char *try_place(const layout *l, const char *place, place_taker *take, const char *like)
@@ -204,7 +204,7 @@ static int no_annotations(const layout *l, error *e)
     const char *json = NULL, *txt = NULL;
     for (size_t i = 0; i < l->files.count; i++) {
         const char *file = l->files.items[i];
-        pictures += tree_is_picture(file);
+        pictures += names_is_picture(file);
         json = !json && text_ends_with_any_case(file, ".json") ? file : json;
         txt = !txt && is_txt(file) ? file : txt;
     }
@@ -352,7 +352,7 @@ int layout_find(layout *l, const char *dir, const char *images, const char *spli
     text_buffer list = {0}, part = {0};
     text_add(&list, "ImageSets/Main/%s.txt", split ? split : "");
     if (!text_done(&list, e) && !tree_read(&l->files, dir, e) && !find_root(l, images, e) &&
-        !stem_index_make(&l->near, &l->pictures, tree_is_picture, e) && !find_annotations(l, &all, e) &&
+        !stem_index_make(&l->near, &l->pictures, names_is_picture, e) && !find_annotations(l, &all, e) &&
         !stem_index_make(&l->by_stem, &l->files, is_xml, e)) {
         l->has_parts = have_parts(&all);
         text_add(&part, "%s/", split ? split : "");

@@ -6,9 +6,9 @@
 #include "base/utf8.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { BLOCK = 1 << 16 };
 
@@ -202,6 +202,24 @@ size_t names_stem(const char *file_name)
 {
     const char *slash = strrchr(file_name, '/'), *base = slash ? slash + 1 : file_name, *dot = strrchr(base, '.');
     return dot && dot != base ? (size_t)(dot - file_name) : strlen(file_name);
+}
+
+size_t names_picture_stem(const char *name, size_t size)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".bmp", ".gif",
+                                          ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif"};
+    for (size_t i = 0; i < COUNT(endings); i++) {
+        const size_t n = strlen(endings[i]);
+        if (size > n && strncasecmp(name + size - n, endings[i], n) == 0)
+            return size - n;
+    }
+    return size;
+}
+
+bool names_is_picture(const char *name)
+{
+    const size_t size = strlen(name);
+    return names_picture_stem(name, size) < size;
 }
 
 int names_add_file(names *n, text_field file_name, error *e)

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NAMES_NONE SIZE_MAX
@@ -50,6 +51,11 @@ text_field names_without_root(text_field name);
 
 /* Bytes of a clean file name without the extension: 7 of "cam.0/7.jpg"; a first dot begins none. */
 size_t names_stem(const char *file_name);
+
+/* The same of what is called a picture alone (.jpg, .PNG, .webp …, whether or not that can be read; image/picture_file.h
+ * knows what can): "7" of "7.jpg", and all of "cam.0/7". names_is_picture: it is less than all. */
+size_t names_picture_stem(const char *name, size_t size);
+bool names_is_picture(const char *name);
 
 /* What is wrong with a category, or NULL: not empty, at most 255 bytes, UTF-8 (it goes into JSON), no control
  * characters. */

@@ -51,12 +51,12 @@ static const char *find_annotation(const layout *l, const char *name, size_t siz
         return NULL;
     const int length = snprintf(path, sizeof path, "Annotations/%.*s", (int)size, name);
     const char *found = stem_index_find(&l->by_stem, path, (size_t)length, NULL);
-    if (!found && tree_is_picture(path))
+    if (!found && names_is_picture(path))
         found = stem_index_find(&l->by_stem, path, names_stem(path), NULL);
     const char *base = tree_base(path);
     if (!found)
         found = stem_index_find_base(&l->by_stem, base, strlen(base));
-    if (!found && tree_is_picture(path))
+    if (!found && names_is_picture(path))
         found = stem_index_find_base(&l->by_stem, base, names_stem(path) - (size_t)(base - path));
     return found;
 }

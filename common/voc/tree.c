@@ -96,16 +96,6 @@ int tree_read(names *files, const char *dir, error *e)
     return code;
 }
 
-bool tree_is_picture(const char *file)
-{
-    static const char *const endings[] = {".jpg",  ".jpeg", ".png",  ".jpe", ".jfif", ".bmp",
-                                          ".webp", ".tif",  ".tiff", ".gif", ".heic", ".avif"};
-    for (size_t i = 0; i < COUNT(endings); i++)
-        if (text_ends_with_any_case(file, endings[i]))
-            return true;
-    return false;
-}
-
 const char *tree_base(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -14,9 +14,6 @@
  * ERR_INPUT for a folder that cannot be read. */
 int tree_read(names *files, const char *dir, error *e);
 
-/* True for a name that ends as pictures do (.jpg, .PNG …), whether or not that format can be read. */
-bool tree_is_picture(const char *file);
-
 /* The last part of a path: "img_0.jpg" of "cam0/img_0.jpg". */
 const char *tree_base(const char *path);
 
