@@ -1,26 +1,6 @@
 /* largest - the largest object of each picture. */
-#include "base/file.h"
 #include "base/program.h"
 #include "voc/anno.h"
-
-/* Returns how many pictures had no object to keep. */
-static size_t write_largest(const anno_table *t, const char *path, error *e)
-{
-    size_t without = 0;
-    out_file out;
-    if (out_open(&out, path, e))
-        return 0;
-    anno_print_header(out.stream);
-    for (size_t i = 0; i < t->image_count; i++) {
-        const anno_row *row = anno_largest(t, &t->images[i]);
-        if (row)
-            anno_print_row(out.stream, row);
-        else
-            without++;
-    }
-    out_commit(&out, e);
-    return without;
-}
 
 int main(int argc, char **argv)
 {
@@ -46,11 +26,10 @@ int main(int argc, char **argv)
     if (program_begin(&p, argc, argv, &args, &code))
         return code;
     anno_table t;
-    if (!anno_read(&t, args.items[0], &e)) {
-        size_t without = write_largest(&t, output, &e);
-        if (!e.code)
-            program_note(&p, "%zu pictures", t.image_count - without);
-        if (!e.code && without)
+    size_t without;
+    if (!anno_read(&t, args.items[0], &e) && !anno_write_largest(&t, output, &without, &e)) {
+        program_note(&p, "%zu pictures", t.image_count - without);
+        if (without)
             program_note(&p, "%zu pictures with ignored objects only left out", without);
     }
     anno_free(&t);

@@ -163,3 +163,12 @@ void program_note(const program *p, const char *format, ...)
     va_end(args);
     say(p->name, text);
 }
+
+void program_notes(const program *p, const text_buffer *lines)
+{
+    text_lines l = text_lines_of(lines->data, lines->size);
+    const char *line;
+    size_t size;
+    while (text_line(&l, &line, &size))
+        program_note(p, "%.*s", (int)size, line);
+}

@@ -29,6 +29,7 @@
 #define ONEBOX_BASE_PROGRAM_H
 
 #include "base/options.h"
+#include "base/text.h"
 
 #include <stdio.h>
 
@@ -48,5 +49,8 @@ void program_man(const program *p, FILE *f);
 /* "NAME: text" on stderr: counts and remarks that are neither results nor errors. At most 2047 bytes of text.
  * Like the error's line it is also appended to the file that the environment's ONEBOX_LOG names. */
 void program_note(const program *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Notes each line of `lines`, a text of the library's remarks. */
+void program_notes(const program *p, const text_buffer *lines);
 
 #endif

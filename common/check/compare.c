@@ -340,3 +340,12 @@ int compare_pictures(coco *c, const compare_options *o, text_buffer *remarks, er
     pictures_close(m.folder);
     return e->code;
 }
+
+int compare_annotations(coco *c, const compare_options *o, text_buffer *remarks, error *e)
+{
+    if (!o->images && o->max_bad)
+        return fail(e, ERR_USAGE, "--max-bad is for --images DIR, without which no picture is looked at");
+    if (!o->images)
+        return compare_sets(c, o->keep_ignored, e);
+    return compare_pictures(c, o, remarks, e) ? e->code : compare_classes(c, o->keep_ignored, remarks, e);
+}

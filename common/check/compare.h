@@ -19,11 +19,14 @@
 #include <stdint.h>
 
 typedef struct compare_options {
-    const char *images; /* the folder of the pictures */
-    int64_t max_bad;    /* so many pictures may be missing or damaged */
+    const char *images; /* the folder of the pictures; NULL: compare_annotations looks at none */
+    int64_t max_bad;    /* so many pictures may be missing or damaged; without images none */
     int threads;        /* 0: all there are */
     bool keep_ignored;  /* objects marked so count */
 } compare_options;
+
+/* All of the below; without pictures compare_sets alone, and ERR_USAGE for a max_bad. */
+int compare_annotations(coco *c, const compare_options *o, text_buffer *remarks, error *e);
 
 /* Compares all pictures that have an object, by the heads of their files, and mends `c`. Lines about what was found go
  * behind `remarks`, each with its '\n'. Bad pictures, up to max_bad, keep their rows, so that a random split of the

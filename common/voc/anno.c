@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,15 +198,44 @@ const anno_row *anno_largest(const anno_table *t, const anno_image *image)
 
 /* ---------------------------------------------------------------- writing and checking */
 
-void anno_print_header(FILE *f)
+static int open_table(out_file *out, const char *path, error *e)
 {
-    fputs(ANNO_HEADER "\n", f);
+    if (!out_open(out, path, e))
+        fputs(ANNO_HEADER "\n", out->stream);
+    return e->code;
 }
 
-void anno_print_row(FILE *f, const anno_row *row)
+static void print_row(FILE *f, const anno_row *row)
 {
     fprintf(f, "%" PRId64 "\t%s\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%d\n", row->image_id, row->file_name, row->width,
             row->height, row->category, row->box.y1, row->box.x1, row->box.y2, row->box.x2, row->ignore);
+}
+
+int anno_write(const anno_table *t, const char *path, error *e)
+{
+    out_file out;
+    bool changed;
+    if (open_table(&out, path, e))
+        return e->code;
+    for (size_t i = 0; i < t->count; i++)
+        print_row(out.stream, &t->rows[i]);
+    return out_commit_if_changed(&out, &changed, e);
+}
+
+int anno_write_largest(const anno_table *t, const char *path, size_t *without, error *e)
+{
+    out_file out;
+    *without = 0;
+    if (open_table(&out, path, e))
+        return e->code;
+    for (size_t i = 0; i < t->image_count; i++) {
+        const anno_row *row = anno_largest(t, &t->images[i]);
+        if (row)
+            print_row(out.stream, row);
+        else
+            ++*without;
+    }
+    return out_commit(&out, e);
 }
 
 int anno_check(const char *path, error *e)

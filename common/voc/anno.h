@@ -20,7 +20,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define ANNO_HEADER "image_id\tfile_name\twidth\theight\tcategory\ty1\tx1\ty2\tx2\tignore"
 
@@ -85,10 +84,12 @@ const anno_image *anno_find_id(const anno_table *t, int64_t id);
  * equals. NULL when every object is ignored. */
 const anno_row *anno_largest(const anno_table *t, const anno_image *image);
 
-/* Prints the header and `count` rows / one row, for out_file streams. Stream errors are noticed by
- * out_commit. */
-void anno_print_header(FILE *f);
-void anno_print_row(FILE *f, const anno_row *row);
+/* Writes anno.tsv ("-": standard output). A file that would not change is left alone, with its time: what is made of it
+ * need not be made again. */
+int anno_write(const anno_table *t, const char *path, error *e);
+
+/* Writes largest.tsv: of each picture the row of anno_largest. *without: pictures that have none. */
+int anno_write_largest(const anno_table *t, const char *path, size_t *without, error *e);
 
 void anno_free(anno_table *t);
 

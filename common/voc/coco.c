@@ -366,6 +366,7 @@ int coco_join(anno_table *t, const coco *c, bool keep_ignored, coco_counts *coun
         }
         counts->unused += t->count == before;
     }
+    counts->rows = t->count;
     if (!code)
         code = anno_finish(t, e);
     if (code)

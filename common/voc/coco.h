@@ -63,6 +63,7 @@ typedef struct coco_counts {
     size_t clamped; /* boxes that reached out of their picture and were cut */
     size_t dropped; /* boxes with nothing left inside, left out */
     size_t unused;  /* pictures without a row */
+    size_t rows;    /* of the table */
 } coco_counts;
 
 /* Reads path ("-": standard input). Memory: about 80 bytes an object and 100 a picture, plus one record. ERR_INPUT with
@@ -80,6 +81,9 @@ const coco_image *coco_image_of(const coco *c, const coco_object *o);
  * Ignored objects are left out unless keep_ignored. ERR_INPUT for a picture with a row whose size is not known.
  * anno_free(t) afterwards (after a failure it is empty). */
 int coco_join(anno_table *t, const coco *c, bool keep_ignored, coco_counts *counts, error *e);
+
+/* Lines about what was found and mended, each with its '\n': the counts first. Of coco_load and coco_join. */
+int coco_remarks(const coco *c, const coco_counts *counts, text_buffer *remarks, error *e);
 
 /* Both in one. */
 int coco_read(anno_table *t, const char *path, bool keep_ignored, coco_counts *counts, error *e);
