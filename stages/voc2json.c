@@ -1,5 +1,4 @@
 /* voc2json - annotations in the layouts of annotation tools as COCO-like JSON. */
-#include "base/file.h"
 #include "base/program.h"
 #include "image/picture_file.h"
 #include "voc/coco.h"
@@ -13,60 +12,6 @@ static int size_of_picture(const char *path, int32_t *width, int32_t *height, bo
     *height = info.height;
     *exchanged = info.orientation >= 5;
     return code;
-}
-
-/* "N THINGS: a, b, c, ...", when there is one. */
-static void remark(const program *p, const text_names *n, const char *what)
-{
-    if (n->count)
-        program_note(p, "%zu %s: %s", n->count, what, n->text);
-}
-
-static void report(const program *p, const devkit *d)
-{
-    char used[40] = ""; /* VOC's twenty are written even if fewer occur */
-    if (d->used < d->classes.count)
-        snprintf(used, sizeof used, "%zu of ", d->used);
-    program_note(p, "%s%s%s%s", d->layout.words.data, d->class_file && *d->class_file ? ", classes of " : "",
-                 d->class_file ? d->class_file : "", d->layout.place.data);
-    if (d->class_file && !*d->class_file)
-        program_note(p, "classes by their numbers: there is no data.yaml, obj.names, classes.txt or notes.json");
-    if (d->lists.count)
-        program_note(
-            p, "all annotations are taken (make: SPLIT=); --split NAME (make: SPLIT=NAME) takes those of a list: %s",
-            d->lists.text);
-    remark(p, &d->layout.test, "annotations for testing are left out; --split test (make: SPLIT=test) takes only them");
-    remark(p, &d->layout.skipped, "files that look like annotations of another kind or place are passed over");
-    remark(p, &d->layout.lonely, "label files have no picture and are left out");
-    remark(p, &d->bare, "pictures have no annotation and are left out");
-    remark(p, &d->other_name, "annotations name another picture than the one beside them, which is taken");
-    remark(p, &d->no_ending, "annotations name their picture without its extension, with another, or percent-encoded");
-    remark(p, &d->no_size, "annotations lack the size of their picture, which was looked at");
-    if (d->unmarked)
-        program_note(p, "%zu rows of the list are not marked 1 and left out", d->unmarked);
-    remark(p, &d->reversed, "boxes had reversed corners, which were put in order");
-    remark(p, &d->rotated, "boxes are rotated; the upright box around each is taken");
-    remark(p, &d->outlines, "objects are outlines; the box around each is taken");
-    program_note(p, "%zu images, %zu objects, %zu difficult, %s%zu classes", d->count, d->objects, d->difficult, used,
-                 d->classes.count);
-    if (d->clamped || d->dropped)
-        program_note(p, "%zu boxes cut to their picture, %zu outside it left out", d->clamped, d->dropped);
-    if (d->numbered)
-        program_note(p, "image ids are 1 to %zu in list order: the file names give no distinct numbers", d->count);
-}
-
-/* The JSON and the list of validation pictures: both or none. */
-static void write_all(const devkit *d, const char *output, const char *val, error *e)
-{
-    out_file json = {0}, list = {0};
-    if (!out_open(&json, output, e) && (!val || !out_open(&list, val, e)) && !devkit_print(d, json.stream, e)) {
-        if (val)
-            devkit_print_valid(d, list.stream);
-        if (!val || !out_commit(&list, e))
-            out_commit(&json, e);
-    }
-    out_discard(&list);
-    out_discard(&json);
 }
 
 int main(int argc, char **argv)
@@ -107,10 +52,11 @@ int main(int argc, char **argv)
     if (program_begin(&p, argc, argv, &args, &code))
         return code;
     devkit d;
-    if (!devkit_read(&d, args.items[0], &o, &e))
-        write_all(&d, output, val, &e);
-    if (!e.code)
-        report(&p, &d);
+    text_buffer remarks = {0};
+    if (!devkit_read(&d, args.items[0], &o, &e) && !devkit_write(&d, output, val, &e))
+        devkit_remarks(&d, &remarks, &e);
+    program_notes(&p, &remarks);
+    text_free(&remarks);
     devkit_free(&d);
     return program_end(&p, &e);
 }

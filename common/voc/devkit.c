@@ -3,6 +3,7 @@
  * the form of fast.ai. Objects with nothing left inside their picture are counted and left out of the JSON. */
 #include "voc/devkit.h"
 
+#include "base/file.h"
 #include "base/json_text.h"
 #include "voc/coco.h"
 #include "voc/idmap.h"
@@ -10,6 +11,7 @@
 #include "voc/yolo.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -468,7 +470,7 @@ static void add_object(text_buffer *out, const devkit *d, const voc_object *o, i
              bottom - y, class, id, o->difficult);
 }
 
-void devkit_print_valid(const devkit *d, FILE *f)
+static void print_valid(const devkit *d, FILE *f)
 {
     for (size_t i = 0; i < d->count; i++) {
         bool learns = false;
@@ -479,7 +481,7 @@ void devkit_print_valid(const devkit *d, FILE *f)
     }
 }
 
-int devkit_print(const devkit *d, FILE *f, error *e)
+static int print_json(const devkit *d, FILE *f, error *e)
 {
     text_buffer out = {0};
     size_t id = 0;
@@ -507,4 +509,19 @@ int devkit_print(const devkit *d, FILE *f, error *e)
         fputs(out.data, f);
     text_free(&out);
     return code;
+}
+
+int devkit_write(const devkit *d, const char *json_path, const char *val_path, error *e)
+{
+    out_file json = {0}, val = {0};
+    if (!out_open(&json, json_path, e) && (!val_path || !out_open(&val, val_path, e)) &&
+        !print_json(d, json.stream, e)) {
+        if (val_path)
+            print_valid(d, val.stream);
+        if (!val_path || !out_commit(&val, e))
+            out_commit(&json, e);
+    }
+    out_discard(&val);
+    out_discard(&json);
+    return e->code;
 }

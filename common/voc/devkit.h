@@ -16,12 +16,12 @@
 #define ONEBOX_VOC_DEVKIT_H
 
 #include "base/error.h"
+#include "base/text.h"
 #include "voc/layout.h"
 #include "voc/vocxml.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 typedef struct devkit {
     voc_picture *pictures; /* in list order */
@@ -60,11 +60,12 @@ typedef struct devkit_options {
  * failure. */
 int devkit_read(devkit *d, const char *dir, const devkit_options *options, error *e);
 
-/* Prints the names of the pictures of the part valid that have an object to learn, one a line: none without parts. */
-void devkit_print_valid(const devkit *d, FILE *f);
+/* Writes the JSON, one line, and, where `val` is not NULL, the names of the pictures of the part valid that have an
+ * object to learn, one a line (none without parts): both files or neither. */
+int devkit_write(const devkit *d, const char *json, const char *val, error *e);
 
-/* Prints the JSON, one line. */
-int devkit_print(const devkit *d, FILE *f, error *e);
+/* Lines about what was found, mended and left out, each with its '\n': the layout first. */
+int devkit_remarks(const devkit *d, text_buffer *remarks, error *e);
 
 void devkit_free(devkit *d);
 
