@@ -8,7 +8,6 @@
 #include <string.h>
 
 static render_request request = {.skip = 10, .skip_end = 5};
-static option_list augments;
 
 static const option options[] = {
     {"kind", 'k', OPTION_CHOICE, &request.kind, "KIND", "what to draw",
@@ -35,7 +34,7 @@ static const option options[] = {
     {"skip", 0, OPTION_INT, &request.skip, "N", "lr-find: points left out at the start", .max = 1e6},
     {"skip-end", 0, OPTION_INT, &request.skip_end, "N", "lr-find: points left out at the end, and one more",
      .max = 1e6},
-    {"augment", 0, OPTION_LIST, &augments, "NAME=NUMBERS",
+    {"augment", 0, OPTION_LIST, &request.augments, "NAME=NUMBERS",
      .help = "may be repeated; [flip=0.5, rotate=30,0.75 and lighting=0.1,0.1]"},
     {"seed", 0, OPTION_INT, &request.seed, "N", "of the augmentations", .max = 1e15},
     {"leave-boxes", 0, OPTION_FLAG, &request.leave_boxes, NULL,
@@ -74,8 +73,6 @@ int main(int argc, char **argv)
     if (program_begin(&render, argc, argv, &args, &code))
         return code;
     text_buffer printed = {0};
-    request.augments = augments.items;
-    request.augment_count = augments.count;
     if (!render_picture(&request, &printed, &e) && !request.values && strcmp(request.output, "-") != 0)
         fputs(printed.data, stdout);
     text_free(&printed);

@@ -1,68 +1,11 @@
 /* resize-cache - the pictures named in a CSV file, scaled once for all trainings. */
-#include "base/file.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "front/picture_notes.h"
 #include "image/cache.h"
 #include "image/cache_make.h"
 #include "image/picture_file.h"
-#include "voc/csv.h"
-#include "voc/names.h"
-
-#include <string.h>
-
-/* The file names: first column of a CSV file whose header begins with fn. */
-static int read_names(names *list, const char *path, error *e)
-{
-    file_view view;
-    if (file_open(&view, path, e))
-        return e->code;
-    csv_reader r = csv_start(view.path, view.data, view.size);
-    if (csv_next(&r, e) && !text_is(r.fields[0], "fn"))
-        fail(e, ERR_INPUT, "%s:1: the header must begin with 'fn' (mkcsv writes 'fn,cat')", view.path);
-    while (!e->code && csv_next(&r, e)) {
-        char clean[NAMES_FILE_MAX + 1];
-        size_t number;
-        const char *wrong = names_file_name(r.fields[0], clean);
-        if (wrong)
-            fail(e, ERR_INPUT, "%s:%zu: the file name %s", view.path, r.line, wrong);
-        else
-            names_add(list, clean, strlen(clean), &number, e);
-    }
-    if (!e->code && list->count == 0)
-        fail(e, ERR_INPUT, "%s: names no pictures", view.path);
-    csv_end(&r);
-    file_close(&view);
-    return e->code;
-}
-
-enum { SHOWN = 3 };
-
-typedef struct reports {
-    const program *program;
-    int bad, warned;
-} reports;
-
-static void report_bad(void *context, const char *message)
-{
-    reports *r = context;
-    if (r->bad++ < SHOWN)
-        program_note(r->program, "%s", message);
-}
-
-static void report_warned(void *context, const char *message)
-{
-    reports *r = context;
-    if (r->warned++ < SHOWN)
-        program_note(r->program, "%s (used all the same: look at it)", message);
-}
-
-/* FILE.sources names all, once there is a cache. */
-static void report_rest(const reports *r, const char *output, bool made)
-{
-    const int rest = (r->bad > SHOWN ? r->bad - SHOWN : 0) + (r->warned > SHOWN ? r->warned - SHOWN : 0);
-    if (rest && made)
-        program_note(r->program, "%d more are named in %s.sources", rest, output);
-}
+#include "voc/labels.h"
 
 static void report(const program *p, const cache_summary *s, double took)
 {
@@ -107,12 +50,20 @@ int main(int argc, char **argv)
     if (program_begin(&p, argc, argv, &args, &code))
         return code;
     names list = {0};
-    reports said = {&p, 0, 0};
+    picture_notes notes = {.program = &p, .bad_end = ""};
     cache_summary s = {0};
-    const cache_options o = {images, (int)size, (int)threads, max_bad, report_bad, report_warned, &said};
-    if (!read_names(&list, args.items[0], &e) && !cache_make(output, list.items, list.count, &o, &s, &e))
+    const cache_options o = {.images = images,
+                             .size = (int)size,
+                             .threads = (int)threads,
+                             .max_bad = max_bad,
+                             .bad = picture_notes_bad,
+                             .warned = picture_notes_warned,
+                             .context = &notes};
+    if (!labels_read_pictures(&list, args.items[0], &e) && !cache_make(output, list.items, list.count, &o, &s, &e))
         report(&p, &s, progress_seconds() - start);
-    report_rest(&said, output, !e.code);
+    const size_t rest = picture_notes_rest(notes.bad) + picture_notes_rest(notes.warned);
+    if (rest && !e.code)
+        program_note(&p, "%zu more are named in %s.sources", rest, output);
     names_free(&list);
     return program_end(&p, &e);
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "front/picture_notes.h"
 #include "nn/recipe.h"
 #include "render/draw.h"
 #include "voc/pred.h"
@@ -22,7 +23,7 @@ typedef struct table_writer {
     FILE *stream;
     pred_top *top; /* t->top pairs */
     bool *used;    /* of each class, while the best are looked for */
-    int bad, warned;
+    picture_notes notes;
 } table_writer;
 
 /* ---------------------------------------------------------------- drawing */
@@ -116,28 +117,11 @@ static int write_row(void *context, const prediction *p, error *e)
     return w->t->save_pictures ? draw_row(w, p, e) : 0;
 }
 
-/* So many are named; the rest is counted in the end. */
-enum { SHOWN = 3 };
-
-static void note_bad(void *context, const char *message)
-{
-    table_writer *w = context;
-    if (w->bad++ < SHOWN)
-        program_note(w->t->program, "%s; left out", message);
-}
-
-static void note_warned(void *context, const char *message)
-{
-    table_writer *w = context;
-    if (w->warned++ < SHOWN)
-        program_note(w->t->program, "%s (used all the same: look at it)", message);
-}
-
 static void note_rest(const table_writer *w)
 {
-    const int bad = w->bad > SHOWN ? w->bad - SHOWN : 0, warned = w->warned > SHOWN ? w->warned - SHOWN : 0;
+    const size_t bad = picture_notes_rest(w->notes.bad), warned = picture_notes_rest(w->notes.warned);
     if (bad || warned)
-        program_note(w->t->program, "%d more were left out, %d more were used all the same (resize-cache names all)",
+        program_note(w->t->program, "%zu more were left out, %zu more were used all the same (resize-cache names all)",
                      bad, warned);
     if (w->list->left_out)
         program_note(w->t->program,
@@ -170,7 +154,7 @@ static int use_trained_precision(predict_table *t, const checkpoint *c, error *e
 
 static int write_table(predict_table *t, const checkpoint *c, const picture_list *list, error *e)
 {
-    table_writer w = {.t = t, .c = c, .list = list};
+    table_writer w = {.t = t, .c = c, .list = list, .notes = {.program = t->program, .bad_end = "; left out"}};
     out_file out = {0};
     device *d = NULL;
     size_t classes = (size_t)c->info.class_count;
@@ -187,9 +171,10 @@ static int write_table(predict_table *t, const checkpoint *c, const picture_list
                              .threads = t->device_options.threads,
                              .max_bad = t->max_bad,
                              .row = write_row,
-                             .bad = note_bad,
-                             .warned = note_warned,
-                             .context = &w};
+                             .row_context = &w,
+                             .bad = picture_notes_bad,
+                             .warned = picture_notes_warned,
+                             .note_context = &w.notes};
         w.stream = out.stream;
         pred_print_header(out.stream, t->frame, t->top);
         double start = progress_seconds();

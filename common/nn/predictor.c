@@ -219,7 +219,7 @@ static int hand_out(prediction_run *r, size_t item, const float *output, error *
     p.has_box = loss_box(info->task, info->size, output, &p.frame);
     if (p.has_box)
         p.own = frame_to_own(p.frame, p.height, p.width, info->size, &r->trained);
-    return r->o->row(r->o->context, &p, e);
+    return r->o->row(r->o->row_context, &p, e);
 }
 
 static int run_batches(prediction_run *r, error *e)
@@ -233,13 +233,13 @@ static int run_batches(prediction_run *r, error *e)
             const char *message = r->source.messages[b.samples[i]];
             const char *warning = r->source.warnings[b.samples[i]];
             if (warning && r->o->warned)
-                r->o->warned(r->o->context, warning);
+                r->o->warned(r->o->note_context, warning);
             if (!message)
                 code = hand_out(r, b.samples[i], r->output + (size_t)i * (size_t)r->c->graph.outputs, e);
             else if (++r->bad > r->o->max_bad)
                 code = fail(e, ERR_INPUT, "%s", message);
             else if (r->o->bad)
-                r->o->bad(r->o->context, message);
+                r->o->bad(r->o->note_context, message);
         }
         if (code)
             return code;

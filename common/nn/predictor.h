@@ -29,12 +29,13 @@ typedef struct predict_options {
     int threads;     /* for reading pictures */
     int64_t max_bad; /* so many files may be unreadable; they get no prediction */
     /* For each prediction, in the order of the list; a result other than 0 ends the run. */
-    int (*row)(void *context, const prediction *p, error *e);
+    int (*row)(void *row_context, const prediction *p, error *e);
+    void *row_context;
     /* For each unreadable file, in the order of the list among them; may be NULL. */
-    void (*bad)(void *context, const char *message);
+    void (*bad)(void *note_context, const char *message);
     /* For each file that was decoded with warnings, likewise. */
-    void (*warned)(void *context, const char *message);
-    void *context;
+    void (*warned)(void *note_context, const char *message);
+    void *note_context;
 } predict_options;
 
 /* Predicts all of the list, which is not empty. *bad: unreadable files. ERR_INPUT when more than max_bad are (the

@@ -5,6 +5,7 @@
 #define ONEBOX_RENDER_RENDER_H
 
 #include "base/error.h"
+#include "base/options.h"
 #include "base/text.h"
 
 #include <stdbool.h>
@@ -28,10 +29,9 @@ typedef struct render_request {
     int64_t first;                      /* the first row of pred.tsv that is shown; see val */
     int64_t skip, skip_end;             /* points of a learning-rate curve left out */
     bool trim;                          /* cut the white border off, as notebooks do */
-    const char *const *augments;        /* "flip=0.5", "rotate=30,0.75", in order; none: the lesson's */
-    size_t augment_count;
-    int64_t seed;     /* of the augmentations */
-    bool leave_boxes; /* boxes stay as they were in the picture's own pixels */
+    option_list augments;               /* "flip=0.5", "rotate=30,0.75", in order; none: the lesson's */
+    int64_t seed;                       /* of the augmentations */
+    bool leave_boxes;                   /* boxes stay as they were in the picture's own pixels */
 } render_request;
 
 /* What each kind is called, whether it is there, and that it has what it needs (ERR_USAGE otherwise). With

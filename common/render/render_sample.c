@@ -175,8 +175,8 @@ static int parse_augment(augment_list *list, const char *text, error *e)
 static int augments_of(const render_request *r, augment_list *list, error *e)
 {
     static const char *const lesson[] = {"flip=0.5", "rotate=30,0.75", "lighting=0.1,0.1"};
-    const char *const *items = r->augment_count ? r->augments : lesson;
-    size_t count = r->augment_count ? r->augment_count : COUNT(lesson);
+    const char *const *items = r->augments.count ? r->augments.items : lesson;
+    size_t count = r->augments.count ? r->augments.count : COUNT(lesson);
     int code = 0;
     *list = (augment_list){0};
     for (size_t i = 0; i < count && !code; i++)

@@ -126,6 +126,30 @@ int labels_read_names(names *list, const char *path, error *e)
     return code;
 }
 
+int labels_read_pictures(names *list, const char *path, error *e)
+{
+    file_view view;
+    if (file_open(&view, path, e))
+        return e->code;
+    csv_reader r = csv_start(view.path, view.data, view.size);
+    if (csv_next(&r, e) && !text_is(r.fields[0], "fn"))
+        fail(e, ERR_INPUT, "%s:1: the header must begin with 'fn' (mkcsv writes 'fn,cat')", view.path);
+    while (!e->code && csv_next(&r, e)) {
+        char clean[NAMES_FILE_MAX + 1];
+        size_t number;
+        const char *wrong = names_file_name(r.fields[0], clean);
+        if (wrong)
+            fail(e, ERR_INPUT, "%s:%zu: the file name %s", view.path, r.line, wrong);
+        else
+            names_add(list, clean, strlen(clean), &number, e);
+    }
+    if (!e->code && list->count == 0)
+        fail(e, ERR_INPUT, "%s: names no pictures", view.path);
+    csv_end(&r);
+    file_close(&view);
+    return e->code;
+}
+
 /* Fails when names of `list` are not in `known`: their number and the first three. */
 static int all_known(const names *list, const char *list_path, const names *known, const char *known_path, error *e)
 {

@@ -57,6 +57,10 @@ int labels_check(const char *path, error *e);
  * empty lines are passed over; repeated names are errors. */
 int labels_read_names(names *list, const char *path, error *e);
 
+/* Reads the names of the pictures, each once, from the first column of a CSV file whose header begins with fn.
+ * ERR_INPUT for a file that names none. */
+int labels_read_pictures(names *list, const char *path, error *e);
+
 /* SHA-256 of a list of pictures in the form in which splits are compared: each file name without its
  * extension ("000012.jpg" -> "000012"), a line feed after every one, the last included. */
 int labels_digest(const char *const *file_names, size_t count, char hex[65], error *e);
