@@ -27,7 +27,7 @@ int picture_bytes(file_view *view, const char *path, error *e);
 int picture_load(picture *p, const char *path, picture_info *info, error *e);
 int picture_decode(picture *p, const void *data, size_t size, const char *name, picture_info *info, error *e);
 
-/* True for a name that ends as files of the formats that can be read and written: .jpg, .jpeg, .png; in capitals, too. */
+/* True for a name that ends as those of the formats that can be read: .jpg, .jpeg or .png, in capitals, too. */
 bool picture_has_ending(const char *name);
 
 /* Reads only what precedes the pixels: width, height, orientation. */

@@ -52,8 +52,8 @@ text_field names_without_root(text_field name);
 /* Bytes of a clean file name without the extension: 7 of "cam.0/7.jpg"; a first dot begins none. */
 size_t names_stem(const char *file_name);
 
-/* The same of what is called a picture alone (.jpg, .PNG, .webp …, whether or not that can be read; image/picture_file.h
- * knows what can): "7" of "7.jpg", and all of "cam.0/7". names_is_picture: it is less than all. */
+/* The same, but only the ending of a picture is left out (.jpg, .PNG, .webp …, whether or not it can be read, which
+ * image/picture_file.h knows): 1 of "7.jpg", all 7 of "cam.0/7". names_is_picture: there is such an ending. */
 size_t names_picture_stem(const char *name, size_t size);
 bool names_is_picture(const char *name);
 
