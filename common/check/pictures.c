@@ -5,20 +5,12 @@
  * one of them is written just like the name. */
 #include "check/pictures.h"
 
-#include "base/file.h"
 #include "check/name_key.h"
-#include "voc/names.h"
+#include "voc/tree.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { DEPTH_MAX = 32 };
 
 /* Where a key occurs: in the path of a file, from byte `start` on. */
 typedef struct place {
@@ -36,109 +28,16 @@ typedef struct key_table {
 enum { FULL, INNER, KINDS };
 
 struct pictures {
-    const char *dir;
     names files, folders; /* relative paths */
     bool have_tables;
     key_table by_name[KINDS], by_stem[KINDS];
     text_buffer key;
 };
 
-/* ---------------------------------------------------------------- listing */
-
-/* The folders from the top to the one being read, so that a link back to one of them is not followed for ever. */
-typedef struct walk {
-    pictures *p;
-    text_buffer path; /* relative, with a '/' behind each folder */
-    struct {
-        dev_t device;
-        ino_t inode;
-    } above[DEPTH_MAX];
-    int depth;
-} walk;
-
-static int list_folder(walk *w, int fd, error *e);
-
-static bool is_above(const walk *w, const struct stat *st)
-{
-    for (int i = 0; i < w->depth; i++)
-        if (w->above[i].device == st->st_dev && w->above[i].inode == st->st_ino)
-            return true;
-    return false;
-}
-
-/* A folder that cannot be read is passed over: its pictures will be missing, by name. */
-static int take_folder(walk *w, int parent, const char *name, error *e)
-{
-    size_t number;
-    const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == EMFILE || errno == ENFILE || errno == ENOMEM
-                   ? fail_system(e, "%s/%s: cannot open", w->p->dir, w->path.data)
-                   : 0;
-    if (names_add(&w->p->folders, w->path.data, w->path.size, &number, e)) {
-        close(fd);
-        return e->code;
-    }
-    text_add(&w->path, "/");
-    return text_done(&w->path, e) ? ERR_SYSTEM : list_folder(w, fd, e);
-}
-
-static int take_entry(walk *w, int fd, const struct dirent *entry, error *e)
-{
-    const size_t before = w->path.size;
-    struct stat st;
-    size_t number;
-    int code = 0;
-    bool folder = entry->d_type == DT_DIR, file = entry->d_type == DT_REG;
-    if (entry->d_name[0] == '.')
-        return 0;
-    if (!folder && !file && fstatat(fd, entry->d_name, &st, 0) == 0) {
-        folder = S_ISDIR(st.st_mode);
-        file = S_ISREG(st.st_mode);
-    }
-    text_add(&w->path, "%s", entry->d_name);
-    if (text_done(&w->path, e))
-        return ERR_SYSTEM;
-    if (folder)
-        code = take_folder(w, fd, entry->d_name, e);
-    else if (file && w->p->files.count < UINT32_MAX - 1)
-        code = names_add(&w->p->files, w->path.data, w->path.size, &number, e);
-    w->path.size = before;
-    return code;
-}
-
-/* Takes fd over. */
-static int list_folder(walk *w, int fd, error *e)
-{
-    struct stat st;
-    DIR *folder = fdopendir(fd);
-    if (!folder || fstat(fd, &st) != 0) {
-        folder ? closedir(folder) : close(fd);
-        return fail_system(e, "%s: cannot read the folder", w->p->dir);
-    }
-    int code = 0;
-    if (w->depth < DEPTH_MAX && !is_above(w, &st)) {
-        w->above[w->depth].device = st.st_dev;
-        w->above[w->depth++].inode = st.st_ino;
-        for (const struct dirent *entry; !code && (entry = readdir(folder));)
-            code = take_entry(w, fd, entry, e);
-        w->depth--;
-    }
-    closedir(folder);
-    return code;
-}
-
 pictures *pictures_open(const char *dir, error *e)
 {
     pictures *p = mem_zero(1, sizeof *p, "a list of pictures", e);
-    if (!p)
-        return NULL;
-    p->dir = dir;
-    walk w = {.p = p};
-    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const int code = fd < 0 ? fail_open(e, dir) : list_folder(&w, fd, e);
-    text_free(&w.path);
-    if (!code)
+    if (!p || !tree_read(&p->files, &p->folders, dir, e))
         return p;
     pictures_close(p);
     return NULL;

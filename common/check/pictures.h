@@ -20,13 +20,12 @@
 
 typedef struct pictures pictures;
 
-/* Lists all files below `dir`, links followed, names that begin with a dot passed over. ERR_INPUT when it is no folder
- * that can be read. NULL on failure; pictures_close ends it. `dir` is not copied. */
+/* Lists all files below `dir` (voc/tree.h says which). NULL on failure, ERR_INPUT when it or a folder in it cannot be
+ * read; pictures_close ends it. */
 pictures *pictures_open(const char *dir, error *e);
 void pictures_close(pictures *p);
 
-/* How many files there are, and their paths relative to the folder, '/' between the parts. Files of one folder stand
- * together, in no order. */
+/* How many files there are, and their paths relative to the folder, '/' between the parts, in byte order. */
 size_t pictures_count(const pictures *p);
 const char *pictures_name(const pictures *p, size_t number);
 

@@ -60,7 +60,7 @@ static int add_folder(picture_list *list, const char *folder, const char *drawin
     char left_out[PATH_MAX + 1];
     size_t before = list->count, n = inside(folder, drawings, left_out);
     names files = {0};
-    int code = tree_read(&files, folder, e);
+    int code = tree_read(&files, NULL, folder, e);
     for (size_t i = 0; i < files.count && !code; i++) {
         const char *name = files.items[i];
         struct stat st;

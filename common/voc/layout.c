@@ -169,7 +169,7 @@ static int find_root(layout *l, const char *images, error *e)
     l->root_name = "";
     if (images) {
         text_add(&l->root, "%s", images);
-        return text_done(&l->root, e) ? e->code : tree_read(&l->pictures, images, e);
+        return text_done(&l->root, e) ? e->code : tree_read(&l->pictures, NULL, images, e);
     }
     for (size_t i = 0; i < COUNT(folders) && !*l->root_name; i++) {
         l->root.size = 0;
@@ -351,7 +351,7 @@ int layout_find(layout *l, const char *dir, const char *images, const char *spli
     *l = (layout){.dir = dir, .root_name = ""};
     text_buffer list = {0}, part = {0};
     text_add(&list, "ImageSets/Main/%s.txt", split ? split : "");
-    if (!text_done(&list, e) && !tree_read(&l->files, dir, e) && !find_root(l, images, e) &&
+    if (!text_done(&list, e) && !tree_read(&l->files, NULL, dir, e) && !find_root(l, images, e) &&
         !stem_index_make(&l->near, &l->pictures, names_is_picture, e) && !find_annotations(l, &all, e) &&
         !stem_index_make(&l->by_stem, &l->files, is_xml, e)) {
         l->has_parts = have_parts(&all);

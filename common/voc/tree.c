@@ -4,7 +4,6 @@
 #include "voc/tree.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +12,7 @@
 enum { DEPTH_MAX = 16 };
 
 typedef struct walk {
-    names found;
+    names found, *folders;
     const char *dir;
     struct stat open[DEPTH_MAX + 1]; /* the folders that lead to the present one: a link back to one is not followed */
 } walk;
@@ -57,16 +56,18 @@ static bool is_made(const char *folder)
 static int walk_folder(walk *w, const char *folder, int depth, error *e)
 {
     text_buffer path = {0};
+    size_t number;
     text_add(&path, "%s%s%s", w->dir, *folder ? "/" : "", folder);
     int code = text_done(&path, e);
     DIR *dir = code ? NULL : opendir(path.data);
     if (!code && !dir)
-        code = fail(e, errno == ENOMEM || errno == EMFILE ? ERR_SYSTEM : ERR_INPUT, "%s: cannot read the folder: %s",
-                    path.data, strerror(errno));
+        code = fail_open(e, path.data);
     bool again = !code && *folder && is_made(path.data);
     again |= !code && fstat(dirfd(dir), &w->open[depth]) != 0;
     for (int i = 0; i < depth && !code; i++)
         again |= w->open[i].st_ino == w->open[depth].st_ino && w->open[i].st_dev == w->open[depth].st_dev;
+    if (!code && !again && *folder && w->folders)
+        code = names_add(w->folders, folder, strlen(folder), &number, e);
     while (!code && !again) {
         const struct dirent *entry = readdir(dir);
         if (!entry)
@@ -80,9 +81,9 @@ static int walk_folder(walk *w, const char *folder, int depth, error *e)
     return code;
 }
 
-int tree_read(names *files, const char *dir, error *e)
+int tree_read(names *files, names *folders, const char *dir, error *e)
 {
-    walk w = {.dir = dir};
+    walk w = {.dir = dir, .folders = folders};
     int code = walk_folder(&w, "", 0, e);
     size_t number, *order = mem_zero(w.found.count, sizeof *order, "the names of files", e);
     if (!order)

@@ -10,9 +10,10 @@
 
 #include <stdbool.h>
 
-/* Adds every file below `dir` to `files`, "cam0/img_0.jpg", in byte order. Links are followed, at most 16 folders deep.
- * ERR_INPUT for a folder that cannot be read. */
-int tree_read(names *files, const char *dir, error *e);
+/* Adds every file below `dir` to `files`, "cam0/img_0.jpg", in byte order, and every folder that was entered to
+ * `folders` (may be NULL), "cam0", in no order. Links are followed, at most 16 folders deep; folders with a record of
+ * make in them are left out. ERR_INPUT for a folder that cannot be read. */
+int tree_read(names *files, names *folders, const char *dir, error *e);
 
 /* The last part of a path: "img_0.jpg" of "cam0/img_0.jpg". */
 const char *tree_base(const char *path);

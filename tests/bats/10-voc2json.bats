@@ -257,7 +257,7 @@ XML
 
 @test "a missing folder, split or annotation is named" {
     refused 3 "kit: holds no .xml file" "$out" "$BIN/voc2json" -o "$out" "$dir"
-    refused 3 "none: cannot read the folder" "$out" "$BIN/voc2json" -o "$out" "$dir/none"
+    refused 3 "none: cannot open: No such file" "$out" "$BIN/voc2json" -o "$out" "$dir/none"
     voc_xml 1.jpg 10 10 "dog 0 1 1 5 5" | one 1
     refused 3 "ImageSets/Main/train.txt: there is no such list, nor any other beside it" "$out" \
         "$BIN/voc2json" --split train -o "$out" "$dir"
