@@ -187,8 +187,8 @@ the_same() {
     refute_output --partial "out/pictures"
 }
 
-@test "an export is trained on as it is, pictures in folders too" {
-    for export in rf-yolo cvat; do
+@test "every export is trained on as it is" {
+    for export in labelimg cvat cvat-yolo vott labelme studio-voc studio-yolo studio-coco rf-voc rf-yolo rf-coco; do
         run mk detn VOC=$export OUT=train-$export
         assert_success
         [ -s train-$export/detn.grid.png ]
