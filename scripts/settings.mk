@@ -162,9 +162,8 @@ SOURCE  := $(wildcard $(VOC)/*.json)
 else
 no_folder = $(if $(wildcard $(VOC)/.)$(filter $(DATA)/VOC2007,$(VOC)),, (there is no such folder)$(call near,$(VOC)))
 define refusal
-no annotations in $(VOC)$(no_folder): `$(typed) data` downloads VOC 2007 and ImageNet weights (1 GB of disk);
-`VOC=DIR` names a folder with annotations (XML or JSON) and pictures, `JSON=FILE IMAGES=DIR` names the two one by one;
-`$(typed) demo` draws pictures of its own and trains on them in some minutes, without any data
+no annotations in $(VOC)$(no_folder): `$(typed) data` downloads VOC 2007 (1 GB), `$(typed) demo` needs no data;
+`VOC=DIR` names a folder of pictures and annotations, `JSON=FILE IMAGES=DIR` the two one by one
 endef
 endif
 ifeq ($(refusal)$(wildcard $(PICTURES)/.),)
@@ -177,9 +176,8 @@ valid := $(if $(filter $(OUT)/voc.json,$(SOURCE)),$(if $(wildcard \
 
 near_weights = $(call near,$(WEIGHTS))
 define weights_refusal
-no weights at $(WEIGHTS)$(near_weights): `$(typed) weights` downloads torchvision's (`$(typed) data`: VOC 2007 too);
-`WEIGHTS=FILE` names your own, safetensors or a file of PyTorch (.pth, .pt); `WEIGHTS=none` starts from random weights;
-`$(typed) demo` trains a small network without any
+no weights at $(WEIGHTS)$(near_weights): `$(typed) weights` downloads torchvision's, `$(typed) demo` needs none;
+`WEIGHTS=FILE` names your own (safetensors, .pth, .pt), `WEIGHTS=none` starts from random ones
 endef
 
 # PyTorch's files are known by their names, or are zip files. They are imported first (pipeline.mk).
