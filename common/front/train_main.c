@@ -164,6 +164,19 @@ static int print_summary(train_setup *s, error *e)
     return code;
 }
 
+/* A batch that is large for so few pictures leaves an epoch one step or two. */
+static void remark_few_batches(const train_setup *s)
+{
+    enum { FEW = 3, ENOUGH = 6, SMALLEST = 4 };
+    const size_t pictures = s->data.train.count, batches = trainer_batches(pictures, s->recipe.batch);
+    int smaller = s->recipe.batch;
+    while (smaller > SMALLEST && trainer_batches(pictures, smaller) < ENOUGH)
+        smaller /= 2;
+    if (batches < FEW && smaller < s->recipe.batch)
+        program_note(s->program, "an epoch has only %zu batch%s of %d; --set batch=%d takes more steps", batches,
+                     batches == 1 ? "" : "es", s->recipe.batch, smaller);
+}
+
 static int do_run(train_setup *s, error *e)
 {
     int code = train_options_check(s->o, s->task, e);
@@ -187,6 +200,7 @@ static int do_run(train_setup *s, error *e)
     program_note(s->program, "%zu pictures train (sha256 %.12s), %zu validate (sha256 %.12s)%s", s->data.train.count,
                  s->labels.train_sha256, s->data.val.count, s->labels.val_sha256,
                  s->data.train.count % (size_t)s->recipe.batch == 1 ? "; one is left over in each epoch" : "");
+    remark_few_batches(s);
     code = s->o->lr_find ? 0 : train_setup_resume(s, e);
     if (!code && s->o->summary_noise && !s->resumed)
         code = push_noise(s, e);

@@ -272,6 +272,17 @@ refused() {
     assert_output "train-cls: 1 training pictures are too few: at least two are needed"
 }
 
+@test "a batch that is large for so few pictures is remarked, with one that works" {
+    run train cls --weights none --epochs 1 --set batch=32 -o cls.ckpt
+    assert_success
+    assert_line "train-cls: an epoch has only 2 batches of 32; --set batch=8 takes more steps"
+    run train cls --weights none --epochs 1 --set batch=8 -o cls.ckpt
+    assert_success
+    refute_output --partial "an epoch has only"
+    run train cls --weights none --epochs 1 -o cls.ckpt
+    refute_output --partial "an epoch has only"
+}
+
 @test "an output folder that is not there is noticed before the training" {
     refused 4 "nowhere/x.ckpt: cannot create" -o nowhere/x.ckpt
     refused 4 "nowhere/h.tsv: cannot create" --history nowhere/h.tsv
