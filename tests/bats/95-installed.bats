@@ -286,7 +286,7 @@ onebox_works() { # COMMAND
     assert_equal "${#lines[@]}" 16
     run -2 onebox out/cls.ckpt
     assert_output --regexp "no annotations in data/VOC2007: .onebox data. downloads"
-    assert_output --regexp ".onebox demo. draws pictures"
+    assert_output --regexp ".onebox demo. needs no data"
     mkdir -p voc/Annotations voc/JPEGImages
     cp data/shapes/*.png voc/JPEGImages 2>/dev/null
     for picture in voc/JPEGImages/*; do
