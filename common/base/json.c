@@ -374,10 +374,12 @@ int json_get(const json_reader *r, int object, const char *name, error *e)
 {
     if ((size_t)object >= r->token_count || r->tokens[object].type != JSMN_OBJECT)
         return -1;
+    const size_t size = strlen(name);
     int found = -1;
     for (int key = object + 1; (size_t)key < r->token_count && r->tokens[key].parent == object;
          key = json_after(r, key + 1)) {
-        if (!text_is(token_text(r, key), name))
+        const text_field t = token_text(r, key);
+        if (t.size != size || memcmp(t.text, name, size) != 0)
             continue;
         if (found >= 0) {
             json_fail(r, e, "'%s' is there twice", name);
