@@ -24,6 +24,9 @@ typedef enum arch {
     ARCHS
 } arch;
 
+/* Pixels of the input that a cell of the dense detector stands for, in height and width (nn/objects.h). */
+enum { OBJECTS_STRIDE = 8 };
+
 #define TASK_CHOICES "cls|bbox|detn"
 #define ARCH_CHOICES "tiny|resnet18|resnet34|resnet50"
 

@@ -77,7 +77,8 @@ train() { # LIBRARY CONV
 @test "the build takes versions 2 and 3 of oneDNN" {
     headers() { # MAJOR MINOR
         mkdir -p new/oneapi/dnnl
-        printf '#define DNNL_VERSION_MAJOR %s\n#define DNNL_VERSION_MINOR %s\n' "$1" "$2" >new/oneapi/dnnl/dnnl_version.h
+        printf '#define DNNL_VERSION_MAJOR %s\n#define DNNL_VERSION_MINOR %s\n' "$1" "$2" \
+            >new/oneapi/dnnl/dnnl_version.h
     }
     headers 3 6
     CPATH=$PWD/new run -0 "$root/scripts/deps" --onednn
