@@ -43,8 +43,8 @@ enum { CELL_BACKGROUND = -1, CELL_IGNORED = -2 };
  * an ignored object is ignored. cells: (size / OBJECTS_STRIDE)^2 of them, row first. */
 void objects_assign(const object_target *objects, int count, int size, int32_t *cells);
 
-/* The loss of a batch (`gradient` and `value` as for loss_compute of loss.h), with n cells that answer for an object in the
- * whole batch, at least 1:
+/* The loss of a batch (`gradient` and `value` as for loss_compute of loss.h), with n cells that answer for an object in
+ * the whole batch, at least 1:
  *   sum over cells that are not ignored and classes of |y - s|^2 BCE(s, y), divided by n, where s is the score and y
  *   the intersection over union of the cell's box with its object (a constant to the gradient), for the object's class,
  *   else 0
