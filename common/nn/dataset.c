@@ -106,8 +106,8 @@ void dataset_free(dataset *d)
     *d = (dataset){0};
 }
 
-int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                 float target[4], error *e)
+int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label, float *target,
+                 error *e)
 {
     const dataset_part *p = part;
     const dataset *d = p->set;

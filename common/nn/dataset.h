@@ -42,7 +42,7 @@ void dataset_free(dataset *d);
 
 /* loader_make with a dataset_part as context. Without classes the label is 0, without boxes the target is zeros.
  * ERR_INPUT when the picture's pixels in the cache are damaged. */
-int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                 float target[4], error *e);
+int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label, float *target,
+                 error *e);
 
 #endif

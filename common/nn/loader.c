@@ -15,7 +15,7 @@
 typedef struct loader_slot {
     float *pictures;
     int32_t *labels;
-    float *boxes;
+    float *targets;
     uint32_t *samples;
     uint32_t epoch;
     int count;
@@ -122,7 +122,7 @@ static void make_one(loader *l, loader_slot *s, int position, int number)
     error e = {0};
     int code = l->o.make(l->o.context, s->samples[position], s->epoch, number,
                          s->pictures + (size_t)position * l->o.picture_floats, &s->labels[position],
-                         s->boxes + 4 * (size_t)position, &e);
+                         s->targets + (size_t)position * l->o.target_floats, &e);
     pthread_mutex_lock(&l->lock);
     if (code) {
         l->failed = true;
@@ -167,9 +167,9 @@ static int allocate_ring(loader *l, error *e)
         loader_slot *s = &l->slots[i];
         s->pictures = mem_aligned(batch * l->o.picture_floats * sizeof(float), "a batch of pictures", e);
         s->labels = mem_zero(batch, sizeof *s->labels, "labels", e);
-        s->boxes = mem_zero(batch, 4 * sizeof *s->boxes, "boxes", e);
+        s->targets = mem_zero(batch, l->o.target_floats * sizeof *s->targets, "targets", e);
         s->samples = mem_zero(batch, sizeof *s->samples, "sample numbers", e);
-        if (!s->pictures || !s->labels || !s->boxes || !s->samples)
+        if (!s->pictures || !s->labels || !s->targets || !s->samples)
             return ERR_SYSTEM;
     }
     return 0;
@@ -242,7 +242,7 @@ int loader_next(loader *l, loader_batch *batch, error *e)
         *batch = (loader_batch){.count = s->count,
                                 .pictures = s->pictures,
                                 .labels = s->labels,
-                                .boxes = s->boxes,
+                                .targets = s->targets,
                                 .samples = s->samples,
                                 .wait = progress_seconds() - start};
     return code;
@@ -261,7 +261,7 @@ void loader_close(loader *l)
     for (int i = 0; l->slots && i < l->o.ring; i++) {
         free(l->slots[i].pictures);
         free(l->slots[i].labels);
-        free(l->slots[i].boxes);
+        free(l->slots[i].targets);
         free(l->slots[i].samples);
     }
     pthread_cond_destroy(&l->work);

@@ -20,17 +20,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Makes sample `sample` (0 .. samples-1) for epoch `epoch`: fills picture_floats floats, a class index and a
- * box (y1, x1, y2, x2). Called from several threads at once; `worker` (0 .. loader_workers-1) is never in use
- * twice at a time, for scratch memory. Random draws must depend on (seed, epoch, sample) only. */
+/* Makes sample `sample` (0 .. samples-1) for epoch `epoch`: fills picture_floats floats, a class index and target_floats
+ * floats, such as a box (y1, x1, y2, x2). Called from several threads at once; `worker` (0 .. loader_workers-1) is never
+ * in use twice at a time, for scratch memory. Random draws must depend on (seed, epoch, sample) only. */
 typedef int loader_make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                        float box[4], error *e);
+                        float *target, error *e);
 
 typedef struct loader_options {
     loader_make *make;
     void *context;
     size_t samples;        /* per epoch, at least 1 */
     size_t picture_floats; /* size x size x 3 */
+    size_t target_floats;  /* 4 for a box */
     int batch;             /* the last batch of an epoch holds what is left over … */
     int least;             /* … unless these are fewer: then the epoch ends one batch earlier; at most batch */
     int threads;           /* background threads; 0: samples are made inside loader_next */
@@ -45,7 +46,7 @@ typedef struct loader_batch {
     int count;               /* samples */
     const float *pictures;   /* count x picture_floats */
     const int32_t *labels;   /* count */
-    const float *boxes;      /* count x 4 */
+    const float *targets;    /* count x target_floats */
     const uint32_t *samples; /* count */
     double wait;             /* seconds that loader_next had to wait for it */
 } loader_batch;

@@ -96,7 +96,7 @@ static int read_file(picture_source *s, size_t item, picture_reader *r, float *p
 }
 
 static int make_picture(void *context, uint32_t item, uint32_t epoch, int worker, float *pixels, int32_t *label,
-                        float target[4], error *e)
+                        float *target, error *e)
 {
     picture_source *s = context;
     picture_reader *r = &s->readers[worker];
@@ -174,6 +174,7 @@ static int run_open(prediction_run *r, device *d, int batch, error *e)
                         .context = &r->source,
                         .samples = r->list->count,
                         .picture_floats = (size_t)c->info.size * (size_t)c->info.size * 3,
+                        .target_floats = 4,
                         .batch = batch,
                         .threads = r->o->threads,
                         .ring = 3,

@@ -137,6 +137,7 @@ static loader *open_loader(const trainer *t, const trainer_set *set, bool shuffl
                         .context = set->context,
                         .samples = set->count,
                         .picture_floats = (size_t)t->graph->size * (size_t)t->graph->size * 3,
+                        .target_floats = 4,
                         .batch = t->recipe->batch,
                         .least = shuffle ? 2 : 1,
                         .threads = t->threads,
@@ -208,7 +209,7 @@ static int make_train_plans(train_session *s, const recipe_phase *phase, error *
 static int batch_loss(train_session *s, const loader_batch *b, float *gradient, loss_value *value, error *e)
 {
     loss_shape shape = {s->t->task, b->count, s->t->classes, s->t->graph->size};
-    return loss_compute(&shape, s->output, b->labels, b->boxes, gradient, value, e);
+    return loss_compute(&shape, s->output, b->labels, b->targets, gradient, value, e);
 }
 
 /* One training batch: forward, loss, backward, Adam's step number `number` (from 1) with the given rates. */

@@ -1,11 +1,12 @@
 /* lrg.csv and bb.csv are read on their own (csv_labels), joined by file name in the order of the first, classes
  * numbered by rank, and rows named in val.txt marked as validating. Then the two index lists and their digests are
- * made. */
+ * made. With anno.tsv the rows are its pictures, each with a run of objects. */
 #include "voc/labels.h"
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "voc/anno.h"
 #include "voc/csv.h"
 
 #include <stdlib.h>
@@ -197,6 +198,9 @@ static int rank_classes(labels *l, error *e)
         }
         for (size_t i = 0; i < l->count; i++)
             l->rows[i].class_index = (int32_t)rank[l->rows[i].class_index];
+        for (size_t i = 0; i < l->object_count; i++)
+            if (l->objects[i].class_index >= 0)
+                l->objects[i].class_index = (int32_t)rank[l->objects[i].class_index];
         l->class_count = n;
     }
     free(order);
@@ -279,6 +283,63 @@ int labels_read(labels *l, const char *lrg, const char *bb, const char *val, err
     return code;
 }
 
+/* One picture of anno.tsv, largest being its largest object. */
+static int add_picture(labels *l, const anno_table *t, const anno_image *image, const anno_row *largest, error *e)
+{
+    size_t number;
+    label_row *row = &l->rows[l->count++];
+    *row = (label_row){.box = largest->box, .first_object = l->object_count, .object_count = image->count};
+    for (uint32_t i = 0; i < image->count; i++) {
+        const anno_row *from = &t->rows[image->rows[i]];
+        label_object *o = &l->objects[l->object_count++];
+        *o = (label_object){-1, from->box};
+        if (from->ignore)
+            continue;
+        if (names_add(&l->labels_seen, from->category, strlen(from->category), &number, e))
+            return e->code;
+        o->class_index = (int32_t)number;
+        if (from == largest)
+            row->class_index = o->class_index;
+    }
+    if (image->count > l->most_objects)
+        l->most_objects = image->count;
+    return names_add(&l->file_names, image->file_name, strlen(image->file_name), &number, e);
+}
+
+static int add_pictures(labels *l, const anno_table *t, const char *path, error *e)
+{
+    l->rows = mem_zero(t->image_count, sizeof *l->rows, "labels", e);
+    l->objects = mem_zero(t->count, sizeof *l->objects, "objects", e);
+    int code = l->rows && l->objects ? 0 : ERR_SYSTEM;
+    for (size_t i = 0; i < t->image_count && !code; i++) {
+        const anno_row *largest = anno_largest(t, &t->images[i]);
+        if (largest)
+            code = add_picture(l, t, &t->images[i], largest, e);
+    }
+    for (size_t i = 0; i < l->count && !code; i++)
+        l->rows[i].file_name = l->file_names.items[i];
+    return !code && l->count == 0 ? fail(e, ERR_INPUT, "%s: has no object that is not to be ignored", path) : code;
+}
+
+int labels_read_objects(labels *l, const char *anno, const char *val, error *e)
+{
+    anno_table t = {0};
+    *l = (labels){.has_class = true, .has_objects = true};
+    int code = anno_read(&t, anno, e);
+    if (!code)
+        code = add_pictures(l, &t, anno, e);
+    anno_free(&t);
+    if (!code)
+        code = rank_classes(l, e);
+    if (!code && val)
+        code = mark_val(l, val, anno, e);
+    if (!code)
+        code = split_labels(l, e);
+    if (code)
+        labels_free(l);
+    return code;
+}
+
 /* Takes the text: its digest, and its end. */
 static int digest_text(text_buffer *text, char hex[65], error *e)
 {
@@ -307,6 +368,11 @@ int labels_rows_digest(const labels *l, char hex[65], error *e)
         const label_row *r = &l->rows[i];
         text_add(&text, "%s\t%s\t%d %d %d %d\t%d\n", r->file_name, l->has_class ? l->classes[r->class_index] : "",
                  r->box.y1, r->box.x1, r->box.y2, r->box.x2, r->is_val);
+        for (size_t k = 0; k < r->object_count; k++) {
+            const label_object *o = &l->objects[r->first_object + k];
+            text_add(&text, "\t%s\t%d %d %d %d\n", o->class_index < 0 ? "-" : l->classes[o->class_index], o->box.y1,
+                     o->box.x1, o->box.y2, o->box.x2);
+        }
     }
     return digest_text(&text, hex, e);
 }
@@ -348,6 +414,7 @@ int labels_check(const char *path, error *e)
 void labels_free(labels *l)
 {
     free(l->rows);
+    free(l->objects);
     free(l->train);
     free(l->val);
     free(l->classes);

@@ -1,4 +1,5 @@
-/* labels.h - the label files of a training: lrg.csv (class), bb.csv (box) and val.txt (which rows validate).
+/* labels.h - the label files of a training: lrg.csv (class), bb.csv (box) and val.txt (which rows validate); for a
+ * training on all objects anno.tsv takes the place of the first two.
  *
  *     lrg.csv:  fn,cat            bb.csv:  fn,bbox                      val.txt:  000048.jpg
  *               008197.jpg,car             008197.jpg,186 450 226 496             000061.jpg
@@ -23,7 +24,14 @@ typedef struct label_row {
     int32_t class_index;   /* rank of the label among the distinct labels in byte order; -1 without lrg.csv */
     box box;               /* own pixels; zeros without bb.csv */
     bool is_val;
+    size_t first_object, object_count; /* in labels.objects, of anno.tsv */
 } label_row;
+
+/* An object of anno.tsv. */
+typedef struct label_object {
+    int32_t class_index; /* as above; -1: to be ignored */
+    box box;
+} label_object;
 
 typedef struct labels {
     label_row *rows; /* in the order of lrg.csv, or of bb.csv when there is no lrg.csv */
@@ -33,8 +41,10 @@ typedef struct labels {
     size_t train_count, val_count;
     const char **classes; /* distinct labels in byte order, classes[class_index]; NULL without lrg.csv */
     size_t class_count;
-    bool has_class, has_box;
-    char train_sha256[65]; /* see labels_digest, for logs and checkpoint metadata */
+    bool has_class, has_box, has_objects;
+    label_object *objects; /* of all rows, those of a row together in the order of the file; NULL without anno.tsv */
+    size_t object_count, most_objects; /* in all; of one row at most */
+    char train_sha256[65];             /* see labels_digest, for logs and checkpoint metadata */
     char val_sha256[65];
     names file_names; /* number = row */
     names labels_seen;
@@ -47,6 +57,10 @@ typedef struct labels {
  * 0 on; no rows; names in one CSV and not in the other, and names in val that no CSV has (count and first
  * three); a name twice in val; val holding all rows or none. labels_free also after a failure. */
 int labels_read(labels *l, const char *lrg, const char *bb, const char *val, error *e);
+
+/* The same with all objects, from anno.tsv. The rows are the pictures with an object that is not to be ignored, in the
+ * order of the file, with class and box of the largest one; classes are those of objects that are not ignored. */
+int labels_read_objects(labels *l, const char *anno, const char *val, error *e);
 
 void labels_free(labels *l);
 

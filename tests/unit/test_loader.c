@@ -15,8 +15,8 @@ typedef struct source {
 } source;
 
 /* A sample whose content tells (sample, epoch). */
-static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                float box[4], error *e)
+static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label, float *box,
+                error *e)
 {
     source *s = context;
     if (__atomic_fetch_add(&s->used[worker], 1, __ATOMIC_SEQ_CST))
@@ -40,6 +40,7 @@ static loader_options options(source *s, size_t samples, int batch, int threads)
                             .context = s,
                             .samples = samples,
                             .picture_floats = FLOATS,
+                            .target_floats = 4,
                             .batch = batch,
                             .threads = threads,
                             .ring = 2,
@@ -70,7 +71,7 @@ static size_t run(const loader_options *o, uint32_t *order, bool *right)
             for (int j = 0; j < FLOATS; j++)
                 if (b.pictures[k * FLOATS + j] != (float)(s * 100 + epoch * 10 + (uint32_t)j))
                     *right = false;
-            if (b.labels[k] != (int32_t)(s + epoch) || b.boxes[4 * k + 3] != (float)s + 0.3f)
+            if (b.labels[k] != (int32_t)(s + epoch) || b.targets[4 * k + 3] != (float)s + 0.3f)
                 *right = false;
         }
     }

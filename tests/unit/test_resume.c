@@ -14,7 +14,7 @@ enum { SIDE = 32, SAMPLES = 21, POINTS = 8 };
 /* Grey with a bright spot that moves with the epoch, as augmentation moves things; class and box go with it.
  */
 static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                float target[4], error *e)
+                float *target, error *e)
 {
     (void)context;
     (void)worker;
@@ -32,7 +32,7 @@ static int make(void *context, uint32_t sample, uint32_t epoch, int worker, floa
 }
 
 static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                    float target[4], error *e)
+                    float *target, error *e)
 {
     (void)epoch;
     return make(context, sample, 0, worker, picture, label, target, e);

@@ -208,7 +208,7 @@ typedef struct world {
 
 /* Pixel and class go together; validation samples 8 .. 10 (the small batch) carry the other class. */
 static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                float target[4], error *e)
+                float *target, error *e)
 {
     world *w = context;
     (void)worker;
@@ -224,7 +224,7 @@ static int make(void *context, uint32_t sample, uint32_t epoch, int worker, floa
 }
 
 static int make_val(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                    float target[4], error *e)
+                    float *target, error *e)
 {
     int code = make(context, sample, 0, worker, picture, label, target, e);
     (void)epoch;

@@ -11,7 +11,7 @@ enum { SIDE = 32, BATCH = 8 };
 
 /* A bright square on grey, somewhere; the box is its corners, the class its colour. */
 static int make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
-                float target[4], error *e)
+                float *target, error *e)
 {
     (void)context;
     (void)epoch;

@@ -273,6 +273,42 @@ static void test_csv(void)
     }
 }
 
+static void test_object_labels(void)
+{
+    TEST("all objects of anno.tsv: rows are its pictures with something to find, ignored objects have no class")
+    {
+        labels l;
+        error e = {0};
+        const char *anno = put("anno.tsv", ANNO_HEADER "\n"
+                                                       "2\tb.jpg\t90\t80\tdog\t1\t2\t30\t40\t0\n"
+                                                       "1\ta.jpg\t90\t80\tcar\t0\t0\t9\t9\t1\n"
+                                                       "2\tb.jpg\t90\t80\tzebra\t0\t0\t79\t89\t1\n"
+                                                       "3\td.jpg\t90\t80\tcow\t5\t6\t7\t8\t0\n"
+                                                       "2\tb.jpg\t90\t80\tcow\t0\t0\t50\t50\t0\n");
+        const char *some = put("some.txt", "d.jpg\n");
+        CHECK(!labels_read_objects(&l, anno, some, &e), "%s", e.text);
+        CHECK(l.count == 2 && l.has_objects && l.has_class && !l.has_box && l.object_count == 4 && l.most_objects == 3,
+              "%zu rows, %zu objects, at most %zu", l.count, l.object_count, l.most_objects);
+        CHECK(l.class_count == 2 && strcmp(l.classes[0], "cow") == 0 && strcmp(l.classes[1], "dog") == 0, "classes");
+        const label_row *r = &l.rows[0];
+        const label_object *o = &l.objects[r->first_object];
+        CHECK(strcmp(r->file_name, "b.jpg") == 0 && !r->is_val && r->object_count == 3, "row 0");
+        CHECK(r->class_index == 0 && r->box.y2 == 50, "the largest: class %d, box to %d", r->class_index, r->box.y2);
+        CHECK(o[0].class_index == 1 && o[0].box.x2 == 40 && o[1].class_index == -1 && o[1].box.y2 == 79 &&
+                  o[2].class_index == 0,
+              "objects of row 0");
+        CHECK(strcmp(l.rows[1].file_name, "d.jpg") == 0 && l.rows[1].is_val && l.val_count == 1, "row 1");
+        labels_free(&l);
+        const char *all = put("all.txt", "d.jpg\nb.jpg\n"), *unknown = put("none.txt", "a.jpg\n");
+        CHECK(labels_read_objects(&l, anno, all, &e) == ERR_INPUT && strstr(e.text, "none is left"), "%s", e.text);
+        e = (error){0};
+        CHECK(labels_read_objects(&l, anno, unknown, &e) == ERR_INPUT && strstr(e.text, "1 of its 1"), "%s", e.text);
+        e = (error){0};
+        const char *nothing = put("anno.tsv", ANNO_HEADER "\n1\ta.jpg\t90\t80\tcar\t0\t0\t9\t9\t1\n");
+        CHECK(labels_read_objects(&l, nothing, NULL, &e) == ERR_INPUT && strstr(e.text, "ignored"), "%s", e.text);
+    }
+}
+
 static void test_labels(void)
 {
     const char *lrg = put("lrg.csv", "fn,cat\nb.jpg,person\nc.jpg,car\na.jpg,potted plant\nd.jpg,Car\n");
@@ -551,6 +587,7 @@ int main(void)
     test_anno();
     test_csv();
     test_labels();
+    test_object_labels();
     test_pred();
     char command[80];
     snprintf(command, sizeof command, "rm -rf %s", folder);
