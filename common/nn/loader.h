@@ -20,9 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Makes sample `sample` (0 .. samples-1) for epoch `epoch`: fills picture_floats floats, a class index and target_floats
- * floats, such as a box (y1, x1, y2, x2). Called from several threads at once; `worker` (0 .. loader_workers-1) is never
- * in use twice at a time, for scratch memory. Random draws must depend on (seed, epoch, sample) only. */
+/* Makes sample `sample` (0 .. samples-1) for epoch `epoch`: fills picture_floats floats, a class index and
+ * target_floats floats, such as a box (y1, x1, y2, x2). Called from several threads at once; `worker`
+ * (0 .. loader_workers-1) is never in use twice at a time, for scratch memory. Random draws must depend on
+ * (seed, epoch, sample) only. */
 typedef int loader_make(void *context, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label,
                         float *target, error *e);
 
