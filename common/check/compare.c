@@ -175,7 +175,8 @@ static int take_bad(comparison *m, error *e)
             m->missing += !m->found[i].bad;
             m->bad++;
             first = first ? first : &m->found[i];
-            m->found[i].image->left_out = !m->found[i].image->width || !m->found[i].image->height;
+            if (!m->found[i].image->width || !m->found[i].image->height)
+                coco_size_by_boxes(m->c, m->found[i].image);
         }
     if (!first)
         return 0;
@@ -225,6 +226,8 @@ static pixels pixels_of(const coco *c, const picture_found *f)
     const int width = f->head.width, height = f->head.height;
     const bool exchanges = f->head.orientation >= 5 && width != height;
     const pixels same_size = f->head.orientation == 1 || exchanges ? SHOWN : UNTOLD;
+    if (f->image->fractions)
+        return SHOWN;
     if (!f->image->width || !f->image->height) {
         if (!exchanges)
             return same_size;
@@ -298,8 +301,7 @@ static int compare_sizes(comparison *m, error *e)
             continue;
         if (f->pixels == STORED || (f->pixels == UNTOLD && all_stored))
             turn_boxes(m->c, f);
-        f->image->width = f->head.width;
-        f->image->height = f->head.height;
+        coco_scale(m->c, f->image, f->head.width, f->head.height);
     }
     if (t.sizeless)
         text_add(m->remarks, "%zu of %zu pictures have no size in the annotations: that of the file is taken\n",

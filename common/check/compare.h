@@ -2,7 +2,7 @@
  *
  * What is certain is mended and counted:
  *   - a picture's name that is spelled otherwise (pictures.h) becomes that of the file;
- *   - a width or height that is missing is taken from the picture;
+ *   - a width or height that is missing is taken from the picture, and with it boxes that are fractions of it;
  *   - boxes on the pixels as stored, of a photo that EXIF turns: annotated width and height are those of the picture
  *     exchanged. The boxes are turned with it (picture_turn_box). A square or mirrored picture, or one turned by half,
  *     does not tell; it goes with the others of the set when these all tell the same.
@@ -30,8 +30,8 @@ int compare_annotations(coco *c, const compare_options *o, text_buffer *remarks,
 
 /* Compares all pictures that have an object, by the heads of their files, and mends `c`. Lines about what was found go
  * behind `remarks`, each with its '\n'. Bad pictures, up to max_bad, keep their rows, so that a random split of the
- * rest stays what it was; one whose size is not known is marked left_out. ERR_INPUT for more than max_bad of them, for
- * none that can be used, for sizes that differ, for two names of one file, and as compare_sets. */
+ * rest stays what it was (coco_size_by_boxes where nothing tells the size). ERR_INPUT for more than max_bad of them,
+ * for none that can be used, for sizes that differ, for two names of one file, and as compare_sets. */
 int compare_pictures(coco *c, const compare_options *o, text_buffer *remarks, error *e);
 
 /* What is plausible for one box but not for most of a set, by the sizes that `c` has: fractions in place of pixels,

@@ -66,7 +66,7 @@ static kinds look_at_all(const coco *c, bool keep_ignored)
     kinds k = {0};
     for (size_t i = 0; i < c->image_count; i++) {
         const coco_image *image = &c->images[i];
-        if (image->left_out || !image->width || !image->height)
+        if (!image->width || !image->height)
             continue;
         for (size_t n = image->first; n; n = c->objects[n - 1].next)
             if (!c->objects[n - 1].ignore || keep_ignored)
@@ -170,7 +170,7 @@ int compare_classes(const coco *c, bool keep_ignored, text_buffer *remarks, erro
     if (!objects)
         return ERR_SYSTEM;
     for (size_t i = 0; i < c->object_count; i++)
-        if ((!c->objects[i].ignore || keep_ignored) && !coco_image_of(c, &c->objects[i])->left_out)
+        if (!c->objects[i].ignore || keep_ignored)
             objects[idmap_find(&c->category_ids, c->objects[i].category_id)]++;
     for (size_t i = 0; i < c->category_names.count; i++)
         if (objects[i] == 1 && single++ < 3)

@@ -193,9 +193,10 @@ static int take_image(coco *c, const json_reader *r, error *e)
     int64_t id, width, height;
     size_t number;
     uint32_t was = 0;
+    bool fractions;
     char text[24];
     if (id_member(c, r, "id", &id, e) || side_member(r, "width", &width, e) || side_member(r, "height", &height, e) ||
-        file_name(c, r, e))
+        flag_member(r, "fractions", &fractions, e) || file_name(c, r, e))
         return e->code;
     if (c->image_count >= IDMAP_NONE - 1)
         return json_fail(r, e, "too many pictures");
@@ -209,8 +210,11 @@ static int take_image(coco *c, const json_reader *r, error *e)
         return json_fail(r, e, "image id %.80s is there twice", shown_id(c, id, text));
     if (mem_grow(&c->images, &c->image_capacity, c->image_count + 1, sizeof *c->images, "pictures", e))
         return e->code;
-    c->images[c->image_count++] = (coco_image){
-        .id = id, .file_name = c->file_names.items[number], .width = (int32_t)width, .height = (int32_t)height};
+    c->images[c->image_count++] = (coco_image){.id = id,
+                                               .file_name = c->file_names.items[number],
+                                               .width = (int32_t)width,
+                                               .height = (int32_t)height,
+                                               .fractions = fractions};
     return 0;
 }
 
@@ -234,7 +238,6 @@ static int take_object(coco *c, const json_reader *r, error *e)
         if (c->rotated++ == 0)
             c->first_rotated = c->object_count + 1;
     }
-    whole_edges(&o.bbox);
     c->objects[c->object_count++] = o;
     return 0;
 }
@@ -323,10 +326,40 @@ static int group_objects(coco *c, error *e)
     free(seen);
     for (size_t i = c->object_count; i > 0 && !code; i--) {
         coco_image *image = &c->images[idmap_find(&c->image_ids, c->objects[i - 1].image_id)];
+        if (!image->fractions)
+            whole_edges(&c->objects[i - 1].bbox);
         c->objects[i - 1].next = image->first;
         image->first = i;
     }
     return code;
+}
+
+void coco_scale(coco *c, coco_image *image, int32_t width, int32_t height)
+{
+    for (size_t k = image->fractions ? image->first : 0; k; k = c->objects[k - 1].next) {
+        box_xywh *b = &c->objects[k - 1].bbox;
+        const double right = round((b->x + b->width) * width), bottom = round((b->y + b->height) * height);
+        b->x = round(b->x * width);
+        b->y = round(b->y * height);
+        b->width = right - b->x;
+        b->height = bottom - b->y;
+    }
+    image->fractions = false;
+    image->width = width;
+    image->height = height;
+}
+
+void coco_size_by_boxes(coco *c, coco_image *image)
+{
+    enum { FOR_FRACTIONS = 1000 };
+    double width = 1, height = 1;
+    for (size_t k = image->first; k && !image->fractions; k = c->objects[k - 1].next) {
+        const box_xywh *b = &c->objects[k - 1].bbox;
+        width = fmin(fmax(width, ceil(b->x + b->width)), ANNO_SIDE_MAX);
+        height = fmin(fmax(height, ceil(b->y + b->height)), ANNO_SIDE_MAX);
+    }
+    coco_scale(c, image, image->fractions ? FOR_FRACTIONS : (int32_t)width,
+               image->fractions ? FOR_FRACTIONS : (int32_t)height);
 }
 
 static int add_object(anno_table *t, const coco *c, const coco_image *image, const coco_object *o, coco_counts *counts,
@@ -353,12 +386,12 @@ int coco_join(anno_table *t, const coco *c, bool keep_ignored, coco_counts *coun
     for (size_t i = 0; i < c->image_count && !code; i++) {
         const coco_image *image = &c->images[i];
         size_t before = t->count;
-        for (size_t k = image->left_out ? 0 : image->first; k && !code; k = c->objects[k - 1].next) {
+        for (size_t k = image->first; k && !code; k = c->objects[k - 1].next) {
             const coco_object *o = &c->objects[k - 1];
             counts->ignored += o->ignore;
             if (o->ignore && !keep_ignored)
                 continue;
-            if (image->width && image->height)
+            if (image->width && image->height && !image->fractions)
                 code = add_object(t, c, image, o, counts, e);
             else
                 code = fail(e, ERR_INPUT, "%s: the width or height of %s is missing; --images DIR looks at the picture",

@@ -2,7 +2,8 @@
  * order, and anything else beside them. The fast.ai form of PASCAL VOC (with "ignore") and COCO's own
  * instances_*.json.
  *
- *   image       file_name (folders stay), id; optional height, width
+ *   image       file_name (folders stay), id; optional height, width; and voc2json's "fractions": true where bbox is in
+ *               fractions of a picture whose size it could not tell
  *   annotation  image_id, category_id, bbox [x, y, width, height]; optional area, iscrowd, ignore, and CVAT's
  *               "attributes": {"rotation": 30.0} of a box that is turned about its middle
  *   category    id, name
@@ -26,7 +27,7 @@ typedef struct coco_image {
     const char *file_name; /* of coco.file_names, or the caller's */
     int32_t width, height; /* 0: absent, null or 0 in the file */
     size_t first;          /* its first object, by number + 1; 0: none */
-    bool left_out;         /* coco_join passes it over; coco_load leaves that false */
+    bool fractions;        /* its boxes are fractions of it; coco_scale ends that */
 } coco_image;
 
 typedef struct coco_object {
@@ -76,6 +77,12 @@ void coco_free(coco *c);
 /* The class of an object, and its picture. */
 const char *coco_category(const coco *c, const coco_object *o);
 const coco_image *coco_image_of(const coco *c, const coco_object *o);
+
+/* Gives a picture its size, and with `fractions` its boxes in pixels, with edges at the nearest border of pixels. */
+void coco_scale(coco *c, coco_image *image, int32_t width, int32_t height);
+
+/* For a picture that nothing can tell the size of: one that its boxes fit into, so that it keeps its rows. */
+void coco_size_by_boxes(coco *c, coco_image *image);
 
 /* Makes the table: pictures in file order, their objects in file order, boxes as whole pixels (box_from_real_xywh).
  * Ignored objects are left out unless keep_ignored. ERR_INPUT for a picture with a row whose size is not known.

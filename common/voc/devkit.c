@@ -126,14 +126,17 @@ static int set_name(voc_picture *p, const char *name, error *e)
     return e->code;
 }
 
-/* The size of the picture `name` of the folder of pictures. */
+/* The size of the picture `name` of the folder of pictures; 0 x 0 when it is damaged. */
 static int size_of(const reading *r, const char *name, int32_t *width, int32_t *height, bool *exchanged)
 {
-    text_buffer path = {0};
-    text_add(&path, "%s/%s", r->d->layout.root.data, name);
-    if (!text_done(&path, r->e))
-        r->o->size_of(path.data, width, height, exchanged, r->e);
-    text_free(&path);
+    error damaged = {0};
+    char *path = path_join(r->d->layout.root.data, name, r->e);
+    const int code = path ? r->o->size_of(path, width, height, exchanged, &damaged) : 0;
+    free(path);
+    if (code == ERR_INPUT)
+        *width = *height = 0;
+    else if (code)
+        fail(r->e, code, "%s", damaged.text);
     return r->e->code;
 }
 
@@ -204,17 +207,13 @@ static bool corners_fit(const voc_picture *p, int32_t width, int32_t height)
 }
 
 /* Gives an XML file without a size that of its picture: as stored, if the boxes fit only there. */
-static int measure_picture(reading *r, voc_picture *p, const char *path, const char *found)
+static int measure_picture(reading *r, voc_picture *p, const char *found)
 {
     int32_t width, height;
     bool exchanged;
-    if (!*p->no_size)
-        return 0;
-    if (!found || !r->o->size_of)
-        return fail(r->e, ERR_INPUT, "%s: %s", path, p->no_size);
-    text_names_add(&r->d->no_size, "%s", r->file_of[r->d->count - 1]);
-    if (size_of(r, found, &width, &height, &exchanged))
+    if (p->width || !found || !r->o->size_of || size_of(r, found, &width, &height, &exchanged) || !width)
         return r->e->code;
+    text_names_add(&r->d->no_size, "%s", r->file_of[r->d->count - 1]);
     exchanged = exchanged && !corners_fit(p, width, height) && corners_fit(p, height, width);
     voc_picture_cut(p, exchanged ? height : width, exchanged ? width : height);
     return 0;
@@ -240,17 +239,22 @@ static int read_xml(reading *r, const char *file, const char *path)
         return pass_over(r, p, file);
     if (r->e->code || name_picture(r, p, path, &found))
         return r->e->code;
-    return measure_picture(r, p, path, found);
+    return measure_picture(r, p, found);
 }
 
 static int read_yolo(reading *r, const char *file, const char *path)
 {
     const char *name = layout_own_picture(&r->d->layout, file, NULL);
-    int32_t width, height;
+    char missing[NAMES_FILE_MAX + 1];
+    int32_t width = 0, height = 0;
     bool exchanged;
     size_t outlines = 0;
     voc_picture *p = new_picture(r, file);
-    if (!p || set_name(p, name, r->e) || size_of(r, name, &width, &height, &exchanged))
+    if (!name) {
+        layout_lonely_picture(&r->d->layout, file, missing);
+        text_names_add(&r->d->lonely, "%s", file);
+    }
+    if (!p || set_name(p, name ? name : missing, r->e) || (name && size_of(r, name, &width, &height, &exchanged)))
         return r->e->code;
     yolo_picture_read(p, path, &r->classes, width, height, &outlines, r->e);
     for (; outlines; outlines--)
@@ -258,20 +262,23 @@ static int read_yolo(reading *r, const char *file, const char *path)
     return r->e->code;
 }
 
-/* One picture of a COCO file. */
-static int take_coco_image(reading *r, const anno_table *t, const anno_image *image, const char *file)
+/* One picture of a COCO file; its size is written only when it is `sized`. */
+static int take_coco_image(reading *r, const anno_table *t, const anno_image *image, bool sized, const char *file)
 {
     const char *name = layout_named_picture(&r->d->layout, file, image->file_name);
     voc_picture *p = new_picture(r, file);
     if (!p || set_name(p, name ? name : image->file_name, r->e))
         return r->e->code;
-    p->width = image->width;
-    p->height = image->height;
+    p->width = sized ? image->width : 0;
+    p->height = sized ? image->height : 0;
     p->objects = mem_zero(image->count, sizeof *p->objects, "objects", r->e);
     for (size_t i = 0; i < image->count && !r->e->code; i++) {
         const anno_row *row = &t->rows[image->rows[i]];
-        p->objects[p->count++] = (voc_object){
-            .name = text_copy(row->category, strlen(row->category), r->e), .box = row->box, .difficult = row->ignore};
+        p->objects[p->count++] =
+            (voc_object){.name = text_copy(row->category, strlen(row->category), r->e),
+                         .corner = {row->box.y1 + 1, row->box.x1 + 1, row->box.y2 + 1, row->box.x2 + 1},
+                         .box = row->box,
+                         .difficult = row->ignore};
     }
     return r->e->code;
 }
@@ -282,18 +289,24 @@ static int read_coco(reading *r, const char *file, const char *path)
     anno_table t = {0};
     coco_counts counts;
     coco_load(&c, path, r->e);
+    bool *sized = r->e->code ? NULL : mem_zero(c.image_count, sizeof *sized, "pictures", r->e);
     for (size_t i = 0; i < c.image_count && !r->e->code; i++) {
-        const char *name = layout_named_picture(&r->d->layout, file, c.images[i].file_name);
+        coco_image *image = &c.images[i];
+        const char *name = layout_named_picture(&r->d->layout, file, image->file_name);
         bool exchanged;
-        if (name && !(c.images[i].width && c.images[i].height))
-            size_of(r, name, &c.images[i].width, &c.images[i].height, &exchanged);
+        if (name && !(image->width && image->height))
+            size_of(r, name, &image->width, &image->height, &exchanged);
+        sized[i] = image->width && image->height;
+        if (!sized[i])
+            coco_size_by_boxes(&c, image);
     }
     if (!r->e->code && !coco_join(&t, &c, true, &counts, r->e)) {
         r->d->clamped += counts.clamped;
         r->d->dropped += counts.dropped;
         for (size_t i = 0; i < t.image_count && !r->e->code; i++)
-            take_coco_image(r, &t, &t.images[i], file);
+            take_coco_image(r, &t, &t.images[i], sized[idmap_find(&c.image_ids, t.images[i].id)], file);
     }
+    free(sized);
     anno_free(&t);
     coco_free(&c);
     return r->e->code;
@@ -377,12 +390,18 @@ static int choose_annotations(reading *r)
     return r->e->code;
 }
 
+/* Nothing of it is left inside its picture. */
+static bool is_outside(const voc_picture *p, const voc_object *o)
+{
+    return p->width && box_is_empty(o->box);
+}
+
 static void count_objects(devkit *d)
 {
     for (size_t i = 0; i < d->count; i++)
         for (size_t k = 0; k < d->pictures[i].count; k++) {
             const voc_object *o = &d->pictures[i].objects[k];
-            if (box_is_empty(o->box)) {
+            if (is_outside(&d->pictures[i], o)) {
                 d->dropped++;
                 continue;
             }
@@ -405,7 +424,7 @@ static int check_plausible(const devkit *d, error *e)
     const voc_object *first[2] = {0};
     size_t boxes = 0, count[2] = {0};
     for (size_t i = 0; i < d->count; i++)
-        for (size_t k = 0; k < d->pictures[i].count; k++, boxes++) {
+        for (size_t k = 0; k < d->pictures[i].count && d->pictures[i].width; k++, boxes++) {
             const voc_picture *p = &d->pictures[i];
             const voc_object *o = &p->objects[k];
             const bool is[2] = {o->corner[2] < 2 && o->corner[3] < 2, reaches_beyond(o, p->width, p->height)};
@@ -457,6 +476,16 @@ void devkit_free(devkit *d)
 
 /* ---------------------------------------------------------------- writing */
 
+/* An object of a picture whose size is not known, as annotated. */
+static void add_unsized(text_buffer *out, const devkit *d, const voc_object *o, int64_t image_id, size_t id)
+{
+    const double x = o->corner[1] - 1, y = o->corner[0] - 1, width = o->corner[3] - x, height = o->corner[2] - y;
+    text_add(out, "%s{\"image_id\": %" PRId64 ", \"bbox\": [%.9g, %.9g, %.9g, %.9g]", id == 1 ? "" : ", ", image_id, x,
+             y, width, height);
+    text_add(out, ", \"category_id\": %zu, \"id\": %zu, \"ignore\": %d}",
+             names_find(&d->classes, o->name, strlen(o->name)) + 1, id, o->difficult);
+}
+
 static void add_object(text_buffer *out, const devkit *d, const voc_object *o, int64_t image_id, size_t id)
 {
     const int64_t x = o->box.x1, y = o->box.y1, right = (int64_t)o->box.x2 + 1, bottom = (int64_t)o->box.y2 + 1;
@@ -475,7 +504,7 @@ static void print_valid(const devkit *d, FILE *f)
     for (size_t i = 0; i < d->count; i++) {
         bool learns = false;
         for (size_t k = 0; k < d->pictures[i].count; k++)
-            learns |= !d->pictures[i].objects[k].difficult && !box_is_empty(d->pictures[i].objects[k].box);
+            learns |= !d->pictures[i].objects[k].difficult && !is_outside(&d->pictures[i], &d->pictures[i].objects[k]);
         if (learns && d->is_valid[i])
             fprintf(f, "%s\n", d->pictures[i].file_name);
     }
@@ -490,13 +519,14 @@ static int print_json(const devkit *d, FILE *f, error *e)
         const voc_picture *p = &d->pictures[i];
         text_add(&out, "%s{\"file_name\": ", i ? ", " : "");
         json_add_string(&out, p->file_name);
-        text_add(&out, ", \"height\": %d, \"width\": %d, \"id\": %" PRId64 "}", p->height, p->width, d->ids[i]);
+        text_add(&out, ", \"height\": %d, \"width\": %d, \"id\": %" PRId64 "%s}", p->height, p->width, d->ids[i],
+                 !p->width && d->layout.form == LAYOUT_YOLO ? ", \"fractions\": true" : "");
     }
     text_add(&out, "], \"type\": \"instances\", \"annotations\": [");
     for (size_t i = 0; i < d->count; i++)
         for (size_t k = 0; k < d->pictures[i].count; k++)
-            if (!box_is_empty(d->pictures[i].objects[k].box))
-                add_object(&out, d, &d->pictures[i].objects[k], d->ids[i], ++id);
+            if (!is_outside(&d->pictures[i], &d->pictures[i].objects[k]))
+                (d->pictures[i].width ? add_object : add_unsized)(&out, d, &d->pictures[i].objects[k], d->ids[i], ++id);
     text_add(&out, "], \"categories\": [");
     for (size_t i = 0; i < d->classes.count; i++) {
         text_add(&out, "%s{\"supercategory\": \"none\", \"id\": %zu, \"name\": ", i ? ", " : "", i + 1);

@@ -5,7 +5,8 @@
  * 0, ignore = difficult, segmentation the box's outline. The names of pictures are relative to the pictures' folder.
  *
  * The picture of an XML file is the one that has the file's own name and lies where it should, else the one that
- * <filename> names, else one that only fits; else the name stays as it is written there.
+ * <filename> names, else one that only fits; else the name stays as it is written there. A picture whose size nothing
+ * tells, missing or damaged, has width and height 0 in the JSON; check/compare.h says what becomes of it.
  *
  * Ids of pictures are the digits of their file names ("000012.jpg" is 12, "2007_000027.jpg" is 2007000027).
  * When a name has anything but digits and '_' before its extension, or two ids would be equal, or one above
@@ -42,12 +43,13 @@ typedef struct devkit {
     text_names other_name;        /* annotations whose <filename> is another than their picture's */
     text_names no_ending;         /* … has no extension, or another */
     text_names no_size;           /* annotations without a size, which got the picture's */
+    text_names lonely;            /* label files of YOLO without a picture */
     text_names bare;              /* pictures without an annotation */
     text_names lists;             /* of ImageSets/Main, when none was asked for */
 } devkit;                         /* zero-initialise */
 
 /* The size of a picture, as it is looked at; *exchanged: in the file it is as wide as it is shown high. Returns 0 or a
- * code. */
+ * code: ERR_INPUT for a damaged picture. */
 typedef int devkit_sizer(const char *path, int32_t *width, int32_t *height, bool *exchanged, error *e);
 
 typedef struct devkit_options {

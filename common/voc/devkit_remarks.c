@@ -22,7 +22,7 @@ int devkit_remarks(const devkit *d, text_buffer *remarks, error *e)
     remark(remarks, &d->layout.test,
            "annotations for testing are left out; --split test (make: SPLIT=test) takes only them");
     remark(remarks, &d->layout.skipped, "files that look like annotations of another kind or place are passed over");
-    remark(remarks, &d->layout.lonely, "label files have no picture and are left out");
+    remark(remarks, &d->lonely, "label files have no picture, which counts as missing");
     remark(remarks, &d->bare, "pictures have no annotation and are left out");
     remark(remarks, &d->other_name, "annotations name another picture than the one beside them, which is taken");
     remark(remarks, &d->no_ending,

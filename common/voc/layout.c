@@ -3,6 +3,8 @@
  * beside it, or with a folder of annotations in its path left out or exchanged for one of pictures. */
 #include "voc/layout.h"
 
+#include "base/file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +150,20 @@ const char *layout_named_picture(const layout *l, const char *annotation, const 
     return found;
 }
 
+void layout_lonely_picture(const layout *l, const char *annotation, char name[NAMES_FILE_MAX + 1])
+{
+    const char *base = tree_base(annotation), *beside = NULL;
+    const size_t folder = (size_t)(base - annotation);
+    for (size_t i = 0; i < l->annotations.count && !beside; i++) {
+        const char *other = l->annotations.items[i];
+        if (strncmp(other, annotation, folder) == 0 && !strchr(other + folder, '/'))
+            beside = layout_own_picture(l, other, NULL);
+    }
+    snprintf(name, NAMES_FILE_MAX + 1, "%.*s%.*s%s", beside ? (int)(tree_base(beside) - beside) : 0,
+             beside ? beside : "", (int)(names_stem(annotation) - folder), base,
+             beside ? beside + names_stem(beside) : "");
+}
+
 const char *layout_far_picture(const layout *l, const char *annotation, const char *file_name)
 {
     const char *from[] = {file_name ? file_name : "", annotation}, *found = NULL;
@@ -222,36 +238,57 @@ static int no_annotations(const layout *l, error *e)
                 l->dir, l->files.count, pictures);
 }
 
-/* Texts in a folder of label files whose picture is missing, but for what tools put there. */
-static int name_lonely_labels(layout *l, const names *labels, error *e)
+/* How many numbers a line begins with, counted to 5. */
+static int leading_numbers(text_field line)
 {
-    static const char *const others[] = {"classes", "train", "valid", "val.", "test", "readme", "notes", "predefined"};
-    names folders = {0};
-    size_t number;
-    for (size_t i = 0; i < labels->count && !e->code; i++)
-        names_add(&folders, labels->items[i], (size_t)(tree_base(labels->items[i]) - labels->items[i]), &number, e);
-    for (size_t i = 0; i < l->files.count && !e->code; i++) {
-        const char *file = l->files.items[i], *base = tree_base(file);
-        bool other = !is_txt(file) || names_find(&folders, file, (size_t)(base - file)) == NAMES_NONE ||
-                     names_find(labels, file, strlen(file)) != NAMES_NONE;
-        for (size_t k = 0; k < COUNT(others); k++)
-            other |= strncasecmp(base, others[k], strlen(others[k])) == 0;
-        if (!other)
-            text_names_add(&l->lonely, "%s", file);
+    double number;
+    int count = 0;
+    for (size_t size; count < 5 && (line = text_trimmed(line)).size; count++) {
+        for (size = 1; size < line.size && !text_is_blank(line.text[size]);)
+            size++;
+        if (!text_double(line.text, size, &number))
+            break;
+        line = (text_field){line.text + size, line.size - size};
     }
-    names_free(&folders);
-    return e->code;
+    return count;
+}
+
+/* A label file of YOLO by its content, "class x y width height", among others that have a picture. One without an
+ * object is none: nothing is lost with it. */
+static bool is_lonely_label(const layout *l, const names *folders, const char *file, error *e)
+{
+    enum { FIRST_LINE = 4096 };
+    file_view view;
+    uint64_t whole;
+    error unreadable = {0};
+    const char *line;
+    size_t size;
+    int numbers = 0;
+    if (!is_txt(file) || names_find(folders, file, (size_t)(tree_base(file) - file)) == NAMES_NONE)
+        return false;
+    char *path = path_join(l->dir, file, e);
+    if (path && !file_read_head(&view, path, FIRST_LINE, &whole, &unreadable)) {
+        text_lines lines = text_lines_of(view.data, view.size);
+        while (!numbers && text_line(&lines, &line, &size))
+            numbers = leading_numbers((text_field){line, size});
+        file_close(&view);
+    }
+    free(path);
+    return numbers == 5;
 }
 
 static int find_annotations(layout *l, names *all, error *e)
 {
     size_t count[4] = {0}, number;
-    for (size_t i = 0; i < l->files.count; i++) {
+    names folders = {0}; /* of label files */
+    for (size_t i = 0; i < l->files.count && !e->code; i++) {
         const char *file = l->files.items[i];
         if (is_xml(file))
             count[is_below(file, "Annotations") ? 3 : LAYOUT_XML]++;
-        else
-            count[is_coco(file) ? LAYOUT_COCO : LAYOUT_YOLO] += is_coco(file) || is_label_file(l, file);
+        else if (is_coco(file))
+            count[LAYOUT_COCO]++;
+        else if (is_label_file(l, file) && !names_add(&folders, file, (size_t)(tree_base(file) - file), &number, e))
+            count[LAYOUT_YOLO]++;
     }
     l->in_annotations = count[3] != 0;
     if (!l->in_annotations && !count[LAYOUT_XML] && !count[LAYOUT_YOLO] && !count[LAYOUT_COCO])
@@ -261,17 +298,20 @@ static int find_annotations(layout *l, names *all, error *e)
                                                                                                   : LAYOUT_COCO;
     for (size_t i = 0; i < l->files.count && !e->code; i++) {
         const char *file = l->files.items[i];
-        const bool taken = l->form == LAYOUT_XML ? is_xml(file) && (!l->in_annotations || is_below(file, "Annotations"))
-                           : l->form == LAYOUT_YOLO ? is_label_file(l, file)
-                                                    : is_coco(file);
+        bool taken = l->form == LAYOUT_XML    ? is_xml(file) && (!l->in_annotations || is_below(file, "Annotations"))
+                     : l->form == LAYOUT_YOLO ? is_label_file(l, file)
+                                              : is_coco(file);
+        if (l->form == LAYOUT_YOLO && !taken && is_lonely_label(l, &folders, file, e)) {
+            names_add(&l->lonely, file, strlen(file), &number, e);
+            taken = true;
+        }
         if (taken)
             names_add(all, file, strlen(file), &number, e);
         else if (is_xml(file) || is_coco(file) ||
                  ((is_txt(file) || text_ends_with_any_case(file, ".json")) && layout_own_picture(l, file, NULL)))
             text_names_add(&l->skipped, "%s", file);
     }
-    if (l->form == LAYOUT_YOLO)
-        name_lonely_labels(l, all, e);
+    names_free(&folders);
     return e->code;
 }
 
@@ -373,6 +413,7 @@ void layout_free(layout *l)
     names_free(&l->files);
     names_free(&l->annotations);
     names_free(&l->pictures);
+    names_free(&l->lonely);
     text_free(&l->root);
     text_free(&l->words);
     text_free(&l->place);

@@ -38,7 +38,7 @@ typedef struct layout {
     stem_index near;          /* over the pictures */
     text_buffer words, place; /* what was recognised, and "; pictures in images" or nothing, for the user */
     text_names test, skipped; /* annotations that were left out: of the part test; of other forms or folders */
-    text_names lonely;        /* label files of YOLO that have no picture, left out */
+    names lonely;             /* those of `annotations`, or of test, that are labels of YOLO without a picture */
 } layout;                     /* zero-initialise */
 
 /* Reads the names below `dir` and finds the annotations. `split` is a list of ImageSets/Main (split_list.h) or a part;
@@ -55,6 +55,9 @@ const char *layout_own_picture(const layout *l, const char *annotation, const ch
 
 /* The picture that is called `file_name` (clean, or NULL), as seen from the annotation. */
 const char *layout_named_picture(const layout *l, const char *annotation, const char *file_name);
+
+/* The name that the picture of a lonely label would have beside those of its neighbours. */
+void layout_lonely_picture(const layout *l, const char *annotation, char name[NAMES_FILE_MAX + 1]);
 
 /* A guess, for annotations that have neither: the only picture with that name in any folder; NULL when there are
  * two. */

@@ -275,20 +275,11 @@ static void on_entity(void *context, const XML_Char *name, int parameter, const 
 
 /* ---------------------------------------------------------------- the whole file */
 
-/* A side of <size>; what is wrong with it goes into p->no_size, for the picture may tell. */
-static void whole_side(const reader *r, field f, int32_t *side)
+/* A side of <size>, 0 when there is none that can be one: the picture itself will tell. */
+static int32_t whole_side(const reader *r, field f)
 {
     const double v = r->number[f];
-    voc_picture *p = r->p;
-    if (*p->no_size)
-        return;
-    if (!r->seen[f])
-        snprintf(p->no_size, sizeof p->no_size, "%s is missing", field_paths[f]);
-    else if (v != floor(v) || v < 1 || v > 1000000)
-        snprintf(p->no_size, sizeof p->no_size, "%s is %g, a whole number from 1 to 1000000 is needed", field_paths[f],
-                 v);
-    else
-        *side = (int32_t)v;
+    return !r->seen[f] || v != floor(v) || v < 1 || v > 1000000 ? 0 : (int32_t)v;
 }
 
 /* Counted from 1 with fractions to counted from 0. */
@@ -338,14 +329,9 @@ int voc_picture_read(voc_picture *p, const char *path, error *e)
     if (code)
         return code;
     reader r = {.path = view.path, .e = e, .field = FIELD_NONE, .p = p};
-    int32_t width = 0, height = 0;
     code = parse_view(&r, &view);
-    if (!code) {
-        whole_side(&r, FIELD_WIDTH, &width);
-        whole_side(&r, FIELD_HEIGHT, &height);
-        if (!*p->no_size)
-            voc_picture_cut(p, width, height);
-    }
+    if (!code && whole_side(&r, FIELD_WIDTH) && whole_side(&r, FIELD_HEIGHT))
+        voc_picture_cut(p, whole_side(&r, FIELD_WIDTH), whole_side(&r, FIELD_HEIGHT));
     free(r.name);
     text_free(&r.text);
     file_close(&view);

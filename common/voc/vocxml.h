@@ -41,10 +41,9 @@ typedef struct voc_object {
 } voc_object;
 
 typedef struct voc_picture {
-    char *file_name; /* as written, with a path or without an extension, or empty; NULL: missing */
-    int32_t width, height;
-    char no_size[120]; /* why width and height are 0: "/annotation/size/width is missing"; else "" */
-    bool foreign;      /* voc_picture_read failed because this is XML of another kind */
+    char *file_name;       /* as written, with a path or without an extension, or empty; NULL: missing */
+    int32_t width, height; /* 0: missing or no number of pixels; then no object has a box */
+    bool foreign;          /* voc_picture_read failed because this is XML of another kind */
     voc_object *objects;
     size_t count;
 } voc_picture; /* zero-initialise */
@@ -55,7 +54,7 @@ typedef struct voc_picture {
  * the size twice; numbers that are none; classes with control characters. voc_picture_free also after a failure. */
 int voc_picture_read(voc_picture *p, const char *path, error *e);
 
-/* Gives the picture its size, and each object the box of its corners. Done already unless no_size says why not. */
+/* Gives the picture its size, and each object the box of its corners. Done already where <size> is good. */
 void voc_picture_cut(voc_picture *p, int32_t width, int32_t height);
 
 void voc_picture_free(voc_picture *p);

@@ -322,12 +322,14 @@ int yolo_picture_read(voc_picture *p, const char *path, const yolo_classes *c, i
                       size_t *outlines, error *e)
 {
     file_view view;
-    reading r = {.p = p, .c = c, .outlines = outlines, .width = width, .height = height};
+    const bool sized = width && height;
+    reading r = {.p = p, .c = c, .outlines = outlines, .width = sized ? width : 1, .height = sized ? height : 1};
     int code = file_read(&view, path, BYTES_MAX, e);
     if (code)
         return code;
     code = file_lines(&view, false, take_object, &r, e);
     file_close(&view);
-    voc_picture_cut(p, width, height);
+    if (sized)
+        voc_picture_cut(p, width, height);
     return code;
 }

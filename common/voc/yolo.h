@@ -30,7 +30,8 @@ int yolo_classes_read(yolo_classes *c, const layout *l, error *e);
 
 void yolo_classes_free(yolo_classes *c);
 
-/* Reads the objects of one file into `p`, for a picture of that size; *outlines counts those that were outlines and got
+/* Reads the objects of one file into `p`, for a picture of that size, or for one of 0 x 0 corners as
+ * of a picture of one pixel; *outlines counts those that were outlines and got
  * the upright box around them. Edges are rounded to the nearest border of pixels. ERR_INPUT with the line for: another
  * number of values, numbers that are none or no fractions, a class that has no name. */
 int yolo_picture_read(voc_picture *p, const char *path, const yolo_classes *c, int32_t width, int32_t height,

@@ -54,6 +54,17 @@ read_folder() {
     rows=$("$BIN/json2anno" -o - voc.json 2>/dev/null | tail -n +2 | cut -f 2,5-9 | tr '\t' ' ')
 }
 
+# with_pictures DIR [OPTION…]: the same with json2anno's options, held against the pictures: anno.tsv; `stderr` is
+# json2anno's.
+with_pictures() {
+    local dir=$1 images=$1 folder
+    shift
+    for folder in JPEGImages images; do [ ! -d "$dir/$folder" ] || images=$dir/$folder; done
+    "$BIN/voc2json" -o voc.json "$dir" 2>/dev/null
+    run --separate-stderr "$BIN/json2anno" --images "$images" "$@" -o anno.tsv voc.json
+    assert_success
+}
+
 @test "labelImg: XML beside the pictures" {
     for n in 1 2; do
         photo $n "export/img_$n.jpg"
@@ -294,13 +305,76 @@ read_folder() {
     refused 3 "export/classes.txt: holds no names of classes" a.json "$BIN/voc2json" -o a.json export
 }
 
-@test "YOLO label files whose picture is missing are counted and named" {
-    photo 1 export/images/a.jpg
-    for name in a b c; do text export/labels/$name.txt "0 0.25 0.5 0.25 0.5"; done
-    text export/labels/classes.txt dog
-    read_folder export
-    said_part "2 label files have no picture and are left out: labels/b.txt, labels/c.txt"
-    assert_equal "$rows" "a.jpg dog 48 24 143 71"
+@test "YOLO label files whose picture is missing are named, and the picture counts as missing" {
+    for name in a b c d e; do
+        photo 1 export/images/train/$name.jpg
+        text export/labels/train/$name.txt "0 0.25 0.5 0.25 0.5" "0 0.9996 0.5 0.0008 1"
+    done
+    text export/labels/train/classes.txt dog
+    text export/labels/train/train.txt images/train/a.jpg
+    : >export/labels/train/nothing.txt
+    with_pictures export
+    mv anno.tsv all.tsv
+    mv export/images/train/b.jpg export/images/train/bb.jpg
+    mv export/images/train/d.jpg export/images/train/test_d.jpg
+    mv export/labels/train/d.txt export/labels/train/test_e.txt
+    # "test_e" is no test part, and no text of another kind
+    run --separate-stderr "$BIN/voc2json" -o voc.json export
+    said_part "2 label files have no picture, which counts as missing: labels/train/b.txt, labels/train/test_e.txt"
+    refused 3 "2 of 5 pictures cannot be used; the first: train/b.jpg is missing (there is train/bb.jpg). --max-bad\
+ 2 (make: MAX_BAD=2) goes on" anno.tsv "$BIN/json2anno" --images export/images -o anno.tsv voc.json
+    with_pictures export --max-bad 2
+    assert_equal "$(cut -f 1 anno.tsv | sort -u)" "$(cut -f 1 all.tsv | sort -u)" # the split of the rest stays
+    diff <(grep -E '[ac].jpg' anno.tsv) <(grep -E '[ac].jpg' all.tsv)
+    refused 3 "the width or height of train/b.jpg is missing; --images DIR" x.tsv "$BIN/json2anno" -o x.tsv voc.json
+}
+
+@test "YOLO of a picture that has another spelling than its label is read with the size of the picture" {
+    photo 1 export/a.jpg
+    photo 2 export/more/b.jpg
+    for name in a b; do text export/$name.txt "0 0.25 0.5 0.25 0.5"; done
+    with_pictures export
+    said_part "b.jpg is taken to be the picture more/b.jpg"
+    assert_equal "$(cut -f 2,6-9 anno.tsv | tail -n +2)" $'a.jpg\t48\t24\t143\t71\nmore/b.jpg\t48\t24\t143\t71'
+}
+
+@test "a damaged picture whose size is needed counts as one, and the others go on" {
+    for name in a b c; do
+        photo 1 kit/images/$name.jpg
+        text kit/labels/$name.txt "0 0.25 0.5 0.25 0.5"
+        mkdir -p xml/Annotations xml/JPEGImages
+        xml xml/Annotations/$name.xml $name.jpg "dog 0 11 21 50 60"
+        sed -i '/<size>/d' xml/Annotations/$name.xml
+        cp kit/images/$name.jpg xml/JPEGImages/
+    done
+    text kit/classes.txt dog
+    for dir in kit xml; do
+        local pictures=$dir/images
+        [ -d $pictures ] || pictures=$dir/JPEGImages
+        with_pictures $dir
+        mv anno.tsv all.tsv
+        head -c 40 "$photos/1.jpg" >$pictures/a.jpg
+        "$BIN/voc2json" -o voc.json $dir 2>said
+        refused 3 "1 of 3 pictures cannot be used: $pictures/a.jpg: a truncated JPEG*--max-bad 1" anno.tsv \
+            "$BIN/json2anno" --images $pictures -o anno.tsv voc.json
+        rm $pictures/b.jpg
+        with_pictures $dir --max-bad 2
+        said_part "2 of 3 pictures will be left out, 1 are missing: $pictures/a.jpg: a truncated JPEG"
+        assert_equal "$(cut -f 1,2 anno.tsv)" "$(cut -f 1,2 all.tsv)"
+        diff <(grep c.jpg anno.tsv) <(grep c.jpg all.tsv)
+    done
+}
+
+@test "a damaged picture of a COCO file without sizes counts as one" {
+    for name in a b; do photo 1 export/train/$name.jpg; done
+    text export/train/_annotations.coco.json \
+        '{"images": [{"id": 0, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}],' \
+        '"annotations": [{"image_id": 0, "category_id": 1, "bbox": [24, 48, 48, 96]},' \
+        '{"image_id": 1, "category_id": 1, "bbox": [24, 48, 48, 96]}], "categories": [{"id": 1, "name": "dog"}]}'
+    : >export/train/a.jpg
+    with_pictures export --max-bad 1
+    assert_equal "$(cut -f 2-4,6-9 anno.tsv | tail -n +2 | tr '\t' ' ')" $'train/a.jpg 72 144 48 24 143 71
+train/b.jpg 192 192 48 24 143 71'
 }
 
 @test "YOLO without names of classes calls them by their numbers, and says so" {

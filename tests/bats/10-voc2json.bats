@@ -235,10 +235,6 @@ XML
         refused 3 "1.xml$2" "$out" "$BIN/voc2json" -o "$out" "$dir"
     }
     try 's,<filename>.*</filename>,,' ": /annotation/filename is missing"
-    try 's,<width>10</width>,,' ": /annotation/size/width is missing"
-    try 's,<width>10,<width>0,' ": /annotation/size/width is 0"
-    try 's,<width>10,<width>1e9,' ": /annotation/size/width is 1e+09"
-    try 's,<width>10,<width>10.5,' ": /annotation/size/width is 10.5"
     try 's,<height>10,<height>ten,' ":3: 'ten' is not a number in /annotation/size/height"
     try 's,<xmin>1,<xmin>nan,' ":4: 'nan' is not a number in /annotation/object/bndbox/xmin"
     try 's,<xmin>1,<xmin>inf,' ":4: 'inf' is not a number in /annotation/object/bndbox/xmin"
@@ -253,6 +249,14 @@ XML
     try 's,>1.jpg<,>..<,' ": '..' leads out of the folder"
     try 's,>1.jpg<,>a\tb.jpg<,' ": 'a?b.jpg' contains a tab"
     try "s,>1.jpg<,>$(printf 'x%.0s' {1..5000})<," ":2: too much text in /annotation/filename"
+}
+
+@test "a size that is none is left to the picture" {
+    for edit in 's,<width>10</width>,,' 's,<width>10,<width>0,' 's,<width>10,<width>1e9,' 's,<width>10,<width>10.5,'; do
+        voc_xml 1.jpg 10 10 "dog 0 2 3 5 9" | sed "$edit" | one 1
+        "$BIN/voc2json" -o "$out" "$dir"
+        grep -q '"height": 0, "width": 0, .*"bbox": \[1, 2, 4, 7\]' "$out"
+    done
 }
 
 @test "a missing folder, split or annotation is named" {

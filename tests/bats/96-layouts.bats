@@ -187,6 +187,24 @@ the_same() {
     refute_output --partial "out/pictures"
 }
 
+@test "a missing and a damaged picture of YOLO's files are left out with MAX_BAD, the split of the others unchanged" {
+    mk csv VOC=studio-yolo OUT=out-whole
+    cp -r studio-yolo gaps
+    rm gaps/images/000003.jpg
+    truncate -s 40 gaps/images/000007.jpg
+    run mk csv cache VOC=gaps OUT=out-gaps
+    assert_failure
+    assert_output --partial "2 of 10 pictures cannot be used, 1 are missing; the first: 000003.jpg is missing. --max-bad"
+    run mk csv cache VOC=gaps OUT=out-gaps MAX_BAD=2
+    assert_success
+    assert_output --partial "gaps/images/000007.jpg: a truncated JPEG"
+    cmp out-whole/lrg.csv out-gaps/lrg.csv
+    cmp out-whole/val.txt out-gaps/val.txt
+    grep -q "^000003.jpg.*cannot open" out-gaps/32.cache.sources
+    grep -q "^000007.jpg.*truncated" out-gaps/32.cache.sources
+    diff <(grep -v '^00000[37]' out-whole/bb.csv) <(grep -v '^00000[37]' out-gaps/bb.csv)
+}
+
 @test "every export is trained on as it is" {
     for export in labelimg cvat cvat-yolo vott labelme studio-voc studio-yolo studio-coco rf-voc rf-yolo rf-coco; do
         run mk detn VOC=$export OUT=train-$export
