@@ -194,7 +194,7 @@ the_same() {
     truncate -s 40 gaps/images/000007.jpg
     run mk csv cache VOC=gaps OUT=out-gaps
     assert_failure
-    assert_output --partial "2 of 10 pictures cannot be used, 1 are missing; the first: 000003.jpg is missing. --max-bad"
+    assert_output --partial "2 of 10 pictures cannot be used, 1 are missing; the first: 000003.jpg is missing."
     run mk csv cache VOC=gaps OUT=out-gaps MAX_BAD=2
     assert_success
     assert_output --partial "gaps/images/000007.jpg: a truncated JPEG"
