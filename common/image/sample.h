@@ -33,4 +33,17 @@ void sampler_free(sampler *s);
 int sample_make(sampler *s, const scaled_picture *from, const augment_list *list, const augment_state *states,
                 const box *raw, float *pixels, float target[4], error *e);
 
+/* An object of a sample: its edges in the size x size frame, y2 and x2 one more than its last pixel, cut to the frame,
+ * and the share of its area that is left inside (0: nothing, and the edges mean nothing). */
+typedef struct sample_object {
+    box_real edges;
+    double left;
+} sample_object;
+
+/* The same sample for `count` objects, whose boxes in the original picture's pixels are `raws`. Edges are real numbers
+ * that follow the picture exactly: nothing is rounded, and no stage costs a row or a column. A turned box becomes the
+ * upright one around it. */
+int sample_make_objects(sampler *s, const scaled_picture *from, const augment_list *list, const augment_state *states,
+                        const box *raws, int count, float *pixels, sample_object *objects, error *e);
+
 #endif
