@@ -164,6 +164,15 @@ int graph_conv(graph *g, int input, const char *name, int group, int channels, i
     return at;
 }
 
+int graph_conv_bias(graph *g, int input, const char *name, int group, int channels, int kernel, int stride, int padding,
+                    error *e)
+{
+    int at = graph_conv(g, input, name, group, channels, kernel, stride, padding, e);
+    if (at < 0 || !add_param(g, at, 1, "bias", 1, (int[4]){channels}, true, e))
+        return at;
+    return drop_node(g, at);
+}
+
 int graph_batchnorm(graph *g, int input, const char *name, int group, error *e)
 {
     node n = like_input(g, NODE_BATCHNORM, input, group);
@@ -204,6 +213,16 @@ int graph_maxpool(graph *g, int input, const char *name, int group, int kernel, 
     node n = window_node(g, NODE_MAXPOOL, input, group, kernel, stride, padding);
     if (2 * padding > kernel) /* a window could lie in the padding alone */
         n.h = n.w = 0;
+    return add_node(g, n, name, e);
+}
+
+int graph_upsample(graph *g, int input, const char *name, int group, error *e)
+{
+    node n = like_input(g, NODE_UPSAMPLE, input, group);
+    if (n.h > MAX_SIDE || n.w > MAX_SIDE) /* before it is doubled */
+        n.c = 0;
+    n.h *= 2;
+    n.w *= 2;
     return add_node(g, n, name, e);
 }
 

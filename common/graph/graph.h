@@ -18,12 +18,13 @@
 
 typedef enum node_kind {
     NODE_INPUT,
-    NODE_CONV,      /* [N,C,H,W] -> [N,K,H',W'], no bias; kernel, stride, padding; params[0] = weight OIHW */
+    NODE_CONV,      /* [N,C,H,W] -> [N,K,H',W']; kernel, stride, padding; params = weight OIHW, bias [K] or none */
     NODE_BATCHNORM, /* per channel, on [N,C,H,W] or [N,C], with the two constants below; the running variance
                        takes the unbiased batch variance. params = weight, bias, running_mean, running_var */
     NODE_RELU,
     NODE_ADD,        /* inputs[0] + inputs[1], equal shapes */
     NODE_MAXPOOL,    /* kernel, stride, padding (padding never wins) */
+    NODE_UPSAMPLE,   /* [N,C,H,W] -> [N,C,2H,2W]: each number four times (nearest neighbour) */
     NODE_CONCATPOOL, /* [N,C,H,W] -> [N,2C]: global maximum first, then global average */
     NODE_FLATTEN,    /* [N,C,H,W] -> [N,C*H*W], order C, H, W */
     NODE_LINEAR,     /* [N,I] -> [N,O]; params = weight [O][I], bias [O] */
@@ -78,11 +79,14 @@ void graph_free(graph *g);
  * memory). `name` is the module name; parameters get ".weight", ".bias", ".running_mean", ".running_var"
  * behind it. `group` is the layer group. */
 int graph_conv(graph *g, int input, const char *name, int group, int channels, int kernel, int stride, int padding,
-               error *e);
+               error *e); /* no bias */
+int graph_conv_bias(graph *g, int input, const char *name, int group, int channels, int kernel, int stride, int padding,
+                    error *e);
 int graph_batchnorm(graph *g, int input, const char *name, int group, error *e);
 int graph_relu(graph *g, int input, const char *name, int group, error *e);
 int graph_add(graph *g, int a, int b, const char *name, int group, error *e);
 int graph_maxpool(graph *g, int input, const char *name, int group, int kernel, int stride, int padding, error *e);
+int graph_upsample(graph *g, int input, const char *name, int group, error *e);
 int graph_concatpool(graph *g, int input, const char *name, int group, error *e);
 int graph_flatten(graph *g, int input, const char *name, int group, error *e);
 int graph_linear(graph *g, int input, const char *name, int group, int outputs, error *e);

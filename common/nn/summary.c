@@ -41,25 +41,35 @@ static void add_row(listing *t, const char *class, shape in, shape out, const ch
     text_add(t->b, "%-24s %-18s %-18s %-9s %zu\n", name, from, to, trainable, params);
 }
 
-/* Results are flat from the head's pooling or flatten on, and the head is the only place for that. */
+/* Results are flat from a concat-pool or a flatten on. */
+static bool is_flat(const graph *g, int at)
+{
+    for (; at > 0; at = g->nodes[at].inputs[0])
+        if (g->nodes[at].kind == NODE_CONCATPOOL || g->nodes[at].kind == NODE_FLATTEN)
+            return true;
+    return false;
+}
+
 static shape shape_of(const graph *g, int at)
 {
     const node *n = &g->nodes[at];
-    bool flat = n->kind == NODE_CONCATPOOL || (n->group == GROUP_HEAD && n->kind != NODE_INPUT);
-    return (shape){n->c, n->h, n->w, flat};
+    return (shape){n->c, n->h, n->w, is_flat(g, at)};
 }
 
-static const char *class_of(const node *n)
+static const char *class_of(const graph *g, int at)
 {
+    const node *n = &g->nodes[at];
     switch (n->kind) {
     case NODE_CONV:
         return "Conv2d";
     case NODE_BATCHNORM:
-        return n->group == GROUP_HEAD ? "BatchNorm1d" : "BatchNorm2d";
+        return is_flat(g, at) ? "BatchNorm1d" : "BatchNorm2d";
     case NODE_RELU:
         return "ReLU";
     case NODE_MAXPOOL:
         return "MaxPool2d";
+    case NODE_UPSAMPLE:
+        return "Upsample";
     case NODE_FLATTEN:
         return "Flatten";
     case NODE_LINEAR:
@@ -109,7 +119,7 @@ void summary_table(const graph *g, task t, int first_group, text_buffer *b, int 
     for (int i = 1; i < g->node_count; i++) {
         const node *n = &g->nodes[i];
         shape in = shape_of(g, n->inputs[0]), out = shape_of(g, i);
-        const char *class = class_of(n);
+        const char *class = class_of(g, i);
         if (n->kind == NODE_CONCATPOOL)
             add_concatpool(&list, in, out);
         if (!class)

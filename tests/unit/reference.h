@@ -68,6 +68,19 @@ static inline double *reference_param(reference *r, const node *x, int which)
     return r->params + r->g->params[x->params[which]].offset;
 }
 
+/* The channel of number i of node x's value. */
+static inline size_t reference_channel(const node *x, size_t i)
+{
+    return i / ((size_t)x->h * (size_t)x->w) % (size_t)x->c;
+}
+
+/* The number that an upsampling by 2 copies to number i of its result x. */
+static inline size_t reference_nearest(const node *x, size_t i)
+{
+    const size_t w = (size_t)x->w, row = i / w; /* the sides are even: rows count through all planes */
+    return row / 2 * (w / 2) + i % w / 2;
+}
+
 /* Calls `visit` for every product of a convolution: output index, input index, weight index. */
 #define REFERENCE_CONV(x, in, body)                                                                                    \
     for (int n_ = 0; n_ < r->batch; n_++)                                                                              \
@@ -158,6 +171,9 @@ static inline void reference_forward(reference *r, const float *input, uint64_t 
         case NODE_CONV: {
             const double *w = reference_param(r, x, 0);
             REFERENCE_CONV(x, in, y[o] += a[i] * w[w_])
+            if (x->params[1] >= 0)
+                for (size_t i = 0; i < count; i++)
+                    y[i] += reference_param(r, x, 1)[reference_channel(x, i)];
             break;
         }
         case NODE_BATCHNORM:
@@ -186,6 +202,10 @@ static inline void reference_forward(reference *r, const float *input, uint64_t 
                             double *o = &y[(plane * (size_t)x->h + (size_t)oy) * (size_t)x->w + (size_t)ox];
                             *o = v > *o ? v : *o;
                         }
+            break;
+        case NODE_UPSAMPLE:
+            for (size_t i = 0; i < count; i++)
+                y[i] = a[reference_nearest(x, i)];
             break;
         case NODE_CONCATPOOL:
             for (size_t b = 0; b < (size_t)r->batch; b++)
@@ -273,6 +293,9 @@ static inline void reference_backward(reference *r, const float *output_gradient
                 dx[i] += dy[o] * w[w_];
                 dw[w_] += dy[o] * a[i];
             })
+            if (x->params[1] >= 0)
+                for (size_t i = 0; i < count; i++)
+                    r->gradients[g->params[x->params[1]].offset + reference_channel(x, i)] += dy[i];
             break;
         }
         case NODE_BATCHNORM:
@@ -305,6 +328,10 @@ static inline void reference_backward(reference *r, const float *output_gradient
                             }
                         }
                     }
+            break;
+        case NODE_UPSAMPLE:
+            for (size_t i = 0; i < count; i++)
+                dx[reference_nearest(x, i)] += dy[i];
             break;
         case NODE_CONCATPOOL:
             for (size_t b = 0; b < (size_t)r->batch; b++)

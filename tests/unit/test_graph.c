@@ -189,8 +189,25 @@ static void test_structure(void)
         e = (error){0};
         CHECK(graph_conv(&g, 0, "c", GROUP_STEM, 4, 9, 1, 0, &e) == -1, "kernel above the picture");
         CHECK(graph_add(&g, 0, 5, "a", GROUP_STEM, NULL) == -1, "no such node");
+        CHECK(graph_conv_bias(&g, 0, "c", GROUP_STEM, 4, 9, 1, 0, NULL) == -1, "with a bias");
+        CHECK(graph_upsample(&g, 1, "u", GROUP_STEM, NULL) == -1, "no such node");
         CHECK(graph_dropout(&g, 0, "d", GROUP_STEM, 1.0f, NULL) == -1, "p = 1");
         CHECK(g.node_count == 1 && g.param_count == 0, "%d nodes", g.node_count);
+        graph_free(&g);
+    }
+    TEST("a convolution with a bias has two parameters, one without has one; an upsampling doubles both sides")
+    {
+        CHECK(!graph_begin(&g, 8, imagenet_mean, imagenet_std, &e), "%s", e.text);
+        int plain = graph_conv(&g, 0, "plain", GROUP_STEM, 5, 3, 1, 1, &e);
+        int n = graph_conv_bias(&g, plain, "late", GROUP_HEAD, 7, 1, 2, 0, &e);
+        n = graph_upsample(&g, n, "up", GROUP_HEAD, &e);
+        CHECK(n == 3 && g.nodes[n].c == 7 && g.nodes[n].h == 8 && g.nodes[n].w == 8 && g.outputs == 448, "%s: %d x %d",
+              e.text, g.nodes[n].h, g.nodes[n].w);
+        CHECK(g.nodes[plain].params[1] == -1 && g.param_count == 3, "%d parameters", g.param_count);
+        CHECK(strcmp(shape_of(&g, "late.weight"), "7x5x1x1") == 0, "%s", shape_of(&g, "late.weight"));
+        CHECK(strcmp(shape_of(&g, "late.bias"), "7") == 0 && find(&g, "late.bias")->trainable, "%s",
+              shape_of(&g, "late.bias"));
+        CHECK(find(&g, "late.bias")->offset + 7 == g.param_floats, "%zu floats", g.param_floats);
         graph_free(&g);
     }
     TEST("task and arch names round-trip")

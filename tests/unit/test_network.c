@@ -473,7 +473,7 @@ static void make_probe(graph *g, node_kind kind, error *e)
     int first = graph_conv(g, 0, "conv", GROUP_STEM, 5, 3, 1, 1, e), at = first;
     switch (kind) {
     case NODE_CONV:
-        at = graph_conv(g, at, "x", GROUP_STEM, 4, 3, 2, 1, e);
+        at = graph_conv_bias(g, at, "x", GROUP_STEM, 4, 3, 2, 1, e);
         break;
     case NODE_BATCHNORM:
         at = graph_batchnorm(g, at, "x", GROUP_STEM, e);
@@ -488,6 +488,9 @@ static void make_probe(graph *g, node_kind kind, error *e)
         break;
     case NODE_MAXPOOL:
         at = graph_maxpool(g, at, "x", GROUP_STEM, 3, 2, 1, e);
+        break;
+    case NODE_UPSAMPLE:
+        at = graph_upsample(g, at, "x", GROUP_STEM, e);
         break;
     case NODE_CONCATPOOL:
         at = graph_concatpool(g, at, "x", GROUP_STEM, e);
@@ -562,11 +565,12 @@ static void test_differences(void)
         node_kind kind;
         const char *sentence;
     } kinds[] = {
-        {NODE_CONV, "the gradient through a strided convolution is that of finite differences"},
+        {NODE_CONV, "the gradient through a strided convolution and its bias is that of finite differences"},
         {NODE_BATCHNORM, "the gradient through a batch norm is that of finite differences"},
         {NODE_RELU, "the gradient through a relu is that of finite differences"},
         {NODE_ADD, "the gradient through additions with a shared operand is that of finite differences"},
         {NODE_MAXPOOL, "the gradient through a max-pool is that of finite differences"},
+        {NODE_UPSAMPLE, "the gradient through an upsampling is that of finite differences"},
         {NODE_CONCATPOOL, "the gradient through the concat-pool is that of finite differences"},
         {NODE_FLATTEN, "the gradient through a flatten is that of finite differences"},
         {NODE_LINEAR, "the gradient through linear layers and a flat batch norm is that of finite differences"},
