@@ -51,7 +51,7 @@ static bool create_passes(conv *c, onednn *d, error *e)
 {
     const conv_options *o = &c->options;
     onednn_conv_options forward = {
-        .bf16 = o->bf16, .plain_input = o->plain_input, .inference = o->inference, .add = o->add, .relu = o->relu};
+        .bf16 = o->bf16, .plain_input = o->plain_input, .bias = o->bias, .add = o->add, .relu = o->relu};
     onednn_conv_options backward = {.bf16 = o->bf16, .plain_input = o->plain_input};
     const bool wanted[3] = {true, o->backward_data, o->backward_weights};
     for (int pass = 0; pass < 3; pass++) {

@@ -30,7 +30,7 @@ typedef struct conv_options {
     bool bf16;        /* activations and their gradients, products; sums, weights' gradients and bias in fp32 */
     bool training;    /* the plan trains, if perhaps not this layer */
     bool plain_input; /* the network's input, plain NCHW */
-    bool inference;   /* with bias; add and relu as below */
+    bool bias;        /* forward with bias, and add and relu as below */
     bool add, relu;
     bool backward_weights; /* will be asked for */
     bool backward_data;
@@ -53,9 +53,9 @@ int conv_packed_format(const conv *c, conv_pass pass);
 int conv_pack(conv *c, conv_pass pass, const float *oihw, float *packed, error *e);
 
 /* What is gathered for the batch norm behind a forward pass, or in front of a backward pass: see
- * winograd_epilogue. */
+ * winograd_epilogue. Backward it may also be `add` alone. */
 typedef struct conv_sums {
-    double *sums; /* [2][channels] */
+    double *sums; /* [2][channels] or NULL */
     const float *center;
     const void *add, *mask, *x; /* backward; add and mask may be NULL, add may be dsrc */
 } conv_sums;
@@ -63,7 +63,7 @@ typedef struct conv_sums {
 /* Whether the passes below take conv_sums: else they must be NULL. */
 bool conv_gathers(const conv *c);
 
-/* dst = relu?(conv(src) + bias + add?). bias and add only with options->inference; add may be dst; sums only
+/* dst = relu?(conv(src) + bias + add?). bias and add only with options->bias; add may be dst; sums only
  * without. */
 int conv_forward(conv *c, const void *src, const float *packed, const float *bias, const void *add, void *dst,
                  const conv_sums *sums, float *scratch, error *e);

@@ -186,8 +186,8 @@ void cpu_model_release_slot(cpu_model *m, packed *slot)
 }
 
 /* conv then (x - mean) / sqrt(var + eps) * weight + bias  ==  conv with weights scaled per output channel,
- * plus a bias. */
-static void fold_batchnorm(cpu_model *m, const param *weights, const node *bn, float *bias)
+ * plus a bias. `own`: the convolution's bias, or NULL. */
+static void fold_batchnorm(cpu_model *m, const param *weights, const float *own, const node *bn, float *bias)
 {
     const param *params = m->base.graph->params;
     const float *weight = m->params + params[bn->params[0]].offset, *shift = m->params + params[bn->params[1]].offset,
@@ -195,7 +195,7 @@ static void fold_batchnorm(cpu_model *m, const param *weights, const node *bn, f
     size_t each = weights->count / (size_t)weights->shape[0];
     for (int k = 0; k < weights->shape[0]; k++) {
         double scale = (double)weight[k] / sqrt((double)var[k] + BATCHNORM_EPS);
-        bias[k] = (float)((double)shift[k] - (double)mean[k] * scale);
+        bias[k] = (float)((double)shift[k] - ((double)mean[k] - (own ? (double)own[k] : 0)) * scale);
         const float *from = m->params + weights->offset + (size_t)k * each;
         float *to = m->fold + (size_t)k * each;
         for (size_t i = 0; i < each; i++)
@@ -205,13 +205,17 @@ static void fold_batchnorm(cpu_model *m, const param *weights, const node *bn, f
 
 int cpu_model_pack(cpu_model *m, packed *slot, conv *c, conv_pass pass, int folded, error *e)
 {
-    const param *p = &m->base.graph->params[slot->param];
+    const graph *g = m->base.graph;
+    const param *p = &g->params[slot->param];
     if (slot->version == m->version[p->group] && slot->folded == folded)
         return 0;
-    const float *weights = m->params + p->offset;
+    const int own = g->nodes[p->node].params[1];
+    const float *weights = m->params + p->offset, *bias = own < 0 ? NULL : m->params + g->params[own].offset;
     if (folded >= 0) {
-        fold_batchnorm(m, p, &m->base.graph->nodes[folded], slot->bias);
+        fold_batchnorm(m, p, bias, &g->nodes[folded], slot->bias);
         weights = m->fold;
+    } else if (bias) {
+        memcpy(slot->bias, bias, g->params[own].count * sizeof *bias);
     }
     int code = conv_pack(c, pass, weights, slot->data, e);
     slot->version = code ? 0 : m->version[p->group];

@@ -20,8 +20,8 @@ typedef struct cpu_device {
 } cpu_device;
 
 /* One convolution's weights in the layout of its kernel, shared by all plans that want this layout, and
- * repacked when the parameters changed since. With `folded` >= 0 the batch norm of that node is multiplied in
- * and `bias` holds its shift. */
+ * repacked when the parameters changed since. `bias`: the convolution's own, 0 without. With `folded` >= 0 the batch
+ * norm of that node is multiplied in, and `bias` holds what it makes of the bias. */
 typedef struct packed {
     int param, format, users;
     float *data, *bias;

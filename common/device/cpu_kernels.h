@@ -55,6 +55,9 @@ typedef struct cpu_kernels {
     void (*batchnorm_backward)(const batchnorm *b, const void *dy0, const void *dy1, const void *x, const void *y,
                                float *dweight, float *dbias, void *dx, void *dadd);
 
+    /* sums[c] = sum of x over pictures and pixels; `partial` as of a batch norm. */
+    void (*channel_sums)(const void *x, int n, int c, int hw, float *sums, float *partial, int threads);
+
     /* dx may be dy, y may be a */
     void (*relu_forward)(const void *x, void *y, size_t count, int threads);
     void (*relu_backward)(const void *dy, const void *y, void *dx, size_t count, int threads);
@@ -66,6 +69,10 @@ typedef struct cpu_kernels {
      * Backward each gradient goes to that place; all of dx is written. */
     void (*maxpool_forward)(const conv_shape *s, const void *x, void *y, void *where, int threads);
     void (*maxpool_backward)(const conv_shape *s, const void *dy, const void *where, void *dx, int threads);
+
+    /* y [N,C,2H,2W] = x [N,C,H,W], each number four times, + add?; y may be add. Backward the sums of four. */
+    void (*upsample_forward)(const void *x, int n, int c, int h, int w, const void *add, void *y, int threads);
+    void (*upsample_backward)(const void *dy, int n, int c, int h, int w, void *dx, int threads);
 
     /* blocked -> flat [N][2C]: maxima, then averages; `where` [N][C] holds the pixel of each maximum (the
      * first). */

@@ -343,3 +343,27 @@ static void batchnorm_backward(const batchnorm *b, const void *gradient0, const 
                        dx ? dx + at : NULL, dadd ? dadd + at : NULL);
     }
 }
+
+static void channel_sums(const void *source, int n, int c, int pixels, float *result, float *partial, int threads)
+{
+    const number *x = source;
+    sums *parts = (sums *)(void *)partial;
+    const size_t blocks = (size_t)blocks_of(c), pictures = (size_t)n, hw = (size_t)pixels;
+    PLANES(i, blocks * pictures)
+    {
+        const number *plane = x + (i % pictures * blocks + i / pictures) * hw * BLOCK;
+        float a[2][BLOCK] = {{0}};
+        for (size_t p = 0; p < hw; p++)
+            for (size_t j = 0; j < BLOCK; j++)
+                a[p % 2][j] += get(plane[p * BLOCK + j]);
+        for (int j = 0; j < BLOCK; j++) {
+            parts[i].a[j] = (double)a[0][j] + (double)a[1][j];
+            parts[i].b[j] = 0;
+        }
+    }
+    for (size_t block = 0; block < blocks; block++) {
+        const sums s = total_of(parts, pictures, block);
+        for (size_t j = 0; j < BLOCK && block * BLOCK + j < (size_t)c; j++)
+            result[block * BLOCK + j] = (float)s.a[j];
+    }
+}

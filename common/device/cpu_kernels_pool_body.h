@@ -1,7 +1,8 @@
-/* cpu_kernels_pool_body.h - max-pooling, a part of cpu_kernels_body.h.
+/* cpu_kernels_pool_body.h - max-pooling and upsampling, a part of cpu_kernels_body.h.
  *
- * The forward pass walks the outputs, the backward pass the inputs: an input gathers the gradients of those windows
- * around it that say their maximum lies there. Both go in pieces of some rows of one plane, in any order on any thread.
+ * The forward pass of a pooling walks the outputs, the backward pass the inputs: an input gathers the gradients of
+ * those windows around it that say their maximum lies there. Upsampling by 2 walks the smaller side in both. All go in
+ * pieces of some rows of one plane, in any order on any thread.
  */
 #include "device/vector.h"
 
@@ -297,6 +298,63 @@ static void maxpool_backward(const conv_shape *s, const void *gradient, const vo
                 pool_input_row(s, gradient, where, from, iy, true, to);
             else
                 pool_input_row(s, gradient, where, from, iy, false, to);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- upsampling */
+
+/* Two numbers of a row of y from each of w numbers x. */
+ALWAYS_INLINE void upsample_row(const number *x, int w, const number *add, number *y)
+{
+    for (int at = 0; at < w * BLOCK; at += BLOCK)
+        UNROLL(v, VECTORS) {
+            const vec value = load_numbers(x + at + v * VEC_LANES);
+            UNROLL(i, 2) {
+                const int to = 2 * at + i * BLOCK + v * VEC_LANES;
+                store_numbers(y + to, add ? vec_add(value, load_numbers(add + to)) : value);
+            }
+        }
+}
+
+static void upsample_forward(const void *source, int n, int c, int h, int w, const void *addend, void *result,
+                             int threads)
+{
+    const number *x = source, *add = addend;
+    number *y = result;
+    const size_t planes = (size_t)n * (size_t)blocks_of(c), width = (size_t)w * BLOCK;
+    const int rows = rows_of_piece(4 * w, h);
+    PIECES(at, planes * (size_t)((h + rows - 1) / rows)) {
+        const row_piece piece = row_piece_of(at, h, rows);
+        for (int row = 2 * piece.from; row < 2 * piece.end; row++) {
+            const size_t from = (piece.plane * (size_t)h + (size_t)row / 2) * width,
+                         to = (piece.plane * 2 * (size_t)h + (size_t)row) * 2 * width;
+            if (add)
+                upsample_row(x + from, w, add + to, y + to);
+            else
+                upsample_row(x + from, w, NULL, y + to);
+        }
+    }
+}
+
+static void upsample_backward(const void *gradient, int n, int c, int h, int w, void *source_gradient, int threads)
+{
+    const number *dy = gradient;
+    number *dx = source_gradient;
+    const size_t planes = (size_t)n * (size_t)blocks_of(c), width = (size_t)w * BLOCK;
+    const int rows = rows_of_piece(4 * w, h);
+    PIECES(at, planes * (size_t)((h + rows - 1) / rows)) {
+        const row_piece piece = row_piece_of(at, h, rows);
+        for (int row = piece.from; row < piece.end; row++) {
+            const size_t to = (piece.plane * (size_t)h + (size_t)row) * width;
+            const number *upper = dy + 4 * to, *lower = upper + 2 * width;
+            for (size_t i = 0; i < width; i += BLOCK)
+                UNROLL(v, VECTORS) {
+                    const size_t lane = (size_t)(v * VEC_LANES), left = 2 * i + lane, right = left + BLOCK;
+                    const vec above = vec_add(load_numbers(upper + left), load_numbers(upper + right)),
+                              below = vec_add(load_numbers(lower + left), load_numbers(lower + right));
+                    store_numbers(dx + to + i + lane, vec_add(above, below));
+                }
         }
     }
 }

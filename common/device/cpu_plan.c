@@ -1,8 +1,8 @@
 /* cpu_plan.c - what the CPU device adds to a plan: convolutions of oneDNN or of our own, packed weights, and sums that
  * convolutions gather for batch norms.
  *
- * In bf16 the blocked values and their gradients take half a float an element; what is flat (the head) is fp32, and
- * so are parameters, their gradients and statistics.
+ * In bf16 the blocked values and their gradients take half a float an element; what is flat (behind the flatten) is
+ * fp32, and so are parameters, their gradients and statistics.
  */
 #include "device/cpu_plan.h"
 
@@ -37,6 +37,13 @@ static void need_scratch(cpu_plan *p, size_t floats)
         p->scratch_floats = floats;
 }
 
+/* Room to sum the pixels of each of so many channels. */
+static void need_sums(cpu_plan *p, int channels)
+{
+    if (channels > p->sum_channels)
+        p->sum_channels = channels;
+}
+
 /* ---------------------------------------------------------------- forward steps */
 
 /* Convolution node n: with its batch norm folded in when that is in evaluation mode. */
@@ -55,7 +62,7 @@ static int prepare_conv(planning *w, step *s, const chain *run)
                                   .bf16 = d->bf16,
                                   .training = w->options->training,
                                   .plain_input = s->source == 0,
-                                  .inference = s->folded != NONE,
+                                  .bias = s->folded != NONE || x->params[1] >= 0,
                                   .add = s->addend != NONE,
                                   .relu = s->relu,
                                   .backward_weights = train,
@@ -64,6 +71,8 @@ static int prepare_conv(planning *w, step *s, const chain *run)
     if (!k->conv)
         return ERR_SYSTEM;
     need_scratch(p, conv_scratch_floats(k->conv));
+    if (train && x->params[1] >= 0)
+        need_sums(p, x->c);
     k->packed_forward = cpu_model_slot(model_of(w), x->params[0], conv_packed_format(k->conv, CONV_FORWARD),
                                        conv_packed_floats(k->conv, CONV_FORWARD), x->c, w->e);
     if (!k->packed_forward)
@@ -87,7 +96,8 @@ static void gather_forward(planning *w, step *s)
     if (s->flat || s->stored || producer == NONE || w->info[source].consumers != 1)
         return;
     step *c = &w->s->steps[producer];
-    if (c->kind != STEP_CONV || c->folded != NONE || !conv_gathers(cpu_work_of(c)->conv))
+    if (c->kind != STEP_CONV || c->folded != NONE || w->g->nodes[c->node].params[1] >= 0 ||
+        !conv_gathers(cpu_work_of(c)->conv))
         return;
     c->norm = (int)(s - w->s->steps);
     s->sums_forward = true;
@@ -95,15 +105,13 @@ static void gather_forward(planning *w, step *s)
 
 static int prepare_batchnorm(planning *w, step *s)
 {
-    cpu_plan *p = w->plan;
     cpu_work *k = s->work;
     const int channels = w->g->nodes[s->node].c;
     k->mean = mem_zero((size_t)channels, sizeof(float), "a plan", w->e);
     k->inverse_std = mem_zero((size_t)channels, sizeof(float), "a plan", w->e);
     k->sums = mem_zero((size_t)channels * 2, sizeof(double), "a plan", w->e);
     gather_forward(w, s);
-    if (channels > p->bn_channels)
-        p->bn_channels = channels;
+    need_sums(w->plan, channels);
     return k->mean && k->inverse_std && k->sums ? 0 : ERR_SYSTEM;
 }
 
@@ -136,15 +144,18 @@ static int prepare(planning *w, step *s, const chain *run)
 
 /* Where the gradient that convolution step s will write is the last part of the gradient of a batch norm's
  * value: has s sum the parts, mask them where the batch norm's ReLU gave zero, and gather the batch norm's
- * sums. */
+ * sums. A part between the first and the last one is added to those before. */
 static bool gather_backward(planning *w, step *s)
 {
     const int source = w->info[s->source].root, producer = planning_producer(w, source);
     node_info *value = &w->info[source];
     s->norm = NONE;
-    if (producer == NONE || !value->needs_gradient || value->gradients != value->consumers - 1 ||
-        !conv_gathers(cpu_work_of(s)->conv))
+    if (producer == NONE || !value->needs_gradient || value->gradients > 1 || !conv_gathers(cpu_work_of(s)->conv))
         return false;
+    if (value->parts != value->consumers - 1) {
+        s->in_gradient = value->gradient[0];
+        return value->gradients == 1;
+    }
     step *f = &w->s->steps[producer];
     if (f->kind != STEP_BATCHNORM || f->flat)
         return false;
@@ -175,7 +186,7 @@ plan *cpu_plan_create(model *m, const plan_options *options, error *e)
     int code = options->training ? cpu_model_train((cpu_model *)m, e) : 0;
     if (!code)
         code = planning_run(&table, p, &p->s, m->graph, options, e);
-    need_scratch(p, (size_t)options->batch * 4 * (size_t)((p->bn_channels + 15) / 16 * 16));
+    need_scratch(p, (size_t)options->batch * 4 * (size_t)((p->sum_channels + 15) / 16 * 16));
     p->base.bytes = (p->s.buffers.total + p->scratch_floats) * sizeof(float);
     if (!code)
         code = cpu_model_reserve((cpu_model *)m, p->s.buffers.total, p->scratch_floats, e);

@@ -26,7 +26,7 @@ typedef struct cpu_plan {
     plan base;
     schedule s;          /* buffers in floats; in bf16 the blocked values take half a float an element */
     uint64_t seed, step; /* of the last forward pass: they key the dropout masks */
-    int bn_channels;     /* the widest batch norm */
+    int sum_channels;    /* most channels of a batch norm, or of a convolution with a bias to train */
     size_t scratch_floats;
     double (*seconds)[SPENT_PARTS]; /* of each step, added up by `clock`; NULL: not timed */
     double (*clock)(void);

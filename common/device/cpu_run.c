@@ -114,7 +114,8 @@ static int pack(const cpu_run *r, const step *s, packed *slot, conv_pass pass, i
 static int forward_conv(const cpu_run *r, const step *s)
 {
     const cpu_work *k = s->work;
-    const float *bias = s->folded == NONE ? NULL : k->packed_forward->bias;
+    const bool with_bias = s->folded != NONE || r->g->nodes[s->node].params[1] >= 0;
+    const float *bias = with_bias ? k->packed_forward->bias : NULL;
     conv_sums sums;
     if (s->norm != NONE)
         sums = sums_of(r, s);
@@ -132,16 +133,17 @@ static int backward_conv(const cpu_run *r, const step *s)
     int code = 0;
     if (s->in_gradient != NONE) {
         code = pack(r, s, k->packed_backward, CONV_BACKWARD_DATA, NONE);
-        conv_sums sums;
-        if (s->norm != NONE)
-            sums = sums_of(r, s);
+        const conv_sums sums = s->norm == NONE ? (conv_sums){.add = at(r, s->add)} : sums_of(r, s);
         if (!code)
             code = conv_backward_data(k->conv, gradient, k->packed_backward->data, at(r, s->in_gradient),
-                                      s->norm == NONE ? NULL : &sums, r->m->scratch, r->e);
+                                      sums.sums || sums.add ? &sums : NULL, r->m->scratch, r->e);
     }
     const double start = now(r);
     if (!code)
         code = conv_backward_weights(k->conv, at(r, s->in), gradient, gradient_of(r, x, 0), r->m->scratch, r->e);
+    if (!code && x->params[1] >= 0)
+        r->blocked->channel_sums(gradient, r->p->base.options.batch, x->c, x->h * x->w, gradient_of(r, x, 1),
+                                 r->m->scratch, r->threads);
     spend(r, SPENT_WEIGHTS, start);
     return code;
 }
@@ -204,6 +206,9 @@ static int run_forward(const cpu_run *r, const step *s)
         r->blocked->maxpool_forward(&shape, in, out, at(r, s->extra), threads);
         return 0;
     }
+    case STEP_UPSAMPLE:
+        r->blocked->upsample_forward(in, batch, c, source->h, source->w, at(r, s->add), out, threads);
+        return 0;
     case STEP_CONCATPOOL:
         r->blocked->concatpool_forward(in, batch, c, hw, out, (int32_t *)(void *)at(r, s->extra), threads);
         return 0;
@@ -248,6 +253,10 @@ static int run_backward(const cpu_run *r, const step *s)
         r->blocked->maxpool_backward(&shape, dy, at(r, s->extra), dx, threads);
         return 0;
     }
+    case STEP_UPSAMPLE:
+        if (dx)
+            r->blocked->upsample_backward(dy, batch, c, source->h, source->w, dx, threads);
+        return 0;
     case STEP_CONCATPOOL:
         r->blocked->concatpool_backward(dy, batch, c, hw, (const int32_t *)(const void *)at(r, s->extra), dx, threads);
         return 0;

@@ -13,8 +13,8 @@
  * one: the programs themselves need no CUDA library.
  *
  * Number types. fp32 and tf32 keep everything in float; tf32 lets the tensor cores round the factors of
- * products. bf16 and fp16 keep activations of the spatial part, their gradients and copies of the convolution
- * weights in 16 bits; sums, statistics, parameters, gradients of parameters and the flat layers of the head
+ * products. bf16 and fp16 keep activations of the spatial part, their gradients and copies of the convolutions'
+ * weights and biases in 16 bits; sums, statistics, parameters, gradients of parameters and the flat layers of the head
  * stay in float (their products in TF32). fp16 scales the loss (kernel_scale).
  *
  * Order. One stream computes, another uploads pictures. A backward pass and Adam's step return when they are

@@ -31,10 +31,12 @@ void cuda_model_free(model *base)
     free(m);
 }
 
-/* 16-bit copies stand in for parameter p? */
-static bool is_small(const cuda_model *m, const param *p)
+/* The bits of kernel_piece.small for parameter p. */
+static int16_t small_bits(const cuda_model *m, const param *p)
 {
-    return cuda_of(&m->base)->numbers != NUMBER_FLOAT && m->base.graph->nodes[p->node].kind == NODE_CONV;
+    if (cuda_of(&m->base)->numbers == NUMBER_FLOAT || m->base.graph->nodes[p->node].kind != NODE_CONV)
+        return 0;
+    return p->dims == 4 ? SMALL_COPY | SMALL_GRADIENT : SMALL_COPY;
 }
 
 static int make_pieces(cuda_model *m, error *e)
@@ -52,7 +54,7 @@ static int make_pieces(cuda_model *m, error *e)
             pieces[at++] = (kernel_piece){.offset = m->offset[i] + done,
                                           .count = (uint32_t)(left < PIECE_FLOATS ? left : PIECE_FLOATS),
                                           .group = (int16_t)g->params[i].group,
-                                          .small = is_small(m, &g->params[i])};
+                                          .small = small_bits(m, &g->params[i])};
         }
     m->piece_count = (uint32_t)count;
     cudaStream_t stream = cuda_of(&m->base)->stream;
@@ -156,7 +158,7 @@ kernel_params cuda_model_params(const cuda_model *m)
  */
 static void reorder(const graph *g, const param *p, const float *from, float *to, bool up)
 {
-    if (g->nodes[p->node].kind != NODE_CONV) {
+    if (g->nodes[p->node].kind != NODE_CONV || p->dims != 4) {
         memcpy(to, from, p->count * sizeof *to);
         return;
     }
@@ -281,14 +283,14 @@ int cuda_model_fold(cuda_model *m, int number, int bn, error *e)
     if (m->folded_version[number] == m->version[p->group])
         return 0;
     const cuda_device *d = cuda_of(&m->base);
-    const int *norm = g->nodes[bn].params;
+    const int *norm = g->nodes[bn].params, own = g->nodes[p->node].params[1];
     char *folded = m->folded;
-    int code = CHECK_CUDA(kernel_fold(d->stream, d->numbers, m->params + m->offset[number], (size_t)p->shape[0],
-                                      p->count / (size_t)p->shape[0], m->params + m->offset[norm[0]],
-                                      m->params + m->offset[norm[1]], m->params + m->offset[norm[2]],
-                                      m->params + m->offset[norm[3]], folded + m->offset[number] * d->number_bytes,
-                                      folded + m->offset[norm[1]] * d->number_bytes),
-                          e);
+    int code = CHECK_CUDA(
+        kernel_fold(d->stream, d->numbers, m->params + m->offset[number], own < 0 ? NULL : m->params + m->offset[own],
+                    (size_t)p->shape[0], p->count / (size_t)p->shape[0], m->params + m->offset[norm[0]],
+                    m->params + m->offset[norm[1]], m->params + m->offset[norm[2]], m->params + m->offset[norm[3]],
+                    folded + m->offset[number] * d->number_bytes, folded + m->offset[norm[1]] * d->number_bytes),
+        e);
     m->folded_version[number] = code ? 0 : m->version[p->group];
     return code;
 }

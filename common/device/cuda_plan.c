@@ -31,9 +31,9 @@ static void need_scratch(cuda_plan *p, size_t bytes)
 static int prepare_conv(planning *w, step *s)
 {
     cuda_plan *p = w->plan;
-    const bool train = !planning_frozen(w, s->node);
+    const bool train = !planning_frozen(w, s->node), bias = w->g->nodes[s->node].params[1] >= 0;
     const conv_shape shape = conv_shape_of(w->g, w->options->batch, s->node);
-    const cuda_conv_options options = {.bias = s->folded != NONE,
+    const cuda_conv_options options = {.bias = s->folded != NONE || bias,
                                        .add = s->addend != NONE,
                                        .relu = s->relu,
                                        .backward_weights = train,
@@ -42,6 +42,8 @@ static int prepare_conv(planning *w, step *s)
     if (!c)
         return ERR_SYSTEM;
     need_scratch(p, cuda_conv_workspace(c));
+    if (train && bias)
+        need_scratch(p, kernel_norm_work((size_t)shape.n * (size_t)shape.oh * (size_t)shape.ow, (size_t)shape.k));
     p->folds |= s->folded != NONE;
     return 0;
 }

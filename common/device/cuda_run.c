@@ -32,10 +32,10 @@ static float *gradient_of(const cuda_run *r, const node *x, int which)
     return r->m->gradients + r->m->offset[x->params[which]];
 }
 
-/* A convolution's weights as its kernels read them, its gradient as they write it. */
-static void *small(const cuda_run *r, const node *x, float *array, void *copies)
+/* A convolution's weights (0) or bias (1) as its kernels read them, the gradient of the weights as they write it. */
+static void *small(const cuda_run *r, const node *x, int which, float *array, void *copies)
 {
-    size_t offset = r->m->offset[x->params[0]];
+    size_t offset = r->m->offset[x->params[which]];
     return copies ? (char *)copies + offset * r->d->number_bytes : (char *)(array + offset);
 }
 
@@ -103,8 +103,9 @@ static int run_conv(const cuda_run *r, const step *s)
 {
     const node *x = &r->g->nodes[s->node];
     if (s->folded == NONE)
-        return cuda_conv_forward(cuda_work_of(s)->conv, at(r, s->in), small(r, x, r->m->params, r->m->small_params),
-                                 NULL, NULL, at(r, s->out), r->m->scratch, r->e);
+        return cuda_conv_forward(cuda_work_of(s)->conv, at(r, s->in), small(r, x, 0, r->m->params, r->m->small_params),
+                                 x->params[1] < 0 ? NULL : small(r, x, 1, r->m->params, r->m->small_params), NULL,
+                                 at(r, s->out), r->m->scratch, r->e);
     const char *folded = r->m->folded;
     size_t bias = r->m->offset[r->g->nodes[s->folded].params[1]];
     int code = cuda_model_fold(r->m, x->params[0], s->folded, r->e);
@@ -140,6 +141,10 @@ static int run_forward(const cuda_run *r, const step *s)
         const kernel_pool p = pool_of(r, s);
         return CHECK_CUDA(kernel_pool_forward(stream, &p, at(r, s->in), at(r, s->out), at(r, s->extra)), r->e);
     }
+    case STEP_UPSAMPLE:
+        return CHECK_CUDA(kernel_upsample(stream, r->d->numbers, at(r, s->in), batch, c, (size_t)source->h,
+                                          (size_t)source->w, at(r, s->add), at(r, s->out)),
+                          r->e);
     case STEP_CONCATPOOL:
         return CHECK_CUDA(
             kernel_concatpool(stream, r->d->numbers, at(r, s->in), batch, c, hw, at(r, s->out), at(r, s->extra)), r->e);
@@ -173,11 +178,16 @@ static int backward_conv(const cuda_run *r, const step *s)
     const node *x = &r->g->nodes[s->node];
     cuda_conv *c = cuda_work_of(s)->conv;
     void *dy = at(r, s->gradient[0]), *dx = at(r, s->in_gradient);
-    const void *weights = small(r, x, r->m->params, r->m->small_params);
+    const void *weights = small(r, x, 0, r->m->params, r->m->small_params);
     int code = dx ? cuda_conv_backward_data(c, dy, weights, dx, r->m->scratch, r->e) : 0;
-    return code ? code
-                : cuda_conv_backward_weights(c, at(r, s->in), dy, small(r, x, r->m->gradients, r->m->small_gradients),
-                                             r->m->scratch, r->e);
+    if (!code)
+        code = cuda_conv_backward_weights(c, at(r, s->in), dy, small(r, x, 0, r->m->gradients, r->m->small_gradients),
+                                          r->m->scratch, r->e);
+    if (code || x->params[1] < 0)
+        return code;
+    return CHECK_CUDA(kernel_channel_sums(r->d->stream, r->d->numbers, dy, count_of(r, s->node) / (size_t)x->c,
+                                          (size_t)x->c, gradient_of(r, x, 1), r->m->scratch),
+                      r->e);
 }
 
 static int backward_linear(const cuda_run *r, const step *s)
@@ -217,6 +227,11 @@ static int run_backward(const cuda_run *r, const step *s)
         const kernel_pool p = pool_of(r, s);
         return CHECK_CUDA(kernel_pool_backward(stream, &p, gradient, at(r, s->extra), dx), r->e);
     }
+    case STEP_UPSAMPLE:
+        return dx ? CHECK_CUDA(kernel_upsample_backward(stream, r->d->numbers, gradient, batch, c, (size_t)source->h,
+                                                        (size_t)source->w, dx),
+                               r->e)
+                  : 0;
     case STEP_CONCATPOOL:
         return CHECK_CUDA(
             kernel_concatpool_backward(stream, r->d->numbers, gradient, batch, c, hw, at(r, s->extra), dx), r->e);

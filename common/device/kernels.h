@@ -56,6 +56,10 @@ cudaError_t kernel_norm_forward(cudaStream_t stream, const kernel_norm *n, const
 cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, const void *dy0, const void *dy1,
                                  const void *x, const void *y, float *dweight, float *dbias, void *dx, void *dadd);
 
+/* sums[c] = sum of x over the rows; `work` as of a batch norm. */
+cudaError_t kernel_channel_sums(cudaStream_t stream, number_type type, const void *x, size_t rows, size_t channels,
+                                float *sums, void *work);
+
 /* Max-pooling; `where` keeps the place of the (first) maximum within each window, one per output. */
 typedef struct kernel_pool {
     number_type type;
@@ -64,6 +68,12 @@ typedef struct kernel_pool {
 cudaError_t kernel_pool_forward(cudaStream_t stream, const kernel_pool *p, const void *x, void *y, uint16_t *where);
 cudaError_t kernel_pool_backward(cudaStream_t stream, const kernel_pool *p, const void *dy, const uint16_t *where,
                                  void *dx);
+
+/* y [N][2H][2W][C] = x [N][H][W][C], each number four times, + add?; y may be add. Backward the sums of four. */
+cudaError_t kernel_upsample(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c, size_t h,
+                            size_t w, const void *add, void *y);
+cudaError_t kernel_upsample_backward(cudaStream_t stream, number_type type, const void *dy, size_t n, size_t c,
+                                     size_t h, size_t w, void *dx);
 
 /* [N][HW][C] -> flat [N][2C]: maxima, then averages. `where` [N][C]: pixel of the (first) maximum, or NULL.
  */
@@ -88,10 +98,10 @@ cudaError_t kernel_add_bias(cudaStream_t stream, float *y, const float *bias, si
 cudaError_t kernel_bias_gradient(cudaStream_t stream, const float *dy, float *dbias, size_t n, size_t features);
 
 /* Convolution weights [K][...], `each` floats per output channel, times the batch norm behind them, and the
- * bias that is left of it, both in `type`. */
-cudaError_t kernel_fold(cudaStream_t stream, number_type type, const float *weights, size_t k, size_t each,
-                        const float *weight, const float *bias, const float *mean, const float *var, void *folded,
-                        void *folded_bias);
+ * bias that is left of it, both in `type`. `own`: the convolution's bias, or NULL. */
+cudaError_t kernel_fold(cudaStream_t stream, number_type type, const float *weights, const float *own, size_t k,
+                        size_t each, const float *weight, const float *bias, const float *mean, const float *var,
+                        void *folded, void *folded_bias);
 
 /* ---- all parameters in one launch
  *
@@ -101,8 +111,12 @@ typedef struct kernel_piece {
     uint64_t offset; /* in floats */
     uint32_t count;  /* at most PIECE_FLOATS */
     int16_t group;
-    int16_t small; /* computed with 16-bit copies in the 16-bit precisions (convolution weights) */
+    int16_t small; /* in the 16-bit precisions; bits below */
 } kernel_piece;
+enum {
+    SMALL_COPY = 1,     /* computed with a 16-bit copy (weights and biases of convolutions) */
+    SMALL_GRADIENT = 2, /* its gradient is made in 16 bits (weights of convolutions) */
+};
 
 /* The loss scale of fp16, on the device; it starts at 1024. Non-finite gradients: the Adam step is left out
  * and the scale halved; 1000 steps without: doubled. */

@@ -52,8 +52,14 @@ typedef struct args_spread {
     size_t n, c, hw;
 } args_spread;
 
+typedef struct args_upsample {
+    const void *x, *add;
+    void *y;
+    size_t c, w, count; /* width and numbers of the smaller tensor */
+} args_upsample;
+
 typedef struct args_fold {
-    const float *weights, *weight, *bias, *mean, *var;
+    const float *weights, *own, *weight, *bias, *mean, *var;
     void *folded, *folded_bias;
     size_t k, each;
 } args_fold;
@@ -172,6 +178,13 @@ KERNEL(norm_finish_gradient, args_norm)
     EACH(c, a.n.channels) {
         a.dbias[c] = (float)slice_total(&a, 0, c);
         a.dweight[c] = (float)(slice_total(&a, 1, c) * (double)a.n.inverse_std[c]);
+    }
+}
+
+KERNEL(finish_channel_sums, args_norm)
+{
+    EACH(c, a.n.channels) {
+        a.dbias[c] = (float)slice_total(&a, 0, c);
     }
 }
 
@@ -331,7 +344,22 @@ cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, cons
     return LAUNCH_TYPED(n->type, norm_gradient, args_norm, a.lanes, stream, a);
 }
 
-/* ---------------------------------------------------------------- pooling, flattening */
+cudaError_t kernel_channel_sums(cudaStream_t stream, number_type type, const void *x, size_t rows, size_t channels,
+                                float *sums, void *work)
+{
+    const kernel_norm shape = {.rows = rows, .channels = channels, .work = work};
+    args_norm a = norm_args(&shape);
+    a.x = x;
+    a.dbias = sums;
+    cudaError_t status = LAUNCH_TYPED(type, channel_sums, args_norm, a.lanes, stream, a);
+    if (status == cudaSuccess)
+        status = add_parts(stream, a);
+    if (status == cudaSuccess)
+        status = LAUNCH(finish_channel_sums, args_norm, blocks(channels), BLOCK, stream, a);
+    return status;
+}
+
+/* ---------------------------------------------------------------- pooling, upsampling, flattening */
 
 cudaError_t kernel_pool_forward(cudaStream_t stream, const kernel_pool *p, const void *x, void *y, uint16_t *where)
 {
@@ -346,6 +374,20 @@ cudaError_t kernel_pool_backward(cudaStream_t stream, const kernel_pool *p, cons
     args_pool args = {dy, dx, (uint16_t *)where, *p};
     size_t count = (size_t)p->n * (size_t)p->c * (size_t)p->h * (size_t)p->w;
     return LAUNCH_TYPED(p->type, pool_backward, args_pool, count, stream, args);
+}
+
+cudaError_t kernel_upsample(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c, size_t h,
+                            size_t w, const void *add, void *y)
+{
+    args_upsample args = {x, add, y, c, w, n * c * h * w};
+    return LAUNCH_TYPED(type, upsample, args_upsample, 4 * args.count, stream, args);
+}
+
+cudaError_t kernel_upsample_backward(cudaStream_t stream, number_type type, const void *dy, size_t n, size_t c,
+                                     size_t h, size_t w, void *dx)
+{
+    args_upsample args = {dy, NULL, dx, c, w, n * c * h * w};
+    return LAUNCH_TYPED(type, upsample_backward, args_upsample, args.count, stream, args);
 }
 
 cudaError_t kernel_concatpool(cudaStream_t stream, number_type type, const void *x, size_t n, size_t c, size_t hw,
@@ -378,10 +420,10 @@ cudaError_t kernel_unflatten(cudaStream_t stream, number_type type, const float 
 
 /* ---------------------------------------------------------------- folding */
 
-cudaError_t kernel_fold(cudaStream_t stream, number_type type, const float *weights, size_t k, size_t each,
-                        const float *weight, const float *bias, const float *mean, const float *var, void *folded,
-                        void *folded_bias)
+cudaError_t kernel_fold(cudaStream_t stream, number_type type, const float *weights, const float *own, size_t k,
+                        size_t each, const float *weight, const float *bias, const float *mean, const float *var,
+                        void *folded, void *folded_bias)
 {
-    args_fold args = {weights, weight, bias, mean, var, folded, folded_bias, k, each};
+    args_fold args = {weights, own, weight, bias, mean, var, folded, folded_bias, k, each};
     return LAUNCH_TYPED(type, fold, args_fold, k * each, stream, args);
 }

@@ -38,7 +38,7 @@ KERNEL(adam, args_params)
         a.p.first[i] = m;
         a.p.second[i] = v;
         a.p.params[i] = p;
-        if (piece.small && a.p.type != NUMBER_FLOAT)
+        if ((piece.small & SMALL_COPY) && a.p.type != NUMBER_FLOAT)
             store_small(a.p.small_params, i, a.p.type, p);
     }
 }
@@ -46,7 +46,7 @@ KERNEL(adam, args_params)
 KERNEL(copy_params, args_params)
 {
     PIECES(i) {
-        if (piece.small)
+        if (piece.small & SMALL_COPY)
             store_small(a.p.small_params, i, a.p.type, a.p.params[i]);
     }
 }
@@ -57,7 +57,7 @@ KERNEL(finish_gradients, args_params)
     PIECES(i) {
         if (piece.group < a.first_group)
             return;
-        float g = piece.small ? load_small(a.p.small_gradients, i, a.p.type) : a.p.gradients[i];
+        float g = piece.small & SMALL_GRADIENT ? load_small(a.p.small_gradients, i, a.p.type) : a.p.gradients[i];
         g *= inverse;
         a.p.gradients[i] = g;
         if (a.p.scale && !(g - g == 0))

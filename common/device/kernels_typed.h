@@ -135,7 +135,19 @@ KERNEL_OF(NAME(norm_gradient), args_norm)
     }
 }
 
-/* ---------------------------------------------------------------- pooling */
+KERNEL_OF(NAME(channel_sums), args_norm)
+{
+    const NUMBER *x = (const NUMBER *)a.x;
+    EACH(t, a.lanes) {
+        float sum = 0;
+        for (size_t i = t; i < a.count; i += a.lanes)
+            sum += LOAD(x, i);
+        a.partial[t] = sum;
+        a.partial[a.lanes + t] = 0;
+    }
+}
+
+/* ---------------------------------------------------------------- pooling and upsampling */
 
 KERNEL_OF(NAME(pool_forward), args_pool)
 {
@@ -188,6 +200,28 @@ KERNEL_OF(NAME(pool_backward), args_pool)
                     sum += LOAD(dy, o);
             }
         STORE(dx, i, sum);
+    }
+}
+
+KERNEL_OF(NAME(upsample), args_upsample)
+{
+    const NUMBER *x = (const NUMBER *)a.x, *add = (const NUMBER *)a.add;
+    NUMBER *y = (NUMBER *)a.y;
+    EACH(i, 4 * a.count) {
+        size_t c = i % a.c, pixel = i / a.c, row = pixel / (2 * a.w), column = pixel % (2 * a.w);
+        float v = LOAD(x, (row / 2 * a.w + column / 2) * a.c + c); /* rows count through all pictures */
+        STORE(y, i, add ? v + LOAD(add, i) : v);
+    }
+}
+
+KERNEL_OF(NAME(upsample_backward), args_upsample)
+{
+    const NUMBER *dy = (const NUMBER *)a.x;
+    NUMBER *dx = (NUMBER *)a.y;
+    EACH(i, a.count) {
+        size_t c = i % a.c, pixel = i / a.c, row = pixel / a.w, column = pixel % a.w;
+        size_t upper = ((2 * row * 2 * a.w) + 2 * column) * a.c + c, lower = upper + 2 * a.w * a.c;
+        STORE(dx, i, (LOAD(dy, upper) + LOAD(dy, upper + a.c)) + (LOAD(dy, lower) + LOAD(dy, lower + a.c)));
     }
 }
 
@@ -254,8 +288,10 @@ KERNEL_OF(NAME(fold), args_fold)
         size_t k = i / a.each;
         double scale = (double)a.weight[k] / sqrt((double)a.var[k] + BATCHNORM_EPS);
         STORE(folded, i, (float)((double)a.weights[i] * scale));
-        if (i % a.each == 0)
-            STORE(folded_bias, k, (float)((double)a.bias[k] - (double)a.mean[k] * scale));
+        if (i % a.each == 0) {
+            double mean = (double)a.mean[k] - (a.own ? (double)a.own[k] : 0);
+            STORE(folded_bias, k, (float)((double)a.bias[k] - mean * scale));
+        }
     }
 }
 

@@ -187,7 +187,7 @@ static bool describe_pass(onednn_conv *c, const onednn_conv_options *o, dnnl_for
     const bool forward = c->pass == CONV_FORWARD;
     const dnnl_dims_t bias_sizes = {s->k};
     const dnnl_data_type_t type = o->bf16 ? dnnl_bf16 : dnnl_f32;
-    const dnnl_prop_kind_t kind = o->inference ? dnnl_forward_inference : dnnl_forward_training;
+    const dnnl_prop_kind_t kind = o->bias ? dnnl_forward_inference : dnnl_forward_training;
     operation conv = {
         .engine = c->device->engine, .strides = {s->stride, s->stride}, .padding = {s->padding, s->padding}};
     dnnl_primitive_attr_t attr = NULL;
@@ -195,7 +195,7 @@ static bool describe_pass(onednn_conv *c, const onednn_conv_options *o, dnnl_for
     bool ok = make_layout(&conv.src, s->n, s->c, s->h, s->w, type, src_tag, e) &&
               make_layout(&conv.weights, s->k, s->c, s->kernel, s->kernel, type, dnnl_format_tag_any, e) &&
               make_layout(&conv.dst, s->n, s->k, s->oh, s->ow, type, dnnl_nChw16c, e) &&
-              (!o->inference || !failed(layout_create(&conv.bias, 1, bias_sizes, dnnl_f32, dnnl_a), "layout", e)) &&
+              (!o->bias || !failed(layout_create(&conv.bias, 1, bias_sizes, dnnl_f32, dnnl_a), "layout", e)) &&
               make_attr(&attr, o, e);
     if (ok && !forward) /* backward passes are described by their forward pass */
         ok = !failed(describe_convolution(&conv, kind, &hint), "convolution", e);
@@ -256,8 +256,7 @@ static bool finish_conv(onednn_conv *c, const onednn_conv_options *o, error *e)
     return !failed(dnnl_primitive_create(&c->primitive, c->description), "convolution", e) &&
            make_memory(&c->a, data ? dst : src, c->device, e) && make_memory(&c->b, data ? src : dst, c->device, e) &&
            make_memory(&c->weights, c->packed, c->device, e) && make_memory(&c->scratch, scratch, c->device, e) &&
-           (!o->inference || make_memory(&c->bias, layout_of(c, dnnl_query_weights_md, 1), c->device, e)) &&
-           make_pack(c, e);
+           (!o->bias || make_memory(&c->bias, layout_of(c, dnnl_query_weights_md, 1), c->device, e)) && make_pack(c, e);
 }
 
 static void onednn_conv_free(onednn_conv *c)

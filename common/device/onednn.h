@@ -26,7 +26,7 @@ typedef struct onednn_conv onednn_conv; /* one pass of one convolution */
 typedef struct onednn_conv_options {
     bool bf16;        /* source, destination and packed weights; sums, bias and gradients of weights are fp32 */
     bool plain_input; /* the input is plain NCHW: for the network's 3 channels */
-    bool inference;   /* forward only: bias, and the two below, are wanted */
+    bool bias;        /* forward only: bias, and the two below, are wanted */
     bool add;         /* forward: the result is added to what dst holds */
     bool relu;        /* forward: ReLU at the end */
 } onednn_conv_options;
@@ -59,7 +59,7 @@ struct onednn_library {
     int (*conv_pack)(onednn_conv *c, const float *oihw, float *packed, error *e);
 
     /* CONV_FORWARD: a = src, b = dst. CONV_BACKWARD_DATA: a = gradient of dst, b = gradient of src. `bias` (k floats)
-     * only with options->inference. */
+     * only with options->bias. */
     int (*conv_run)(onednn_conv *c, const void *a, const float *packed, const float *bias, void *b, float *scratch,
                     error *e);
 

@@ -2,7 +2,7 @@
  *
  * 1. Fusion. A convolution followed by a batch norm in evaluation mode becomes one step with the batch norm folded
  *    in; an addition and a ReLU behind it are folded in as well. A batch norm with batch statistics takes the
- *    addition and the ReLU behind it.
+ *    addition and the ReLU behind it, an upsampling the addition.
  * 2. Steps. Forward steps in graph order, then (training) backward steps in reverse, from the output to the first
  *    trainable node. Each names the buffers that it reads and writes.
  * 3. Memory. A buffer lives from its first to its last step; buffers that never live at the same time share memory.
@@ -86,19 +86,11 @@ static int check_node(const planning *w, int n)
         return fail(w->e, ERR_SYSTEM, "%s device: node '%s' reads the picture; only a convolution can", name, x->name);
     if (in[1] >= 0 && w->info[in[0]].flat != w->info[in[1]].flat)
         return fail(w->e, ERR_SYSTEM, "%s device: '%s' adds a flat value to a picture of channels", name, x->name);
+    if (in[0] >= 0 && w->info[in[0]].flat &&
+        (x->kind == NODE_CONV || x->kind == NODE_MAXPOOL || x->kind == NODE_UPSAMPLE || x->kind == NODE_CONCATPOOL))
+        return fail(w->e, ERR_SYSTEM, "%s device: '%s' stands behind the flatten", name, x->name);
     if (x->kind == NODE_DROPOUT && !w->info[in[0]].flat)
         return fail(w->e, ERR_SYSTEM, "%s device: dropout '%s' stands before the flatten", name, x->name);
-    return 0;
-}
-
-/* Refuses values whose gradient would have more than two parts, one from each reader; the output is read, too. */
-static int check_readers(const planning *w)
-{
-    const int last = w->g->node_count - 1;
-    for (int n = 0; n <= last; n++)
-        if (w->info[n].needs_gradient && w->info[n].consumers + (n == w->info[last].root) > 2)
-            return fail(w->e, ERR_SYSTEM, "%s device: the value of '%s' has more than two readers; a training sums two",
-                        w->device->name, w->g->nodes[n].name);
     return 0;
 }
 
@@ -134,7 +126,8 @@ static int survey(planning *w)
                 from->consumer = n;
             }
     }
-    return check_readers(w);
+    w->info[w->info[g->node_count - 1].root].consumers++; /* the output is read, too */
+    return 0;
 }
 
 int planning_buffer(const planning *w, int n)
@@ -178,7 +171,7 @@ static int only_consumer(const planning *w, int n, node_kind kind)
     return i->consumers == 1 && w->g->nodes[i->consumer].kind == kind ? i->consumer : NONE;
 }
 
-/* The chain that node `owner`, a convolution or a batch norm, begins. Marks its members. */
+/* The chain that node `owner`, a convolution, a batch norm or an upsampling, begins. Marks its members. */
 static chain chain_of(planning *w, int owner)
 {
     chain c = {.end = owner, .folded = NONE, .adder = NONE, .addend = NONE};
@@ -200,7 +193,7 @@ static chain chain_of(planning *w, int owner)
             c.adder = c.end = n;
         }
     }
-    n = only_consumer(w, c.end, NODE_RELU);
+    n = w->g->nodes[owner].kind == NODE_UPSAMPLE ? NONE : only_consumer(w, c.end, NODE_RELU);
     if (n != NONE && planning_frozen(w, n) == frozen) {
         w->info[c.end].absorbed = true;
         c.relu = true;
@@ -286,10 +279,10 @@ static int make_normalize(planning *w)
 static step_kind kind_of_step(node_kind kind)
 {
     static const step_kind kinds[] = {
-        [NODE_INPUT] = STEP_NORMALIZE, [NODE_CONV] = STEP_CONV,     [NODE_BATCHNORM] = STEP_BATCHNORM,
-        [NODE_RELU] = STEP_RELU,       [NODE_ADD] = STEP_ADD,       [NODE_MAXPOOL] = STEP_MAXPOOL,
-        [NODE_FLATTEN] = STEP_FLATTEN, [NODE_LINEAR] = STEP_LINEAR, [NODE_CONCATPOOL] = STEP_CONCATPOOL,
-        [NODE_DROPOUT] = STEP_DROPOUT,
+        [NODE_INPUT] = STEP_NORMALIZE, [NODE_CONV] = STEP_CONV,         [NODE_BATCHNORM] = STEP_BATCHNORM,
+        [NODE_RELU] = STEP_RELU,       [NODE_ADD] = STEP_ADD,           [NODE_MAXPOOL] = STEP_MAXPOOL,
+        [NODE_FLATTEN] = STEP_FLATTEN, [NODE_LINEAR] = STEP_LINEAR,     [NODE_CONCATPOOL] = STEP_CONCATPOOL,
+        [NODE_DROPOUT] = STEP_DROPOUT, [NODE_UPSAMPLE] = STEP_UPSAMPLE,
     };
     return kinds[kind];
 }
@@ -299,7 +292,7 @@ static int make_forward_step(planning *w, int n)
     const node *x = &w->g->nodes[n];
     const step_kind kind = kind_of_step(x->kind);
     chain run = {.end = n, .folded = NONE, .adder = NONE, .addend = NONE};
-    if (kind == STEP_CONV || kind == STEP_BATCHNORM)
+    if (kind == STEP_CONV || kind == STEP_BATCHNORM || kind == STEP_UPSAMPLE)
         run = chain_of(w, n);
     if (kind == STEP_ADD)
         run.addend = x->inputs[1];
@@ -335,15 +328,7 @@ static bool wants_step(const planning *w, int n)
 
 /* ---------------------------------------------------------------- backward steps */
 
-/* Notes that buffer `which` will hold a part of the gradient of node n's value; there are two parts at most
- * (check_readers). */
-static void push_gradient(planning *w, int n, int which)
-{
-    node_info *i = &w->info[w->info[n].root];
-    i->gradient[i->gradients++] = which;
-}
-
-/* Adds the second gradient of the value of node n to the first. */
+/* Adds the second part of the gradient of the value of node n to the first. */
 static int sum_gradients(planning *w, int n)
 {
     node_info *value = &w->info[n];
@@ -354,7 +339,21 @@ static int sum_gradients(planning *w, int n)
     s->gradient[0] = value->gradient[0];
     s->gradient[1] = value->gradient[1];
     value->gradient[1] = NONE;
+    value->gradients = 1;
     use_all(w);
+    return 0;
+}
+
+/* Notes that buffer `which` holds a part of the gradient of node n's value. Two parts may wait: before a third one they
+ * are summed. */
+static int push_gradient(planning *w, int n, int which)
+{
+    const int root = w->info[n].root;
+    node_info *i = &w->info[root];
+    if (i->gradients == 2 && sum_gradients(w, root))
+        return ERR_SYSTEM;
+    i->gradient[i->gradients++] = which;
+    i->parts++;
     return 0;
 }
 
@@ -380,7 +379,7 @@ static int place_gradients(planning *w, const step *f, step *s, bool *in_place)
         return ERR_SYSTEM;
     if (f->addend == NONE || !planning_needs_gradient(w, f->addend))
         return 0;
-    if (!norm)
+    if (f->kind == STEP_ADD)
         return gradient_buffer(w, f->addend, &s->add_gradient);
     s->add_gradient = s->gradient[0]; /* likewise */
     return 0;
@@ -415,11 +414,12 @@ static int make_backward_step(planning *w, int forward)
         s->out = NONE;
     s->add = in_place ? s->in_gradient : NONE;
     use_all(w);
-    if (s->in_gradient != NONE && !in_place)
-        push_gradient(w, f.source, s->in_gradient);
-    if (s->add_gradient != NONE)
-        push_gradient(w, f.addend, s->add_gradient);
-    return 0;
+    const int in_gradient = s->in_gradient, add_gradient = s->add_gradient;
+    if (in_place)
+        w->info[w->info[f.source].root].parts++;
+    else if (in_gradient != NONE && push_gradient(w, f.source, in_gradient))
+        return ERR_SYSTEM;
+    return add_gradient == NONE ? 0 : push_gradient(w, f.addend, add_gradient);
 }
 
 /* ---------------------------------------------------------------- the whole plan */
@@ -447,7 +447,7 @@ static int make_steps(planning *w)
     if (p->output_gradient == NONE)
         return ERR_SYSTEM;
     use_buffer(w, p->output_gradient, p->forward_steps);
-    push_gradient(w, root, p->output_gradient);
+    code = push_gradient(w, root, p->output_gradient);
     for (int i = p->forward_steps - 1; i >= 0 && !code; i--)
         code = make_backward_step(w, i);
     return code;

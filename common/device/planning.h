@@ -18,6 +18,7 @@ typedef enum step_kind {
     STEP_ADD,
     STEP_SUM, /* backward only: two gradients of one value */
     STEP_MAXPOOL,
+    STEP_UPSAMPLE,
     STEP_CONCATPOOL,
     STEP_FLATTEN,
     STEP_LINEAR,
@@ -78,17 +79,19 @@ typedef struct schedule {
 
 /* What is known of each node while a plan is made. */
 typedef struct node_info {
-    int consumers, consumer; /* how many nodes read it, and the last of them */
-    int root;                /* the node that holds its value: itself, or another for nodes that do nothing here */
-    bool absorbed;           /* runs inside a later member of its chain */
-    bool flat;               /* [N,F], not a picture of channels */
-    bool needs_gradient;     /* a trainable parameter lies at or before it */
-    int buffer;              /* of its value, or NONE */
-    int gradient[2], gradients;
+    int consumers, consumer;    /* how many nodes read it, and the last of them */
+    int root;                   /* the node that holds its value: itself, or another for nodes that do nothing here */
+    bool absorbed;              /* runs inside a later member of its chain */
+    bool flat;                  /* [N,F], not a picture of channels */
+    bool needs_gradient;        /* a trainable parameter lies at or before it */
+    int buffer;                 /* of its value, or NONE */
+    int gradient[2], gradients; /* buffers with parts of its gradient that are not summed yet */
+    int parts;                  /* how many of its readers have written theirs */
 } node_info;
 
 /* A chain of nodes that run as one step: a convolution with its batch norm folded in, or a batch norm, and
- * the addition and the ReLU behind. It runs where its last member stands, and its value is its last member's. */
+ * the addition and the ReLU behind; or an upsampling and the addition behind. It runs where its last member stands,
+ * and its value is its last member's. */
 typedef struct chain {
     int end;    /* its last member */
     int folded; /* the batch norm in a convolution, or NONE */
@@ -107,8 +110,8 @@ typedef struct planner {
     size_t (*value_size)(const planning *w, int n);
     /* Makes s->work, s->extra and, where the result shall lie in a buffer that is there already, s->out. */
     int (*prepare)(planning *w, step *s, const chain *run);
-    /* NULL, or: has backward convolution step s gather sums. True when the gradient that it will write lies in
-     * s->in_gradient already. */
+    /* NULL, or: has backward convolution step s gather sums. True when s adds what it makes to a part of the gradient,
+     * which lies in s->in_gradient already. */
     bool (*gather)(planning *w, step *s);
 } planner;
 
@@ -124,8 +127,8 @@ struct planning {
 
 /* Plans `options` of g for a device: fills *s and gives the buffers their places. ERR_SYSTEM for graphs that no device
  * runs: the picture read by anything but a convolution, a flat value added to a picture of channels, dropout before the
- * flatten, an output that is not flat, and in a training a value with more than two readers whose gradients it would
- * have to sum. After a failure *s holds what there is. */
+ * flatten, a convolution, pooling or upsampling behind it, an output that is not flat. After a failure *s holds what
+ * there is. */
 int planning_run(const planner *table, void *owner, schedule *s, const graph *g, const plan_options *options, error *e);
 
 /* ---- for the planner's functions */

@@ -120,17 +120,11 @@ typedef struct profile_row {
 
 static profile_row row_of(const cpu_plan *p, size_t index)
 {
-    static const char *const kinds[] = {[STEP_NORMALIZE] = "normalize",
-                                        [STEP_CONV] = "conv",
-                                        [STEP_BATCHNORM] = "batchnorm",
-                                        [STEP_RELU] = "relu",
-                                        [STEP_ADD] = "add",
-                                        [STEP_SUM] = "sum",
-                                        [STEP_MAXPOOL] = "maxpool",
-                                        [STEP_CONCATPOOL] = "concatpool",
-                                        [STEP_FLATTEN] = "flatten",
-                                        [STEP_LINEAR] = "linear",
-                                        [STEP_DROPOUT] = "dropout"};
+    static const char *const kinds[] = {
+        [STEP_NORMALIZE] = "normalize", [STEP_CONV] = "conv",         [STEP_BATCHNORM] = "batchnorm",
+        [STEP_RELU] = "relu",           [STEP_ADD] = "add",           [STEP_SUM] = "sum",
+        [STEP_MAXPOOL] = "maxpool",     [STEP_UPSAMPLE] = "upsample", [STEP_CONCATPOOL] = "concatpool",
+        [STEP_FLATTEN] = "flatten",     [STEP_LINEAR] = "linear",     [STEP_DROPOUT] = "dropout"};
     const step *s = &p->s.steps[index];
     const node *nodes = p->base.model->graph->nodes, *x = &nodes[s->node];
     profile_row row = {

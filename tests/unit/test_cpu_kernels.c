@@ -17,6 +17,7 @@ typedef struct work {
     float saved_mean[PADDED], saved_deviation[PADDED];
     float relu[COUNT], relu_gradient[COUNT], sum[COUNT], pooled[COUNT], pooled_gradient[COUNT];
     float flat[COUNT], unflat[COUNT], dropped[COUNT];
+    float upsampled[4 * COUNT], upsampled_sum[4 * COUNT], upsampled_gradient[COUNT], channel_sums[PADDED];
     float params[COUNT], first[COUNT], second[COUNT];
     int32_t where[N * C];
     double partial[ASKED * 2 * PADDED];
@@ -61,6 +62,10 @@ static void run_kernels(const cpu_kernels *k, work *w, int threads)
     k->add(w->x, w->gradient, w->sum, COUNT, threads);
     k->concatpool_forward(w->x, N, C, HW, w->pooled, w->where, threads);
     k->concatpool_backward(w->gradient, N, C, HW, w->where, w->pooled_gradient, threads);
+    k->upsample_forward(w->x, N, C, 2, HW / 2, NULL, w->upsampled, threads);
+    k->upsample_forward(w->x, N, C, 2, HW / 2, w->upsampled, w->upsampled_sum, threads);
+    k->upsample_backward(w->upsampled, N, C, 2, HW / 2, w->upsampled_gradient, threads);
+    k->channel_sums(w->x, N, C, HW, w->channel_sums, (float *)(void *)w->partial, threads);
     k->flatten(w->x, N, C, HW, w->flat, threads);
     k->unflatten(w->x, N, C, HW, w->unflat, threads);
     k->dropout(w->x, w->dropped, COUNT, 0.5f, 7, 1, 2, threads);

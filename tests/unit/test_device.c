@@ -25,11 +25,13 @@ static double distance(const float *a, const double *b, size_t count)
     return s > 1e-20 ? sqrt(d / s) : sqrt(d);
 }
 
-/* The same for outputs of a network, whose last node is a linear layer: relative to the sum of its terms' squares where
- * that is larger, as the few outputs of one picture may all but cancel. */
+/* The same for outputs of a network. Where the last node is a linear layer: relative to the sum of its terms' squares
+ * where that is larger, as the few outputs of one picture may all but cancel. */
 static double output_distance(reference *r, const float *output)
 {
     const node *x = &r->g->nodes[r->g->node_count - 1];
+    if (x->kind != NODE_LINEAR)
+        return distance(output, r->value[r->g->node_count - 1], reference_count(r, r->g->node_count - 1));
     const size_t columns = (size_t)x->c, inputs = r->g->params[x->params[0]].count / columns;
     const double *in = r->value[x->inputs[0]], *want = r->value[r->g->node_count - 1],
                  *weights = reference_param(r, x, 0);
@@ -233,13 +235,12 @@ static void compare_all(const char *title, const graph *g, depth how)
         compare(title, g, &variants[i], how);
 }
 
-/* A residual network in miniature: every node kind, a block without and one with a shortcut convolution.
- * `channels` of the two stages; `head`: 0 concat-pool, 1 flatten and one layer, 2 flatten, ReLU, dropout and
- * two layers. */
-static int miniature(graph *g, int size, int c1, int c2, int head, error *e)
+/* A residual backbone in miniature: a block without and one with a shortcut convolution, of so many channels. Returns
+ * the last node of the second block, in *first that of the first. */
+static int backbone(graph *g, int size, int c1, int c2, int *first, error *e)
 {
     if (graph_begin(g, size, mean, deviation, e))
-        return e->code;
+        return -1;
     int n = graph_conv(g, 0, "conv1", GROUP_STEM, c1, 7, 2, 3, e);
     n = graph_batchnorm(g, n, "bn1", GROUP_STEM, e);
     n = graph_relu(g, n, "relu", GROUP_STEM, e);
@@ -250,7 +251,7 @@ static int miniature(graph *g, int size, int c1, int c2, int head, error *e)
     n = graph_conv(g, n, "layer1.0.conv2", GROUP_STEM, c1, 3, 1, 1, e);
     n = graph_batchnorm(g, n, "layer1.0.bn2", GROUP_STEM, e);
     n = graph_add(g, n, x, "layer1.0.add", GROUP_STEM, e);
-    x = graph_relu(g, n, "layer1.0.relu2", GROUP_STEM, e);
+    *first = x = graph_relu(g, n, "layer1.0.relu2", GROUP_STEM, e);
     n = graph_conv(g, x, "layer2.0.conv1", GROUP_TOP, c2, 3, 2, 1, e);
     n = graph_batchnorm(g, n, "layer2.0.bn1", GROUP_TOP, e);
     n = graph_relu(g, n, "layer2.0.relu", GROUP_TOP, e);
@@ -259,7 +260,13 @@ static int miniature(graph *g, int size, int c1, int c2, int head, error *e)
     int shortcut = graph_conv(g, x, "layer2.0.downsample.0", GROUP_TOP, c2, 1, 2, 0, e);
     shortcut = graph_batchnorm(g, shortcut, "layer2.0.downsample.1", GROUP_TOP, e);
     n = graph_add(g, n, shortcut, "layer2.0.add", GROUP_TOP, e);
-    n = graph_relu(g, n, "layer2.0.relu2", GROUP_TOP, e);
+    return graph_relu(g, n, "layer2.0.relu2", GROUP_TOP, e);
+}
+
+/* The backbone with a flat head: 0 concat-pool, 1 flatten and one layer, 2 flatten, ReLU, dropout and two layers. */
+static int miniature(graph *g, int size, int c1, int c2, int head, error *e)
+{
+    int first, n = backbone(g, size, c1, c2, &first, e);
     if (head == 0) {
         n = graph_concatpool(g, n, "head.0", GROUP_TOP, e);
         n = graph_flatten(g, n, "head.1", GROUP_TOP, e);
@@ -283,6 +290,66 @@ static int miniature(graph *g, int size, int c1, int c2, int head, error *e)
         n = graph_linear(g, n, "head.7", GROUP_HEAD, 4, e);
     }
     return n < 0 ? e->code : 0;
+}
+
+/* The backbone with a head of maps, both of whose ends get `width` channels. The value of the first block has
+ * three readers. `norms`: batch norms behind convolutions with a bias. `late`: the finer end comes after the coarser
+ * one is upsampled, and a fourth reader. */
+static int pyramid(graph *g, int size, int c1, int c2, int width, int outputs, bool norms, bool late, error *e)
+{
+    int fine, coarse = backbone(g, size, c1, c2, &fine, e), first = fine;
+    if (!late)
+        fine = graph_conv_bias(g, fine, "fine", GROUP_HEAD, width, 1, 1, 0, e);
+    coarse = graph_conv_bias(g, coarse, "coarse", GROUP_HEAD, width, 1, 1, 0, e);
+    int n = graph_upsample(g, coarse, "up", GROUP_HEAD, e);
+    if (late)
+        fine = graph_conv_bias(g, fine, "fine", GROUP_HEAD, width, 1, 1, 0, e);
+    if (norms)
+        fine = graph_batchnorm(g, fine, "fine.bn", GROUP_HEAD, e);
+    n = graph_add(g, fine, n, "add", GROUP_HEAD, e);
+    if (late) {
+        fine = graph_conv_bias(g, first, "again", GROUP_HEAD, width, 3, 1, 1, e);
+        n = graph_add(g, n, fine, "add2", GROUP_HEAD, e);
+    }
+    n = norms ? graph_conv_bias(g, n, "head.0", GROUP_HEAD, width, 3, 1, 1, e)
+              : graph_conv(g, n, "head.0", GROUP_HEAD, width, 3, 1, 1, e);
+    n = graph_batchnorm(g, n, "head.1", GROUP_HEAD, e);
+    n = graph_relu(g, n, "head.2", GROUP_HEAD, e);
+    n = graph_conv_bias(g, n, "head.3", GROUP_HEAD, outputs, 1, 1, 0, e);
+    n = graph_flatten(g, n, "head.4", GROUP_HEAD, e);
+    return n < 0 ? e->code : 0;
+}
+
+static void test_maps(void)
+{
+    static const struct {
+        const char *name;
+        int size, c1, c2, width, outputs;
+        bool norms, late;
+    } nets[] = {
+        {"fused addition", 32, 16, 32, 16, 9, false, false},
+        {"24 outputs from an odd side", 40, 16, 32, 32, 24, false, false},
+        {"channels not of a block", 32, 12, 20, 20, 5, false, false},
+        {"biases in front of batch norms", 32, 16, 32, 16, 24, true, false},
+        {"four readers of a value", 32, 16, 32, 16, 7, false, true},
+        {"four readers, channels not of a block, biases and batch norms", 40, 20, 12, 12, 7, true, true},
+    };
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        char sentence[120];
+        snprintf(sentence, sizeof sentence, "heads of maps agree with the double-precision reference: %s",
+                 nets[i].name);
+        TEST(sentence)
+        {
+            graph g = {0};
+            error e = {0};
+            CHECK(!pyramid(&g, nets[i].size, nets[i].c1, nets[i].c2, nets[i].width, nets[i].outputs, nets[i].norms,
+                           nets[i].late, &e),
+                  "%s", e.text);
+            if (!e.code)
+                compare_all(nets[i].name, &g, DEEP);
+            graph_free(&g);
+        }
+    }
 }
 
 static void test_networks(void)
@@ -579,6 +646,7 @@ int main(int argc, char **argv)
         rough_precision = with_rough ? only : PRECISION_BF16;
     }
     test_networks();
+    test_maps();
     test_operations();
     test_adam();
     test_misuse();
