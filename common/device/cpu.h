@@ -71,6 +71,7 @@ int cpu_plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, 
 int cpu_plan_backward(plan *p, const float *output_gradient, error *e);
 size_t cpu_plan_feature_floats(const plan *p, int first_group);
 int cpu_plan_features(plan *p, int first_group, const float *input, float *features, error *e);
-int cpu_plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e);
+int cpu_plan_forward_features(plan *p, int first_group, const float *features, uint64_t seed, uint64_t step,
+                              float *output, error *e);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * A step names buffers by number; they lie in the model's arena, which all plans of the model share. Blocked values go
  * to the kernels for the plan's precision, flat ones to those for fp32. For a bench the time of each step is added up.
- * An evaluation plan can be cut in two where one buffer leads from the frozen groups to the others (plan_features).
+ * A plan can be cut in two where the frozen groups end (plan_features).
  */
 #include "device/cpu_plan.h"
 
@@ -320,88 +320,121 @@ static void copy_output(const cpu_run *r, float *output)
     memcpy(output, at(r, r->p->s.output), (size_t)r->p->base.options.batch * (size_t)r->g->outputs * sizeof *output);
 }
 
-int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output, error *e)
+/* Forward steps from number `first` on, to the output. */
+static int finish_forward(cpu_run *r, int first, uint64_t seed, uint64_t step_number, float *output)
 {
-    cpu_plan *p = (cpu_plan *)base;
+    cpu_plan *p = r->p;
+    const plan_options *o = &p->base.options;
     p->seed = seed;
     p->step = step_number;
-    cpu_run r = run_of(p, input, e);
-    r.m->active = NULL;
-    int code = run_steps(&r, 0, p->s.forward_steps);
+    int code = run_steps(r, first, p->s.forward_steps);
     if (code)
         return code;
-    if (base->options.training) /* running statistics moved */
-        for (int i = base->options.first_group; i < GROUPS; i++)
-            r.m->version[i]++;
-    r.m->active = base;
-    copy_output(&r, output);
+    for (int i = o->first_group; i < GROUPS && o->training; i++) /* running statistics moved */
+        r->m->version[i]++;
+    r->m->active = &p->base;
+    copy_output(r, output);
     return 0;
 }
 
-/* Where the steps of the groups from first_group on begin, and the one buffer that leads over to them; NONE
- * when there is no such place. */
+int cpu_plan_forward(plan *base, const float *input, uint64_t seed, uint64_t step_number, float *output, error *e)
+{
+    cpu_run r = run_of((cpu_plan *)base, input, e);
+    r.m->active = NULL;
+    return finish_forward(&r, 0, seed, step_number, output);
+}
+
+/* Where the steps of the groups from first_group on begin, and the values that lead over to them. */
+enum { CUT_VALUES = 8 };
 typedef struct cut {
-    int step, buffer;
+    int step; /* NONE: there is no such place */
+    int count, buffer[CUT_VALUES];
+    size_t floats[CUT_VALUES], total; /* of one sample */
 } cut;
+
+/* Floats of one sample of what step s makes; 0: not known. */
+static size_t sample_floats(const cpu_plan *p, const step *s)
+{
+    const node *x = &p->base.model->graph->nodes[s->value];
+    const cpu_device *d = cpu_of(p->base.model);
+    const size_t block = (size_t)d->kernels->block, blocks = ((size_t)x->c + block - 1) / block;
+    if (s->kind == STEP_NORMALIZE)
+        return 0;
+    return s->flat ? (size_t)x->c : blocks * block * (size_t)x->h * (size_t)x->w / (d->bf16 ? 2 : 1);
+}
+
+/* The first step of the groups from first_group on, when all of them stand behind all others, which have no part in a
+ * training; else NONE. */
+static int cut_step(const cpu_plan *p, int first_group)
+{
+    const node *nodes = p->base.model->graph->nodes;
+    const plan_options *o = &p->base.options;
+    int first = NONE;
+    for (int i = 0; i < p->s.forward_steps; i++) {
+        const step *s = &p->s.steps[i];
+        const bool behind = nodes[s->value].group >= first_group;
+        if (behind && first == NONE)
+            first = i;
+        if (behind != (first != NONE) || (behind && nodes[s->node].group < first_group) ||
+            (!behind && s->kind == STEP_DROPOUT))
+            return NONE;
+    }
+    return first == 0 || (o->training && o->first_group < first_group) ? NONE : first;
+}
 
 static cut cut_at(const cpu_plan *p, int first_group)
 {
-    const node *nodes = p->base.model->graph->nodes;
-    const cut none = {NONE, NONE};
-    cut c = none;
-    for (int i = 0; i < p->s.forward_steps; i++) {
-        bool behind = nodes[p->s.steps[i].value].group >= first_group;
-        if (behind && c.step == NONE)
-            c.step = i;
-        if (behind != (c.step != NONE) || (behind && nodes[p->s.steps[i].node].group < first_group))
+    const cut none = {.step = NONE};
+    cut c = {.step = cut_step(p, first_group)};
+    for (size_t i = 0; i < p->s.buffers.count && c.step != NONE; i++) {
+        const buffer *b = &p->s.buffers.items[i];
+        if (b->first < 0 || b->first >= c.step || b->last < c.step)
+            continue;
+        int made = c.step - 1;
+        while (made >= 0 && p->s.steps[made].out != (int)i)
+            made--;
+        const size_t floats = made < 0 ? 0 : sample_floats(p, &p->s.steps[made]);
+        if (floats == 0 || c.count == CUT_VALUES)
             return none;
+        c.buffer[c.count] = (int)i;
+        c.floats[c.count++] = floats;
+        c.total += floats;
     }
-    if (p->base.options.training || c.step <= 0)
-        return none;
-    for (size_t i = 0; i < p->s.buffers.count; i++)
-        if (p->s.buffers.items[i].first >= 0 && p->s.buffers.items[i].first < c.step &&
-            p->s.buffers.items[i].last >= c.step) {
-            if (c.buffer != NONE)
-                return none;
-            c.buffer = (int)i;
-        }
-    return c.buffer == NONE ? none : c;
+    return c.count ? c : none;
 }
 
 size_t cpu_plan_feature_floats(const plan *base, int first_group)
 {
-    const cpu_plan *p = (const cpu_plan *)base;
-    const cut c = cut_at(p, first_group);
-    return c.step == NONE ? 0 : p->s.buffers.items[c.buffer].size;
+    const cut c = cut_at((const cpu_plan *)base, first_group);
+    return c.step == NONE ? 0 : c.total;
 }
 
 int cpu_plan_features(plan *base, int first_group, const float *input, float *features, error *e)
 {
-    cpu_plan *p = (cpu_plan *)base;
-    const cut c = cut_at(p, first_group);
+    const cut c = cut_at((cpu_plan *)base, first_group);
     if (c.step == NONE)
         return fail(e, ERR_SYSTEM, "cpu device: this plan cannot be cut in two");
-    cpu_run r = run_of(p, input, e);
+    cpu_run r = run_of((cpu_plan *)base, input, e);
     r.m->active = NULL;
     int code = run_steps(&r, 0, c.step);
-    if (!code)
-        memcpy(features, at(&r, c.buffer), bytes_of(&r, c.buffer));
+    for (int i = 0; i < base->options.batch && !code; i++)
+        for (int k = 0; k < c.count; k++, features += c.floats[k - 1])
+            memcpy(features, at(&r, c.buffer[k]) + (size_t)i * c.floats[k], c.floats[k] * sizeof *features);
     return code;
 }
 
-int cpu_plan_forward_features(plan *base, int first_group, const float *features, float *output, error *e)
+int cpu_plan_forward_features(plan *base, int first_group, const float *features, uint64_t seed, uint64_t step_number,
+                              float *output, error *e)
 {
-    cpu_plan *p = (cpu_plan *)base;
-    const cut c = cut_at(p, first_group);
+    const cut c = cut_at((cpu_plan *)base, first_group);
     if (c.step == NONE)
         return fail(e, ERR_SYSTEM, "cpu device: this plan cannot be cut in two");
-    cpu_run r = run_of(p, NULL, e);
+    cpu_run r = run_of((cpu_plan *)base, NULL, e);
     r.m->active = NULL;
-    memcpy(at(&r, c.buffer), features, bytes_of(&r, c.buffer));
-    int code = run_steps(&r, c.step, p->s.forward_steps);
-    if (!code)
-        copy_output(&r, output);
-    return code;
+    for (int i = 0; i < base->options.batch; i++)
+        for (int k = 0; k < c.count; k++, features += c.floats[k - 1])
+            memcpy(at(&r, c.buffer[k]) + (size_t)i * c.floats[k], features, c.floats[k] * sizeof *features);
+    return finish_forward(&r, c.step, seed, step_number, output);
 }
 
 int cpu_plan_backward(plan *base, const float *output_gradient, error *e)

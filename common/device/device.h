@@ -110,13 +110,15 @@ void plan_free(plan *p);
  * order. Training plans update the running statistics of trainable batch norms in the model. */
 int plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, float *output, error *e);
 
-/* An evaluation plan's pass in two parts, for callers that keep what does not change: plan_features computes
- * what the groups below first_group hand to the others (the layout is the plan's own), plan_forward_features
- * goes on from there. Together they give the bits of plan_forward. plan_feature_floats: size of `features`
- * for the plan's whole batch; 0: this plan cannot be cut there. */
+/* A pass in two parts, for callers that keep what does not change: plan_features computes what the groups below
+ * first_group hand to the others, plan_forward_features goes on from there, as plan_forward would: behind a training's
+ * plan_backward may follow. Together they give the bits of plan_forward. In a training these groups must be frozen.
+ * `features`: batch x plan_feature_floats, sample by sample, so that samples of several passes can be mixed; what lies
+ * in a sample is the device's own. plan_feature_floats: 0 where this plan cannot be cut there. */
 size_t plan_feature_floats(const plan *p, int first_group);
 int plan_features(plan *p, int first_group, const float *input, float *features, error *e);
-int plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e);
+int plan_forward_features(plan *p, int first_group, const float *features, uint64_t seed, uint64_t step, float *output,
+                          error *e);
 
 /* Training plans: gradients of all trainable parameters of groups >= first_group from d(loss)/d(output),
  * batch x outputs. They overwrite those in the model and are what model_adam_step uses. Each backward pass needs

@@ -25,7 +25,8 @@ typedef struct device_ops {
     /* all three may be NULL: no plan can be cut */
     size_t (*feature_floats)(const plan *p, int first_group);
     int (*features)(plan *p, int first_group, const float *input, float *features, error *e);
-    int (*forward_features)(plan *p, int first_group, const float *features, float *output, error *e);
+    int (*forward_features)(plan *p, int first_group, const float *features, uint64_t seed, uint64_t step,
+                            float *output, error *e);
 } device_ops;
 
 struct device {

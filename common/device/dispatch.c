@@ -160,7 +160,8 @@ int plan_features(plan *p, int first_group, const float *input, float *features,
     return p->model->device->ops->features(p, first_group, input, features, e);
 }
 
-int plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e)
+int plan_forward_features(plan *p, int first_group, const float *features, uint64_t seed, uint64_t step, float *output,
+                          error *e)
 {
-    return p->model->device->ops->forward_features(p, first_group, features, output, e);
+    return p->model->device->ops->forward_features(p, first_group, features, seed, step, output, e);
 }

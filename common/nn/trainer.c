@@ -94,17 +94,9 @@ static int keep_features(train_session *s, int first_group, int epochs, error *e
     s->frozen_below = first_group;
     if (first_group == GROUP_STEM || epochs < 2)
         return 0;
-    size_t bytes = 0;
-    const plan *plans[] = {s->eval.whole, s->eval.rest};
-    for (int i = 0; i < 2; i++) {
-        if (!plans[i])
-            continue;
-        size_t each = plan_feature_floats(plans[i], first_group) * sizeof(float);
-        if (each == 0)
-            return 0;
-        bytes += each * (plans[i] == s->eval.whole ? s->t->val.count / (size_t)s->eval.whole_count : 1);
-    }
-    if (bytes > feature_limit)
+    const plan *any = s->eval.whole ? s->eval.whole : s->eval.rest;
+    const size_t each = any ? plan_feature_floats(any, first_group) * sizeof(float) : 0;
+    if (each == 0 || each * s->t->val.count > feature_limit)
         return 0;
     s->features = mem_zero(s->val_batches, sizeof *s->features, "features", e);
     return s->features ? 0 : e->code;
@@ -117,7 +109,8 @@ static int validation_forward(train_session *s, size_t number, const loader_batc
     if (!s->features)
         return plan_forward(p, b->pictures, 0, 0, s->output, e);
     if (!s->features[number]) {
-        float *made = mem_room(plan_feature_floats(p, s->frozen_below) * sizeof *made, "features", e);
+        float *made =
+            mem_room(plan_feature_floats(p, s->frozen_below) * (size_t)b->count * sizeof *made, "features", e);
         int code = made ? plan_features(p, s->frozen_below, b->pictures, made, e) : e->code;
         if (code) {
             free(made);
@@ -125,7 +118,7 @@ static int validation_forward(train_session *s, size_t number, const loader_batc
         }
         s->features[number] = made;
     }
-    return plan_forward_features(p, s->frozen_below, s->features[number], s->output, e);
+    return plan_forward_features(p, s->frozen_below, s->features[number], 0, 0, s->output, e);
 }
 
 /* ---------------------------------------------------------------- a run's beginning and end */

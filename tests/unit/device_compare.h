@@ -1,6 +1,6 @@
-/* device_compare.h - holds a device to the naive interpreter: compare_all() runs a graph in trainings, with frozen groups
- * and stored batch norms, and in evaluations, in fp32 and in 16-bit numbers, and compares outputs, gradients and
- * statistics. The variables say which device, and in which precisions. */
+/* device_compare.h - holds a device to the naive interpreter: compare_all() runs a graph in trainings, with frozen
+ * groups and stored batch norms, and in evaluations, in fp32 and in 16-bit numbers, and compares outputs, gradients
+ * and statistics. The variables say which device, and in which precisions. */
 #ifndef ONEBOX_TEST_DEVICE_COMPARE_H
 #define ONEBOX_TEST_DEVICE_COMPARE_H
 
@@ -84,32 +84,9 @@ static float *random_params(const graph *g, uint64_t seed)
     return params;
 }
 
-static int with_onednn; /* how many comparisons were made with oneDNN's convolutions */
-static error no_onednn; /* why none were */
-static int cut_plans;   /* how many evaluations were done in two parts */
-
-/* An evaluation in two parts gives the bits of `whole`. */
-static void compare_parts(const char *title, const variant *v, plan *p, const float *input, const float *whole,
-                          size_t outputs)
-{
-    float *output = calloc(outputs, sizeof *output);
-    for (int group = GROUP_TOP; group <= GROUP_HEAD; group++) {
-        error e = {0};
-        size_t floats = plan_feature_floats(p, group);
-        if (floats == 0)
-            continue;
-        float *features = malloc(floats * sizeof *features);
-        CHECK(!plan_features(p, group, input, features, &e), "%s", e.text);
-        CHECK(!plan_forward(p, input, 0, 0, output, &e), "%s", e.text); /* in between, the memory is used again */
-        memset(output, 0, outputs * sizeof *output);
-        CHECK(!plan_forward_features(p, group, features, output, &e), "%s", e.text);
-        CHECK(memcmp(output, whole, outputs * sizeof *output) == 0, "%s %s, cut before group %d", title, v->name,
-              group);
-        cut_plans++;
-        free(features);
-    }
-    free(output);
-}
+static int with_onednn;  /* how many comparisons were made with oneDNN's convolutions */
+static error no_onednn;  /* why none were */
+static int cut_plans[2]; /* how many evaluations, and how many trainings, were done in two parts */
 
 /* The gradients of the last backward pass, by way of Adam: its first moments after one step from none are a tenth of
  * them. The rates are 0, so the parameters stay. False: all are 0, the optimiser left its step out. */
@@ -127,6 +104,47 @@ static bool take_gradients(model *m, const graph *g, int first_group, float *gra
         any = any || gradients[i] != 0;
     }
     return any;
+}
+
+/* A pass in two parts gives the bits of a whole one, and the same gradients. */
+static void compare_parts(const char *title, const graph *g, const variant *v, model *m, plan *p, const float *params,
+                          const float *input, const float *dout)
+{
+    const size_t outputs = (size_t)v->batch * (size_t)g->outputs;
+    float *output[2], *gradients[2];
+    for (int i = 0; i < 2; i++) {
+        output[i] = calloc(outputs, sizeof(float));
+        gradients[i] = calloc(g->param_floats + 1, sizeof(float));
+    }
+    for (int group = GROUP_TOP; group <= GROUP_HEAD; group++) {
+        error e = {0};
+        const size_t floats = plan_feature_floats(p, group);
+        CHECK(floats == 0 || !v->training || group <= v->first_group, "%s: a trained group was cut off", title);
+        if (floats == 0)
+            continue;
+        float *features = malloc(floats * (size_t)v->batch * sizeof *features);
+        CHECK(!plan_features(p, group, input, features, &e), "%s", e.text);
+        for (int part = 0; part < 2; part++) { /* first as a whole: the memory is used again */
+            CHECK(!model_upload(m, params, &e) &&
+                      !(part ? plan_forward_features(p, group, features, 77, 3, output[1], &e)
+                             : plan_forward(p, input, 77, 3, output[0], &e)),
+                  "%s", e.text);
+            if (v->training) {
+                CHECK(!plan_backward(p, dout, &e), "%s", e.text);
+                take_gradients(m, g, v->first_group, gradients[part], &e);
+            }
+        }
+        CHECK(memcmp(output[0], output[1], outputs * sizeof(float)) == 0, "%s %s, cut before group %d", title, v->name,
+              group);
+        CHECK(memcmp(gradients[0], gradients[1], g->param_floats * sizeof(float)) == 0,
+              "%s %s, gradients of a pass cut before group %d", title, v->name, group);
+        cut_plans[v->training]++;
+        free(features);
+    }
+    for (int i = 0; i < 2; i++) {
+        free(output[i]);
+        free(gradients[i]);
+    }
 }
 
 /* One pass of `g` on the device and in the reference. */
@@ -172,9 +190,6 @@ static void compare(const char *title, const graph *g, const variant *v, depth h
         CHECK(!model_upload(m, params, &e) && !plan_forward(p, input, 77, 3, output, &e), "%s", e.text);
         double off = output_distance(&r, output);
         CHECK(off < limit[0], "%s %s: output off by %g", title, v->name, off);
-        if (!v->training)
-            compare_parts(title, v, p, input, output, outputs);
-        CHECK(!v->training || plan_feature_floats(p, GROUP_TOP) == 0, "a training plan was cut");
         if (v->training && !(bf16 && how == SENSITIVE)) {
             reference_backward(&r, dout, 77, 3);
             CHECK(!plan_backward(p, dout, &e), "%s", e.text);
@@ -195,6 +210,7 @@ static void compare(const char *title, const graph *g, const variant *v, depth h
             off = distance(after + x->offset, r.params + x->offset, x->count);
             CHECK(off < limit[2], "%s %s: %s off by %g after the pass", title, v->name, x->name, off);
         }
+        compare_parts(title, g, v, m, p, params, input, dout);
         reference_end(&r);
         free(params);
         free(input);

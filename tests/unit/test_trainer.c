@@ -172,9 +172,12 @@ int plan_features(plan *p, int first_group, const float *input, float *features,
     return fail(e, ERR_SYSTEM, "these plans can't be cut");
 }
 
-int plan_forward_features(plan *p, int first_group, const float *features, float *output, error *e)
+int plan_forward_features(plan *p, int first_group, const float *features, uint64_t seed, uint64_t number,
+                          float *output, error *e)
 {
     (void)features;
+    (void)seed;
+    (void)number;
     return plan_features(p, first_group, output, NULL, e);
 }
 
