@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/threads.h"
-#include "check/pictures.h"
+#include "voc/pictures.h"
 #include "image/picture_file.h"
 
 #include <inttypes.h>

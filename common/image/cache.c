@@ -112,6 +112,11 @@ void cache_close(cache *c)
     free(c);
 }
 
+const char *cache_file_name(const cache *c)
+{
+    return c->path;
+}
+
 size_t cache_count(const cache *c)
 {
     return c->header.pictures;
@@ -175,10 +180,20 @@ int cache_rows(const cache *c, const char *const *names, size_t count, size_t *r
     return 0;
 }
 
+static int read_sources(cache_sources *s, const cache *c, error *e)
+{
+    text_buffer path = {0};
+    text_add(&path, "%s.sources", c->path);
+    int code = text_done(&path, e);
+    if (!code)
+        code = cache_sources_read(s, path.data, c->digest, e);
+    text_free(&path);
+    return code;
+}
+
 int cache_left_out(const cache *c, const char *const *names, size_t count, bool *out, size_t *left, error *e)
 {
     cache_sources s = {0};
-    text_buffer path = {0};
     size_t missing = 0;
     *left = 0;
     for (size_t i = 0; i < count; i++) {
@@ -187,17 +202,26 @@ int cache_left_out(const cache *c, const char *const *names, size_t count, bool 
     }
     if (!missing)
         return 0;
-    text_add(&path, "%s.sources", c->path);
-    int code = text_done(&path, e);
-    if (!code)
-        code = cache_sources_read(&s, path.data, c->digest, e);
+    int code = read_sources(&s, c, e);
     for (size_t i = 0; i < count && !code; i++) {
         const cache_source *source = out[i] ? cache_sources_find(&s, names[i]) : NULL;
         out[i] = source && cache_source_left_out(source);
         *left += out[i];
     }
     cache_sources_free(&s);
-    text_free(&path);
+    return code;
+}
+
+int cache_each_name(const cache *c, cache_name_taker *take, void *context, error *e)
+{
+    cache_sources s = {0};
+    int code = read_sources(&s, c, e);
+    for (size_t i = 0; i < cache_count(c) && !code; i++)
+        code = take(context, cache_at(c, i).name, e);
+    for (size_t i = 0; i < s.count && !code; i++)
+        if (cache_source_left_out(&s.items[i]))
+            code = take(context, s.items[i].name, e);
+    cache_sources_free(&s);
     return code;
 }
 

@@ -31,6 +31,7 @@ typedef struct cache cache;
 cache *cache_open(const char *path, error *e);
 void cache_close(cache *c);
 
+const char *cache_file_name(const cache *c); /* as given to cache_open */
 size_t cache_count(const cache *c);
 int cache_size(const cache *c);                      /* of the shorter side: 224 */
 const char *cache_digest(const cache *c);            /* 64 hexadecimal digits that stand for the whole content */
@@ -54,6 +55,10 @@ int cache_rows(const cache *c, const char *const *names, size_t count, size_t *r
 /* For each of `count` names whether resize-cache left its picture out of this cache, as the file PATH.sources beside it
  * says (cache_sources.h); *left counts them. Without that file, or with another cache's, none was. */
 int cache_left_out(const cache *c, const char *const *names, size_t count, bool *out, size_t *left, error *e);
+
+/* Calls `take` with the name of each picture, then of those that were left out, until it returns a code. */
+typedef int cache_name_taker(void *context, const char *name, error *e);
+int cache_each_name(const cache *c, cache_name_taker *take, void *context, error *e);
 
 /* --check: everything cache_open verifies, and all pixels. */
 int cache_check(const char *path, error *e);

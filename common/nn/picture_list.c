@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "image/picture_file.h"
-#include "voc/labels.h"
+#include "voc/name_list.h"
 #include "voc/tree.h"
 
 #include <errno.h>
@@ -215,11 +215,27 @@ static int named_rows(picture_list *list, const names *wanted, const char *only,
     return code || *count ? code : fail(e, ERR_INPUT, "%s: all its pictures were left out of the cache", only);
 }
 
+static int add_name(void *list, const char *name, error *e)
+{
+    size_t number;
+    return names_add(list, name, strlen(name), &number, e);
+}
+
+/* The list `only` of pictures that the cache has, or that were left out of it. */
+static int read_only(names *wanted, const cache *c, const char *only, error *e)
+{
+    names known = {0};
+    if (!cache_each_name(c, add_name, &known, e))
+        name_list_read_all(wanted, only, &known, cache_file_name(c), e);
+    names_free(&known);
+    return e->code;
+}
+
 int picture_list_cache(picture_list *list, const cache *c, const char *only, error *e)
 {
     list->cache = c;
     names wanted = {0};
-    int code = only ? labels_read_names(&wanted, only, e) : 0;
+    int code = only ? read_only(&wanted, c, only, e) : 0;
     size_t count = only ? wanted.count : cache_count(c);
     if (!code && count == 0)
         code = fail(e, ERR_INPUT, "%s: no pictures", only ? only : "the cache");

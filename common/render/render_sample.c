@@ -9,7 +9,7 @@
 #include "render/draw.h"
 #include "render/figure.h"
 #include "voc/anno.h"
-#include "voc/labels.h"
+#include "voc/name_list.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -39,6 +39,12 @@ static void subject_close(subject *s)
 
 /* ---------------------------------------------------------------- which picture */
 
+static int add_name(void *list, const char *name, error *e)
+{
+    size_t number;
+    return names_add(list, name, strlen(name), &number, e);
+}
+
 /* The name in the list, or the one that --image means. */
 static int subject_name(subject *s, const char **name, error *e)
 {
@@ -46,7 +52,11 @@ static int subject_name(subject *s, const char **name, error *e)
     if (!r->image == !r->val)
         return fail(e, ERR_USAGE, "--kind %s needs --image NAME or --val FILE, one of them; see --help", r->kind);
     if (r->val) {
-        int code = labels_read_names(&s->list, r->val, e);
+        names known = {0};
+        int code = cache_each_name(s->cache, add_name, &known, e);
+        if (!code)
+            code = name_list_read_all(&s->list, r->val, &known, r->cache, e);
+        names_free(&known);
         if (!code && s->list.count <= (size_t)r->first)
             code = fail(e, ERR_INPUT, "%s: holds %zu file names, none with number %lld (from 0)", r->val, s->list.count,
                         (long long)r->first);

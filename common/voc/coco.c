@@ -174,7 +174,7 @@ static bool put_in_order(box_xywh *b)
 /* ---------------------------------------------------------------- the three kinds of record */
 
 /* The file name of an image into c->text, in the form of the tables (names.h). Of a full path of the annotator's
- * machine the root is left out; which file is meant is found where the pictures are known (check/pictures.h). */
+ * machine the root is left out; which file is meant is found where the pictures are known (voc/pictures.h). */
 static int file_name(coco *c, const json_reader *r, error *e)
 {
     char clean[NAMES_FILE_MAX + 1];

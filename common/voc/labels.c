@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "voc/anno.h"
 #include "voc/csv.h"
+#include "voc/name_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,25 +108,7 @@ static int read_csv(csv_labels *c, const char *path, bool boxes, error *e)
     return code;
 }
 
-/* ---------------------------------------------------------------- lists of names */
-
-static int take_name_line(void *list, size_t number, const char *line, size_t size, error *e)
-{
-    const text_field name = text_trimmed_end((text_field){line, size});
-    (void)number;
-    return name.size ? names_add_file(list, name, e) : 0;
-}
-
-int labels_read_names(names *list, const char *path, error *e)
-{
-    file_view view;
-    int code = file_open(&view, path, e);
-    if (code)
-        return code;
-    code = file_lines(&view, false, take_name_line, list, e);
-    file_close(&view);
-    return code;
-}
+/* ---------------------------------------------------------------- names alone */
 
 int labels_read_pictures(names *list, const char *path, error *e)
 {
@@ -211,11 +194,9 @@ static int rank_classes(labels *l, error *e)
 static int mark_val(labels *l, const char *val, const char *csv, error *e)
 {
     names list = {0};
-    int code = labels_read_names(&list, val, e);
+    int code = name_list_read_all(&list, val, &l->file_names, csv, e);
     if (!code && list.count == 0)
         code = fail(e, ERR_INPUT, "%s: is empty, the file names of the validation pictures are needed", val);
-    if (!code)
-        code = all_known(&list, val, &l->file_names, csv, e);
     if (!code && list.count == l->count)
         code = fail(e, ERR_INPUT, "%s: names all %zu rows of %s, none is left to train on", val, l->count, csv);
     for (size_t i = 0; i < list.count && !code; i++)
@@ -397,12 +378,13 @@ int labels_check(const char *path, error *e)
     if (code)
         return code;
     names list = {0};
+    name_list_unknown none;
     csv_labels c = {0};
     code = kind_of(&view, &classes, &boxes, e);
     if (!code && (classes || boxes))
         code = read_csv_view(&c, &view, boxes, e);
     else if (!code)
-        code = file_lines(&view, false, take_name_line, &list, e);
+        code = name_list_read(&list, &none, path, NULL, e);
     if (!code && !classes && !boxes && list.count == 0)
         code = fail(e, ERR_INPUT, "%s: is empty", view.path);
     names_free(&list);

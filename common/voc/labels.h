@@ -54,8 +54,8 @@ typedef struct labels {
  * trains. With both CSV files they are joined by file name. ERR_INPUT with file and line for: another header
  * than fn,cat / fn,bbox; a row with another number of fields; a bad quote; a file name that is empty,
  * repeated or unsafe (names_bad_file_name); a box that is not four whole numbers with y1 <= y2, x1 <= x2 from
- * 0 on; no rows; names in one CSV and not in the other, and names in val that no CSV has (count and first
- * three); a name twice in val; val holding all rows or none. labels_free also after a failure. */
+ * 0 on; no rows; names in one CSV and not in the other (count and first three); names in val (name_list.h)
+ * that no CSV has; a name twice in val; val holding all rows or none. labels_free also after a failure. */
 int labels_read(labels *l, const char *lrg, const char *bb, const char *val, error *e);
 
 /* The same with all objects, from anno.tsv. The rows are the pictures with an object that is not to be ignored, in the
@@ -66,10 +66,6 @@ void labels_free(labels *l);
 
 /* --check of mkcsv: a valid lrg.csv, bb.csv (told by the header) or list of file names. */
 int labels_check(const char *path, error *e);
-
-/* Reads a list of file names, one a line (val.txt), into `list` in order. Blanks at the end of a line and
- * empty lines are passed over; repeated names are errors. */
-int labels_read_names(names *list, const char *path, error *e);
 
 /* Reads the names of the pictures, each once, from the first column of a CSV file whose header begins with fn.
  * ERR_INPUT for a file that names none. */

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "voc/csv.h"
 #include "voc/labels.h"
+#include "voc/name_list.h"
 #include "voc/order.h"
 
 #include <stdlib.h>
@@ -17,7 +18,7 @@ typedef struct split_plan {
     unsigned char *is_val;
     size_t count, val_count;
     bool by_list;
-    size_t without_row; /* names of the list */
+    name_list_unknown without_row; /* names of the list */
 } split_plan;
 
 static void split_plan_free(split_plan *p)
@@ -30,15 +31,19 @@ static void split_plan_free(split_plan *p)
 static int mark_named(split_plan *p, const char *path, error *e)
 {
     names list = {0};
-    int code = labels_read_names(&list, path, e);
-    p->by_list = list.count != 0;
+    names known = {0};
+    size_t number;
+    for (size_t i = 0; i < p->count && !e->code; i++)
+        names_add(&known, p->rows[i]->file_name, strlen(p->rows[i]->file_name), &number, e);
+    int code = e->code ? e->code : name_list_read(&list, &p->without_row, path, &known, e);
+    p->by_list = list.count + p->without_row.count != 0;
     for (size_t i = 0; i < p->count && !code; i++) {
         const char *name = p->rows[i]->file_name;
         p->is_val[i] = names_find(&list, name, strlen(name)) != NAMES_NONE;
         p->val_count += p->is_val[i];
     }
-    p->without_row = list.count - p->val_count;
     names_free(&list);
+    names_free(&known);
     return code;
 }
 
@@ -161,7 +166,7 @@ int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result 
         code = fail(e, ERR_INPUT, "%g of %zu pictures for validation leaves none to %s; choose another --val-pct",
                     options->val_share, p.count, p.val_count ? "train on" : "validate with");
     *result = (mkcsv_result){
-        .train = p.count - p.val_count, .val = p.val_count, .by_list = p.by_list, .without_row = p.without_row};
+        .train = p.count - p.val_count, .val = p.val_count, .by_list = p.by_list, .without_row = p.without_row.count};
     if (!code)
         code = digest_part_of(&p, false, result->train_sha256, e);
     if (!code)

@@ -344,6 +344,9 @@ real() {
     assert_success
     said_part "mkcsv: 2 pictures validate as $BATS_TEST_TMPDIR/valid.txt says; 1 names there have no row"
     [ "$(sort "$val")" = $'000002.jpg\n000005.jpg' ]
+    printf '%s\n' 000005 'C:\set\000002.JPG' >"$BATS_TEST_TMPDIR/valid.txt"
+    "$BIN/mkcsv" --val "$val.other" --val-from "$BATS_TEST_TMPDIR/valid.txt" "$out"
+    cmp "$val" "$val.other"
     "$BIN/mkcsv" --val "$val" "$out"
     cp "$val" "$val.share"
     : >"$BATS_TEST_TMPDIR/valid.txt"

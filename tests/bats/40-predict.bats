@@ -43,6 +43,9 @@ same_rows() {
     assert_equal "$(column all.tsv file_name | wc -l)" 60
     "$BIN/predict" --check all.tsv
     "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only "$shapes/val.txt" -o val.tsv
+    sed 's,.png$,, ; s,^,C:\\set\\,' "$shapes/val.txt" >spelled.txt
+    "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" --only spelled.txt -o spelled.tsv
+    cmp val.tsv spelled.tsv
     cmp <(column val.tsv file_name) "$shapes/val.txt"
     same_rows val.tsv <(head -1 all.tsv; grep -Ff "$shapes/val.txt" all.tsv)
 }

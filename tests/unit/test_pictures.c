@@ -1,7 +1,7 @@
 /* How boxes turn with their pictures, and which file of a folder a name means. */
 #include "base/file.h"
-#include "check/name_key.h"
-#include "check/pictures.h"
+#include "voc/name_key.h"
+#include "voc/pictures.h"
 #include "image/picture.h"
 #include "test.h"
 

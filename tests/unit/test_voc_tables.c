@@ -363,7 +363,7 @@ static void test_labels(void)
         sha256_hex(".hidden\nno_extension\ntwo.dots\n", 30, want);
         CHECK(!labels_digest(odd, 3, hex, &e) && strcmp(hex, want) == 0, "%s", hex);
     }
-    TEST("names missing on one side are counted, and the first three shown")
+    TEST("names missing on one side are counted, and some shown")
     {
         labels l;
         error e = {0};
@@ -375,7 +375,7 @@ static void test_labels(void)
         e = (error){0};
         const char *unknown = put("u.txt", "q1\nb.jpg\nq2\nq3\nq4\n");
         CHECK(labels_read(&l, lrg, bb, unknown, &e) == ERR_INPUT && strstr(e.text, "4 of its 5") &&
-                  strstr(e.text, "q1, q2, q3, ..."),
+                  strstr(e.text, ", the first q1; name them"),
               "%s", e.text);
         labels_free(&l);
     }
@@ -414,8 +414,12 @@ static void test_labels(void)
             {"fn,cat\na,x\nb,y\n", NULL, "a\na\n", ":2"},
             {"fn,cat\na,x\nb,y\n", NULL, "\xef\xbb\xbf \n\n", "empty"},
             {"fn,cat\na,x\nb,y\n", NULL, "../a\n", ":1"},
-            {"fn,cat\nc/a.jpg,x\nb,y\n", NULL, "a.jpg\nb\n", "1 of its 2 file names are not in /tmp/"},
-            {"fn,cat\nc/a.jpg,x\nb,y\n", NULL, "a\n", ": a; names there are such as c/a.jpg"},
+            {"fn,cat\nc/a.jpg,x\nc/b.jpg,y\nd/b.jpg,y\n", NULL, "a\nb.jpg\n",
+             "1 of its 2 names mean no picture of /tmp/"},
+            {"fn,cat\nc/a.jpg,x\nc/b.jpg,y\nd/b.jpg,y\n", NULL, "b\n", ", the first b (is it d/b.jpg?); name"},
+            {"fn,cat\ncat_1.jpg,x\ndog.jpg,y\n", NULL, "cats_1.jpg\n",
+             ", the first cats_1.jpg (is it cat_1.jpg?); name them as they are named there"},
+            {"fn,cat\ncat_1.jpg,x\ndog.jpg,y\n", NULL, "cat_1\ncat_1.jpg\n", "3.txt:2: cat_1.jpg is there twice"},
             {"fn,cat\na,x\nb,y\n", "fn,bbox\na,1 2 3 4\nb,1 2 3 4\nc,1 2 3 4\n", NULL, "1 of its 3"},
         };
         for (size_t i = 0; i < COUNT(bad); i++) {
@@ -445,6 +449,26 @@ static void test_labels(void)
         const char *wide = put("wide.txt", "\xff\xfe"
                                            "1");
         CHECK(labels_check(wide, &e) == ERR_INPUT && strstr(e.text, "UTF-16"), "%s", e.text);
+    }
+    TEST("a list of names may spell them as annotations do, as long as one picture fits")
+    {
+        static const char csv[] = "fn,cat\nset/my photo.jpg,x\nu\xcc\x88"
+                                  "ber.png,y\nset/B.JPG,x\nother/1.jpg,x\n2.jpg,y\n";
+        static const char *const lists[] = {"set/my photo.jpg\n\xc3\xbc"
+                                            "ber.png\n",
+                                            "my%20photo\nu\xcc\x88"
+                                            "ber\n",
+                                            "C:\\me\\set\\my photo.jpg\n/home/me/\xc3\xbc"
+                                            "ber.png\n",
+                                            "./images/set/my photo.png\nU\xcc\x88"
+                                            "BER.jpeg\n"};
+        for (size_t i = 0; i < COUNT(lists); i++) {
+            labels l;
+            error e = {0};
+            CHECK(!labels_read(&l, put("lrg.csv", csv), NULL, put("val.txt", lists[i]), &e), "%s", e.text);
+            CHECK(l.val_count == 2 && l.val[0] == 0 && l.val[1] == 1, "%zu: %zu validate", i, l.val_count);
+            labels_free(&l);
+        }
     }
     TEST("quotes, carriage returns, a byte order mark and a missing last line feed are read")
     {

@@ -1,6 +1,6 @@
 /* name_key.h - what is left of a name when spellings that systems and tools exchange are taken for the same. */
-#ifndef ONEBOX_CHECK_NAME_KEY_H
-#define ONEBOX_CHECK_NAME_KEY_H
+#ifndef ONEBOX_VOC_NAME_KEY_H
+#define ONEBOX_VOC_NAME_KEY_H
 
 #include "base/text.h"
 

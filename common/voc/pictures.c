@@ -3,9 +3,9 @@
  * places where it occurs: `full` the whole paths of files, `inner` the tails of paths behind each '/'. There is one
  * pair for names and one for names without the ending of a picture. A key that has several places decides only when
  * one of them is written just like the name. */
-#include "check/pictures.h"
+#include "voc/pictures.h"
 
-#include "check/name_key.h"
+#include "voc/name_key.h"
 #include "voc/tree.h"
 
 #include <stdbool.h>
@@ -38,6 +38,28 @@ pictures *pictures_open(const char *dir, error *e)
 {
     pictures *p = mem_zero(1, sizeof *p, "a list of pictures", e);
     if (!p || !tree_read(&p->files, &p->folders, dir, e))
+        return p;
+    pictures_close(p);
+    return NULL;
+}
+
+/* The folders that a path begins with. */
+static int add_folders(names *folders, const char *path, error *e)
+{
+    size_t number;
+    for (const char *slash = strchr(path, '/'); slash && !e->code; slash = strchr(slash + 1, '/'))
+        names_add(folders, path, (size_t)(slash - path), &number, e);
+    return e->code;
+}
+
+pictures *pictures_of(const names *files, error *e)
+{
+    pictures *p = mem_zero(1, sizeof *p, "a list of pictures", e);
+    size_t number;
+    for (size_t i = 0; p && i < files->count && !e->code; i++)
+        if (!names_add(&p->files, files->items[i], strlen(files->items[i]), &number, e))
+            add_folders(&p->folders, files->items[i], e);
+    if (p && !e->code)
         return p;
     pictures_close(p);
     return NULL;

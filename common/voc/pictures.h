@@ -1,4 +1,4 @@
-/* pictures.h - the files of a picture folder, and which of them an annotated name means.
+/* pictures.h - the files of a picture folder, or names in a table, and which of them another name means.
  *
  * Tools write a picture's name in many ways: with folders of the machine it was annotated on, percent-encoded, without
  * its ending, with letters composed or taken apart. A name is tried as written first. Then, always only when exactly
@@ -8,11 +8,12 @@
  *   - the same after percent-decoding, then in other spellings (name_key.h);
  *   - the same without the ending of a picture, or with another one.
  */
-#ifndef ONEBOX_CHECK_PICTURES_H
-#define ONEBOX_CHECK_PICTURES_H
+#ifndef ONEBOX_VOC_PICTURES_H
+#define ONEBOX_VOC_PICTURES_H
 
 #include "base/error.h"
 #include "base/text.h"
+#include "voc/names.h"
 
 #include <stddef.h>
 
@@ -24,6 +25,9 @@ typedef struct pictures pictures;
  * read; pictures_close ends it. */
 pictures *pictures_open(const char *dir, error *e);
 void pictures_close(pictures *p);
+
+/* The same of names that are known already, which are copied. */
+pictures *pictures_of(const names *files, error *e);
 
 /* How many files there are, and their paths relative to the folder, '/' between the parts, in byte order. */
 size_t pictures_count(const pictures *p);

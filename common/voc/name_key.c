@@ -4,7 +4,7 @@
  * files apart, annotation tools and Linux do not. Unicode calls the two canonically equivalent (Unicode Standard
  * Annex 15). Here all are taken apart: Latin, Greek, Cyrillic and kana by the table below, Hangul by rule. The order of
  * several marks on a letter is left as it is; the systems named write them in the canonical one. */
-#include "check/name_key.h"
+#include "voc/name_key.h"
 
 #include "base/utf8.h"
 
