@@ -133,6 +133,27 @@ class Network(nn.Module):
         return F.l1_loss(self.size * torch.sigmoid(out[:, :4]), box) + 20 * F.cross_entropy(out[:, 4:], label)
 
 
+class Maps(Network):
+    """A head of maps on three ends of the backbone, for nodes that the tasks above lack."""
+
+    def __init__(self, backbone):
+        super().__init__(backbone, "maps", 128, 9, 0, 96)
+        self.head = nn.ModuleDict({"fine": nn.Conv2d(32, 24, 1), "middle": nn.Conv2d(64, 24, 1), "coarse": nn.Conv2d(128, 24, 1),
+            "conv": nn.Conv2d(24, 24, 3, 1, 1, bias=False), "bn": nn.BatchNorm2d(24), "out": nn.Conv2d(24, 6, 1)})
+
+    def forward(self, x):
+        ends = {}
+        for name, child in list(self.named_children())[:-1]:
+            x = ends[name] = child(x)
+        x = self.head["coarse"](x)
+        for end, name in (("layer3", "middle"), ("layer2", "fine")):
+            x = F.interpolate(x, scale_factor=2, mode="nearest") + self.head[name](ends[end])
+        return self.head["out"](F.relu(self.head["bn"](self.head["conv"](x)))).flatten(1)
+
+    def loss(self, out, label, box):
+        return 0.5 * (out * out).mean()
+
+
 class Tiny(nn.Module):
     def __init__(self):
         super().__init__()
@@ -177,6 +198,14 @@ def put(case, kind, name, values):
     out.append(f"{case} {kind} {name} " + " ".join(f"{float(v):.9g}" for v in values))
 
 
+def put_outputs(case, kind, t):
+    """All of them, or as a tensor where they are many."""
+    if t.numel() <= 200:
+        put(case, kind, "out", t.reshape(-1))
+    else:
+        put_tensor(case, kind, "out", 0, t)
+
+
 def put_tensor(case, kind, name, number, t):
     x = t.detach().reshape(-1)
     n = len(x)
@@ -197,7 +226,7 @@ def set_step(net, step):
 
 def train_case(case, task, first, freeze_bn=False, dtype=torch.float64, batch=11, size=96):
     with torch.no_grad():
-        net = Network(Tiny(), task, 128, 9, 39, size)
+        net = Maps(Tiny()) if task == "maps" else Network(Tiny(), task, 128, 9, 39, size)
         fill(net)
     net.to(dtype)
     x = normalised(pictures(batch, size)).to(dtype)
@@ -206,7 +235,7 @@ def train_case(case, task, first, freeze_bn=False, dtype=torch.float64, batch=11
     numbers = {name: i for i, (name, _) in enumerate(tensors(net))}
     net.mode(False, first, freeze_bn)
     with torch.no_grad():
-        put(case, "eval", "out", net(x).reshape(-1))
+        put_outputs(case, "eval", net(x))
     net.mode(True, first, freeze_bn)
     params = [(k, p) for k, p in net.named_parameters() if p.requires_grad]
     moments = {k: [torch.zeros_like(p), torch.zeros_like(p)] for k, p in params}
@@ -219,7 +248,7 @@ def train_case(case, task, first, freeze_bn=False, dtype=torch.float64, batch=11
         loss.backward()
         curve.append(loss.item())
         if step == 0:
-            put(case, "train", "out", o.reshape(-1))
+            put_outputs(case, "train", o)
             for k, p in params:
                 put_tensor(case, "grad", k, numbers[k], p.grad)
             for k, t in tensors(net):
@@ -237,7 +266,7 @@ def train_case(case, task, first, freeze_bn=False, dtype=torch.float64, batch=11
         put_tensor(case, "final", k, numbers[k], t)
     net.mode(False, first, freeze_bn)
     with torch.no_grad():
-        put(case, "after", "out", net(x).reshape(-1))
+        put_outputs(case, "after", net(x))
 
 
 def forward_case():
@@ -282,6 +311,8 @@ if __name__ == "__main__":
     train_case("cls-top", "cls", 1, dtype=dtype)
     train_case("detn-head", "detn", 2, dtype=dtype)
     train_case("cls-stored", "cls", 0, True, dtype=dtype)
+    train_case("maps", "maps", 0, dtype=dtype)
+    train_case("maps-head", "maps", 2, dtype=dtype)
     forward_case()
     if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]):
         real_case(sys.argv[1])

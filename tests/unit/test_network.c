@@ -2,154 +2,32 @@
  * (tests/golden/net.txt, made by net.py): outputs, loss, every gradient, running statistics, ten Adam steps;
  * and the naive interpreter's gradients against finite differences, so that test_device.c's comparison with
  * it stands on solid ground. */
-#include "base/file.h"
-#include "base/random.h"
-#include "base/text.h"
 #include "device/device.h"
 #include "image/picture_file.h"
 #include "image/resize.h"
 #include "image/sample.h"
 #include "nn/checkpoint.h"
 #include "nn/initial.h"
+#include "net_golden.h"
 #include "nn/loss.h"
 #include "reference.h"
 #include "test.h"
 
 #include <unistd.h>
 
-enum { SEED = 51, SIGNS = 21, CLASSES = 7, STEPS = 10, BATCH = 11, SIDE = 96 };
-static const float rates[GROUPS] = {3e-6f, 1e-5f, 3e-5f};
-static const double TOLERANCE = 1e-4;
 static const char *device_name = "cpu";
 
 /* In bf16 (8 bits a number) ten steps stay near those of fp32, but not so near: what decides for training is
  * the loss. */
 static const double BF16_LOSS = 0.03, BF16_PARAMS = 0.01;
 
-/* ---------------------------------------------------------------- goldens */
-
-static file_view golden;
-
-/* The values of the line "CASE KIND NAME …"; how many there are, at most `max`. 0: no such line. */
-static size_t wanted(const char *which, const char *kind, const char *name, double *values, size_t max)
-{
-    text_lines at = text_lines_of(golden.data, golden.size);
-    const char *line;
-    char begin[160];
-    size_t size, length = (size_t)snprintf(begin, sizeof begin, "%s %s %s ", which, kind, name);
-    text_field f[200];
-    while (text_line(&at, &line, &size)) {
-        if (size <= length || memcmp(line, begin, length) != 0)
-            continue;
-        size_t n = text_split(line, size, ' ', f, 200);
-        size_t count = n - 3 < max ? n - 3 : max;
-        for (size_t i = 0; i < count; i++)
-            if (!text_double(f[i + 3].text, f[i + 3].size, &values[i]))
-                return 0;
-        return count;
-    }
-    return 0;
-}
-
-/* `count` numbers against a golden line: the largest difference relative to the largest number. */
-static void check_numbers(const char *which, const char *kind, const char *name, const float *is, size_t count)
-{
-    double golden_values[200], largest = 0, off = 0;
-    size_t n = wanted(which, kind, name, golden_values, 200);
-    CHECK(n == count, "%s %s %s: %zu numbers in the golden file, not %zu", which, kind, name, n, count);
-    for (size_t i = 0; i < n && i < count; i++) {
-        largest = fmax(largest, fabs(golden_values[i]));
-        off = fmax(off, fabs(golden_values[i] - (double)is[i]));
-    }
-    CHECK(off <= TOLERANCE * largest, "%s %s %s: relative error %.2g", which, kind, name, off / largest);
-}
-
-/* A tensor against its golden norm, signed sum and four elements, all relative to the norm. */
-static void check_tensor(const char *which, const char *kind, const param *p, int number, const float *x,
-                         double tolerance)
-{
-    double g[6], norm = 0, sum = 0;
-    size_t n = p->count;
-    if (wanted(which, kind, p->name, g, 6) != 6) {
-        CHECK(false, "%s %s %s is not in the golden file", which, kind, p->name);
-        return;
-    }
-    for (size_t i = 0; i < n; i += 4) {
-        uint32_t word[4];
-        philox_block(SIGNS, PHILOX_STREAM(PURPOSE_INIT, number), i / 4, word);
-        for (size_t k = 0; k < 4 && i + k < n; k++) {
-            double v = (double)x[i + k];
-            norm += v * v;
-            sum += word[k] & 1 ? -v : v;
-        }
-    }
-    norm = sqrt(norm);
-    double off = fmax(fabs(norm - g[0]), fabs(sum - g[1]));
-    for (size_t k = 0; k < 4; k++)
-        off = fmax(off, fabs((double)x[k * (n - 1) / 3] - g[2 + k]));
-    CHECK(off <= tolerance * g[0] + 1e-12, "%s %s %s: relative error %.2g", which, kind, p->name, off / g[0]);
-}
-
-/* ---------------------------------------------------------------- the same numbers as in net.py */
-
-static void fill(const graph *g, int first_group, float *params)
-{
-    for (int i = 0; i < g->param_count; i++) {
-        const param *p = &g->params[i];
-        const node *n = &g->nodes[p->node];
-        if (p->group < first_group)
-            continue;
-        double low, high;
-        if (n->kind == NODE_BATCHNORM) {
-            bool around_one = n->params[0] == i || n->params[3] == i;
-            low = around_one ? 0.5 : -0.2;
-            high = around_one ? 1.5 : 0.2;
-        } else {
-            const param *w = &g->params[n->params[0]];
-            double fan_in = (double)(w->count / (size_t)w->shape[0]);
-            high = sqrt((w->dims == 4 ? 6.0 : 1.0) / fan_in);
-            low = -high;
-        }
-        philox random = philox_start(SEED, PHILOX_STREAM(PURPOSE_INIT, i));
-        for (size_t k = 0; k < p->count; k++)
-            params[p->offset + k] = (float)(low + (high - low) * philox_uniform(&random));
-    }
-}
-
-static float *pictures(size_t n, size_t size)
-{
-    size_t side = size / 8;
-    double *block = calloc(n * side * side * 3, sizeof *block);
-    float *x = calloc(n * size * size * 3, sizeof *x);
-    philox random = philox_start(SEED, PHILOX_STREAM(PURPOSE_DEMO, 0));
-    for (size_t i = 0; i < n * side * side * 3; i++)
-        block[i] = philox_uniform(&random);
-    random = philox_start(SEED, PHILOX_STREAM(PURPOSE_DEMO, 1));
-    for (size_t i = 0; i < n; i++)
-        for (size_t y = 0; y < size; y++)
-            for (size_t at = 0; at < size * 3; at++)
-                x[(i * size + y) * size * 3 + at] =
-                    (float)(0.8 * block[((i * side + y / 8) * side + at / 3 / 8) * 3 + at % 3] +
-                            0.2 * philox_uniform(&random));
-    free(block);
-    return x;
-}
-
-static void targets(int32_t *label, float *sides)
-{
-    for (int i = 0; i < BATCH; i++) {
-        label[i] = (3 * i + 1) % CLASSES;
-        const int b[4] = {4 + 3 * i, 8 + 5 * i, SIDE / 2 + 7 * i, SIDE - 20 + 4 * i};
-        for (int k = 0; k < 4; k++)
-            sides[4 * i + k] = (float)b[k];
-    }
-}
-
 /* ---------------------------------------------------------------- one case */
+
+enum { MAPS = TASKS }; /* a head of maps, of no task */
 
 typedef struct golden_case {
     const char *name;
-    task task;
+    int task; /* or MAPS */
     int first_group;
     bool freeze_bn;
 } golden_case;
@@ -158,31 +36,97 @@ static const golden_case cases[] = {
     {"cls", TASK_CLS, GROUP_STEM, false},        {"bbox", TASK_BBOX, GROUP_STEM, false},
     {"detn", TASK_DETN, GROUP_STEM, false},      {"cls-top", TASK_CLS, GROUP_TOP, false},
     {"detn-head", TASK_DETN, GROUP_HEAD, false}, {"cls-stored", TASK_CLS, GROUP_STEM, true},
+    {"maps", MAPS, GROUP_STEM, false},           {"maps-head", MAPS, GROUP_HEAD, false},
 };
+
+static int node_of(const graph *g, const char *name)
+{
+    int n = g->node_count - 1;
+    while (n >= 0 && strcmp(g->nodes[n].name, name) != 0)
+        n--;
+    return n;
+}
+
+/* The network Maps of net.py. */
+static int build_maps(graph *g, error *e)
+{
+    int code = graph_begin(g, SIDE, imagenet_mean, imagenet_std, e),
+        coarse = code ? -1 : resnet_backbone(g, ARCH_TINY, e);
+    if (coarse < 0)
+        return e->code;
+    int fine = graph_conv_bias(g, node_of(g, "layer2.0.relu"), "head.fine", GROUP_HEAD, 24, 1, 1, 0, e);
+    int middle = graph_conv_bias(g, node_of(g, "layer3.0.relu"), "head.middle", GROUP_HEAD, 24, 1, 1, 0, e);
+    int n = graph_conv_bias(g, coarse, "head.coarse", GROUP_HEAD, 24, 1, 1, 0, e);
+    n = graph_add(g, graph_upsample(g, n, "up1", GROUP_HEAD, e), middle, "add1", GROUP_HEAD, e);
+    n = graph_add(g, graph_upsample(g, n, "up2", GROUP_HEAD, e), fine, "add2", GROUP_HEAD, e);
+    n = graph_batchnorm(g, graph_conv(g, n, "head.conv", GROUP_HEAD, 24, 3, 1, 1, e), "head.bn", GROUP_HEAD, e);
+    n = graph_conv_bias(g, graph_relu(g, n, "relu", GROUP_HEAD, e), "head.out", GROUP_HEAD, 6, 1, 1, 0, e);
+    return graph_flatten(g, n, "flatten", GROUP_HEAD, e) < 0 ? e->code : 0;
+}
+
+static int build_case(const golden_case *c, graph *g, error *e)
+{
+    return c->task == MAPS ? build_maps(g, e)
+                           : network_build(g, (task)c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, e);
+}
+
+/* The case's loss and its gradient: half the mean square for maps. */
+static int loss_of_case(const golden_case *c, const float *out, size_t outputs, const int32_t *label,
+                        const float *sides, float *slope, double *loss, error *e)
+{
+    const loss_shape shape = {(task)c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
+    loss_value value = {0};
+    if (c->task != MAPS) {
+        int code = loss_compute(&shape, out, label, sides, slope, &value, e);
+        *loss = value.loss;
+        return code;
+    }
+    *loss = 0;
+    for (size_t i = 0; i < outputs; i++) {
+        *loss += 0.5 * (double)out[i] * (double)out[i] / (double)outputs;
+        slope[i] = out[i] / (float)outputs;
+    }
+    return 0;
+}
+
+/* Parameter number i in x, a flat array. */
+static void check_param(const char *which, const char *kind, const graph *g, int i, const float *x, double tolerance)
+{
+    const param *p = &g->params[i];
+    check_tensor(which, kind, p->name, p->count, i, x + p->offset, tolerance);
+}
+
+/* Outputs, all of them or as a tensor where they are many. */
+static void check_outputs(const char *which, const char *kind, const char *name, const float *x, size_t count)
+{
+    if (count <= 200)
+        check_numbers(which, kind, name, x, count);
+    else
+        check_tensor(which, kind, name, count, 0, x, TOLERANCE);
+}
 
 static void check_params(const char *which, const char *kind, const graph *g, const float *x, bool statistics)
 {
     for (int i = 0; i < g->param_count; i++)
         if (g->params[i].trainable != statistics)
-            check_tensor(which, kind, &g->params[i], i, x + g->params[i].offset, TOLERANCE);
+            check_param(which, kind, g, i, x, TOLERANCE);
 }
 
 static void train_steps(const golden_case *c, const graph *g, model *m, plan *p, const float *input, error *e)
 {
-    const loss_shape shape = {c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
     size_t outputs = (size_t)BATCH * (size_t)g->outputs;
     float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope), sides[4 * BATCH];
     float *x = calloc(g->param_floats, sizeof *x), *second = calloc(g->param_floats, sizeof *x), curve[STEPS];
     int32_t label[BATCH];
-    loss_value value;
+    double loss;
     targets(label, sides);
     for (int step = 0; step < STEPS; step++) {
         CHECK(!plan_forward(p, input, SEED, (uint64_t)step, out, e), "%s", e->text);
-        CHECK(!loss_compute(&shape, out, label, sides, slope, &value, e), "%s", e->text);
+        CHECK(!loss_of_case(c, out, outputs, label, sides, slope, &loss, e), "%s", e->text);
         CHECK(!plan_backward(p, slope, e), "%s", e->text);
-        curve[step] = (float)value.loss;
+        curve[step] = (float)loss;
         if (step == 0) {
-            check_numbers(c->name, "train", "out", out, outputs);
+            check_outputs(c->name, "train", "out", out, outputs);
             CHECK(!model_download(m, x, e), "%s", e->text);
             check_params(c->name, "stat", g, x, true);
         }
@@ -193,7 +137,7 @@ static void train_steps(const golden_case *c, const graph *g, model *m, plan *p,
                 x[i] *= 10;
             for (int i = 0; i < g->param_count; i++)
                 if (g->params[i].trainable && g->params[i].group >= c->first_group)
-                    check_tensor(c->name, "grad", &g->params[i], i, x + g->params[i].offset, TOLERANCE);
+                    check_param(c->name, "grad", g, i, x, TOLERANCE);
         }
     }
     double losses[STEPS];
@@ -218,7 +162,7 @@ static void evaluate(const char *which, const char *kind, const char *name, mode
     float *out = calloc(outputs, sizeof *out);
     plan *p = plan_create(m, &options, e);
     CHECK(p && !plan_forward(p, input, 0, 0, out, e), "%s", e->text);
-    check_numbers(which, kind, name, out, outputs);
+    check_outputs(which, kind, name, out, outputs);
     plan_free(p);
     free(out);
 }
@@ -236,13 +180,12 @@ static void run_bf16_case(const golden_case *c)
         return;
     }
     CHECK(strstr(device_describe(d), "bf16"), "%s", device_describe(d));
-    CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s", e.text);
+    CHECK(!build_case(c, &g, &e), "%s", e.text);
     size_t outputs = (size_t)BATCH * (size_t)g.outputs;
     float *params = params_alloc(&g, &e), *input = pictures(BATCH, SIDE), *after[2], sides[4 * BATCH];
     float *out = calloc(outputs, sizeof *out), *slope = calloc(outputs, sizeof *slope);
     int32_t label[BATCH];
     double losses[STEPS], g6[6];
-    const loss_shape shape = {c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
     const plan_options training = {
         .batch = BATCH, .training = true, .first_group = c->first_group, .freeze_bn = c->freeze_bn};
     targets(label, sides);
@@ -253,14 +196,14 @@ static void run_bf16_case(const golden_case *c)
         CHECK(m && !model_upload(m, params, &e), "%s", e.text);
         plan *p = plan_create(m, &training, &e);
         CHECK(p, "%s", e.text);
-        loss_value value;
+        double loss;
         for (int step = 0; step < STEPS && p; step++) {
             CHECK(!plan_forward(p, input, SEED, (uint64_t)step, out, &e) &&
-                      !loss_compute(&shape, out, label, sides, slope, &value, &e) && !plan_backward(p, slope, &e) &&
+                      !loss_of_case(c, out, outputs, label, sides, slope, &loss, &e) && !plan_backward(p, slope, &e) &&
                       !model_adam_step(m, rates, c->first_group, step + 1, &e),
                   "%s", e.text);
-            CHECK(fabs(value.loss - losses[step]) <= BF16_LOSS * losses[step], "%s: loss %d is %.7g, in fp32 %.7g",
-                  c->name, step, value.loss, losses[step]);
+            CHECK(fabs(loss - losses[step]) <= BF16_LOSS * losses[step], "%s: loss %d is %.7g, in fp32 %.7g", c->name,
+                  step, loss, losses[step]);
         }
         after[run] = calloc(g.param_floats, sizeof(float));
         CHECK(!model_download(m, after[run], &e), "%s", e.text);
@@ -270,7 +213,7 @@ static void run_bf16_case(const golden_case *c)
     CHECK(!memcmp(after[0], after[1], g.param_floats * sizeof(float)), "%s: runs differ", c->name);
     for (int i = 0; i < g.param_count; i++)
         if (g.params[i].trainable && wanted(c->name, "final", g.params[i].name, g6, 6) == 6)
-            check_tensor(c->name, "final", &g.params[i], i, after[0] + g.params[i].offset, BF16_PARAMS);
+            check_param(c->name, "final", &g, i, after[0], BF16_PARAMS);
     device_close(d);
     graph_free(&g);
     free(params);
@@ -292,7 +235,7 @@ static void run_case(const golden_case *c, conv_algorithm conv)
         return;
     }
     CHECK(d, "%s", e.text);
-    CHECK(!network_build(&g, c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, &e), "%s", e.text);
+    CHECK(!build_case(c, &g, &e), "%s", e.text);
     float *params = params_alloc(&g, &e), *input = pictures(BATCH, SIDE);
     fill(&g, GROUP_STEM, params);
     model *m = model_create(d, &g, &e);
