@@ -3,6 +3,8 @@
 #include "device/kernels_common.h"
 #include "graph/graph.h"
 
+#include <string.h>
+
 /* ---------------------------------------------------------------- arguments (without padding) */
 
 typedef struct args_normalize {
@@ -347,7 +349,11 @@ cudaError_t kernel_norm_backward(cudaStream_t stream, const kernel_norm *n, cons
 cudaError_t kernel_channel_sums(cudaStream_t stream, number_type type, const void *x, size_t rows, size_t channels,
                                 float *sums, void *work)
 {
-    const kernel_norm shape = {.rows = rows, .channels = channels, .work = work};
+    kernel_norm shape;
+    memset(&shape, 0, sizeof shape);
+    shape.rows = rows;
+    shape.channels = channels;
+    shape.work = work;
     args_norm a = norm_args(&shape);
     a.x = x;
     a.dbias = sums;
