@@ -18,11 +18,10 @@ typedef struct listing {
     graph g;
 } listing;
 
-static void list(listing *l, task t, arch a, int size, int classes, int first_group)
+/* Lists l->g. */
+static void list_graph(listing *l, task t, int first_group)
 {
     error e = {0};
-    *l = (listing){0};
-    CHECK(!network_build(&l->g, t, a, size, classes, imagenet_mean, imagenet_std, &e), "%s", e.text);
     summary_table(&l->g, t, first_group, &l->text, &l->modules);
     CHECK(!text_done(&l->text, &e), "%s", e.text);
     for (char *line = l->text.data; line && *line && l->count < LINES_MAX;) {
@@ -33,6 +32,14 @@ static void list(listing *l, task t, arch a, int size, int classes, int first_gr
         *end = 0;
         line = end + 1;
     }
+}
+
+static void list(listing *l, task t, arch a, int size, int classes, int first_group)
+{
+    error e = {0};
+    *l = (listing){0};
+    CHECK(!network_build(&l->g, t, a, size, classes, imagenet_mean, imagenet_std, &e), "%s", e.text);
+    list_graph(l, t, first_group);
 }
 
 static void drop(listing *l)
@@ -122,6 +129,29 @@ static void test_tables(void)
         expect(&l, 126, "Linear-126", "[-1,25088]", "[-1,256]", "True", "6422784");
         expect(&l, 128, "BatchNorm1d-128", "[-1,256]", "[-1,256]", "True", "512");
         expect(&l, 130, "Linear-130", "[-1,256]", "[-1,24]", "True", "6168");
+        drop(&l);
+    }
+    TEST("a head of maps is listed with the sizes of its maps, and its additions make no block")
+    {
+        error e = {0};
+        l = (listing){0};
+        CHECK(!graph_begin(&l.g, 64, imagenet_mean, imagenet_std, &e), "%s", e.text);
+        int n = resnet_backbone(&l.g, ARCH_TINY, &e), first = 1 + MODULES_TINY - 2, fine = n;
+        while (l.g.nodes[fine].h != 4)
+            fine--;
+        fine = graph_conv_bias(&l.g, fine, "fine", GROUP_HEAD, 8, 1, 1, 0, &e);
+        n = graph_conv_bias(&l.g, n, "coarse", GROUP_HEAD, 8, 1, 1, 0, &e);
+        n = graph_add(&l.g, graph_upsample(&l.g, n, "up", GROUP_HEAD, &e), fine, "add", GROUP_HEAD, &e);
+        n = graph_batchnorm(&l.g, graph_conv(&l.g, n, "c", GROUP_HEAD, 8, 3, 1, 1, &e), "bn", GROUP_HEAD, &e);
+        CHECK(graph_flatten(&l.g, n, "flatten", GROUP_HEAD, &e) > 0, "%s", e.text);
+        list_graph(&l, TASK_DETN, GROUP_HEAD);
+        CHECK(l.modules == MODULES_TINY - 2 + 6, "%d", l.modules);
+        expect(&l, first, "Conv2d-39", "[-1,64,4,4]", "[-1,8,4,4]", "True", "520");
+        expect(&l, first + 1, "Conv2d-40", "[-1,128,2,2]", "[-1,8,2,2]", "True", "1032");
+        expect(&l, first + 2, "Upsample-41", "[-1,8,2,2]", "[-1,8,4,4]", "-", "0");
+        expect(&l, first + 3, "Conv2d-42", "[-1,8,4,4]", "[-1,8,4,4]", "True", "576");
+        expect(&l, first + 4, "BatchNorm2d-43", "[-1,8,4,4]", "[-1,8,4,4]", "True", "16");
+        expect(&l, first + 5, "Flatten-44", "[-1,8,4,4]", "[-1,128]", "-", "0");
         drop(&l);
     }
     TEST("at size 32 the backbone's one pixel is no flat shape")
