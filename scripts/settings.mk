@@ -160,7 +160,8 @@ SOURCE  := $(OUT)/voc.json
 else ifeq ($(words $(wildcard $(VOC)/*.json)),1)
 SOURCE  := $(wildcard $(VOC)/*.json)
 else
-no_folder = $(if $(wildcard $(VOC)/.)$(filter $(DATA)/VOC2007,$(VOC)),, (there is no such folder)$(call near,$(VOC)))
+no_folder = $(if $(wildcard $(VOC)/.)$(filter $(DATA)/VOC2007,$(VOC)),,$(or \
+  $(call near,$(VOC)), (there is no such folder)))
 define refusal
 no annotations in $(VOC)$(no_folder): `$(typed) data` downloads VOC 2007 (1 GB), `$(typed) demo` needs no data;
 `VOC=DIR` names a folder of pictures and annotations, `JSON=FILE IMAGES=DIR` the two one by one

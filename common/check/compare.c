@@ -158,11 +158,12 @@ static void find_near(const comparison *m, picture_found *f, error *e)
 static int none_there(const comparison *m, error *e)
 {
     if (pictures_count(m->folder) == 0)
-        return fail(e, ERR_INPUT, "%s: holds no files, %s names %zu pictures; is it the right folder?",
+        return fail(e, ERR_INPUT,
+                    "%s: holds no files, %s names %zu pictures: --images (make: IMAGES) names their folder",
                     m->options->images, m->c->path, m->count);
     return fail(e, ERR_INPUT,
-                "%s: none of the %zu annotated pictures is there, such as %.200s; there is %.200s. Is it "
-                "the right folder?",
+                "%s: none of the %zu annotated pictures is there, such as %.200s; there is %.200s: --images (make: "
+                "IMAGES) names their folder",
                 m->options->images, m->count, m->found[0].image->file_name, pictures_name(m->folder, 0));
 }
 
@@ -283,7 +284,7 @@ static int other_size(const comparison *m, const told *t, error *e)
     const bool exchanged = f->image->width == f->head.height && f->image->height == f->head.width;
     return fail(e, ERR_INPUT,
                 "%s: %zu of %zu pictures have another size than annotated, the first %.200s: %d x %d in the "
-                "annotation, %d x %d in the file%s; annotate these pictures again, or put back the annotated ones",
+                "annotation, %d x %d in the file%s; annotate them again, or put the old ones back",
                 m->options->images, t->count[OTHER_SIZE], m->count, f->image->file_name, f->image->width,
                 f->image->height, f->head.width, f->head.height,
                 exchanged ? " (exchanged, but no EXIF orientation says that it is turned)" : "");

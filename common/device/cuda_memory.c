@@ -64,12 +64,13 @@ static int too_large(cuda_model *m, const cuda_need *need, int line, error *e)
     size_t fits = left > fixed ? (left - fixed) / each : 0;
     if (fits >= (size_t)need->batch) /* free, but not in one piece */
         fits = (size_t)need->batch / 2;
+    char way[100];
+    snprintf(way, sizeof way, "a batch of about %zu would fit (--set batch=N, or --batch N of predict)", fits);
     return fail(e, ERR_SYSTEM,
                 "cuda: a batch of %d needs %.2f GiB for activations and work areas, and cudaMalloc failed with "
-                "cudaErrorMemoryAllocation at cuda_memory.c:%d: %.2f GiB are free on the GPU; %s%.0zu%s",
+                "cudaErrorMemoryAllocation at cuda_memory.c:%d: %.2f GiB are free on the GPU; %s",
                 need->batch, cuda_gib(need->arena + need->scratch + need->pictures), line, cuda_gib(left),
-                fits ? "a batch of about " : "not even one picture would fit", fits,
-                fits ? " would fit (--set batch=N, or --batch N of predict)" : "");
+                fits ? way : "not even one picture would fit");
 }
 
 static int grow_output(cuda_model *m, size_t floats, error *e)

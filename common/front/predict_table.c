@@ -209,8 +209,9 @@ int predict_table_write(predict_table *t, char *const *named, int count, error *
         if (!pictures)
             code = e->code;
         else if (cache_size(pictures) != c.info.size)
-            code = fail(e, ERR_INPUT, "%s: its pictures are scaled to %d, %s takes %d", t->cache_path,
-                        cache_size(pictures), t->ckpt_path, c.info.size);
+            code = fail(e, ERR_INPUT,
+                        "%s: its pictures are scaled to %d, %s takes %d; make one with resize-cache --size %d",
+                        t->cache_path, cache_size(pictures), t->ckpt_path, c.info.size, c.info.size);
         else
             code = picture_list_cache(&list, pictures, t->only_path, e);
     } else if (!code) {

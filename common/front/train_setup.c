@@ -122,10 +122,11 @@ static int read_inputs(train_setup *s, error *e)
     if (code)
         return code;
     if (trainer_batches(s->labels.train_count, s->recipe.batch) == 0)
-        return fail(e, ERR_INPUT, "%zu training pictures are too few: at least two are needed", s->labels.train_count);
+        return fail(e, ERR_INPUT, "%zu training pictures are too few, at least two are needed: name fewer in %s",
+                    s->labels.train_count, o->val);
     if (s->recipe.batch < 2)
-        return fail(e, ERR_INPUT, "%s: a batch of %d cannot train, batch norm needs two pictures", o->recipe,
-                    s->recipe.batch);
+        return fail(e, ERR_INPUT, "%s: a batch of %d cannot train, batch norm needs two pictures: --set batch=2",
+                    o->recipe, s->recipe.batch);
     s->cache = cache_open(o->cache, e);
     if (!s->cache)
         return e->code;
@@ -142,8 +143,9 @@ static int read_inputs(train_setup *s, error *e)
                  "validate",
                  o->cache, s->data.left_out, s->labels.count, o->cache);
     if (trainer_batches(s->data.train.count, s->recipe.batch) == 0 || s->data.val.count == 0)
-        return fail(e, ERR_INPUT, "%s: %zu training and %zu validation pictures are too few", o->cache,
-                    s->data.train.count, s->data.val.count);
+        return fail(e, ERR_INPUT,
+                    "%s: %zu training and %zu validation pictures are too few; %s.sources says why others are left out",
+                    o->cache, s->data.train.count, s->data.val.count, o->cache);
     return 0;
 }
 

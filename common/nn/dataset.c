@@ -24,10 +24,11 @@ static int check_boxes(const dataset *d, const dataset_part *part, const char *c
         scaled_picture p = cache_at(d->cache, d->cache_rows[part->rows[i]]);
         const box b = row->box;
         if (b.y1 >= p.original_height || b.x1 >= p.original_width)
-            return fail(e, ERR_INPUT,
-                        "%s: its box %d %d %d %d lies outside the picture of %d x %d (height x width); do "
-                        "the labels belong to %s?",
-                        row->file_name, b.y1, b.x1, b.y2, b.x2, p.original_height, p.original_width, cache_path);
+            return fail(
+                e, ERR_INPUT,
+                "%s: its box %d %d %d %d lies outside the picture of %d x %d (height x width); resize-cache makes "
+                "%s anew, of the pictures of these labels",
+                row->file_name, b.y1, b.x1, b.y2, b.x2, p.original_height, p.original_width, cache_path);
     }
     return 0;
 }

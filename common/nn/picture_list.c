@@ -111,7 +111,8 @@ static int make_names(naming *n, error *e)
         n->shared_count++;
         n->shared[n->first[number]] = true;
         if (n->paths != list->paths && strcmp(n->paths[i], n->paths[n->first[number]]) == 0)
-            return fail(e, ERR_INPUT, "%s: is the same picture as %s", list->paths[i], list->paths[n->first[number]]);
+            return fail(e, ERR_INPUT, "%s: is the same picture as %s; name it once", list->paths[i],
+                        list->paths[n->first[number]]);
     }
     return 0;
 }
@@ -212,7 +213,9 @@ static int named_rows(picture_list *list, const names *wanted, const char *only,
         fail_context(e, "%s", only);
     free(there);
     free(left_out);
-    return code || *count ? code : fail(e, ERR_INPUT, "%s: all its pictures were left out of the cache", only);
+    return code || *count ? code
+                          : fail(e, ERR_INPUT, "%s: all its pictures were left out of %s, as %s.sources says", only,
+                                 cache_file_name(list->cache), cache_file_name(list->cache));
 }
 
 static int add_name(void *list, const char *name, error *e)

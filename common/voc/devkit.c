@@ -357,8 +357,8 @@ static int join_pictures(reading *r)
     names_free(&seen);
     for (size_t i = 0; i < d->count && !r->e->code; i++)
         if (!names_add(&seen, d->pictures[i].file_name, strlen(d->pictures[i].file_name), &number, r->e) && number != i)
-            fail(r->e, ERR_INPUT, "%s/%s: the picture %s belongs to another annotation too", d->layout.dir,
-                 r->file_of[i], d->pictures[i].file_name);
+            fail(r->e, ERR_INPUT, "%s/%s: the picture %s is that of %s too; remove one of them", d->layout.dir,
+                 r->file_of[i], d->pictures[i].file_name, r->file_of[number]);
     for (size_t i = 0; i < d->layout.pictures.count && !r->e->code && !r->o->split; i++) {
         const char *name = d->layout.pictures.items[i];
         if (names_is_picture(name) && names_find(&seen, name, strlen(name)) == NAMES_NONE &&

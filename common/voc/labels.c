@@ -198,7 +198,8 @@ static int mark_val(labels *l, const char *val, const char *csv, error *e)
     if (!code && list.count == 0)
         code = fail(e, ERR_INPUT, "%s: is empty, the file names of the validation pictures are needed", val);
     if (!code && list.count == l->count)
-        code = fail(e, ERR_INPUT, "%s: names all %zu rows of %s, none is left to train on", val, l->count, csv);
+        code = fail(e, ERR_INPUT, "%s: names all %zu rows of %s, none is left to train on; leave some out of it", val,
+                    l->count, csv);
     for (size_t i = 0; i < list.count && !code; i++)
         l->rows[names_find(&l->file_names, list.items[i], strlen(list.items[i]))].is_val = true;
     names_free(&list);

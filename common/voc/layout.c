@@ -72,7 +72,9 @@ static int take_parts(layout *l, const names *all, layout_part wanted, error *e)
             text_names_add(&l->test, "%s", all->items[i]);
     }
     if (!e->code && l->annotations.count == 0)
-        fail(e, ERR_INPUT, "%s: there is no annotation in a folder of that name", l->dir);
+        fail(e, ERR_INPUT,
+             "%s: there is no annotation in a folder of that name; without --split (make: SPLIT=) all are taken",
+             l->dir);
     return e->code;
 }
 
@@ -229,9 +231,11 @@ static int no_annotations(const layout *l, error *e)
                     "%s: holds no annotations as XML or YOLO text, but %s: json2anno reads COCO's JSON "
                     "(make: JSON=FILE IMAGES=DIR)",
                     l->dir, json);
-    if (txt && l->files.count > 1)
-        return fail(e, ERR_INPUT, "%s: holds no .xml file, and no .txt (such as %s) has the name of a picture", l->dir,
-                    txt);
+    if (txt)
+        return fail(e, ERR_INPUT,
+                    "%s: holds no .xml file, and no .txt (such as %s) has the name of a picture; --images DIR (make: "
+                    "IMAGES=DIR) says where the pictures are",
+                    l->dir, txt);
     return fail(e, ERR_INPUT,
                 "%s: holds no .xml file and no YOLO text of pictures; there are %zu files, %zu of them "
                 "pictures: export as Pascal VOC, YOLO or COCO",

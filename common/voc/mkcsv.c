@@ -157,13 +157,16 @@ int mkcsv_write(const anno_table *t, const mkcsv_options *options, mkcsv_result 
 {
     split_plan p;
     if (t->count == 0)
-        return fail(e, ERR_INPUT, "there are no rows");
+        return fail(e, ERR_INPUT, "no picture has an object to learn: annotate some");
     int code = plan_rows(&p, t, options, e);
     if (!code && p.by_list && (p.val_count == 0 || p.val_count == p.count))
-        code = fail(e, ERR_INPUT, "%s names %s of the %zu pictures that have an object to learn", options->val_from,
-                    p.val_count ? "all" : "none", p.count);
+        code = fail(
+            e, ERR_INPUT,
+            "%s names %s of the %zu pictures that have an object to learn; leave some to train on and some to validate",
+            options->val_from, p.val_count ? "all" : "none", p.count);
     else if (!code && options->val && (p.val_count == 0 || p.val_count == p.count))
-        code = fail(e, ERR_INPUT, "%g of %zu pictures for validation leaves none to %s; choose another --val-pct",
+        code = fail(e, ERR_INPUT,
+                    "%g of %zu pictures for validation leaves none to %s; choose another --val-pct (make: VAL_PCT)",
                     options->val_share, p.count, p.val_count ? "train on" : "validate with");
     *result = (mkcsv_result){
         .train = p.count - p.val_count, .val = p.val_count, .by_list = p.by_list, .without_row = p.without_row.count};

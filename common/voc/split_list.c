@@ -117,8 +117,12 @@ int split_list_read(names *chosen, const layout *l, const char *split, size_t *u
     if (!code && !(code = file_open(&view, path.data, e))) {
         code = file_lines(&view, false, take_line, &r, e);
         if (!code && chosen->count == 0)
-            code = *unmarked ? fail(e, ERR_INPUT, "%s: no row is marked 1", path.data)
-                             : fail(e, ERR_INPUT, "%s: is empty", path.data);
+            code = *unmarked
+                       ? fail(e, ERR_INPUT,
+                              "%s: no row is marked 1; without --split (make: SPLIT=) all annotations are taken",
+                              path.data)
+                       : fail(e, ERR_INPUT, "%s: is empty; without --split (make: SPLIT=) all annotations are taken",
+                              path.data);
         file_close(&view);
     }
     names_free(&r.stems);

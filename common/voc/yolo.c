@@ -227,7 +227,8 @@ int yolo_classes_read(yolo_classes *c, const layout *l, error *e)
             continue;
         code = read_classes(&other, l->dir, l->files.items[i], e);
         if (!code && !same_classes(c, &other))
-            code = fail(e, ERR_INPUT, "%s/%s: has other classes than %s", l->dir, l->files.items[i], best);
+            code = fail(e, ERR_INPUT, "%s/%s: has other classes than %s; make them equal, or remove one", l->dir,
+                        l->files.items[i], best);
         yolo_classes_free(&other);
     }
     return code;

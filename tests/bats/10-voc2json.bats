@@ -292,7 +292,8 @@ XML
 @test "two annotations of one picture are refused" {
     voc_xml 1.jpg 10 10 "dog 0 1 1 5 5" | one 1
     voc_xml 1.jpg 10 10 "dog 0 1 1 5 5" | one 2
-    refused 3 "2.xml: the picture 1.jpg belongs to another annotation" "$out" "$BIN/voc2json" -o "$out" "$dir"
+    refused 3 "2.xml: the picture 1.jpg is that of Annotations/1.xml too; remove one of them" "$out" \
+        "$BIN/voc2json" -o "$out" "$dir"
 }
 
 @test "an output that can't be written is a system error, and an old one stays" {

@@ -269,7 +269,7 @@ refused() {
     run "$BIN/train-cls" --cache "$BATS_FILE_TMPDIR/shapes.cache" --lrg in.lrg --val in.val \
         --recipe "$BATS_FILE_TMPDIR/tiny.recipe" --weights none -o x.ckpt
     assert_failure 3
-    assert_output "train-cls: 1 training pictures are too few: at least two are needed"
+    assert_output "train-cls: 1 training pictures are too few, at least two are needed: name fewer in in.val"
 }
 
 @test "a batch that is large for so few pictures is remarked, with one that works" {

@@ -63,6 +63,22 @@ long_lines() {
         length(text) > 120 { print FILENAME ":" FNR ": " length(text) " characters" }'
 }
 
+# A message is one call, whose formats have room on two lines; texts that are printed into them are not counted.
+long_messages() {
+    each '^(common|stages)/.*\.c$' '
+        FNR == 1 { inside = 0 }
+        !/^[a-z]/ && /(^|[^a-z_])(json_fail|fail|fail_system|fail_context|program_note)\(/ && !inside {
+            inside = 1; size = 0; first = FNR
+        }
+        inside {
+            for (line = $0; match(line, /"([^"\\]|\\.)*"/); line = substr(line, RSTART + RLENGTH)) size += RLENGTH - 2
+        }
+        inside && /;$/ {
+            if (size > 240) print FILENAME ":" first ": a message of " size " characters"
+            inside = 0
+        }'
+}
+
 without_story() {
     each '^common/.*\.c$' '
         FNR == 1 { if (bad) print bad; bad = ""; comment = 0; head = 1 }
@@ -103,6 +119,11 @@ lost_failures() {
     assert_output ""
 }
 
+@test "no message is longer than two lines" {
+    run long_messages
+    assert_output ""
+}
+
 @test "a file of more than 150 lines begins with its story" {
     run without_story
     assert_output ""
@@ -124,6 +145,10 @@ lost_failures() {
     } >common/a/a.c
     run long_functions
     assert_output "common/a/a.c:2: 61 lines: static int f(int a)"
+    printf '    fail(e, 3, "%0150d \\" %%s"\n         "%0*d", a);\n' 0 84 0 0 85 0 >common/a/m.c
+    run long_messages
+    assert_output "common/a/m.c:3: a message of 241 characters"
+    rm common/a/m.c
     run without_story
     assert_output "common/a/a.c: does not begin with a comment of 3 lines or more"
     sed -i '1i/* One\n * two\n * three. */' common/a/a.c
