@@ -1,4 +1,4 @@
-/* resnet.c - the words for tasks and architectures, and the networks: a backbone, then one of three heads.
+/* resnet.c - the words for tasks and architectures, and the networks: a backbone, then the head of a task.
  *
  * A backbone is a stem and four stages of residual blocks; a table says how many and how wide. A builder remembers the
  * last node. After a failure that is -1, behind which nothing can stand: all later steps fail as well, the first error
@@ -12,7 +12,7 @@
 const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f};
 const float imagenet_std[3] = {0.229f, 0.224f, 0.225f};
 
-static const char *const task_names[TASKS] = {"cls", "bbox", "detn"};
+static const char *const task_names[TASKS] = {"cls", "bbox", "detn", "objects"};
 
 /* Blocks and widths of the four stages; a bottleneck's block gives 4 times its width. */
 static const struct {
@@ -123,7 +123,7 @@ static void add_block(builder *b, const char *prefix, bool bottleneck, int width
     add_relu(b, prefix, "relu");
 }
 
-int resnet_backbone(graph *g, arch a, error *e)
+int resnet_backbone(graph *g, arch a, int layers[4], error *e)
 {
     builder b = {.g = g, .e = e, .group = GROUP_STEM};
     add_conv(&b, "", "conv1", archs[a].widths[0], 7, 2);
@@ -137,6 +137,8 @@ int resnet_backbone(graph *g, arch a, error *e)
             snprintf(prefix, sizeof prefix, "layer%d.%d.", stage + 1, i);
             add_block(&b, prefix, archs[a].bottleneck, archs[a].widths[stage], stage > 0 && i == 0 ? 2 : 1);
         }
+        if (layers)
+            layers[stage] = b.at;
     }
     return b.at;
 }
@@ -188,6 +190,25 @@ static void head_detn(builder *b, int classes)
     add_linear(b, "head.7", 4 + classes);
 }
 
+/* layers: the ends of layer1 to layer4. */
+static void head_objects(builder *b, const int layers[4], int channels, int classes)
+{
+    b->at = graph_conv_bias(b->g, layers[3], "head.lateral4", b->group, channels, 1, 1, 0, b->e);
+    const int coarse = graph_upsample(b->g, b->at, "head.up", b->group, b->e);
+    b->at = graph_conv_bias(b->g, layers[2], "head.lateral3", b->group, channels, 1, 1, 0, b->e);
+    b->at = graph_add(b->g, b->at, coarse, "head.sum", b->group, b->e);
+    add_relu(b, "", "head.relu");
+    for (int i = 0; i < 3; i++) {
+        char prefix[16];
+        snprintf(prefix, sizeof prefix, "head.block%d.", i);
+        add_conv(b, prefix, "conv", channels, 3, 1);
+        add_batchnorm(b, prefix, "bn");
+        add_relu(b, prefix, "relu");
+    }
+    b->at = graph_conv_bias(b->g, b->at, "head.out", b->group, 4 + classes, 1, 1, 0, b->e);
+    add_flatten(b, "head.flatten");
+}
+
 int network_build(graph *g, task t, arch a, int size, int classes, const float mean[3], const float std[3], error *e)
 {
     *g = (graph){0};
@@ -201,13 +222,16 @@ int network_build(graph *g, task t, arch a, int size, int classes, const float m
     int code = graph_begin(g, size, mean, std, e);
     if (code)
         return code;
-    builder b = {.g = g, .e = e, .at = resnet_backbone(g, a, e), .group = GROUP_HEAD};
+    int layers[4];
+    builder b = {.g = g, .e = e, .at = resnet_backbone(g, a, layers, e), .group = GROUP_HEAD};
     if (t == TASK_CLS)
         head_cls(&b, classes);
     else if (t == TASK_BBOX)
         head_bbox(&b);
-    else
+    else if (t == TASK_DETN)
         head_detn(&b, classes);
+    else
+        head_objects(&b, layers, archs[a].widths[1] * 3 / 2, classes);
     if (b.at < 0) {
         graph_free(g);
         return e->code;

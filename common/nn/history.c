@@ -41,6 +41,7 @@ void history_table_header(task t, text_buffer *b)
         [TASK_CLS] = {"epoch", "trn_loss", "val_loss", "accuracy"},
         [TASK_BBOX] = {"epoch", "trn_loss", "val_loss"},
         [TASK_DETN] = {"epoch", "trn_loss", "val_loss", "detn_acc", "detn_l1"},
+        [TASK_OBJECTS] = {"epoch", "trn_loss", "val_loss", "cell_acc", "cell_l1"},
     };
     for (int i = 0; names[t][i]; i++)
         text_add(b, "%-10s ", names[t][i]);
@@ -62,7 +63,7 @@ void history_table_row(task t, int epoch, double trn_loss, loss_value val, text_
     table_value(val.loss, b);
     if (t != TASK_BBOX)
         table_value(val.accuracy, b);
-    if (t == TASK_DETN)
+    if (t == TASK_DETN || t == TASK_OBJECTS)
         table_value(val.l1, b);
 }
 

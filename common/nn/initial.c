@@ -3,6 +3,7 @@
 #include "base/random.h"
 
 #include <math.h>
+#include <string.h>
 
 float *params_alloc(const graph *g, error *e)
 {
@@ -38,6 +39,17 @@ static void fill_uniform(const graph *g, const param *p, uint64_t seed, float *p
 
 /* ---------------------------------------------------------------- layers */
 
+/* A convolution of a head: a ReLU or a sum follows, or nothing at all. */
+static void initial_map(const graph *g, const node *n, bool last, uint64_t seed, float *params)
+{
+    const param *weight = &g->params[n->params[0]];
+    const bool bias = n->params[1] >= 0;
+    const double fan_in = (double)(weight->count / (size_t)weight->shape[0]);
+    fill_normal(g, weight, seed, params, last ? 0.01 : sqrt((bias ? 1 : 2) / fan_in));
+    if (bias)
+        fill_constant(&g->params[n->params[1]], params, 0);
+}
+
 void initial_head(const graph *g, task t, uint64_t seed, float *params)
 {
     for (int i = 0; i < g->node_count; i++) {
@@ -45,7 +57,10 @@ void initial_head(const graph *g, task t, uint64_t seed, float *params)
         if (n->group != GROUP_HEAD)
             continue;
         if (n->kind == NODE_BATCHNORM) {
-            fill_uniform(g, &g->params[n->params[0]], seed, params, 0, 1);
+            if (t == TASK_OBJECTS)
+                fill_constant(&g->params[n->params[0]], params, 1);
+            else
+                fill_uniform(g, &g->params[n->params[0]], seed, params, 0, 1);
             fill_constant(&g->params[n->params[1]], params, 0);
             fill_constant(&g->params[n->params[2]], params, 0);
             fill_constant(&g->params[n->params[3]], params, 1);
@@ -59,8 +74,13 @@ void initial_head(const graph *g, task t, uint64_t seed, float *params)
                 fill_uniform(g, weight, seed, params, -bound, bound);
                 fill_uniform(g, bias, seed, params, -bound, bound);
             }
+        } else if (n->kind == NODE_CONV) {
+            initial_map(g, n, strcmp(n->name, "head.out") == 0, seed, params);
         }
     }
+    const int out = t == TASK_OBJECTS ? graph_find_param(g, "head.out.bias") : -1;
+    for (int i = 4; out >= 0 && i < g->params[out].shape[0]; i++)
+        params[g->params[out].offset + (size_t)i] = (float)-log(99);
 }
 
 void initial_backbone(const graph *g, uint64_t seed, float *params)

@@ -130,7 +130,7 @@ static loader *open_loader(const trainer *t, const trainer_set *set, bool shuffl
                         .context = set->context,
                         .samples = set->count,
                         .picture_floats = (size_t)t->graph->size * (size_t)t->graph->size * 3,
-                        .target_floats = 4,
+                        .target_floats = (size_t)t->target_floats,
                         .batch = t->recipe->batch,
                         .least = shuffle ? 2 : 1,
                         .threads = t->threads,
@@ -201,7 +201,12 @@ static int make_train_plans(train_session *s, const recipe_phase *phase, error *
 
 static int batch_loss(train_session *s, const loader_batch *b, float *gradient, loss_value *value, error *e)
 {
-    loss_shape shape = {s->t->task, b->count, s->t->classes, s->t->graph->size};
+    const trainer *t = s->t;
+    if (t->task == TASK_OBJECTS) {
+        const objects_shape dense = {b->count, t->classes, t->graph->size, t->target_floats};
+        return objects_loss(&dense, s->output, b->targets, gradient, value, e);
+    }
+    loss_shape shape = {t->task, b->count, t->classes, t->graph->size};
     return loss_compute(&shape, s->output, b->labels, b->targets, gradient, value, e);
 }
 

@@ -19,6 +19,7 @@
 #include "device/device.h"
 #include "nn/loader.h"
 #include "nn/loss.h"
+#include "nn/objects.h"
 #include "nn/recipe.h"
 
 /* After each batch. */
@@ -77,7 +78,8 @@ typedef struct trainer {
     float *params;             /* in: the first values; out: the trained ones */
     const trainer_point *from; /* where to go on, params being those of that point; NULL: the beginning */
     task task;
-    int classes; /* 0 for bbox */
+    int classes;       /* 0 for bbox */
+    int target_floats; /* of a picture's targets: 4, or as objects_target_floats says for TASK_OBJECTS */
     const recipe *recipe;
     uint64_t seed;          /* of shuffling and dropout */
     trainer_set train, val; /* make gets worker numbers below loader_workers(threads) */

@@ -115,7 +115,7 @@ static int target_open(target *t, arch a, const import_source *s, error *e)
     int code = graph_begin(&t->graph, 224, imagenet_mean, imagenet_std, e);
     if (code)
         return code;
-    int last = resnet_backbone(&t->graph, a, e);
+    int last = resnet_backbone(&t->graph, a, NULL, e);
     if (last < 0)
         return e->code;
     size_t most = (size_t)t->graph.param_count + 2;

@@ -16,6 +16,7 @@ Adam and dropout are written out here: eps stands beside the uncorrected root, m
 import os, sys
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 from torchvision.models.resnet import BasicBlock, resnet34, resnet50
+from objects import loss_of
 
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(2)
@@ -87,6 +88,25 @@ class Dropout(nn.Module):
         return x * keep / (1 - float(self.p))
 
 
+class ObjectsHead(nn.Module):
+    """Joins what layer3 and layer4 give to one map of cells."""
+
+    def __init__(self, widths, channels):
+        super().__init__()
+        self.lateral4 = nn.Conv2d(widths[1], channels, 1)
+        self.lateral3 = nn.Conv2d(widths[0], channels, 1)
+        for i in range(3):
+            parts = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+            self.add_module(f"block{i}", nn.ModuleDict({"conv": parts[0], "bn": parts[1]}))
+        self.out = nn.Conv2d(channels, 4 + CLASSES, 1)
+
+    def forward(self, layer3, layer4):
+        x = F.relu(self.lateral3(layer3) + F.interpolate(self.lateral4(layer4), scale_factor=2))
+        for block in (self.block0, self.block1, self.block2):
+            x = F.relu(block["bn"](block["conv"](x)))
+        return self.out(x).flatten(1)
+
+
 class Network(nn.Module):
     """A backbone's children with torchvision's names, and `head`, whose first module is node `node` of our graph (the
     classifier's flatten has no node: its numbers are one lower)."""
@@ -102,13 +122,15 @@ class Network(nn.Module):
                 nn.Linear(2 * features, 512), nn.ReLU(), nn.BatchNorm1d(512), Dropout(0.5, node + 6), nn.Linear(512, CLASSES))
         elif task == "bbox":
             self.head = nn.Sequential(nn.Flatten(), nn.Linear(features * area, 4))
+        elif task == "objects":
+            self.head = ObjectsHead([features // 2, features], features * 3 // 8)
         else:
             self.head = nn.Sequential(nn.Flatten(), nn.ReLU(), Dropout(0.5, node + 2), nn.Linear(features * area, 256),
                 nn.ReLU(), nn.BatchNorm1d(256), Dropout(0.5, node + 6), nn.Linear(256, 4 + CLASSES))
 
     def forward(self, x):
-        for child in self.children():
-            x = child(x)
+        for name, child in self.named_children():
+            before, x = x, child(before, x) if self.task == "objects" and name == "head" else child(x)
         return x
 
     def group(self, name):
@@ -128,6 +150,9 @@ class Network(nn.Module):
     def loss(self, out, label, box):
         if self.task == "bbox":
             return F.l1_loss(out, box)
+        if self.task == "objects":
+            objects = [[(int(c), *map(float, b))] for c, b in zip(label, box)]
+            return loss_of(out.reshape(len(out), 4 + CLASSES, -1), objects, self.size)[0]
         if self.task == "cls":
             return F.nll_loss(F.log_softmax(out, 1), label)
         return F.l1_loss(self.size * torch.sigmoid(out[:, :4]), box) + 20 * F.cross_entropy(out[:, 4:], label)
@@ -313,6 +338,8 @@ if __name__ == "__main__":
     train_case("cls-stored", "cls", 0, True, dtype=dtype)
     train_case("maps", "maps", 0, dtype=dtype)
     train_case("maps-head", "maps", 2, dtype=dtype)
+    train_case("objects", "objects", 0, dtype=dtype)
+    train_case("objects-top", "objects", 1, dtype=dtype)
     forward_case()
     if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]):
         real_case(sys.argv[1])

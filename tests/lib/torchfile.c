@@ -282,7 +282,7 @@ static void network(arch a, bool counters, int classes)
 {
     graph g;
     error e = {0};
-    int last = graph_begin(&g, 224, imagenet_mean, imagenet_std, &e) ? -1 : resnet_backbone(&g, a, &e);
+    int last = graph_begin(&g, 224, imagenet_mean, imagenet_std, &e) ? -1 : resnet_backbone(&g, a, NULL, &e);
     if (last < 0)
         exit(4);
     for (int i = 0; i < g.param_count; i++) {

@@ -65,7 +65,8 @@ static void test_table(void)
     {
         const char *const wanted[] = {"epoch      trn_loss   val_loss   accuracy   ",
                                       "epoch      trn_loss   val_loss   ",
-                                      "epoch      trn_loss   val_loss   detn_acc   detn_l1    "};
+                                      "epoch      trn_loss   val_loss   detn_acc   detn_l1    ",
+                                      "epoch      trn_loss   val_loss   cell_acc   cell_l1    "};
         for (int t = 0; t < TASKS; t++) {
             text_buffer b = {0};
             history_table_header((task)t, &b);

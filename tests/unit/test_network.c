@@ -10,6 +10,7 @@
 #include "nn/initial.h"
 #include "net_golden.h"
 #include "nn/loss.h"
+#include "nn/objects.h"
 #include "reference.h"
 #include "test.h"
 
@@ -33,10 +34,16 @@ typedef struct golden_case {
 } golden_case;
 
 static const golden_case cases[] = {
-    {"cls", TASK_CLS, GROUP_STEM, false},        {"bbox", TASK_BBOX, GROUP_STEM, false},
-    {"detn", TASK_DETN, GROUP_STEM, false},      {"cls-top", TASK_CLS, GROUP_TOP, false},
-    {"detn-head", TASK_DETN, GROUP_HEAD, false}, {"cls-stored", TASK_CLS, GROUP_STEM, true},
-    {"maps", MAPS, GROUP_STEM, false},           {"maps-head", MAPS, GROUP_HEAD, false},
+    {"cls", TASK_CLS, GROUP_STEM, false},
+    {"bbox", TASK_BBOX, GROUP_STEM, false},
+    {"detn", TASK_DETN, GROUP_STEM, false},
+    {"cls-top", TASK_CLS, GROUP_TOP, false},
+    {"detn-head", TASK_DETN, GROUP_HEAD, false},
+    {"cls-stored", TASK_CLS, GROUP_STEM, true},
+    {"maps", MAPS, GROUP_STEM, false},
+    {"maps-head", MAPS, GROUP_HEAD, false},
+    {"objects", TASK_OBJECTS, GROUP_STEM, false},
+    {"objects-top", TASK_OBJECTS, GROUP_TOP, false},
 };
 
 static int node_of(const graph *g, const char *name)
@@ -51,7 +58,7 @@ static int node_of(const graph *g, const char *name)
 static int build_maps(graph *g, error *e)
 {
     int code = graph_begin(g, SIDE, imagenet_mean, imagenet_std, e),
-        coarse = code ? -1 : resnet_backbone(g, ARCH_TINY, e);
+        coarse = code ? -1 : resnet_backbone(g, ARCH_TINY, NULL, e);
     if (coarse < 0)
         return e->code;
     int fine = graph_conv_bias(g, node_of(g, "layer2.0.relu"), "head.fine", GROUP_HEAD, 24, 1, 1, 0, e);
@@ -70,6 +77,20 @@ static int build_case(const golden_case *c, graph *g, error *e)
                            : network_build(g, (task)c->task, ARCH_TINY, SIDE, CLASSES, imagenet_mean, imagenet_std, e);
 }
 
+/* The label and the box of each picture as its only object. */
+static int loss_of_objects(const float *out, const int32_t *label, const float *sides, float *slope, loss_value *value,
+                           error *e)
+{
+    const objects_shape shape = {BATCH, CLASSES, SIDE, objects_target_floats(1)};
+    float objects[6 * BATCH];
+    for (int i = 0; i < BATCH; i++) {
+        objects[6 * i] = 1;
+        objects[6 * i + 1] = (float)label[i];
+        memcpy(&objects[6 * i + 2], &sides[4 * i], 4 * sizeof *sides);
+    }
+    return objects_loss(&shape, out, objects, slope, value, e);
+}
+
 /* The case's loss and its gradient: half the mean square for maps. */
 static int loss_of_case(const golden_case *c, const float *out, size_t outputs, const int32_t *label,
                         const float *sides, float *slope, double *loss, error *e)
@@ -77,7 +98,8 @@ static int loss_of_case(const golden_case *c, const float *out, size_t outputs, 
     const loss_shape shape = {(task)c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
     loss_value value = {0};
     if (c->task != MAPS) {
-        int code = loss_compute(&shape, out, label, sides, slope, &value, e);
+        int code = c->task == TASK_OBJECTS ? loss_of_objects(out, label, sides, slope, &value, e)
+                                           : loss_compute(&shape, out, label, sides, slope, &value, e);
         *loss = value.loss;
         return code;
     }

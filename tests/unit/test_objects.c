@@ -9,13 +9,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { SIZE = 64, SIDE = SIZE / OBJECTS_STRIDE, CELLS = SIDE * SIDE, CLASSES = 3, BATCH = 3, MOST = 4 };
+enum { SIZE = 128, SIDE = SIZE / OBJECTS_STRIDE, CELLS = SIDE * SIDE, CLASSES = 3, BATCH = 3, MOST = 4 };
 enum { OUTPUTS = (4 + CLASSES) * CELLS, TARGETS = 1 + 5 * MOST };
 
 /* The pictures of objects.py: class, y1, x1, y2, x2. */
 static const float targets[BATCH * TARGETS] = {
-    4, 0,  4,  6, 60, 62, 2,  20, 24, 40.5f, 39, 1,      49,    1,  51, 3,  -1, 0,  40, 30, 64, 4, 1,  0,
-    0, 64, 64, 1, 10, 10, 30, 26, 2,  12,    8,  28.25f, 31.5f, -1, 60, 60, 64, 64, 1,  -1, 3,  3, 20, 20};
+    4, 0,   8,   12, 120, 124, 2,  40, 48, 81, 78, 1,     98, 2,  102, 6,   -1,  0,   80, 60, 128, 4, 1,  0,
+    0, 128, 128, 1,  20,  20,  60, 52, 2,  24, 16, 56.5f, 63, -1, 120, 120, 128, 128, 1,  -1, 6,   6, 40, 40};
 static const objects_shape shape = {.batch = BATCH, .classes = CLASSES, .size = SIZE, .target_floats = TARGETS};
 
 static file_view golden;
@@ -68,21 +68,21 @@ static void test_cells(void)
     }
     TEST("no object is without a cell, however small and wherever it is, unless smaller ones took all of them")
     {
-        for (int i = 0; i < 64 * 64; i++) {
-            const float y = (float)(i / 64), x = (float)(i % 64);
+        for (int i = 0; i < SIZE * SIZE; i++) {
+            const float y = (float)(i / SIZE), x = (float)(i % SIZE);
             const object_target o = {0, y, x, y + 1, x + 1};
             objects_assign(&o, 1, SIZE, cells);
             int own = 0;
             for (int k = 0; k < CELLS; k++)
                 own += cells[k] == 0;
             CHECK(own == 1, "%d cells for a pixel at %g %g", own, (double)y, (double)x);
-            CHECK(cells[i / 64 / 8 * SIDE + i % 64 / 8] == 0, "not the cell that it lies in at %g %g", (double)y,
-                  (double)x);
+            CHECK(cells[i / SIZE / OBJECTS_STRIDE * SIDE + i % SIZE / OBJECTS_STRIDE] == 0,
+                  "not the cell that it lies in at %g %g", (double)y, (double)x);
         }
     }
     TEST("of two objects of one area the first has the cells")
     {
-        const object_target two[] = {{1, 16, 16, 32, 32}, {0, 16, 16, 32, 32}};
+        const object_target two[] = {{1, 32, 32, 64, 64}, {0, 32, 32, 64, 64}};
         objects_assign(two, 2, SIZE, cells);
         CHECK(cells[2 * SIDE + 2] == 0 && cells[3 * SIDE + 3] == 0, "%d %d", cells[2 * SIDE + 2], cells[3 * SIDE + 3]);
     }
@@ -189,7 +189,7 @@ static void test_answers(void)
     }
     TEST("the largest object weighs score against area; the first of equals")
     {
-        const object_found three[] = {{0, 0.9, {0, 0, 8, 8}}, {1, 0.5, {0, 0, 64, 64}}, {2, 0.5, {0, 0, 64, 64}}};
+        const object_found three[] = {{0, 0.9, {0, 0, 8, 8}}, {1, 0.5, {0, 0, 128, 128}}, {2, 0.5, {0, 0, 128, 128}}};
         CHECK(objects_largest(three, 3, SIZE) == 1, "%d", objects_largest(three, 3, SIZE));
         CHECK(objects_largest(three, 1, SIZE) == 0, "alone");
     }

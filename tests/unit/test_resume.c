@@ -105,6 +105,7 @@ static int run(device *d, told *t, float *params, const trainer_point *from, err
                          .params = params,
                          .from = from,
                          .task = TASK_DETN,
+                         .target_floats = 4,
                          .classes = 3,
                          .recipe = &plans,
                          .seed = 3,

@@ -296,6 +296,7 @@ static trainer trainer_for(world *w, float *params, int threads)
                      .params = params,
                      .task = TASK_CLS,
                      .classes = 2,
+                     .target_floats = 4,
                      .recipe = &plans,
                      .seed = 5,
                      .train = {make, w, TRAIN},

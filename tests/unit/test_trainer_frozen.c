@@ -68,6 +68,7 @@ static record train(device *d, const graph *net, task t, float *params, double l
                    .params = params,
                    .task = t,
                    .classes = t == TASK_BBOX ? 0 : 3,
+                   .target_floats = 4,
                    .recipe = &r,
                    .seed = 3,
                    .train = {make, NULL, count},
