@@ -138,14 +138,15 @@ static int print_summary(train_setup *s, error *e)
     int code = train_setup_recipe(s, e);
     if (!code)
         code = train_setup_phase(s, "phase", o->phase, &phase, e);
-    if (!code && o->lrg && !classes) {
-        code = labels_read(&s->labels, o->lrg, NULL, NULL, e);
+    if (!code && (s->task == TASK_OBJECTS ? o->anno : o->lrg) && !classes) {
+        code = train_setup_labels(s, e);
         classes = (int)s->labels.class_count;
     }
     if (!code && o->init)
         code = form_from_checkpoint(s, &classes, e);
     if (!code && !classes && s->task != TASK_BBOX)
-        code = fail(e, ERR_USAGE, "--summary needs a number of classes: --lrg FILE, --classes N or --init CKPT");
+        code = fail(e, ERR_USAGE, "--summary needs a number of classes: --%s FILE, --classes N or --init CKPT",
+                    s->task == TASK_OBJECTS ? "anno" : "lrg");
     if (!code)
         code =
             network_build(&s->graph, s->task, s->recipe.arch, s->recipe.size, classes, imagenet_mean, imagenet_std, e);

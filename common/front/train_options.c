@@ -15,6 +15,7 @@ void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MA
         {"cache", 0, OPTION_INPUT, &o->cache, "FILE", "scaled pictures, as resize-cache makes them", .group = "Input"},
         {"lrg", 0, OPTION_INPUT, &o->lrg, "FILE", .help = "classes: fn,cat"},
         {"bb", 0, OPTION_INPUT, &o->bb, "FILE", .help = "boxes: fn,bbox"},
+        {"anno", 0, OPTION_INPUT, &o->anno, "FILE", .help = "all objects, as json2anno makes them"},
         {"val", 0, OPTION_INPUT, &o->val, "FILE", .help = "file names of the validation pictures, one a line"},
         {"weights", 0, OPTION_INPUT, &o->weights, "FILE",
          .help = "safetensors of the backbone with torchvision's names, or\n"
@@ -69,10 +70,10 @@ void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MA
          .max = 1e30},
         {"summary", 0, OPTION_FLAG, &o->summary, NULL,
          "print the network's modules and nothing else: no data, weights or recipe\n"
-         "are needed, only a number of classes (--lrg, --classes or --init);\n"
+         "are needed, only a number of classes (from labels, --classes or --init);\n"
          "--phase says whose layers train",
          .group = "Looking at the network and the recipe"},
-        {"classes", 0, OPTION_INT, &o->classes, "N", "so many, without --lrg", .max = 65536},
+        {"classes", 0, OPTION_INT, &o->classes, "N", "so many, without labels", .max = 65536},
         {"print-recipe", 0, OPTION_FLAG, &o->print_recipe, NULL,
          .help = "print the recipe and nothing else, in its canonical form and with the\n"
                  "changes of the options above; of the files only --recipe is read"},
@@ -80,8 +81,13 @@ void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MA
          .help = "print what can stand in a recipe and in --set, with limits and defaults"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        bool classes = &o->lrg == rows[i].value || &o->classes == rows[i].value, boxes = &o->bb == rows[i].value;
-        if (!(classes && t == TASK_BBOX) && !(boxes && t == TASK_CLS))
+        const void *value = rows[i].value;
+        const bool unused = value == &o->lrg       ? t == TASK_BBOX || t == TASK_OBJECTS
+                            : value == &o->bb      ? t == TASK_CLS || t == TASK_OBJECTS
+                            : value == &o->anno    ? t != TASK_OBJECTS
+                            : value == &o->classes ? t == TASK_BBOX
+                                                   : false;
+        if (!unused)
             *table++ = rows[i];
     }
     *table = (option){0};
@@ -93,8 +99,9 @@ static int check_inputs(const train_options *o, task t, error *e)
         const char *name, *value;
         bool used;
     } needed[] = {{"cache", o->cache, true},
-                  {"lrg", o->lrg, t != TASK_BBOX},
-                  {"bb", o->bb, t != TASK_CLS},
+                  {"lrg", o->lrg, t == TASK_CLS || t == TASK_DETN},
+                  {"bb", o->bb, t == TASK_BBOX || t == TASK_DETN},
+                  {"anno", o->anno, t == TASK_OBJECTS},
                   {"val", o->val, true},
                   {"recipe", o->recipe, true}};
     for (size_t i = 0; i < COUNT(needed); i++)
@@ -138,7 +145,7 @@ int train_options_check(const train_options *o, task t, error *e)
     if (code)
         return code;
     if (o->classes)
-        return fail(e, ERR_USAGE, "--classes belongs to --summary: a training takes them from --lrg");
+        return fail(e, ERR_USAGE, "--classes belongs to --summary: a training takes them from its labels");
     if (!o->output && !o->lr_find)
         return fail(e, ERR_USAGE, "--output FILE is needed; see --help");
     if (o->output && strcmp(o->output, "-") == 0)

@@ -6,7 +6,7 @@
 #include "graph/resnet.h"
 
 typedef struct train_options {
-    const char *cache, *lrg, *bb, *val;
+    const char *cache, *lrg, *bb, *anno, *val;
     const char *weights, *init;
     const char *recipe, *arch, *size, *seed, *precision;
     option_list set;
@@ -25,8 +25,8 @@ typedef struct train_options {
 
 enum { TRAIN_OPTIONS_MAX = 40 };
 
-/* Fills `table`, ended by an empty row, for one task: train-bbox has no --lrg and train-cls no --bb. The values
- * of `o` are set beforehand: they are the defaults. */
+/* Fills `table`, ended by an empty row, for one task: train-bbox has no --lrg, train-cls no --bb, and train-objects
+ * has --anno in place of both. The values of `o` are set beforehand: they are the defaults. */
 void train_options_table(train_options *o, task t, option table[TRAIN_OPTIONS_MAX]);
 
 /* ERR_USAGE when an option is missing or two exclude each other. */

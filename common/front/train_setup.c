@@ -115,10 +115,17 @@ static uint64_t random_seed(const train_setup *s)
 
 /* ---------------------------------------------------------------- checks before step 0 */
 
+int train_setup_labels(train_setup *s, error *e)
+{
+    const train_options *o = s->o;
+    return s->task == TASK_OBJECTS ? labels_read_objects(&s->labels, o->anno, o->val, e)
+                                   : labels_read(&s->labels, o->lrg, o->bb, o->val, e);
+}
+
 static int read_inputs(train_setup *s, error *e)
 {
     const train_options *o = s->o;
-    int code = labels_read(&s->labels, o->lrg, o->bb, o->val, e);
+    int code = train_setup_labels(s, e);
     if (code)
         return code;
     if (trainer_batches(s->labels.train_count, s->recipe.batch) == 0)
@@ -175,10 +182,10 @@ static int choose_outputs(train_setup *s, error *e)
 {
     const train_options *o = s->o;
     train_files *f = &s->files;
-    const file_use inputs[] = {{"cache", o->cache, .option = true},     {"lrg", o->lrg, .option = true},
-                               {"bb", o->bb, .option = true},           {"val", o->val, .option = true},
-                               {"weights", o->weights, .option = true}, {"init", o->init, .option = true},
-                               {"recipe", o->recipe, .option = true}};
+    const file_use inputs[] = {{"cache", o->cache, .option = true}, {"lrg", o->lrg, .option = true},
+                               {"bb", o->bb, .option = true},       {"anno", o->anno, .option = true},
+                               {"val", o->val, .option = true},     {"weights", o->weights, .option = true},
+                               {"init", o->init, .option = true},   {"recipe", o->recipe, .option = true}};
     file_use files[COUNT(inputs) + RECIPE_PHASES + 3];
     size_t count = 0;
     for (size_t i = 0; i < COUNT(inputs); i++)
@@ -299,6 +306,7 @@ trainer train_setup_trainer(train_setup *s)
                      .from = s->resumed ? &s->state.point : NULL,
                      .task = s->task,
                      .classes = (int)s->labels.class_count,
+                     .target_floats = s->data.target_floats,
                      .recipe = &s->recipe,
                      .seed = s->draws,
                      .train = {dataset_make, &s->data.train, s->data.train.count},

@@ -1,3 +1,6 @@
+/* A picture goes through its stages in two buffers that change places: bytes become floats, the augmentations follow,
+ * and in the end it is squashed to a square. What goes along with it takes each stage as the picture does: the lesson's
+ * box as a mask (boxmask.h), objects as edges in real numbers. */
 #include "image/sample.h"
 
 #include "image/lanes.h"

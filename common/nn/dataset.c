@@ -1,7 +1,19 @@
+/* Rows of the label files are joined with the cache when a dataset is opened; what was left out of the cache is left out
+ * here too. A sample is made from its row alone: the random draws of its augmentation, then picture and target in one go
+ * (image/sample.h), on the scratch of the worker that asks. */
 #include "nn/dataset.h"
+
+#include "nn/objects.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* What one worker makes samples with. */
+struct dataset_scratch {
+    sampler *sampler;
+    box *raws; /* of one picture's objects */
+    sample_object *objects;
+};
 
 /* The rows of one set whose pictures are in the cache, or were not left out of it: those that are neither are an error
  * in find_pictures. */
@@ -19,7 +31,7 @@ static int keep_rows(dataset_part *part, const uint32_t *rows, size_t count, con
 static int check_boxes(const dataset *d, const dataset_part *part, const char *cache_path, error *e)
 {
     const labels *l = d->labels;
-    for (size_t i = 0; l->has_box && i < part->count; i++) {
+    for (size_t i = 0; (l->has_box || l->has_objects) && i < part->count; i++) {
         const label_row *row = &l->rows[part->rows[i]];
         scaled_picture p = cache_at(d->cache, d->cache_rows[part->rows[i]]);
         const box b = row->box;
@@ -64,12 +76,15 @@ static int open_part(dataset *d, dataset_part *part, bool augmented, error *e)
 {
     part->set = d;
     part->augmented = augmented;
-    part->samplers = mem_zero((size_t)d->workers, sizeof *part->samplers, "samplers", e);
-    if (!part->samplers)
+    part->scratch = mem_zero((size_t)d->workers, sizeof *part->scratch, "samplers", e);
+    if (!part->scratch)
         return ERR_SYSTEM;
     for (int i = 0; i < d->workers; i++) {
-        part->samplers[i] = sampler_create(cache_size(d->cache), e);
-        if (!part->samplers[i])
+        struct dataset_scratch *s = &part->scratch[i];
+        s->sampler = sampler_create(cache_size(d->cache), e);
+        s->raws = mem_zero(d->labels->most_objects, sizeof *s->raws, "boxes", e);
+        s->objects = mem_zero(d->labels->most_objects, sizeof *s->objects, "boxes", e);
+        if (!s->sampler || !s->raws || !s->objects)
             return ERR_SYSTEM;
     }
     return 0;
@@ -79,6 +94,7 @@ int dataset_open(dataset *d, const cache *c, const char *cache_path, const label
                  const augment_list *augments, uint64_t seed, int workers, error *e)
 {
     *d = (dataset){.cache = c, .labels = l, .augments = *augments, .seed = seed, .workers = workers};
+    d->target_floats = l->has_objects ? objects_target_floats((int)l->most_objects) : 4;
     if (cache_size(c) != size)
         return fail(e, ERR_INPUT,
                     "%s: its pictures are scaled to %d, the network takes %d; make one with resize-cache --size %d",
@@ -93,9 +109,12 @@ int dataset_open(dataset *d, const cache *c, const char *cache_path, const label
 
 static void free_part(dataset *d, dataset_part *part)
 {
-    for (int i = 0; part->samplers && i < d->workers; i++)
-        sampler_free(part->samplers[i]);
-    free(part->samplers);
+    for (int i = 0; part->scratch && i < d->workers; i++) {
+        sampler_free(part->scratch[i].sampler);
+        free(part->scratch[i].raws);
+        free(part->scratch[i].objects);
+    }
+    free(part->scratch);
     free(part->rows);
 }
 
@@ -105,6 +124,28 @@ void dataset_free(dataset *d)
     free_part(d, &d->val);
     free(d->cache_rows);
     *d = (dataset){0};
+}
+
+/* The sample with all objects of row l: those that are gone are left out, those that are nearly so are ignored. */
+static int make_objects(const dataset *d, struct dataset_scratch *s, const label_row *l, const scaled_picture *from,
+                        const augment_list *list, const augment_state *states, float *picture, float *target, error *e)
+{
+    const label_object *objects = &d->labels->objects[l->first_object];
+    for (size_t i = 0; i < l->object_count; i++)
+        s->raws[i] = objects[i].box;
+    int code =
+        sample_make_objects(s->sampler, from, list, states, s->raws, (int)l->object_count, picture, s->objects, e);
+    object_target *out = (object_target *)(void *)(target + 1);
+    int count = 0;
+    for (size_t i = 0; i < l->object_count && !code; i++) {
+        const sample_object *o = &s->objects[i];
+        if (o->left > 0)
+            out[count++] =
+                (object_target){(float)(o->left < DATASET_LEAST_LEFT ? -1 : objects[i].class_index), (float)o->edges.y1,
+                                (float)o->edges.x1, (float)o->edges.y2, (float)o->edges.x2};
+    }
+    *target = (float)count;
+    return code;
 }
 
 int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label, float *target,
@@ -123,8 +164,11 @@ int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float 
         philox random = augment_random(d->seed, epoch, row);
         augment_draw(list, &random, states);
     }
-    memset(target, 0, 4 * sizeof *target);
+    struct dataset_scratch *scratch = &p->scratch[worker];
+    memset(target, 0, (size_t)d->target_floats * sizeof *target);
     *label = l->class_index < 0 ? 0 : l->class_index;
-    return sample_make(p->samplers[worker], &scaled, list, list ? states : NULL, d->labels->has_box ? &l->box : NULL,
+    if (d->labels->has_objects)
+        return make_objects(d, scratch, l, &scaled, list, list ? states : NULL, picture, target, e);
+    return sample_make(scratch->sampler, &scaled, list, list ? states : NULL, d->labels->has_box ? &l->box : NULL,
                        picture, target, e);
 }

@@ -18,7 +18,7 @@ typedef struct dataset_part {
     uint32_t *rows; /* of the label file */
     size_t count;
     bool augmented;
-    sampler **samplers; /* one per worker */
+    struct dataset_scratch *scratch; /* one per worker */
 } dataset_part;
 
 typedef struct dataset {
@@ -29,6 +29,7 @@ typedef struct dataset {
     size_t *cache_rows; /* of each row of the label file */
     size_t left_out;    /* rows whose pictures resize-cache left out: they are in neither set */
     int workers;
+    int target_floats; /* 4 for a box; with all objects as objects_target_floats (nn/objects.h) says */
     dataset_part train, val;
 } dataset; /* zero-initialise */
 
@@ -39,6 +40,9 @@ typedef struct dataset {
 int dataset_open(dataset *d, const cache *c, const char *cache_path, const labels *l, int size,
                  const augment_list *augments, uint64_t seed, int workers, error *e);
 void dataset_free(dataset *d);
+
+/* With all objects, those of which less than this share of their area is left in the sample are to be ignored. */
+#define DATASET_LEAST_LEFT 0.4
 
 /* loader_make with a dataset_part as context. Without classes the label is 0, without boxes the target is zeros.
  * ERR_INPUT when the picture's pixels in the cache are damaged. */
