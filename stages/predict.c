@@ -5,7 +5,7 @@
 #include "front/predict_table.h"
 #include "voc/pred.h"
 
-static predict_table work = {.output = "-", .device = "auto"};
+static predict_table work = {.output = "-", .device = "auto", .least = PREDICT_LEAST};
 static const char *conv = "auto", *wanted_precision;
 static int64_t frame, top, batch = 64, threads;
 
@@ -17,6 +17,8 @@ static const option options[] = {
     {"output", 'o', OPTION_OUTPUT, &work.output, "FILE", "the table", .group = "Output"},
     {"frame", 0, OPTION_INT, &frame, "N", "add the box in the network's N x N frame; 0: no", .max = 8192},
     {"top", 0, OPTION_INT, &top, "K", "add the K most probable classes", .max = PRED_TOP_MAX},
+    {"all", 0, OPTION_FLAG, &work.all, NULL, .help = "every object, not the largest alone: a row each, best first"},
+    {"min", 0, OPTION_NUMBER, &work.least, "P", "below this probability there is no answer", .max = 1},
     {"save-pictures", 0, OPTION_TEXT, &work.save_pictures, "DIR", .help = "draw each prediction into this folder"},
     {"batch", 0, OPTION_INT, &batch, "N", "pictures at a time", .min = 1, .max = 4096, .group = "Computing"},
     {"threads", 0, OPTION_INT, &threads, "N", "0: as many as there are", .max = 1024},
@@ -33,9 +35,7 @@ static int check_options(int named, error *e)
         return fail(e, ERR_USAGE, "pictures come from --cache or from the command line, not from both");
     if (!work.cache_path && !named)
         return fail(e, ERR_USAGE, "no pictures: name files or folders, or give --cache FILE");
-    if (work.only_path && !work.cache_path)
-        return fail(e, ERR_USAGE, "--only chooses rows of --cache");
-    return 0;
+    return work.only_path && !work.cache_path ? fail(e, ERR_USAGE, "--only chooses rows of --cache") : 0;
 }
 
 int main(int argc, char **argv)
@@ -49,7 +49,8 @@ int main(int argc, char **argv)
                    "plain name, with a folder before it where two would have the same. The table has\n"
                    "file_name, category, probability and the box y1 x1 y2 x2 in the picture's own pixels (corners\n"
                    "belong to the box); '-' stands for what the network does not predict. --save-pictures keeps\n"
-                   "the names of .jpg, .jpeg and .png files; to others, such as a JPEG named x.gif, .png is added.\n",
+                   "the names of .jpg, .jpeg and .png files; to others, such as a JPEG named x.gif, .png is added.\n"
+                   "With --all a picture has a row for each object, or one with '-' alone.\n",
         .examples = "  predict --ckpt out/detn.ckpt --cache out/224.cache --only out/val.txt -o pred.tsv\n"
                     "  predict --ckpt out/detn.ckpt --save-pictures seen photo.jpg holidays/\n"
                     "  predict --ckpt out/cls.ckpt --top 3 photo.jpg | cut -f 8-\n",

@@ -28,6 +28,8 @@ typedef struct table_writer {
 
 /* ---------------------------------------------------------------- drawing */
 
+enum { LABEL = 300 }; /* bytes of a label */
+
 /* The picture to draw on. The one of a cache is copied, since drawing wants a picture of its own. */
 static int picture_of(const picture_list *list, size_t item, picture *p, error *e)
 {
@@ -54,22 +56,41 @@ static int make_folders(char *path, size_t from, error *e)
     return 0;
 }
 
+/* What is drawn: the answer, or all objects, the best one on top. Returns how many. */
+static int marks_of(const table_writer *w, const prediction *p, draw_mark *marks, char (*labels)[LABEL])
+{
+    int count = 0;
+    if (!w->t->all) {
+        if (p->best >= 0 && p->confidence < w->t->least)
+            return 0;
+        snprintf(labels[0], LABEL, "%s %.2f", p->best < 0 ? "" : w->c->info.classes[p->best], p->confidence);
+        marks[0] = (draw_mark){p->has_box, p->own, p->best < 0 ? NULL : labels[0], DRAW_WHITE};
+        return 1;
+    }
+    for (; count < p->object_count && p->objects[count].score >= w->t->least; count++) {
+        const predicted_object *o = &p->objects[count];
+        snprintf(labels[count], LABEL, "%s %.2f", w->c->info.classes[o->class_index], o->score);
+        marks[count] = (draw_mark){true, o->own, labels[count], DRAW_WHITE};
+    }
+    return count;
+}
+
 /* Draws the prediction on its picture, in its own size, or for a row of a cache as scaled there, and saves that under
  * the picture's name, folders too, as JPEG or PNG as that says. A name that says neither gets .png behind it. */
 static int draw_row(const table_writer *w, const prediction *p, error *e)
 {
-    char label[300] = "";
-    if (p->best >= 0)
-        snprintf(label, sizeof label, "%s %.2f", w->c->info.classes[p->best], p->probability[p->best]);
+    draw_mark marks[PREDICT_OBJECTS];
+    char labels[PREDICT_OBJECTS][LABEL];
     picture drawn = {0};
     int code = picture_of(w->list, p->item, &drawn, e);
     if (code)
         return code;
-    double down = (double)drawn.height / p->height, across = (double)drawn.width / p->width;
-    draw_mark mark = {.has_box = p->has_box,
-                      .box = {p->own.y1 * down, p->own.x1 * across, p->own.y2 * down, p->own.x2 * across},
-                      .label = *label ? label : NULL,
-                      .colour = DRAW_WHITE};
+    const double down = (double)drawn.height / p->height, across = (double)drawn.width / p->width;
+    const int count = marks_of(w, p, marks, labels);
+    for (int i = 0; i < count; i++) {
+        box_real *b = &marks[i].box;
+        *b = (box_real){b->y1 * down, b->x1 * across, b->y2 * down, b->x2 * across};
+    }
     text_buffer path = {0};
     text_add(&path, "%s/%s%s", w->t->save_pictures, p->file_name, picture_has_ending(p->file_name) ? "" : ".png");
     code = text_done(&path, e);
@@ -79,7 +100,7 @@ static int draw_row(const table_writer *w, const prediction *p, error *e)
     if (!code)
         code = make_folders(path.data, strlen(w->t->save_pictures) + 1, e);
     if (!code)
-        code = draw_save(&drawn, &mark, 1, path.data, e);
+        code = draw_save(&drawn, marks, (size_t)count, path.data, e);
     text_free(&path);
     picture_free(&drawn);
     return code;
@@ -102,18 +123,43 @@ static void find_top(table_writer *w, const prediction *p)
     }
 }
 
+/* A row for each object, or one that says that there is none. */
+static void write_objects(const table_writer *w, const prediction *p)
+{
+    pred_row row = {.file_name = p->file_name};
+    int count = 0;
+    while (count < p->object_count && p->objects[count].score >= w->t->least)
+        count++;
+    for (int i = 0; i < count || i == 0; i++) {
+        const predicted_object *o = &p->objects[i];
+        if (count)
+            row = (pred_row){.file_name = p->file_name,
+                             .category = w->c->info.classes[o->class_index],
+                             .probability = o->score,
+                             .has_box = true,
+                             .box = o->own};
+        pred_print_row(w->stream, &row, 0, 0);
+    }
+}
+
 static int write_row(void *context, const prediction *p, error *e)
 {
     table_writer *w = context;
-    pred_row row = {.file_name = p->file_name, .has_box = p->has_box, .box = p->own, .frame = p->frame};
-    if (p->best >= 0) {
+    w->t->predicted++;
+    if (w->t->all) {
+        write_objects(w, p);
+        return w->t->save_pictures ? draw_row(w, p, e) : 0;
+    }
+    const bool answer = p->best < 0 || p->confidence >= w->t->least;
+    pred_row row = {.file_name = p->file_name, .has_box = answer && p->has_box, .box = p->own, .frame = p->frame};
+    if (p->best >= 0 && answer) {
         row.category = w->c->info.classes[p->best];
-        row.probability = p->probability[p->best];
-        find_top(w, p);
+        row.probability = p->confidence;
+        if (w->t->top)
+            find_top(w, p);
         row.top = w->t->top ? w->top : NULL;
     }
     pred_print_row(w->stream, &row, w->t->frame, w->t->top);
-    w->t->predicted++;
     return w->t->save_pictures ? draw_row(w, p, e) : 0;
 }
 
@@ -131,10 +177,19 @@ static void note_rest(const table_writer *w)
 
 static int check_wishes(const predict_table *t, const checkpoint *c, error *e)
 {
+    if (t->all && t->frame)
+        return fail(e, ERR_USAGE, "--frame adds the largest object's box in the frame: leave out --all");
     if (t->frame && t->frame != c->info.size)
         return fail(e, ERR_USAGE, "--frame %d: %s works in a frame of %d", t->frame, t->ckpt_path, c->info.size);
     if (t->top > c->info.class_count)
         return fail(e, ERR_USAGE, "--top %d: %s knows %d classes", t->top, t->ckpt_path, c->info.class_count);
+    if (t->all && c->info.task != TASK_OBJECTS)
+        return fail(e, ERR_USAGE,
+                    "--all: %s is a %s network, which knows the largest object alone (train-objects makes "
+                    "one of all objects)",
+                    t->ckpt_path, task_name(c->info.task));
+    if (t->top && c->info.task == TASK_OBJECTS)
+        return fail(e, ERR_USAGE, "--top: %s scores objects, not classes; leave it out, or see --all", t->ckpt_path);
     if (t->save_pictures && mkdir(t->save_pictures, 0777) != 0 && errno != EEXIST)
         return fail_system(e, "%s: cannot make the folder", t->save_pictures);
     return 0;
@@ -201,6 +256,8 @@ int predict_table_write(predict_table *t, char *const *named, int count, error *
     int code = checkpoint_open(&c, t->ckpt_path, e);
     if (code)
         return code;
+    if (t->least == PREDICT_LEAST)
+        t->least = t->all ? 0.3 : 0;
     code = check_wishes(t, &c, e);
     if (!code)
         code = use_trained_precision(t, &c, e);

@@ -8,6 +8,7 @@
 #include "image/unframe.h"
 #include "nn/loader.h"
 #include "nn/loss.h"
+#include "nn/objects.h"
 #include "nn/recipe.h"
 
 #include <math.h>
@@ -137,6 +138,8 @@ typedef struct prediction_run {
     int plan_batch;
     float *output;
     double *probability;
+    object_found found[PREDICT_OBJECTS];
+    predicted_object objects[PREDICT_OBJECTS];
     int64_t bad; /* unreadable files so far, in the order of the list */
 } prediction_run;
 
@@ -196,6 +199,55 @@ static int forward(prediction_run *r, const loader_batch *b, error *e)
     return plan_forward(r->plan, b->pictures, 0, 0, r->output, e);
 }
 
+/* The class and the box of the largest object. */
+static void take_one(prediction_run *r, const float *output, prediction *p)
+{
+    const checkpoint_info *info = &r->c->info;
+    const float *scores = loss_scores(info->task, output);
+    if (scores) {
+        loss_softmax(scores, info->class_count, r->probability);
+        p->probability = r->probability;
+        p->best = 0;
+        for (int i = 1; i < info->class_count; i++)
+            if (scores[i] > scores[p->best])
+                p->best = i;
+        p->confidence = r->probability[p->best];
+    }
+    p->has_box = loss_box(info->task, info->size, output, &p->frame);
+    if (p->has_box)
+        p->own = frame_to_own(p->frame, p->height, p->width, info->size, &r->trained);
+}
+
+/* Edges in the frame as corners in a picture of height x width, which belong to the box. */
+static box_real own_of(box_real edges, int size, int height, int width)
+{
+    const double y = (double)height / size, x = (double)width / size;
+    const double top = fmin(edges.y1 * y, height - 1), left = fmin(edges.x1 * x, width - 1);
+    return (box_real){top, left, fmax(edges.y2 * y - 1, top), fmax(edges.x2 * x - 1, left)};
+}
+
+/* All objects, and which is the largest. */
+static int take_all(prediction_run *r, const float *output, prediction *p, error *e)
+{
+    const checkpoint_info *info = &r->c->info;
+    const objects_search s = {
+        .classes = info->class_count, .size = info->size, .overlap = PREDICT_OVERLAP, .most = PREDICT_OBJECTS};
+    p->object_count = objects_find(&s, output, r->found, e);
+    if (p->object_count < 0)
+        return e->code;
+    for (int i = 0; i < p->object_count; i++)
+        r->objects[i] = (predicted_object){r->found[i].class_index, r->found[i].score,
+                                           own_of(r->found[i].edges, info->size, p->height, p->width)};
+    p->objects = r->objects;
+    const int largest = objects_largest(r->found, p->object_count, info->size);
+    p->best = r->objects[largest].class_index;
+    p->confidence = r->objects[largest].score;
+    p->has_box = true;
+    p->own = r->objects[largest].own;
+    p->frame = frame_expected(p->own, p->height, p->width, info->size, NULL);
+    return 0;
+}
+
 static int hand_out(prediction_run *r, size_t item, const float *output, error *e)
 {
     const checkpoint_info *info = &r->c->info;
@@ -208,18 +260,10 @@ static int hand_out(prediction_run *r, size_t item, const float *output, error *
         if (!isfinite(output[i]))
             return fail(e, ERR_INPUT, "the network's output for %s is not a finite number; its training failed",
                         p.file_name);
-    const float *scores = loss_scores(info->task, output);
-    if (scores) {
-        loss_softmax(scores, info->class_count, r->probability);
-        p.probability = r->probability;
-        p.best = 0;
-        for (int i = 1; i < info->class_count; i++)
-            if (scores[i] > scores[p.best])
-                p.best = i;
-    }
-    p.has_box = loss_box(info->task, info->size, output, &p.frame);
-    if (p.has_box)
-        p.own = frame_to_own(p.frame, p.height, p.width, info->size, &r->trained);
+    if (info->task != TASK_OBJECTS)
+        take_one(r, output, &p);
+    else if (take_all(r, output, &p, e))
+        return e->code;
     return r->o->row(r->o->row_context, &p, e);
 }
 

@@ -13,16 +13,31 @@
 #include "nn/checkpoint.h"
 #include "nn/picture_list.h"
 
+/* One object of a detector of all objects. */
+typedef struct predicted_object {
+    int class_index;
+    double score; /* 0 .. 1 */
+    box_real own; /* in the picture's own pixels: ordered, inside the picture */
+} predicted_object;
+
 typedef struct prediction {
     size_t item;
     const char *file_name;
     int height, width;         /* the picture's own */
-    const double *probability; /* one per class, sums to 1; NULL for a model without classes */
-    int best;                  /* the most probable class, the first of equals; -1 without */
+    const double *probability; /* one per class, sums to 1; NULL for a model without classes, and for one of all
+                                  objects */
+    int best;                  /* the most probable class, the first of equals, or the largest object's; -1 without */
+    double confidence;         /* its probability, or the largest object's score */
     bool has_box;
-    box_real frame; /* in the size x size frame, as predicted: neither ordered nor clipped */
-    box_real own;   /* in the picture's own pixels: ordered, inside the picture */
+    box_real frame;                  /* in the size x size frame, as predicted: neither ordered nor clipped */
+    box_real own;                    /* in the picture's own pixels: ordered, inside the picture */
+    const predicted_object *objects; /* of a detector of all objects: the PREDICT_OBJECTS best, in descending score */
+    int object_count;
 } prediction;
+
+enum { PREDICT_OBJECTS = 100 };
+/* Of two boxes of a class with more intersection over union than this, the one with the lower score goes. */
+#define PREDICT_OVERLAP 0.6
 
 typedef struct predict_options {
     int batch;       /* pictures at a time */
