@@ -1,6 +1,6 @@
-/* Rows of the label files are joined with the cache when a dataset is opened; what was left out of the cache is left out
- * here too. A sample is made from its row alone: the random draws of its augmentation, then picture and target in one go
- * (image/sample.h), on the scratch of the worker that asks. */
+/* Rows of the label files are joined with the cache when a dataset is opened; what was left out of the cache is left
+ * out here too. A sample is made from its row alone: the random draws of its augmentation, then picture and target in
+ * one go (image/sample.h), on the scratch of the worker that asks. */
 #include "nn/dataset.h"
 
 #include "nn/objects.h"

@@ -126,7 +126,7 @@ void summary_table(const graph *g, task t, int first_group, text_buffer *b, int 
             continue;
         const char *trainable = n->params[0] < 0 ? "-" : n->group >= first_group ? "True" : "False";
         add_row(&list, class, in, out, trainable, node_params(g, n));
-        if (n->kind == NODE_RELU && g->nodes[n->inputs[0]].kind == NODE_ADD)
+        if (n->group != GROUP_HEAD && g->nodes[n->inputs[0]].kind == NODE_ADD)
             add_block(&list, g, n->inputs[0], out);
     }
     shape last = shape_of(g, g->node_count - 1);

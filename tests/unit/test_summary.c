@@ -136,7 +136,7 @@ static void test_tables(void)
         error e = {0};
         l = (listing){0};
         CHECK(!graph_begin(&l.g, 64, imagenet_mean, imagenet_std, &e), "%s", e.text);
-        int n = resnet_backbone(&l.g, ARCH_TINY, &e), first = 1 + MODULES_TINY - 2, fine = n;
+        int n = resnet_backbone(&l.g, ARCH_TINY, NULL, &e), first = 1 + MODULES_TINY - 2, fine = n;
         while (l.g.nodes[fine].h != 4)
             fine--;
         fine = graph_conv_bias(&l.g, fine, "fine", GROUP_HEAD, 8, 1, 1, 0, &e);
