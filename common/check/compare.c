@@ -22,6 +22,7 @@ typedef struct picture_found {
     coco_image *image;
     size_t file, near; /* in the folder; PICTURES_NONE: none */
     picture_info head;
+    bool fits_several;
     char *bad; /* what is wrong with the file; NULL: nothing */
     pixels pixels;
 } picture_found;
@@ -62,6 +63,7 @@ static int find_files(comparison *m, error *e)
         picture_found *f = &m->found[i];
         if (f->file != PICTURES_NONE || pictures_resolve(m->folder, f->image->file_name, &f->file, &f->near, e))
             continue;
+        f->fits_several = f->near != PICTURES_NONE;
         picture_found *other = f->file == PICTURES_NONE ? NULL : claimed[f->file];
         if (other && strcmp(other->image->file_name, pictures_name(m->folder, f->file)) != 0)
             fail(e, ERR_INPUT, "%s: %.200s and %.200s are both the picture %.200s; name each as the file is named",
@@ -131,7 +133,9 @@ static void add_bad(const comparison *m, text_buffer *b, const picture_found *f)
         text_add(b, "%.300s", f->bad);
     else
         text_add(b, "%.200s is missing", f->image->file_name);
-    if (!f->bad && f->near != PICTURES_NONE)
+    if (f->fits_several)
+        text_add(b, " (it fits %.200s and others: name one)", pictures_name(m->folder, f->near));
+    else if (!f->bad && f->near != PICTURES_NONE)
         text_add(b, " (there is %.200s)", pictures_name(m->folder, f->near));
 }
 
@@ -146,7 +150,7 @@ static void find_near(const comparison *m, picture_found *f, error *e)
         if (m->found[i].file != PICTURES_NONE)
             taken[m->found[i].file] = true;
     for (size_t i = 0; free_names && taken && i < count; i++)
-        if (!taken[i])
+        if (!taken[i] && names_is_picture(pictures_name(m->folder, i)))
             free_names[free_count++] = pictures_name(m->folder, i);
     const char *near = free_count ? text_nearest(f->image->file_name, free_names, free_count) : NULL;
     if (near)
@@ -181,7 +185,7 @@ static int take_bad(comparison *m, error *e)
         }
     if (!first)
         return 0;
-    if (m->missing == m->count)
+    if (m->missing == m->count && !first->fits_several)
         return none_there(m, e);
     if (!first->bad && first->near == PICTURES_NONE)
         find_near(m, first, e);

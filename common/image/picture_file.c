@@ -21,7 +21,7 @@ static picture_reader *reader_of(const uint8_t *data, size_t size, const char *n
     else if (size >= sizeof png && memcmp(data, png, sizeof png) == 0)
         return png_read;
     else
-        fail(e, ERR_INPUT, "%s: is neither JPEG nor PNG", name);
+        fail(e, ERR_INPUT, "%s: is neither JPEG nor PNG (convert it)", name);
     return NULL;
 }
 

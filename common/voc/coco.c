@@ -52,24 +52,63 @@ static int shown_token(const json_reader *r, int token)
     return size < 40 ? size : 40;
 }
 
+/* A number, or a text that is one: "64". */
+static bool number_at(const json_reader *r, int token, double *value)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    return json_number(r, token, value) ||
+           (t->type == JSMN_STRING && text_double(r->text + t->start, (size_t)(t->end - t->start), value));
+}
+
 static int whole_member(const json_reader *r, const char *name, int64_t min, int64_t max, int64_t *value, error *e)
 {
+    double v;
     int token, code = need_member(r, name, &token, e);
-    if (!code && !json_whole(r, token, min, max, value))
+    if (code || json_whole(r, token, min, max, value))
+        return code;
+    if (r->tokens[token].type == JSMN_STRING && number_at(r, token, &v) && v == floor(v) && v >= (double)min &&
+        v <= (double)max)
+        *value = (int64_t)v;
+    else
         code = json_fail(r, e, "%s '%.*s' is not a whole number from %" PRId64 " to %" PRId64, name,
                          shown_token(r, token), r->text + r->tokens[token].start, min, max);
     return code;
 }
 
-/* An id: a whole number, or a text. A text that is a number is that number ("7" is 7); others get numbers of their own,
- * which no annotation tool gives. */
+/* A string, or with `number` the text of a number, into c->text. */
+static bool text_at(coco *c, const json_reader *r, int token, bool number, error *e)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    double v;
+    if (!number || !json_number(r, token, &v))
+        return json_string(r, token, &c->text, e);
+    c->text.size = 0;
+    text_add_bytes(&c->text, r->text + t->start, (size_t)(t->end - t->start));
+    return !text_done(&c->text, e);
+}
+
+/* Nothing but digits, perhaps with a sign: an id that is negative or too large to be exact, as hashes are. */
+static bool is_far_number(const json_reader *r, int token)
+{
+    const jsmntok_t *t = &r->tokens[token];
+    const char *text = r->text + t->start;
+    const bool sign = *text == '-';
+    const size_t size = (size_t)(t->end - t->start) - sign, digits = strspn(text + sign, "0123456789");
+    return digits >= size && size && (sign || size > 15);
+}
+
+/* An id: a whole number, or a text. A text that is a number is that number ("7" is 7); other texts, and numbers that
+ * are far off, get numbers of their own, which no annotation tool gives. */
 static int id_member(coco *c, const json_reader *r, const char *name, int64_t *id, error *e)
 {
     int token, code = need_member(r, name, &token, e);
     size_t number;
-    if (code || r->tokens[token].type != JSMN_STRING)
-        return code ? code : whole_member(r, name, 0, ANNO_ID_MAX, id, e);
-    if (!json_string(r, token, &c->text, e))
+    if (code || json_whole(r, token, 0, ANNO_ID_MAX, id))
+        return code;
+    const bool far = is_far_number(r, token);
+    if (r->tokens[token].type != JSMN_STRING && !far)
+        return whole_member(r, name, 0, ANNO_ID_MAX, id, e);
+    if (!text_at(c, r, token, far, e))
         return e->code ? e->code : json_fail(r, e, "%s is not a valid string", name);
     if (text_int(c->text.data, c->text.size, 0, ANNO_ID_MAX, id))
         return 0;
@@ -88,16 +127,12 @@ static const char *shown_id(const coco *c, int64_t id, char text[24])
     return text;
 }
 
-/* Into c->text. `bad` says what is wrong with it, if anything; NULL: anything will do. */
-static int string_member(coco *c, const json_reader *r, const char *name, const char *(*bad)(const char *, size_t),
-                         error *e)
+/* Into c->text; with `number` a number will do. */
+static int string_member(coco *c, const json_reader *r, const char *name, bool number, error *e)
 {
     int token, code = need_member(r, name, &token, e);
-    if (!code && !json_string(r, token, &c->text, e))
+    if (!code && !text_at(c, r, token, number, e))
         code = e->code ? e->code : json_fail(r, e, "%s is not a valid string", name);
-    const char *wrong = code || !bad ? NULL : bad(c->text.data, c->text.size);
-    if (wrong)
-        code = json_fail(r, e, "%s '%.80s' %s", name, c->text.data, wrong);
     return code;
 }
 
@@ -120,7 +155,7 @@ static int bbox_member(const json_reader *r, box_xywh *b, error *e)
     if (r->tokens[array].type != JSMN_ARRAY || r->tokens[array].size != 4)
         return json_fail(r, e, "bbox is not an array of four numbers [x, y, width, height]");
     for (int i = 0, token = array + 1; i < 4; i++, token = json_after(r, token))
-        if (!json_number(r, token, &v[i]))
+        if (!number_at(r, token, &v[i]))
             return json_fail(r, e, "bbox[%d] '%.*s' is not a number", i, shown_token(r, token),
                              r->text + r->tokens[token].start);
     *b = (box_xywh){v[0], v[1], v[2], v[3]};
@@ -178,8 +213,8 @@ static bool put_in_order(box_xywh *b)
 static int file_name(coco *c, const json_reader *r, error *e)
 {
     char clean[NAMES_FILE_MAX + 1];
-    int code = string_member(c, r, "file_name", NULL, e);
-    const text_field given = names_without_root((text_field){c->text.data, c->text.size});
+    int code = string_member(c, r, "file_name", false, e);
+    const text_field given = names_without_start((text_field){c->text.data, c->text.size});
     const char *wrong = code ? NULL : names_file_name(given, clean);
     if (code || wrong)
         return code ? code : json_fail(r, e, "file_name '%.80s' %s", c->text.data, wrong);
@@ -249,7 +284,7 @@ static int take_category(coco *c, const json_reader *r, error *e)
     size_t number;
     uint32_t was = 0;
     char text[24];
-    if (id_member(c, r, "id", &id, e) || string_member(c, r, "name", NULL, e))
+    if (id_member(c, r, "id", &id, e) || string_member(c, r, "name", true, e))
         return e->code;
     const text_field name = text_trimmed((text_field){c->text.data, c->text.size});
     const char *wrong = names_bad_category(name.text, name.size);
@@ -368,7 +403,10 @@ static int add_object(anno_table *t, const coco *c, const coco_image *image, con
     bool clamped;
     box b = box_from_real_xywh(o->bbox, image->height, image->width, &clamped);
     if (box_is_empty(b)) {
-        counts->dropped++;
+        const bool no_size = o->bbox.width == 0 || o->bbox.height == 0;
+        if (no_size)
+            text_names_add(&counts->no_size, "%s", image->file_name);
+        counts->dropped += !no_size;
         return 0;
     }
     counts->clamped += clamped;

@@ -8,7 +8,7 @@
  *               "attributes": {"rotation": 30.0} of a box that is turned about its middle
  *   category    id, name
  *
- * Ids are whole numbers or strings.
+ * Ids are whole numbers or strings. A number may be written as a string ("64"), and a name of a category as a number.
  */
 #ifndef ONEBOX_VOC_COCO_H
 #define ONEBOX_VOC_COCO_H
@@ -59,12 +59,13 @@ typedef struct coco {
 /* What was in the file and what became of it. */
 typedef struct coco_counts {
     size_t images, objects, categories;
-    size_t used;    /* categories that have an object, ignored or not */
-    size_t ignored; /* ignore or iscrowd set */
-    size_t clamped; /* boxes that reached out of their picture and were cut */
-    size_t dropped; /* boxes with nothing left inside, left out */
-    size_t unused;  /* pictures without a row */
-    size_t rows;    /* of the table */
+    size_t used;        /* categories that have an object, ignored or not */
+    size_t ignored;     /* ignore or iscrowd set */
+    size_t clamped;     /* boxes that reached out of their picture and were cut */
+    size_t dropped;     /* boxes with nothing left inside, left out */
+    text_names no_size; /* pictures of boxes of width or height 0, left out */
+    size_t unused;      /* pictures without a row */
+    size_t rows;        /* of the table */
 } coco_counts;
 
 /* Reads path ("-": standard input). Memory: about 80 bytes an object and 100 a picture, plus one record. ERR_INPUT with

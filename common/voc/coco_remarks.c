@@ -17,6 +17,9 @@ int coco_remarks(const coco *c, const coco_counts *n, text_buffer *remarks, erro
     if (c->trimmed.count)
         text_add(remarks, "%zu names of classes have blanks around them, which are left out: %s\n", c->trimmed.count,
                  c->trimmed.text);
+    if (n->no_size.count)
+        text_add(remarks, "%zu boxes have no width or no height and are left out: %s\n", n->no_size.count,
+                 n->no_size.text);
     if (n->clamped || n->dropped || n->unused)
         text_add(remarks, "%zu boxes cut to their picture, %zu outside it left out; %zu pictures without a row\n",
                  n->clamped, n->dropped, n->unused);

@@ -178,7 +178,7 @@ static int name_picture(reading *r, voc_picture *p, const char *path, const char
     char clean[NAMES_FILE_MAX + 1] = "";
     bool decoded = false;
     const char *wrong =
-        given ? names_file_name(names_without_root((text_field){given, strlen(given)}), clean) : "is missing";
+        given ? names_file_name(names_without_start((text_field){given, strlen(given)}), clean) : "is missing";
     *found = layout_own_picture(&d->layout, file, wrong ? NULL : clean);
     if (!*found && !wrong)
         *found = named_picture(r, file, clean, &decoded);
@@ -303,6 +303,8 @@ static int read_coco(reading *r, const char *file, const char *path)
     if (!r->e->code && !coco_join(&t, &c, true, &counts, r->e)) {
         r->d->clamped += counts.clamped;
         r->d->dropped += counts.dropped;
+        if (counts.no_size.count)
+            r->d->no_side = counts.no_size;
         for (size_t i = 0; i < t.image_count && !r->e->code; i++)
             take_coco_image(r, &t, &t.images[i], sized[idmap_find(&c.image_ids, t.images[i].id)], file);
     }
@@ -402,7 +404,10 @@ static void count_objects(devkit *d)
         for (size_t k = 0; k < d->pictures[i].count; k++) {
             const voc_object *o = &d->pictures[i].objects[k];
             if (is_outside(&d->pictures[i], o)) {
-                d->dropped++;
+                if (o->corner[2] - o->corner[0] <= -1 || o->corner[3] - o->corner[1] <= -1)
+                    text_names_add(&d->no_side, "%s", d->pictures[i].file_name);
+                else
+                    d->dropped++;
                 continue;
             }
             d->objects++;

@@ -40,6 +40,7 @@ typedef struct devkit {
     /* How many, and the first of them, by annotation or picture: */
     text_names reversed, rotated; /* boxes put in order; upright around rotated ones */
     text_names outlines;          /* boxes around outlines */
+    text_names no_side;           /* boxes of width or height 0, left out */
     text_names other_name;        /* annotations whose <filename> is another than their picture's */
     text_names no_ending;         /* … has no extension, or another */
     text_names no_size;           /* annotations without a size, which got the picture's */

@@ -32,6 +32,7 @@ int devkit_remarks(const devkit *d, text_buffer *remarks, error *e)
         text_add(remarks, "%zu rows of the list are not marked 1 and left out\n", d->unmarked);
     remark(remarks, &d->reversed, "boxes had reversed corners, which were put in order");
     remark(remarks, &d->rotated, "boxes are rotated; the upright box around each is taken");
+    remark(remarks, &d->no_side, "boxes have no width or no height and are left out");
     remark(remarks, &d->outlines, "objects are outlines; the box around each is taken");
     text_add(remarks, "%zu images, %zu objects, %zu difficult, ", d->count, d->objects, d->difficult);
     if (d->used < d->classes.count) /* VOC's twenty are written even if fewer occur */

@@ -257,9 +257,9 @@ static int leading_numbers(text_field line)
     return count;
 }
 
-/* A label file of YOLO by its content, "class x y width height", among others that have a picture. One without an
- * object is none: nothing is lost with it. */
-static bool is_lonely_label(const layout *l, const names *folders, const char *file, error *e)
+/* A label file of YOLO by its content, "class x y width height". One without an object is none: nothing is lost with
+ * it. */
+static bool has_objects(const layout *l, const char *file, error *e)
 {
     enum { FIRST_LINE = 4096 };
     file_view view;
@@ -268,8 +268,6 @@ static bool is_lonely_label(const layout *l, const names *folders, const char *f
     const char *line;
     size_t size;
     int numbers = 0;
-    if (!is_txt(file) || names_find(folders, file, (size_t)(tree_base(file) - file)) == NAMES_NONE)
-        return false;
     char *path = path_join(l->dir, file, e);
     if (path && !file_read_head(&view, path, FIRST_LINE, &whole, &unreadable)) {
         text_lines lines = text_lines_of(view.data, view.size);
@@ -305,14 +303,16 @@ static int find_annotations(layout *l, names *all, error *e)
         bool taken = l->form == LAYOUT_XML    ? is_xml(file) && (!l->in_annotations || is_below(file, "Annotations"))
                      : l->form == LAYOUT_YOLO ? is_label_file(l, file)
                                               : is_coco(file);
-        if (l->form == LAYOUT_YOLO && !taken && is_lonely_label(l, &folders, file, e)) {
+        if (l->form == LAYOUT_YOLO && !taken && is_txt(file) &&
+            names_find(&folders, file, (size_t)(tree_base(file) - file)) != NAMES_NONE && has_objects(l, file, e)) {
             names_add(&l->lonely, file, strlen(file), &number, e);
             taken = true;
         }
         if (taken)
             names_add(all, file, strlen(file), &number, e);
         else if (is_xml(file) || is_coco(file) ||
-                 ((is_txt(file) || text_ends_with_any_case(file, ".json")) && layout_own_picture(l, file, NULL)))
+                 ((is_txt(file) || text_ends_with_any_case(file, ".json")) && layout_own_picture(l, file, NULL)) ||
+                 (l->form == LAYOUT_YOLO && is_txt(file) && has_objects(l, file, e)))
             text_names_add(&l->skipped, "%s", file);
     }
     names_free(&folders);

@@ -30,7 +30,7 @@ static int take_line(void *context, size_t line_number, const char *line, size_t
     char clean[NAMES_FILE_MAX + 1];
     const text_field given = text_trimmed_end((text_field){line, size});
     const char *name = clean,
-               *wrong = given.size ? names_file_name(r->known ? names_without_root(given) : given, clean) : NULL;
+               *wrong = given.size ? names_file_name(r->known ? names_without_start(given) : given, clean) : NULL;
     size_t number, near, before = r->list->count;
     (void)line_number;
     if (!given.size)

@@ -159,6 +159,13 @@ text_field names_without_root(text_field name)
     return (text_field){name.text + root, name.size - root};
 }
 
+text_field names_without_start(text_field name)
+{
+    for (name = names_without_root(name); name.size > 2 && memcmp(name.text, "..", 2) == 0 && is_slash(name.text[2]);)
+        name = names_without_root((text_field){name.text + 2, name.size - 2});
+    return name;
+}
+
 const char *names_file_name(text_field name, char clean[NAMES_FILE_MAX + 1])
 {
     const char *wrong = bad_cell(name.text, name.size), *end = name.text + name.size, *stop;

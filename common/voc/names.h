@@ -46,8 +46,10 @@ const char *names_file_name(text_field name, char clean[NAMES_FILE_MAX + 1]);
 /* The same for callers that need no clean name. */
 const char *names_bad_file_name(const char *text, size_t size);
 
-/* What follows "/" or "C:\" of a full path; other names whole. */
+/* What follows "/" or "C:\" of a full path; other names whole. names_without_start: what follows any "../", too, as for
+ * names that are relative to a folder elsewhere. */
 text_field names_without_root(text_field name);
+text_field names_without_start(text_field name);
 
 /* Bytes of a clean file name without the extension: 7 of "cam.0/7.jpg"; a first dot begins none. */
 size_t names_stem(const char *file_name);

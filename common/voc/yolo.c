@@ -264,20 +264,23 @@ static int class_of(const reading *r, double number, char **name, error *e)
     return e->code;
 }
 
-/* The edges left, top, right, bottom of v[0..n), fractions of the picture. */
-static void edges_of(const reading *r, const double *v, size_t n, double edge[4])
+/* The edges left, top, right, bottom of v[0..n), fractions of the picture. True when they had to be put in order. */
+static bool edges_of(const reading *r, const double *v, size_t n, double edge[4])
 {
     const bool outline = n > 5 && !r->c->keypoints;
     *r->outlines += outline;
     if (!outline) {
-        edge[0] = v[0] - v[2] / 2, edge[1] = v[1] - v[3] / 2, edge[2] = v[0] + v[2] / 2, edge[3] = v[1] + v[3] / 2;
-        return;
+        const double width = fabs(v[2]), height = fabs(v[3]);
+        edge[0] = v[0] - width / 2, edge[1] = v[1] - height / 2, edge[2] = v[0] + width / 2,
+        edge[3] = v[1] + height / 2;
+        return v[2] < 0 || v[3] < 0;
     }
     edge[0] = edge[2] = v[0], edge[1] = edge[3] = v[1];
     for (size_t i = 2; i < n; i++) {
         edge[i % 2] = fmin(edge[i % 2], v[i]);
         edge[i % 2 + 2] = fmax(edge[i % 2 + 2], v[i]);
     }
+    return false;
 }
 
 static int take_object(void *context, size_t number, const char *line, size_t size, error *e)
@@ -309,7 +312,7 @@ static int take_object(void *context, size_t number, const char *line, size_t si
             return fail(e, ERR_INPUT, "%g is no fraction of the picture (0 to 1): are these pixels?", v[i]);
     double edge[4];
     voc_object o = {0};
-    edges_of(r, v + 1, n - 1, edge);
+    o.reversed = edges_of(r, v + 1, n - 1, edge);
     o.corner[0] = edge[1] * r->height + 1, o.corner[1] = edge[0] * r->width + 1;
     o.corner[2] = edge[3] * r->height, o.corner[3] = edge[2] * r->width;
     if (mem_grow(&r->p->objects, &r->capacity, r->p->count + 1, sizeof o, "objects", e) ||

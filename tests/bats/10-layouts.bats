@@ -305,6 +305,27 @@ with_pictures() {
     refused 3 "export/classes.txt: holds no names of classes" a.json "$BIN/voc2json" -o a.json export
 }
 
+@test "YOLO's boxes of negative size are put in order, those of no size counted as such" {
+    photo 1 export/a.jpg
+    text export/classes.txt dog
+    text export/a.txt "0 0.25 0.5 -0.25 0.5" "0 0.5 0.5 0 0.5"
+    read_folder export
+    said_part "1 boxes had reversed corners, which were put in order: a.jpg"
+    said_part "1 boxes have no width or no height and are left out: a.jpg"
+    assert_equal "$rows" "a.jpg dog 48 24 143 71"
+}
+
+@test "YOLO label files of a folder without pictures are passed over by name" {
+    for part in train val; do
+        photo 1 export/$part/images/$part.jpg
+        text export/$part/labels/$part.txt "0 0.25 0.5 0.25 0.5"
+    done
+    rm export/val/images/val.jpg
+    text export/val/labels/notes.txt "0 pictures"
+    read_folder export
+    said_part "1 files that look like annotations of another kind or place are passed over: val/labels/val.txt"
+}
+
 @test "YOLO label files whose picture is missing are named, and the picture counts as missing" {
     for name in a b c d e; do
         photo 1 export/images/train/$name.jpg

@@ -245,7 +245,7 @@ XML
     try 's,<name>dog,<name>,' ":4: '' is empty in /annotation/object/name"
     try 's,<xmin>1</xmin>,&&,' ":4: there twice: /annotation/object/bndbox/xmin"
     try 's,<filename>1.jpg</filename>,&&,' ":2: there twice: /annotation/filename"
-    try 's,>1.jpg<,>../1.jpg<,' ": '../1.jpg' leads out of the folder of the pictures"
+    try 's,>1.jpg<,>a/../../1.jpg<,' ": 'a/../../1.jpg' leads out of the folder of the pictures"
     try 's,>1.jpg<,>..<,' ": '..' leads out of the folder"
     try 's,>1.jpg<,>a\tb.jpg<,' ": 'a?b.jpg' contains a tab"
     try "s,>1.jpg<,>$(printf 'x%.0s' {1..5000})<," ":2: too much text in /annotation/filename"

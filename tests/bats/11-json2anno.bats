@@ -159,7 +159,7 @@ document() {
         >"$json"
     run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
     assert_success
-    said_part "2 boxes cut to their picture, 2 outside it left out; 1 pictures without a row"
+    said_part "2 boxes cut to their picture, 1 outside it left out; 1 pictures without a row"
     printf '%s\n' "12	000012.jpg	500	333	car	0	0	167	190	0" "12	000012.jpg	500	333	car	300	400	332	499	0" |
         cmp - <(tail -n +5 "$out")
 }
@@ -183,6 +183,26 @@ document() {
     assert_success
     assert_line --index 1 '0	café "1".jpg	9	9	smørrebrød	0	0	1	1	0'
     said_part " 1 classes; 2 rows"
+}
+
+@test "ids may be hashes, numbers may be written as texts, and a class as a number" {
+    for id in 9007199254740993 1152921504606846976123 -7 '"3f2a-11"'; do
+        document "${image/'"id": 12'/'"id": '"$id"}, ${image/000012/000013}" \
+            "${object/'_id": 12'/'_id": '"$id"}, ${object/'_id": 12'/'_id": "12"'}" >"$json"
+        "$BIN/json2anno" -o "$out" "$json"
+        [ "$(cut -f 2 "$out" | xargs)" = "file_name 000012.jpg 000013.jpg" ]
+    done
+    document "${image/: 500/: \"500\"}" "${object/155, 96, 196, 174/\"155\", \"96\", \"196.0\", \"174\"}" \
+        "${class/'"car"'/7}" >"$json"
+    "$BIN/json2anno" -o - "$json" | cmp - <(printf '%s\n' "$header" "12	000012.jpg	500	333	7	96	155	269	350	0")
+}
+
+@test "boxes without a width or height are left out under that reason" {
+    document "$image" "$object, ${object/196, 174/0, 174}, ${object/196, 174/0, 0}" >"$json"
+    run --separate-stderr "$BIN/json2anno" -o "$out" "$json"
+    assert_success
+    said "json2anno: 1 images, 3 objects, 0 ignored, 1 classes; 1 rows
+json2anno: 2 boxes have no width or no height and are left out: 000012.jpg, 000012.jpg"
 }
 
 @test "no objects at all give a table of a header" {
@@ -328,8 +348,8 @@ bad() {
     document "${image/'"id": 12'/'"id": "b7"'}" | bad "*annotations[[]0[]]: no image has the id 12"
     document "$image, ${image/000/001}" | bad "*images[[]1[]]: image id 12 is there twice"
     document "${image/'"id": 12'/'"id": 12.5'}" | bad "*images[[]0[]]: id '12.5' is not a whole number"
-    document "${image/'"id": 12'/'"id": -1'}" | bad "*images[[]0[]]: id '-1' is not a whole number"
-    document "${image/'"id": 12'/'"id": 9007199254740993'}" | bad "*id '9007199254740993' is not a whole number"
+    document "${image/'"id": 12'/'"id": -1'}" | bad "*annotations[[]0[]]: no image has the id 12"
+    document "${image/'"id": 12'/'"id": 1e300'}" | bad "*id '1e300' is not a whole number"
     document "${image/500/-1}" | bad "*width '-1' is not a whole number from 0"
     document "${image/500/1e300}" | bad "*width '1e300' is not a whole number from 0"
     for none in 0 null; do
@@ -356,7 +376,7 @@ bad() {
     document "$image" "${object/'"bbox"'/'"box"'}" | bad "*annotations[[]0[]]: 'bbox' is missing"
     document "$image" "${object/', 174'/}" | bad "*bbox is not an array of four numbers"
     document "$image" "${object/174/174, 5}" | bad "*bbox is not an array of four numbers"
-    document "$image" "${object/174/\"174\"}" | bad "*bbox[[]3[]] '174' is not a number"
+    document "$image" "${object/174/\"17 4\"}" | bad "*bbox[[]3[]] '17 4' is not a number"
     document "$image" "${object/174/null}" | bad "*bbox[[]3[]] 'null' is not a number"
     document "$image" "${object/174/1e999}" | bad "*bbox[[]3[]] '1e999' is not a number"
     document "$image" "${object/174/NaN}" | bad "*no valid JSON"

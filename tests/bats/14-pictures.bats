@@ -168,13 +168,31 @@ rows() {
         cp "$set/JPEGImages/$wide" "$pictures/$file"
     done
     coco "x $width $height a 5 7 20 11" "b.jpg $width $height a 5 7 20 11" >"$json"
-    refused 3 "1 of 2 pictures cannot be used: x is missing (there is x.*). --max-bad 1" "$out" \
+    refused 3 "1 of 2 pictures cannot be used: x is missing (it fits x.* and others: name one). --max-bad 1" "$out" \
         "$BIN/json2anno" --images "$pictures" -o "$out" "$json"
     rm "$pictures/x.png"
     touch "$pictures/x.xml" # no picture
     compared
     assert_success
     [ "$(rows | cut -d ' ' -f 1 | tr '\n' ' ')" = "x.jpg b.jpg " ]
+}
+
+@test "a name that begins with ../ is that of a picture in the folder, if just one fits" {
+    cp "$set/JPEGImages/$wide" "$pictures/x.jpg"
+    cp "$set/JPEGImages/$wide" "$work/secret.jpg"
+    coco "../../label-studio/media/x.jpg $width $height a 5 7 20 11" >"$json"
+    compared
+    assert_success
+    said_part "label-studio/media/x.jpg is taken to be the picture x.jpg"
+    coco "../secret.jpg $width $height a 5 7 20 11" "x.jpg $width $height a 5 7 20 11" >"$json"
+    refused 3 "secret.jpg is missing" "$work/none.tsv" "$BIN/json2anno" --images "$pictures" -o "$work/none.tsv" "$json"
+}
+
+@test "the file that is said to be near a missing one is a picture" {
+    cp "$set/JPEGImages/$wide" "$pictures/other.jpg"
+    touch "$pictures/x.xml"
+    coco "x.jpg $width $height a 5 7 20 11" "other.jpg $width $height a 5 7 20 11" >"$json"
+    refused 3 "x.jpg is missing. --max-bad 1" "$out" "$BIN/json2anno" --images "$pictures" -o "$out" "$json"
 }
 
 @test "two names of one file are refused" {

@@ -81,7 +81,7 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
     assert_output --partial "2 of 6"
     cache --max-bad 2 lrg.csv
     assert_success
-    assert_line --index 0 "resize-cache: pictures/444.jpg: is neither JPEG nor PNG"
+    assert_line --index 0 "resize-cache: pictures/444.jpg: is neither JPEG nor PNG (convert it)"
     assert_line --index 1 --partial "pictures/cmyk.jpg: cannot open"
     assert_line --index 2 --partial "4 pictures, 4 decoded, 0 kept, 2 left out"
 }

@@ -413,7 +413,7 @@ static void test_labels(void)
             {"fn,cat\na,x\nb,y\n", NULL, "a\nb\n", "none is left"},
             {"fn,cat\na,x\nb,y\n", NULL, "a\na\n", ":2"},
             {"fn,cat\na,x\nb,y\n", NULL, "\xef\xbb\xbf \n\n", "empty"},
-            {"fn,cat\na,x\nb,y\n", NULL, "../a\n", ":1"},
+            {"fn,cat\na,x\nb,y\n", NULL, "x/../../a\n", ":1"},
             {"fn,cat\nc/a.jpg,x\nc/b.jpg,y\nd/b.jpg,y\n", NULL, "a\nb.jpg\n",
              "1 of its 2 names mean no picture of /tmp/"},
             {"fn,cat\nc/a.jpg,x\nc/b.jpg,y\nd/b.jpg,y\n", NULL, "b\n", ", the first b (is it d/b.jpg?); name"},
