@@ -386,17 +386,17 @@ static cut cut_at(const cpu_plan *p, int first_group)
 {
     const cut none = {.step = NONE};
     cut c = {.step = cut_step(p, first_group)};
-    for (size_t i = 0; i < p->s.buffers.count && c.step != NONE; i++) {
-        const buffer *b = &p->s.buffers.items[i];
-        if (b->first < 0 || b->first >= c.step || b->last < c.step)
+    for (int i = 0; i < c.step; i++) { /* by steps, so that all plans have the same order */
+        const int out = p->s.steps[i].out;
+        int last = c.step - 1; /* to write there */
+        while (p->s.steps[last].out != out)
+            last--;
+        if (last != i || p->s.buffers.items[out].last < c.step)
             continue;
-        int made = c.step - 1;
-        while (made >= 0 && p->s.steps[made].out != (int)i)
-            made--;
-        const size_t floats = made < 0 ? 0 : sample_floats(p, &p->s.steps[made]);
+        const size_t floats = sample_floats(p, &p->s.steps[i]);
         if (floats == 0 || c.count == CUT_VALUES)
             return none;
-        c.buffer[c.count] = (int)i;
+        c.buffer[c.count] = out;
         c.floats[c.count++] = floats;
         c.total += floats;
     }

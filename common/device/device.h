@@ -114,7 +114,8 @@ int plan_forward(plan *p, const float *input, uint64_t seed, uint64_t step, floa
  * first_group hand to the others, plan_forward_features goes on from there, as plan_forward would: behind a training's
  * plan_backward may follow. Together they give the bits of plan_forward. In a training these groups must be frozen.
  * `features`: batch x plan_feature_floats, sample by sample, so that samples of several passes can be mixed; what lies
- * in a sample is the device's own. plan_feature_floats: 0 where this plan cannot be cut there. */
+ * in a sample is the device's own, the same for all plans of a model. In bf16 an evaluation makes them faster than a
+ * training does, and not quite as exact (see PRECISION_BF16). plan_feature_floats: 0 where this plan cannot be cut. */
 size_t plan_feature_floats(const plan *p, int first_group);
 int plan_features(plan *p, int first_group, const float *input, float *features, error *e);
 int plan_forward_features(plan *p, int first_group, const float *features, uint64_t seed, uint64_t step, float *output,

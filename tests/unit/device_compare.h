@@ -106,6 +106,34 @@ static bool take_gradients(model *m, const graph *g, int first_group, float *gra
     return any;
 }
 
+/* An evaluation makes the features of a training of the groups from `group` on: in fp32 the same ones, in 16 bits such
+ * as give outputs within the limits. */
+static void compare_features(const char *title, const graph *g, const variant *v, model *m, plan *p, int group,
+                             const float *input, const float *features, const float *output)
+{
+    error e = {0};
+    plan *evaluation = plan_create(m, &(plan_options){.batch = v->batch}, &e);
+    const size_t floats = plan_feature_floats(p, group) * (size_t)v->batch,
+                 outputs = (size_t)v->batch * (size_t)g->outputs;
+    float *made = calloc(floats, sizeof *made), *from_made = calloc(outputs, sizeof *made);
+    double *wanted = calloc(outputs, sizeof *wanted);
+    for (size_t i = 0; i < outputs; i++)
+        wanted[i] = (double)output[i];
+    CHECK(evaluation && plan_feature_floats(evaluation, group) == plan_feature_floats(p, group), "%s %s, group %d: %s",
+          title, v->name, group, e.text);
+    CHECK(!plan_features(evaluation, group, input, made, &e), "%s", e.text);
+    if (v->precision == PRECISION_FP32)
+        CHECK(memcmp(made, features, floats * sizeof *made) == 0, "%s %s, group %d", title, v->name, group);
+    CHECK(!plan_forward_features(p, group, made, 77, 3, from_made, &e), "%s", e.text);
+    const double off = distance(from_made, wanted, outputs);
+    CHECK(off < (v->precision == PRECISION_FP32 ? 1e-5 : bf16_limits[SENSITIVE][0]), "%s %s, group %d: off by %g",
+          title, v->name, group, off);
+    plan_free(evaluation);
+    free(made);
+    free(from_made);
+    free(wanted);
+}
+
 /* A pass in two parts gives the bits of a whole one, and the same gradients. */
 static void compare_parts(const char *title, const graph *g, const variant *v, model *m, plan *p, const float *params,
                           const float *input, const float *dout)
@@ -138,6 +166,8 @@ static void compare_parts(const char *title, const graph *g, const variant *v, m
               group);
         CHECK(memcmp(gradients[0], gradients[1], g->param_floats * sizeof(float)) == 0,
               "%s %s, gradients of a pass cut before group %d", title, v->name, group);
+        if (v->training)
+            compare_features(title, g, v, m, p, group, input, features, output[0]);
         cut_plans[v->training]++;
         free(features);
     }
