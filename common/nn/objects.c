@@ -1,8 +1,8 @@
-/* A batch's loss takes two passes, since it is divided by the number of cells that answer for objects in all of the
- * batch: the first gives every picture's cells to its objects, the second goes through the maps of the output, first
- * those of the boxes, which say how good the boxes are, then those of the classes. Everything is computed in double
- * precision. Finding objects keeps the best class of each cell, sorts, and lets a box suppress the worse ones of its
- * class that it covers. */
+/* A batch's loss takes two passes, since it is divided by the weights of the cells that answer for objects in all of
+ * the batch: the first gives every picture's cells to its objects, the second goes through the maps of the output,
+ * first those of the boxes, which say how good the boxes are, then those of the classes. Everything is computed in
+ * double precision. Finding objects keeps the best class of each cell, sorts, and lets a box suppress the worse ones of
+ * its class that it covers. */
 #include "nn/objects.h"
 
 #include <math.h>
@@ -139,125 +139,150 @@ static double giou_loss(box_real b, box_real t, double slope[4])
 /* What is summed over a batch, and what its pictures share. */
 typedef struct loss_sums {
     const objects_shape *s;
-    int side, cells;
-    double per_cell; /* 1 / n */
+    int cells;
+    double share; /* 1 / W */
     double scores, boxes, distance;
-    size_t right;
-    double *quality; /* scratch: y of each cell, 0 where it answers for no object */
+    size_t taken, right; /* cells */
+    double *quality;     /* scratch: y of each cell, 0 where it answers for no object */
 } loss_sums;
 
+/* One picture: its objects, and what its cells answer for and weigh. */
+typedef struct loss_picture {
+    const object_target *objects;
+    int count;
+    int32_t *cell;
+    double *weight;
+} loss_picture;
+
 /* The boxes of a picture's cells that answer for an object. */
-static void add_boxes(loss_sums *l, const float *output, const object_target *objects, const int32_t *cell,
-                      float *gradient)
+static void add_boxes(loss_sums *l, const float *output, const loss_picture *p, float *gradient)
 {
     for (int k = 0; k < l->cells; k++) {
         l->quality[k] = 0;
-        if (cell[k] < 0)
+        if (p->cell[k] < 0)
             continue;
-        const box_real b = cell_box(output, l->s->size, k), t = box_of(&objects[cell[k]]);
+        const box_real b = cell_box(output, l->s->size, k), t = box_of(&p->objects[p->cell[k]]);
+        const double factor = OBJECTS_BOX_WEIGHT * l->share * p->weight[k];
         double slope[4];
-        l->boxes += giou_loss(b, t, slope);
+        l->boxes += p->weight[k] * giou_loss(b, t, slope);
         l->distance += (fabs(b.y1 - t.y1) + fabs(b.x1 - t.x1) + fabs(b.y2 - t.y2) + fabs(b.x2 - t.x2)) / 4;
         l->quality[k] = overlap_of(b, t);
         for (int i = 0; i < 4 && gradient; i++) {
             const double step = sigmoid((double)output[i * l->cells + k]) * l->s->size * OBJECTS_REACH;
-            gradient[i * l->cells + k] = (float)(OBJECTS_BOX_WEIGHT * l->per_cell * slope[i] * (i < 2 ? -step : step));
+            gradient[i * l->cells + k] = (float)(factor * slope[i] * (i < 2 ? -step : step));
         }
     }
 }
 
 /* The map of one class. */
-static void add_scores(loss_sums *l, const float *map, int class_index, const object_target *objects,
-                       const int32_t *cell, float *gradient)
+static void add_scores(loss_sums *l, const float *map, int class_index, const loss_picture *p, float *gradient)
 {
     for (int k = 0; k < l->cells; k++) {
-        if (cell[k] == CELL_IGNORED)
+        if (p->cell[k] == CELL_IGNORED)
             continue;
         const double x = (double)map[k], t = exp(-fabs(x)), s = (x >= 0 ? 1 : t) / (1 + t);
-        const bool own = cell[k] >= 0 && (int)objects[cell[k]].class_index == class_index;
+        const bool own = p->cell[k] >= 0 && (int)p->objects[p->cell[k]].class_index == class_index;
         const double y = own ? l->quality[k] : 0, away = s - y;
         const double entropy = fmax(x, 0) - x * y + log1p(t);
-        l->scores += away * away * entropy;
+        l->scores += p->weight[k] * away * away * entropy;
         if (gradient)
-            gradient[k] = (float)(l->per_cell * (2 * away * s * (1 - s) * entropy + away * away * away));
+            gradient[k] = (float)(l->share * p->weight[k] * (2 * away * s * (1 - s) * entropy + away * away * away));
     }
 }
 
 /* How many of the picture's cells have the greatest score at their object's class. */
-static size_t right_cells(const loss_sums *l, const float *scores, const object_target *objects, const int32_t *cell)
+static size_t right_cells(const loss_sums *l, const float *scores, const loss_picture *p)
 {
     size_t right = 0;
     for (int k = 0; k < l->cells; k++) {
-        if (cell[k] < 0)
+        if (p->cell[k] < 0)
             continue;
         int best = 0;
         for (int c = 1; c < l->s->classes; c++)
             if (scores[c * l->cells + k] > scores[best * l->cells + k])
                 best = c;
-        right += best == (int)objects[cell[k]].class_index;
+        right += best == (int)p->objects[p->cell[k]].class_index;
     }
     return right;
 }
 
-static void add_picture(loss_sums *l, const float *output, const object_target *objects, const int32_t *cell,
-                        float *gradient)
+static void add_picture(loss_sums *l, const float *output, const loss_picture *p, float *gradient)
 {
     const float *scores = output + 4 * l->cells;
     if (gradient)
         memset(gradient, 0, (size_t)(4 + l->s->classes) * (size_t)l->cells * sizeof *gradient);
-    add_boxes(l, output, objects, cell, gradient);
+    add_boxes(l, output, p, gradient);
     for (int c = 0; c < l->s->classes; c++)
-        add_scores(l, scores + c * l->cells, c, objects, cell, gradient ? gradient + (4 + c) * l->cells : NULL);
-    l->right += right_cells(l, scores, objects, cell);
+        add_scores(l, scores + c * l->cells, c, p, gradient ? gradient + (4 + c) * l->cells : NULL);
+    l->right += right_cells(l, scores, p);
 }
 
-/* The objects of picture n, or -1 for a class that the network does not have. */
-static int objects_of(const objects_shape *s, const float *targets, int n, const object_target **objects, error *e)
+/* Finds the objects of picture n and gives the cells to them. Adds up what the cells weigh that answer for one. */
+static int open_picture(loss_sums *l, const float *targets, int n, loss_picture *p, double *weights, error *e)
 {
-    const float *row = targets + (size_t)n * (size_t)s->target_floats;
-    const int count = (int)row[0];
-    *objects = (const object_target *)(const void *)(row + 1);
-    for (int i = 0; i < count; i++)
-        if ((*objects)[i].class_index >= (float)s->classes) {
-            fail(e, ERR_INPUT, "picture %d of the batch has class %g, the network knows %d classes", n,
-                 (double)(*objects)[i].class_index, s->classes);
-            return -1;
-        }
-    return count;
+    const float *row = targets + (size_t)n * (size_t)l->s->target_floats;
+    p->objects = (const object_target *)(const void *)(row + 1);
+    p->count = (int)row[0];
+    for (int i = 0; i < p->count; i++)
+        if (p->objects[i].class_index >= (float)l->s->classes)
+            return fail(e, ERR_INPUT, "picture %d of the batch has class %g, the network knows %d classes", n,
+                        (double)p->objects[i].class_index, l->s->classes);
+    objects_assign(p->objects, p->count, l->s->size, p->cell);
+    for (int i = 0; i < p->count; i++) {
+        int own = 0;
+        for (int k = 0; k < l->cells; k++)
+            own += p->cell[k] == i;
+        for (int k = 0; k < l->cells; k++)
+            if (p->cell[k] == i)
+                p->weight[k] = 1 / sqrt(own);
+        *weights += sqrt(own);
+        l->taken += (size_t)own;
+    }
+    for (int k = 0; k < l->cells; k++)
+        if (p->cell[k] < 0)
+            p->weight[k] = p->cell[k] == CELL_BACKGROUND;
+    return 0;
+}
+
+/* Both passes, over pictures that have room for their cells. */
+static int add_pictures(loss_sums *l, loss_picture *pictures, const float *output, const float *targets,
+                        float *gradient, error *e)
+{
+    const size_t outputs = (size_t)(4 + l->s->classes) * (size_t)l->cells;
+    double weights = 0;
+    for (int n = 0; n < l->s->batch; n++)
+        if (open_picture(l, targets, n, &pictures[n], &weights, e))
+            return e->code;
+    l->share = 1 / fmax(weights, 1);
+    for (int n = 0; n < l->s->batch; n++)
+        add_picture(l, output + (size_t)n * outputs, &pictures[n], gradient ? gradient + (size_t)n * outputs : NULL);
+    return 0;
 }
 
 int objects_loss(const objects_shape *s, const float *output, const float *targets, float *gradient, loss_value *value,
                  error *e)
 {
-    loss_sums l = {.s = s, .side = s->size / OBJECTS_STRIDE};
-    l.cells = l.side * l.side;
-    const size_t outputs = (size_t)(4 + s->classes) * (size_t)l.cells;
-    int32_t *cells = mem_zero((size_t)s->batch * (size_t)l.cells, sizeof *cells, "cells", e);
-    l.quality = mem_zero((size_t)l.cells, sizeof *l.quality, "cells", e);
-    int code = cells && l.quality ? 0 : ERR_SYSTEM;
-    const object_target *objects;
-    size_t taken = 0;
-    for (int n = 0; n < s->batch && !code; n++) {
-        int32_t *own = cells + (size_t)n * (size_t)l.cells;
-        const int count = objects_of(s, targets, n, &objects, e);
-        code = count < 0 ? ERR_INPUT : 0;
-        if (!code)
-            objects_assign(objects, count, s->size, own);
-        for (int k = 0; k < l.cells && !code; k++)
-            taken += own[k] >= 0;
+    const int side = s->size / OBJECTS_STRIDE;
+    loss_sums l = {.s = s, .cells = side * side};
+    const size_t cells = (size_t)l.cells, batch = (size_t)s->batch;
+    loss_picture *pictures = mem_zero(batch, sizeof *pictures, "cells", e);
+    int32_t *cell = mem_zero(batch * cells, sizeof *cell, "cells", e);
+    double *weight = mem_zero((batch + 1) * cells, sizeof *weight, "cells", e); /* and the scratch */
+    int code = pictures && cell && weight ? 0 : ERR_SYSTEM;
+    for (size_t n = 0; n < batch && !code; n++)
+        pictures[n] = (loss_picture){.cell = cell + n * cells, .weight = weight + n * cells};
+    if (!code) {
+        l.quality = weight + batch * cells;
+        code = add_pictures(&l, pictures, output, targets, gradient, e);
     }
-    l.per_cell = 1 / (double)(taken ? taken : 1);
-    for (int n = 0; n < s->batch && !code; n++) {
-        objects_of(s, targets, n, &objects, e);
-        add_picture(&l, output + (size_t)n * outputs, objects, cells + (size_t)n * (size_t)l.cells,
-                    gradient ? gradient + (size_t)n * outputs : NULL);
-    }
+    const double taken = l.taken ? (double)l.taken : 1;
     if (!code)
-        *value = (loss_value){.loss = (l.scores + OBJECTS_BOX_WEIGHT * l.boxes) * l.per_cell,
-                              .accuracy = (double)l.right * l.per_cell,
-                              .l1 = l.distance * l.per_cell};
-    free(cells);
-    free(l.quality);
+        *value = (loss_value){.loss = (l.scores + OBJECTS_BOX_WEIGHT * l.boxes) * l.share,
+                              .accuracy = (double)l.right / taken,
+                              .l1 = l.distance / taken};
+    free(pictures);
+    free(cell);
+    free(weight);
     return code;
 }
 

@@ -43,14 +43,15 @@ enum { CELL_BACKGROUND = -1, CELL_IGNORED = -2 };
  * an ignored object is ignored. cells: (size / OBJECTS_STRIDE)^2 of them, row first. */
 void objects_assign(const object_target *objects, int count, int size, int32_t *cells);
 
-/* The loss of a batch (`gradient` and `value` as for loss_compute of loss.h), with n cells that answer for an object in
- * the whole batch, at least 1:
- *   sum over cells that are not ignored and classes of |y - s|^2 BCE(s, y), divided by n, where s is the score and y
- *   the intersection over union of the cell's box with its object (a constant to the gradient), for the object's class,
- *   else 0
- *   + OBJECTS_BOX_WEIGHT times the mean over the n cells of 1 - GIoU (Rezatofighi et al. 2019, arXiv 1902.09630), by
- *   the formula of torchvision.ops.generalized_box_iou_loss
- * value: accuracy is the share of the n cells whose greatest score is the object's class, l1 the mean distance of their
+/* The loss of a batch (`gradient` and `value` as for loss_compute of loss.h). A cell that answers for an object weighs
+ * 1 / sqrt(the cells of that object), so that a large one does not count as many times as a small one as it has more
+ * cells; others weigh 1, ignored ones 0. With W the sum of the weights of the cells that answer for an object in the
+ * whole batch, at least 1:
+ *   sum over cells and classes of weight |y - s|^2 BCE(s, y), divided by W, where s is the score and y the intersection
+ *   over union of the cell's box with its object (a constant to the gradient), for the object's class, else 0
+ *   + OBJECTS_BOX_WEIGHT times the sum over the cells that answer of weight (1 - GIoU), divided by W (Rezatofighi et
+ *   al. 2019, arXiv 1902.09630, by the formula of torchvision.ops.generalized_box_iou_loss)
+ * value: accuracy is the share of these cells whose greatest score is the object's class, l1 the mean distance of their
  * boxes' sides, in pixels of the frame. ERR_INPUT for a class that the network does not have. */
 #define OBJECTS_BOX_WEIGHT 2.0
 int objects_loss(const objects_shape *s, const float *output, const float *targets, float *gradient, loss_value *value,
@@ -76,7 +77,7 @@ int objects_find(const objects_search *s, const float *output, object_found *fou
 
 /* Which of `count` objects is the picture's largest: the greatest score * (area / frame)^OBJECTS_LARGEST_POWER, the
  * first of equals; -1 when there is none. The power was chosen on training pictures. */
-#define OBJECTS_LARGEST_POWER 0.25
+#define OBJECTS_LARGEST_POWER 0.5
 int objects_largest(const object_found *found, int count, int size);
 
 #endif

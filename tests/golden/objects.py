@@ -55,24 +55,29 @@ def loss_of(out, pictures, size):
     """out: pictures x (4 + classes) x cells. Loss, share of right cells, distance of boxes, owners of all cells."""
     owners = [assign(o, size) for o in pictures]
     n = sum(int((o >= 0).sum()) for o in owners)
+    weights = []
+    for o in owners:
+        own = torch.stack([(o == int(k)).sum() if k >= 0 else torch.tensor(1) for k in o]).to(out.dtype)
+        weights.append(own**-0.5 * (o != -2))
+    total = max(float(sum(w[o >= 0].sum() for w, o in zip(weights, owners))), 1)
     scores = boxed = 0
     right = distance = 0
     boxes = boxes_of(out, size)
     for k, owner in enumerate(owners):
-        own, used = owner >= 0, owner != -2
+        own = owner >= 0
         t = torch.tensor(pictures[k], dtype=out.dtype)[owner[own]]
         truth, cls = t[:, [2, 1, 4, 3]], t[:, 0].long()
         mine = boxes[k][own]
         wanted = torch.zeros(out.shape[1] - 4, out.shape[2], dtype=out.dtype)
         if own.any():
-            boxed = boxed + generalized_box_iou_loss(mine, truth, reduction="sum")
+            boxed = boxed + (weights[k][own] * generalized_box_iou_loss(mine, truth)).sum()
             wanted[cls, own.nonzero()[:, 0]] = torch.diagonal(box_iou(mine.detach(), truth))
             right += int((out[k, 4:, own].argmax(0) == cls).sum())
             distance += float((mine.detach() - truth).abs().mean(1).sum())
         s = out[k, 4:]
         each = (wanted - s.sigmoid()).abs() ** 2 * F.binary_cross_entropy_with_logits(s, wanted, reduction="none")
-        scores = scores + each[:, used].sum()
-    return (scores + 2 * boxed) / n, right / n, distance / n, owners
+        scores = scores + (weights[k] * each).sum()
+    return (scores + 2 * boxed) / total, right / n, distance / n, owners
 
 
 def numbers(values):
