@@ -159,6 +159,9 @@ else ifneq ($(shell find -L $(VOC) \( -iname '*.xml' -o -iname '*.txt' -o -name 
 SOURCE  := $(OUT)/voc.json
 else ifeq ($(words $(wildcard $(VOC)/*.json)),1)
 SOURCE  := $(wildcard $(VOC)/*.json)
+else ifneq ($(and $(wildcard $(VOC)/.),$(filter-out $(DATA)/VOC2007,$(VOC))),)
+# voc2json says what there is in place of annotations.
+SOURCE  := $(OUT)/voc.json
 else
 no_folder = $(if $(wildcard $(VOC)/.)$(filter $(DATA)/VOC2007,$(VOC)),,$(or \
   $(call near,$(VOC)), (there is no such folder)))

@@ -329,7 +329,8 @@ static int take_file(coco *c, const char *path, error *e)
         code = take_record(c, &r, e);
     for (int m = 0; m < 3 && !e->code; m++)
         if (!c->seen[m])
-            fail(e, ERR_INPUT, "%s: the array '%s' is missing", c->path, member_names[m]);
+            fail(e, ERR_INPUT, "%s: the array '%s' is missing: no COCO file; export as COCO, Pascal VOC or YOLO",
+                 c->path, member_names[m]);
     if (!e->code && c->image_count == 0)
         fail(e, ERR_INPUT, "%s: 'images' is empty", c->path);
     json_close(&r);

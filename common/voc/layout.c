@@ -132,7 +132,9 @@ static const char *try_places(const layout *l, const char *annotation, const cha
 const char *layout_own_picture(const layout *l, const char *annotation, const char *like)
 {
     const char *base = tree_base(annotation);
-    return try_places(l, annotation, base, names_stem(annotation) - (size_t)(base - annotation), take_stem, like);
+    const size_t stem = names_stem(annotation) - (size_t)(base - annotation);
+    const char *found = try_places(l, annotation, base, stem, take_stem, like);
+    return found ? found : try_places(l, annotation, base, stem, take_name, like); /* img.jpg.xml */
 }
 
 const char *layout_named_picture(const layout *l, const char *annotation, const char *file_name)
@@ -228,8 +230,8 @@ static int no_annotations(const layout *l, error *e)
     }
     if (json)
         return fail(e, ERR_INPUT,
-                    "%s: holds no annotations as XML or YOLO text, but %s: json2anno reads COCO's JSON "
-                    "(make: JSON=FILE IMAGES=DIR)",
+                    "%s: holds no annotations as XML or YOLO text, but %s: if it is COCO's, json2anno reads it (make: "
+                    "JSON=FILE IMAGES=DIR); else export as Pascal VOC, YOLO or COCO",
                     l->dir, json);
     if (txt)
         return fail(e, ERR_INPUT,

@@ -69,9 +69,10 @@ int name_list_read_all(names *list, const char *path, const names *known, const 
     name_list_unknown u;
     if (name_list_read(list, &u, path, known, e) || u.count == 0)
         return e->code;
-    return fail(e, ERR_INPUT,
-                "%s: %zu of its %zu names mean no picture of %s, the first %.200s%s%.200s%s; name them as "
-                "they are named there",
-                path, u.count, u.count + list->count, known_path, u.first, *u.near ? " (is it " : "", u.near,
-                *u.near ? "?)" : "");
+    return fail(
+        e, ERR_INPUT,
+        "%s: %zu of its %zu names mean no picture of %s, the first %.200s%s%.200s%s; correct them, or take more "
+        "annotations (make: SPLIT= takes all)",
+        path, u.count, u.count + list->count, known_path, u.first, *u.near ? " (is it " : "", u.near,
+        *u.near ? "?)" : "");
 }

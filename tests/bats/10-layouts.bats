@@ -270,6 +270,17 @@ with_pictures() {
     done
 }
 
+@test "annotations that keep the picture's ending before their own" {
+    photo 1 kit/img.1.jpg
+    photo 2 export/images/a.jpg
+    xml kit/img.1.jpg.xml other.jpg "dog 0 11 21 50 60"
+    text export/labels/a.jpg.txt "0 0.25 0.5 0.25 0.5"
+    read_folder kit
+    assert_equal "$rows" "img.1.jpg dog 20 10 59 49"
+    read_folder export
+    assert_equal "$rows" "a.jpg 0 48 24 143 71"
+}
+
 @test "YOLO in folders below the export" {
     photo 1 export/set/images/train/a.jpg
     text export/set/labels/train/a.txt "0 0.25 0.5 0.25 0.5"
@@ -510,7 +521,7 @@ train/b.jpg 192 192 48 24 143 71'
     mkdir none
     refused 3 "none: holds no .xml file and no YOLO text of pictures" a.json "$BIN/voc2json" -o a.json none
     text none/result.json '{}'
-    refused 3 "none: holds no annotations as XML or YOLO text, but result.json: json2anno reads COCO" a.json \
+    refused 3 "none: holds no annotations as XML or YOLO text, but result.json: if it is COCO's" a.json \
         "$BIN/voc2json" -o a.json none
 }
 

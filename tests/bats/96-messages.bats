@@ -322,6 +322,17 @@ mk() {
     mk csv VOC=set "$step"
 }
 
+@test "make: validation pictures that SPLIT leaves out, SPLIT=" {
+    mkdir -p set/ImageSets/Main
+    seq -f %06g 1 8 >set/ImageSets/Main/train.txt
+    seq -f %06g 9 12 >set/ImageSets/Main/val.txt
+    says 2 "4 of its 4 names mean no picture of out/lrg.csv, the first 000009" mk out/cls.ckpt VOC=set WEIGHTS=none \
+        VAL=set/ImageSets/Main/val.txt TRAINFLAGS='--arch tiny --epochs 1 --set batch=4'
+    worded 'SPLIT='
+    mk out/cls.ckpt "$step"
+    says 2 "FRESH" mk out/cls.ckpt FRESHH=1
+}
+
 @test "make: no annotations, VOC=DIR or JSON=FILE IMAGES=DIR" {
     says 2 "no annotations in data/VOC2007" mk csv
     worded 'VOC=DIR'
@@ -332,6 +343,11 @@ mk() {
     says 2 "no folder nowhere" mk csv JSON=set.json IMAGES=nowhere
     says 2 "JSON=set.json needs IMAGES=DIR" mk csv VOC=set JSON=set.json IMAGES=
     says 2 "there is no file JSON=sat.json (do you mean set.json?)" mk csv JSON=sat.json IMAGES=set/JPEGImages
+    mkdir plain
+    cp $first plain
+    says 2 "1 of them pictures: export as Pascal VOC, YOLO or COCO" mk csv VOC=plain
+    echo '{"shapes": []}' >plain/000001.json
+    says 2 "no COCO file; export as COCO, Pascal VOC or YOLO" mk csv VOC=plain
     says 2 "no annotations in sett (do you mean set?)" mk csv VOC=sett
 }
 

@@ -375,7 +375,7 @@ static void test_labels(void)
         e = (error){0};
         const char *unknown = put("u.txt", "q1\nb.jpg\nq2\nq3\nq4\n");
         CHECK(labels_read(&l, lrg, bb, unknown, &e) == ERR_INPUT && strstr(e.text, "4 of its 5") &&
-                  strstr(e.text, ", the first q1; name them"),
+                  strstr(e.text, ", the first q1; correct them"),
               "%s", e.text);
         labels_free(&l);
     }
@@ -416,9 +416,9 @@ static void test_labels(void)
             {"fn,cat\na,x\nb,y\n", NULL, "x/../../a\n", ":1"},
             {"fn,cat\nc/a.jpg,x\nc/b.jpg,y\nd/b.jpg,y\n", NULL, "a\nb.jpg\n",
              "1 of its 2 names mean no picture of /tmp/"},
-            {"fn,cat\nc/a.jpg,x\nc/b.jpg,y\nd/b.jpg,y\n", NULL, "b\n", ", the first b (is it d/b.jpg?); name"},
+            {"fn,cat\nc/a.jpg,x\nc/b.jpg,y\nd/b.jpg,y\n", NULL, "b\n", ", the first b (is it d/b.jpg?); correct"},
             {"fn,cat\ncat_1.jpg,x\ndog.jpg,y\n", NULL, "cats_1.jpg\n",
-             ", the first cats_1.jpg (is it cat_1.jpg?); name them as they are named there"},
+             ", the first cats_1.jpg (is it cat_1.jpg?); correct them, or take"},
             {"fn,cat\ncat_1.jpg,x\ndog.jpg,y\n", NULL, "cat_1\ncat_1.jpg\n", "3.txt:2: cat_1.jpg is there twice"},
             {"fn,cat\na,x\nb,y\n", "fn,bbox\na,1 2 3 4\nb,1 2 3 4\nc,1 2 3 4\n", NULL, "1 of its 3"},
         };
