@@ -6,29 +6,45 @@
 #include "base/text.h"
 #include "image/lanes.h"
 
+#include <math.h>
 #include <string.h>
 
-/* A number runs from 0 to max, which does not count when it is open. */
+/* A number runs from min to max, which does not count when it is open. */
 static const struct {
     const char *name;
     int numbers, required;
     struct {
-        double otherwise, max; /* otherwise: when it is not given */
+        double min, max, otherwise; /* otherwise: when it is not given */
         bool open;
         const char *before, *after; /* of the number that is out of range */
     } of[2];
 } kinds[] = {
-    [AUGMENT_FLIP] = {"flip", 1, 0, {{0.5, 1, false, "", " is not a probability"}}},
+    [AUGMENT_FLIP] = {"flip", 1, 0, {{0, 1, 0.5, false, "", " is not a probability"}}},
     [AUGMENT_ROTATE] = {"rotate",
                         2,
                         1,
-                        {{0, 90, true, "", " degrees are not within [0, 90)"},
-                         {0.75, 1, false, "", " is not a probability"}}},
+                        {{0, 90, 0, true, "", " degrees are not within [0, 90)"},
+                         {0, 1, 0.75, false, "", " is not a probability"}}},
     [AUGMENT_LIGHTING] = {"lighting",
                           2,
                           2,
-                          {{0, 1, false, "brightness ", " is not within [0, 1]"},
-                           {0, 1, true, "contrast ", " is not within [0, 1)"}}},
+                          {{0, 1, 0, false, "brightness ", " is not within [0, 1]"},
+                           {0, 1, 0, true, "contrast ", " is not within [0, 1)"}}},
+    [AUGMENT_CROP] = {"crop",
+                      2,
+                      1,
+                      {{0.01, 1, 0, false, "smallest share ", " is not within [0.01, 1]"},
+                       {0, 1, 0.5, false, "", " is not a probability"}}},
+    [AUGMENT_ZOOM] = {"zoom",
+                      2,
+                      1,
+                      {{1, 4, 0, false, "largest canvas ", " is not within [1, 4]"},
+                       {0, 1, 0.5, false, "", " is not a probability"}}},
+    [AUGMENT_COLOUR] = {"colour",
+                        2,
+                        2,
+                        {{0, 1, 0, false, "saturation ", " is not within [0, 1]"},
+                         {0, 0.5, 0, false, "hue ", " is not within [0, 0.5]"}}},
 };
 
 enum { KINDS = COUNT(kinds) };
@@ -53,7 +69,8 @@ int augment_add(augment_list *list, const char *name, const double *numbers, int
         for (int i = 0; i < KINDS; i++)
             words[i] = kinds[i].name;
         const char *near = text_nearest(name, words, KINDS);
-        return fail(e, ERR_INPUT, "unknown augmentation '%s'%s%s%s; there are flip, rotate and lighting", name,
+        return fail(e, ERR_INPUT,
+                    "unknown augmentation '%s'%s%s%s; there are flip, rotate, lighting, crop, zoom and colour", name,
                     near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     }
     if (count < kinds[kind].required || count > kinds[kind].numbers)
@@ -65,7 +82,7 @@ int augment_add(augment_list *list, const char *name, const double *numbers, int
     augment a = {.kind = (augment_kind)kind};
     for (int i = 0; i < kinds[kind].numbers; i++) {
         const double n = i < count ? numbers[i] : kinds[kind].of[i].otherwise, max = kinds[kind].of[i].max;
-        if (!(n >= 0 && (kinds[kind].of[i].open ? n < max : n <= max)))
+        if (!(n >= kinds[kind].of[i].min && (kinds[kind].of[i].open ? n < max : n <= max)))
             return fail(e, ERR_INPUT, "%s: %s%g%s", name, kinds[kind].of[i].before, n, kinds[kind].of[i].after);
         a.numbers[i] = n;
     }
@@ -98,6 +115,24 @@ void augment_draw(const augment_list *list, philox *random, augment_state *state
             s.contrast = c < 0 ? 1 / (1 - c) : 1 + c;
             break;
         }
+        case AUGMENT_CROP:
+            s.taken = philox_uniform(random) < a->numbers[1];
+            s.share = a->numbers[0] + philox_uniform(random) * (1 - a->numbers[0]);
+            s.ratio = exp(symmetric(random, log(4.0 / 3)));
+            s.y = philox_uniform(random);
+            s.x = philox_uniform(random);
+            s.object = philox_uniform(random);
+            break;
+        case AUGMENT_ZOOM:
+            s.taken = philox_uniform(random) < a->numbers[1];
+            s.times = 1 + philox_uniform(random) * (a->numbers[0] - 1);
+            s.y = philox_uniform(random);
+            s.x = philox_uniform(random);
+            break;
+        case AUGMENT_COLOUR:
+            s.saturation = 1 + symmetric(random, a->numbers[0]);
+            s.hue = symmetric(random, a->numbers[1]);
+            break;
         }
         states[i] = s;
     }
@@ -162,4 +197,41 @@ void augment_lighting(float *pixels, int height, int width, double brightness, d
         v = v < 0 ? 0 : v;
         pixels[i] = v > 1 ? 1 : v;
     }
+}
+
+static float within(float v, float low, float high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+/* ITU-R 601's grey, with torchvision's digits. */
+static void saturate(float *p, float factor)
+{
+    const float rest = (1 - factor) * (0.2989f * p[0] + 0.587f * p[1] + 0.114f * p[2]);
+    for (int c = 0; c < 3; c++)
+        p[c] = within(factor * p[c] + rest, 0, 1);
+}
+
+/* HSV in sixths of a circle: red is 0, green 2, blue 4. A channel is at its highest within a sixth of its own hue, at
+ * its lowest beyond two, and falls in a straight line between. */
+static void turn_hue(float *p, float sixths)
+{
+    const float r = p[0], g = p[1], b = p[2];
+    const float high = r > g ? (r > b ? r : b) : (g > b ? g : b), low = r < g ? (r < b ? r : b) : (g < b ? g : b);
+    const float range = high - low, by = range > 0 ? range : 1;
+    const float hue = (high == r ? (g - b) / by : high == g ? 2 + (b - r) / by : 4 + (r - g) / by) + sixths;
+    for (int c = 0; c < 3; c++) {
+        float k = 11 - 2 * (float)c + hue; /* 7 is one circle and a sixth; hue is above -4 */
+        k -= 6 * (float)(int)(k / 6);
+        p[c] = high - range * within(k < 4 - k ? k : 4 - k, 0, 1);
+    }
+}
+
+void augment_colour(float *pixels, int height, int width, double saturation, double hue)
+{
+    const size_t n = 3 * (size_t)height * (size_t)width;
+    for (size_t i = 0; saturation != 1 && i < n; i += 3)
+        saturate(pixels + i, (float)saturation);
+    for (size_t i = 0; hue != 0 && i < n; i += 3)
+        turn_hue(pixels + i, (float)(6 * hue));
 }

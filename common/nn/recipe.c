@@ -264,7 +264,7 @@ static int read_line(recipe *r, words *s, size_t number, size_t *seen, error *e)
         return add_phase(r, s, e);
     if (k == RECIPE_AUGMENT) {
         if (s->count < 2)
-            return fail(e, ERR_INPUT, "augment needs a name: flip, rotate or lighting");
+            return fail(e, ERR_INPUT, "augment needs a name: flip, rotate, lighting, crop, zoom or colour");
         return add_augment(&r->augments, s->w[1], s, 2, e);
     }
     if (s->count != 2)

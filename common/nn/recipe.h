@@ -9,6 +9,9 @@
  *     augment flip P             mirror with probability P
  *     augment rotate DEG P       by an angle within +-DEG with probability P
  *     augment lighting B C       brightness within +-B, contrast within +-C
+ *     augment crop MIN P         a window of MIN to 1 of the area, with an object wholly inside, with probability P
+ *     augment zoom MAX P         onto a canvas up to MAX times as wide and high, with probability P
+ *     augment colour S H         saturation within +-S, hue within +-H of a full circle
  *     phase NAME from GROUP lr A [B C] SCHEDULE
  *
  * Augmentations are applied in the order of their lines. A phase trains the layers from GROUP (head, layer3

@@ -23,6 +23,11 @@ const recipe_word recipe_augments[RECIPE_AUGMENTS] = {
     [AUGMENT_ROTATE] = {"rotate", "D [P]", "turned by up to D degrees, below 90, with probability P, 0..1 [0.75]", 0,
                         0},
     [AUGMENT_LIGHTING] = {"lighting", "B C", "brightness changed by up to B, contrast by up to C, both 0..1", 0, 0},
+    [AUGMENT_CROP] = {"crop", "MIN [P]", "cut to MIN..1 of the area around an object, with probability P, 0..1 [0.5]",
+                      0, 0},
+    [AUGMENT_ZOOM] = {"zoom", "MAX [P]", "made up to MAX times smaller, 1..4, with probability P, 0..1 [0.5]", 0, 0},
+    [AUGMENT_COLOUR] = {"colour", "S H", "saturation changed by up to S, 0..1, hue by up to H of a circle, 0..0.5", 0,
+                        0},
 };
 
 static const char *const precision_helps[PRECISIONS] = {

@@ -27,7 +27,7 @@ enum {
 extern const recipe_word recipe_lines[RECIPE_LINES];
 
 /* By augment_kind, GROUP_STEM and so on, schedule_kind. */
-enum { RECIPE_AUGMENTS = 3, RECIPE_SCHEDULES = 2 };
+enum { RECIPE_AUGMENTS = 6, RECIPE_SCHEDULES = 2 };
 extern const recipe_word recipe_augments[RECIPE_AUGMENTS];
 extern const recipe_word recipe_groups[GROUPS];
 extern const recipe_word recipe_schedules[RECIPE_SCHEDULES];

@@ -55,7 +55,8 @@ int render_sample(const render_request *r, text_buffer *printed, error *e);
 /* 3 x 3 times the same picture of the cache as the network sees it when it trains, differently augmented,
  * with the box of its largest object, on a 9 x 9 inch figure. leave_boxes: the box does not follow, which is
  * wrong. Prints file name, shape, and for each "(x,y,w,h)" with what was drawn: flip, rotate with the angle
- * in degrees, lighting with brightness and factor of contrast. */
+ * in degrees, lighting with brightness and factor of contrast, crop with the drawn share of the area, zoom with
+ * how many times smaller, colour with the factor of saturation and the turn of the hue. */
 int render_augment(const render_request *r, text_buffer *printed, error *e);
 
 /* Losses, accuracy and box error by epoch, of one training; with batches also each batch's loss and the

@@ -166,7 +166,8 @@ static int parse_augment(augment_list *list, const char *text, error *e)
     text_field fields[4];
     size_t size = strcspn(text, "="), count = 0;
     if (size >= sizeof name)
-        return fail(e, ERR_USAGE, "--augment: '%s' is not known; there are flip, rotate and lighting", text);
+        return fail(e, ERR_USAGE,
+                    "--augment: '%s' is not known; there are flip, rotate, lighting, crop, zoom and colour", text);
     memcpy(name, text, size);
     name[size] = 0;
     if (text[size])
@@ -200,8 +201,14 @@ static void print_states(text_buffer *printed, const augment_list *list, const a
     for (int i = 0; i < list->count; i++)
         if (list->items[i].kind == AUGMENT_LIGHTING)
             text_add(printed, " lighting %+.3f x%.3f", states[i].brightness, states[i].contrast);
+        else if (list->items[i].kind == AUGMENT_COLOUR)
+            text_add(printed, " colour x%.3f %+.3f", states[i].saturation, states[i].hue);
         else if (states[i].taken && list->items[i].kind == AUGMENT_ROTATE)
             text_add(printed, " rotate %+.2f", states[i].angle);
+        else if (states[i].taken && list->items[i].kind == AUGMENT_CROP)
+            text_add(printed, " crop %.3f", states[i].share);
+        else if (states[i].taken && list->items[i].kind == AUGMENT_ZOOM)
+            text_add(printed, " zoom x%.3f", states[i].times);
         else if (states[i].taken)
             text_add(printed, " %s", augment_name(list->items[i].kind));
     text_add(printed, "\n");

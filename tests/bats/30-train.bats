@@ -386,5 +386,5 @@ refused() {
     assert_success
     assert_line --regexp "^  size N +side of the square input.*, 32\.\.2048 \[224\]$"
     assert_line --regexp "^  mult M +cosine: .*, 1\.\.16 \[1\]$"
-    assert_equal "$(grep -c '^  ' <<<"$output")" 28 # onebox-recipe(5) is made of them: 97-documents.bats
+    assert_equal "$(grep -c '^  ' <<<"$output")" 31 # onebox-recipe(5) is made of them: 97-documents.bats
 }

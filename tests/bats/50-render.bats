@@ -201,6 +201,28 @@ y1 x1 y2 x2: 3 2 56 42"
     assert_line --index 11 "the boxes lie outside of the square"
 }
 
+@test "augment draws cropped, zoomed and coloured pictures, and says what was drawn" {
+    scaled
+    augment() { # NAME=NUMBERS: two such pictures
+        run "$BIN/render" --kind augment --cache 64.cache --image 17 --anno anno.tsv --augment "$1" --rows 1 \
+            --columns 2 -o x.png
+        assert_success
+    }
+    augment flip=0
+    whole=$(md5sum <x.png)
+    augment crop=0.3,1
+    assert_line --index 2 --regexp '^\([0-9,]+\) crop 0\.[3-9][0-9]{2}$'
+    [ "$(md5sum <x.png)" != "$whole" ]
+    augment zoom=3,1
+    assert_line --index 3 --regexp '^\([0-9,]+\) zoom x[12]\.[0-9]{3}$'
+    [ "$(md5sum <x.png)" != "$whole" ]
+    augment colour=0.4,0.1
+    assert_line --index 2 --regexp '^\(2,3,41,54\) colour x[01]\.[0-9]{3} [+-]0\.[0-9]{3}$' # the validation's box
+    [ "$(md5sum <x.png)" != "$whole" ]
+    augment crop=1,0
+    assert_line --index 2 --regexp '^\(2,3,41,54\)$'
+}
+
 @test "what sample and augment can't use is refused" {
     scaled
     run "$BIN/render" --kind sample --cache 64.cache -o x.png
@@ -232,7 +254,7 @@ y1 x1 y2 x2: 3 2 56 42"
     run "$BIN/render" --kind augment --cache 64.cache --image 000012.png --anno other.tsv -o x.png
     assert_failure 3
     assert_output "render: other.tsv: holds no image '000012.png'"
-    for wrong in turn=3 flip=2 flip=a rotate rotate=3,0.5,1,1,1 lighting=0.1 ""; do
+    for wrong in turn=3 crop=0 zoom=5 colour=1,1 flip=2 flip=a rotate rotate=3,0.5,1,1,1 lighting=0.1 ""; do
         run "$BIN/render" --kind augment --cache 64.cache --image 12 --anno anno.tsv --augment "$wrong" -o x.png
         assert_failure 2
         assert_output --partial "--augment"

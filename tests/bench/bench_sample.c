@@ -48,7 +48,8 @@ static int row(const bench *b, const char *name, const augment_list *list, error
 static int rows(const bench *b, error *e)
 {
     const double half = 0.5, always = 1, rotate[2] = {3, 0.5}, turned[2] = {3, 1}, lighting[2] = {0.05, 0.05};
-    augment_list all = {0}, flip = {0}, turn = {0}, light = {0};
+    const double cut[2] = {0.3, 1}, canvas[2] = {2, 1}, shades[2] = {0.4, 0.1};
+    augment_list all = {0}, flip = {0}, turn = {0}, light = {0}, crop = {0}, zoom = {0}, colour = {0};
     int code = augment_add(&all, "flip", &half, 1, e);
     code = code ? code : augment_add(&all, "rotate", rotate, 2, e);
     code = code ? code : augment_add(&all, "lighting", lighting, 2, e);
@@ -59,7 +60,13 @@ static int rows(const bench *b, error *e)
     code = code ? code : row(b, "flip, rotate, lighting (training)", &all, e);
     code = code ? code : row(b, "  flipped, always", &flip, e);
     code = code ? code : row(b, "  rotated, always", &turn, e);
-    return code ? code : row(b, "  lighting", &light, e);
+    code = code ? code : row(b, "  lighting", &light, e);
+    code = code ? code : augment_add(&crop, "crop", cut, 2, e);
+    code = code ? code : augment_add(&zoom, "zoom", canvas, 2, e);
+    code = code ? code : augment_add(&colour, "colour", shades, 2, e);
+    code = code ? code : row(b, "  cropped to 0.3..1, always", &crop, e);
+    code = code ? code : row(b, "  zoomed by up to 2, always", &zoom, e);
+    return code ? code : row(b, "  colour", &colour, e);
 }
 
 int main(int argc, char **argv)

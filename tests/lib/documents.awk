@@ -41,7 +41,7 @@ function loose(line) {
     gsub(/epochs/, "epoch", line)
     gsub(/batches/, "batch", line)
     sub(/: (tiny|resnet[0-9#]*) on cpu/, ": ARCH on cpu", line)
-    gsub(/ (flip|rotate #|lighting # x#)/, "", line)
+    gsub(/ (flip|rotate #|lighting # x#|crop #|zoom x#|colour x# #)/, "", line)
     gsub(/ -( -)+/, " #", line)
     gsub(/#( #)+/, "#", line)
     return line

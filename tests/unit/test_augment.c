@@ -49,6 +49,23 @@ static void draws(void)
         CHECK(s[2].contrast == (c < 0 ? 1 / (1 - c) : 1 + c), "row %d: contrast", (int)row);
         CHECK(philox_u32(&a) == philox_u32(&b), "row %d: another number of draws", (int)row);
     }
+    augment_list new = list_of("crop 0.2 0.5 zoom 3 0.5 colour 0.4 0.1");
+    for (uint64_t row = 0; row < 200; row++) {
+        augment_state s[AUGMENT_MAX];
+        philox a = augment_random(42, 3, row), b = augment_random(42, 3, row);
+        augment_draw(&new, &a, s);
+        double u[12]; /* six for crop, four for zoom, two for colour */
+        for (int i = 0; i < 12; i++)
+            u[i] = philox_uniform(&b);
+        CHECK(s[0].taken == (u[0] < 0.5) && s[0].share == 0.2 + u[1] * (1 - 0.2), "row %d: crop", (int)row);
+        CHECK(fabs(log(s[0].ratio) - (2 * u[2] - 1) * log(4.0 / 3)) < 1e-12, "row %d: ratio", (int)row);
+        CHECK(s[0].y == u[3] && s[0].x == u[4] && s[0].object == u[5], "row %d: place", (int)row);
+        CHECK(s[1].taken == (u[6] < 0.5) && s[1].times == 1 + 2 * u[7], "row %d: zoom", (int)row);
+        CHECK(s[1].y == u[8] && s[1].x == u[9], "row %d: place on the canvas", (int)row);
+        CHECK(fabs(s[2].saturation - (0.6 + 0.8 * u[10])) < 1e-12, "row %d: saturation", (int)row);
+        CHECK(fabs(s[2].hue - (0.2 * u[11] - 0.1)) < 1e-12, "row %d: hue", (int)row);
+        CHECK(philox_u32(&a) == philox_u32(&b), "row %d: another number of draws", (int)row);
+    }
     augment_list other = list_of("rotate 10 0.75 lighting 0.05 0.05 flip 0.5");
     augment_state s[AUGMENT_MAX];
     philox a = augment_random(42, 3, 0), b = a;
@@ -79,6 +96,13 @@ static void bad_lists(void)
     CHECK(strstr(refused("rotate", 0, 0, 0, &e), "number"), "%s", e.text);
     CHECK(strstr(refused("lighting", 1, .1, 0, &e), "number"), "%s", e.text);
     CHECK(strstr(refused("lighting", 2, .1, 1, &e), "contrast"), "%s", e.text);
+    CHECK(strstr(refused("color", 2, .1, .1, &e), "'colour'"), "%s", e.text);
+    CHECK(strstr(refused("crop", 1, 0, 0, &e), "smallest share 0 is not within [0.01, 1]"), "%s", e.text);
+    CHECK(strstr(refused("crop", 2, .5, 2, &e), "probability"), "%s", e.text);
+    CHECK(strstr(refused("zoom", 1, .5, 0, &e), "largest canvas 0.5 is not within [1, 4]"), "%s", e.text);
+    CHECK(strstr(refused("zoom", 1, 5, 0, &e), "[1, 4]"), "%s", e.text);
+    CHECK(strstr(refused("colour", 1, .1, 0, &e), "number"), "%s", e.text);
+    CHECK(strstr(refused("colour", 2, .1, .6, &e), "hue 0.6 is not within [0, 0.5]"), "%s", e.text);
     augment_list full = {.count = AUGMENT_MAX};
     e = (error){0};
     CHECK(augment_add(&full, "flip", NULL, 0, &e) == ERR_INPUT, "a ninth was added");
@@ -115,6 +139,37 @@ static void lighting(const file_view *arrays)
     float p[] = {-0.5f, 2.0f, 0.25f};
     augment_lighting(p, 1, 1, 0, 1);
     CHECK(p[0] == -0.5f && p[1] == 2.0f, "a state without effect clips");
+}
+
+/* The picture of tests/golden/colour.py. */
+static void colour(void)
+{
+    static const uint8_t first[] = {0, 0, 0, 255, 255, 255, 77, 77, 77,  255, 0,   0,  0,  255,
+                                    0, 0, 0, 255, 200, 200, 10, 10, 200, 200, 200, 10, 200};
+    error e = {0};
+    file_view file;
+    if (file_open(&file, GOLDEN "colour.bin", &e)) {
+        CHECK(false, "%s", e.text);
+        return;
+    }
+    size_t at = 0;
+    int cases = 0;
+    golden g;
+    for (; golden_next(&file, &at, &g); cases++) {
+        double saturation, hue, worst = 0;
+        CHECK(sscanf(g.name, "%lf %lf", &saturation, &hue) == 2, "%s", g.name);
+        uint8_t *bytes = golden_noise(7, 9, 3);
+        memcpy(bytes, first, sizeof first);
+        float *p = golden_floats(bytes, 7, 9);
+        augment_colour(p, 7, 9, saturation, hue);
+        for (size_t i = 0; i < g.count; i++)
+            worst = fmax(worst, fabs((double)(p[i] - golden_float(&g, i))));
+        CHECK(g.count == 189 && worst <= 2e-6, "%s: differs by %g", g.name, worst);
+        free(p);
+        free(bytes);
+    }
+    CHECK(cases == 8, "%d cases", cases);
+    file_close(&file);
 }
 
 static scaled_picture noise_picture(int original_h, int original_w, uint32_t seed)
@@ -325,6 +380,7 @@ int main(void)
     TEST("each augmentation draws its numbers in the order of the list, taken or not") draws();
     TEST("unknown names and impossible numbers are refused") bad_lists();
     TEST("lighting is numpy's within 1e-6, and does nothing when it is to do nothing") lighting(&arrays);
+    TEST("saturation and hue are torchvision's within 2e-6") colour();
     TEST("a sample is its stages one after another, the box beside it") stages();
     TEST("a real photo gives OpenCV's cached pixels and samples") real_photo();
     TEST("boxes through the training's label path and back are right on average: all augmentations")
