@@ -1,7 +1,8 @@
 /* bench_step.c - the time of training steps and of evaluation: a ResNet-34 (or ARCH: resnet50, …) with the detection
- * head, random weights and pictures. usage: bench_step [BATCH [STEPS [auto|direct|winograd [THREADS [PRECISION
- * [DEVICE [ARCH]]]]]]]. Prints one row per phase: medians. On a GPU the backward pass and Adam only queue their
- * work, which the next forward pass waits for: there the rate means something, the parts of it nothing. */
+ * head (or that of TASK) on pictures of 224 (or SIZE) pixels, random weights and pictures. usage: bench_step [BATCH
+ * [STEPS [auto|direct|winograd [THREADS [PRECISION [DEVICE [ARCH [TASK [SIZE]]]]]]]]]. Prints one row per phase:
+ * medians. On a GPU the backward pass and Adam only queue their work, which the next forward pass waits for: there the
+ * rate means something, the parts of it nothing. */
 #include "bench.h"
 
 #include "base/random.h"
@@ -66,25 +67,30 @@ int main(int argc, char **argv)
     const device_options options = {.threads = argc > 4 ? atoi(argv[4]) : 0,
                                     .precision = precision_of(arithmetic),
                                     .conv = conv_algorithm_of(conv)};
+    const int size = argc > 9 ? atoi(argv[9]) : 224;
     arch network = ARCH_RESNET34;
+    task head = TASK_DETN;
     graph g = {0};
     device *d = device_open(argc > 6 ? argv[6] : "cpu", &options, &e);
     if (b.batch < 1 || b.steps < 1 || b.steps > 64 || !d || (argc > 7 && !arch_parse(argv[7], &network)) ||
-        network_build(&g, TASK_DETN, network, 224, 20, imagenet_mean, imagenet_std, &e)) {
+        (argc > 8 && !task_parse(argv[8], &head)) ||
+        network_build(&g, head, network, size, 20, imagenet_mean, imagenet_std, &e)) {
         fprintf(stderr, "bench_step: %s\n",
-                e.code ? e.text : "usage: bench_step [BATCH [STEPS [CONV [THREADS [PRECISION [DEVICE [ARCH]]]]]]]");
+                e.code ? e.text
+                       : "usage: bench_step [BATCH [STEPS [CONV [THREADS [PRECISION [DEVICE [ARCH [TASK "
+                         "[SIZE]]]]]]]]]");
         return 2;
     }
     b.m = model_create(d, &g, &e);
     b.outputs = g.outputs;
     float *params = calloc(g.param_floats, sizeof *params);
-    size_t pixels = (size_t)b.batch * 224 * 224 * 3;
+    size_t pixels = (size_t)b.batch * (size_t)g.size * (size_t)g.size * 3;
     b.input = malloc(pixels * sizeof *b.input);
     philox random = philox_start(1, 1);
     for (size_t i = 0; i < pixels; i++)
         b.input[i] = (float)(philox_u32(&random) >> 8) * 0x1p-24f;
     initial_backbone(&g, 1, params);
-    initial_head(&g, TASK_DETN, 1, params);
+    initial_head(&g, head, 1, params);
     int code = b.m ? model_upload(b.m, params, &e) : ERR_SYSTEM;
     printf("%s, batch %d\nphase        forward backward     adam    img/s  plan MiB   (ms a batch, medians "
            "of %d)\n",

@@ -1,5 +1,6 @@
 # torch_step.py - the same steps as bench_step.c in PyTorch (eager, channels_last): the paired figure of `make bench`.
-# usage: python3 torch_step.py [BATCH [STEPS [THREADS [bf16] [resnet50]]]]; needs torch and torchvision.
+# usage: python3 torch_step.py [BATCH [STEPS [THREADS [bf16] [resnet50] [objects]]]]; needs torch and torchvision.
+# objects: the head of train-objects on layer3 and layer4, pictures of 320 pixels.
 import statistics
 import sys
 import time
@@ -16,6 +17,22 @@ torch.set_num_threads(threads)
 torch.manual_seed(0)
 
 resnet50 = "resnet50" in sys.argv
+objects = "objects" in sys.argv
+size = 320 if objects else 224
+
+
+class Objects(nn.Module):
+    def __init__(self, layer3, layer4, width):
+        super().__init__()
+        self.lateral3, self.lateral4 = nn.Conv2d(layer3, width, 1), nn.Conv2d(layer4, width, 1)
+        blocks = [(nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()) for _ in range(3)]
+        self.blocks = nn.Sequential(*(m for block in blocks for m in block), nn.Conv2d(width, 24, 1), nn.Flatten())
+
+    def forward(self, layer3, layer4):
+        up = nn.functional.interpolate(self.lateral4(layer4), scale_factor=2, mode="nearest")
+        return self.blocks(nn.functional.relu(self.lateral3(layer3) + up))
+
+
 children = list((torchvision.models.resnet50 if resnet50 else torchvision.models.resnet34)().children())[:8]
 head = nn.Sequential(
     nn.Flatten(),
@@ -27,18 +44,20 @@ head = nn.Sequential(
     nn.Dropout(0.5),
     nn.Linear(256, 24),
 )
+if objects:
+    head = Objects(1024 if resnet50 else 256, 2048 if resnet50 else 512, 96)
 net = nn.Sequential(*children, head).to(memory_format=torch.channels_last)
 frozen_prefix = {"train head": 8, "train top": 6, "train all": 0}
-picture = torch.rand(batch, 3, 224, 224).to(memory_format=torch.channels_last)
+picture = torch.rand(batch, 3, size, size).to(memory_format=torch.channels_last)
 
 
 def forward(frozen):
+    values = [picture]
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        x = picture
-        if frozen:
-            with torch.no_grad():
-                x = net[:frozen](x)
-        return net[frozen:](x).float()
+        for i, module in enumerate(net):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and i >= frozen):
+                values.append(module(*values[-2:]) if objects and module is head else module(values[-1]))
+    return values[-1].float()
 
 
 def report(name, rows):
@@ -53,8 +72,7 @@ rows = []
 with torch.no_grad():
     for i in range(steps + 1):
         t = time.perf_counter()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            net(picture)
+        forward(0)
         rows.append((time.perf_counter() - t, 0, 0))
 report("evaluate", rows[1:])
 for name, frozen in frozen_prefix.items():
