@@ -321,6 +321,12 @@ static int compare_sizes(comparison *m, error *e)
                  "%zu %s (square, mirrored or upside down) do not tell, the first %.200s: their boxes are %s\n",
                  t.count[UNTOLD], all_stored ? "of them" : "more", t.first[UNTOLD]->image->file_name,
                  all_stored ? "turned like the others" : "left as they are");
+    if (t.count[UNTOLD] && !t.count[STORED] && !t.count[SHOWN])
+        text_add(
+            m->remarks,
+            "%zu pictures are turned by EXIF, and nothing tells whether their boxes are, which is taken for granted: "
+            "look at one with render --kind boxes: %.200s\n",
+            t.count[UNTOLD], t.first[UNTOLD]->image->file_name);
     return text_done(m->remarks, e);
 }
 

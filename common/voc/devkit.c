@@ -214,7 +214,10 @@ static int measure_picture(reading *r, voc_picture *p, const char *found)
     if (p->width || !found || !r->o->size_of || size_of(r, found, &width, &height, &exchanged) || !width)
         return r->e->code;
     text_names_add(&r->d->no_size, "%s", r->file_of[r->d->count - 1]);
-    exchanged = exchanged && !corners_fit(p, width, height) && corners_fit(p, height, width);
+    const bool fits = corners_fit(p, width, height), fits_stored = corners_fit(p, height, width);
+    if (exchanged && fits && fits_stored && p->count)
+        text_names_add(&r->d->untold, "%s", p->file_name);
+    exchanged = exchanged && !fits && fits_stored;
     voc_picture_cut(p, exchanged ? height : width, exchanged ? width : height);
     return 0;
 }
@@ -247,7 +250,7 @@ static int read_yolo(reading *r, const char *file, const char *path)
     const char *name = layout_own_picture(&r->d->layout, file, NULL);
     char missing[NAMES_FILE_MAX + 1];
     int32_t width = 0, height = 0;
-    bool exchanged;
+    bool exchanged = false;
     size_t outlines = 0;
     voc_picture *p = new_picture(r, file);
     if (!name) {
@@ -257,6 +260,8 @@ static int read_yolo(reading *r, const char *file, const char *path)
     if (!p || set_name(p, name ? name : missing, r->e) || (name && size_of(r, name, &width, &height, &exchanged)))
         return r->e->code;
     yolo_picture_read(p, path, &r->classes, width, height, &outlines, r->e);
+    if (exchanged && p->count && width != height)
+        text_names_add(&r->d->untold, "%s", p->file_name);
     for (; outlines; outlines--)
         text_names_add(&r->d->outlines, "%s", name);
     return r->e->code;

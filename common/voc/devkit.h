@@ -45,6 +45,7 @@ typedef struct devkit {
     text_names no_ending;         /* … has no extension, or another */
     text_names no_size;           /* annotations without a size, which got the picture's */
     text_names lonely;            /* label files of YOLO without a picture */
+    text_names untold;            /* photos that EXIF turns, of which nothing tells whether the boxes are */
     text_names bare;              /* pictures without an annotation */
     text_names lists;             /* of ImageSets/Main, when none was asked for */
 } devkit;                         /* zero-initialise */

@@ -28,6 +28,10 @@ int devkit_remarks(const devkit *d, text_buffer *remarks, error *e)
     remark(remarks, &d->no_ending,
            "annotations name their picture without its extension, with another, or percent-encoded");
     remark(remarks, &d->no_size, "annotations lack the size of their picture, which was looked at");
+    remark(
+        remarks, &d->untold,
+        "photos are turned by EXIF, and nothing tells whether their boxes are, which is taken for granted: look at one "
+        "with render --kind boxes");
     if (d->unmarked)
         text_add(remarks, "%zu rows of the list are not marked 1 and left out\n", d->unmarked);
     remark(remarks, &d->reversed, "boxes had reversed corners, which were put in order");

@@ -201,12 +201,22 @@ static size_t depth_of(const char *path)
     return n;
 }
 
+/* No number has two names; one of the lists may go on where the other ends. */
 static bool same_classes(const yolo_classes *a, const yolo_classes *b)
 {
-    bool same = a->count == b->count;
-    for (size_t i = 0; i < a->count && same; i++)
+    bool same = true;
+    for (size_t i = 0; i < a->count && i < b->count && same; i++)
         same = strcmp(a->items[i], b->items[i]) == 0;
     return same;
+}
+
+/* Whether `file` may name classes: as well-known files do, or as the one that was taken. */
+static bool may_name_classes(const char *file, const char *taken)
+{
+    bool may = strcmp(tree_base(file), tree_base(taken)) == 0;
+    for (int kind = 0; kind < 4 && !may; kind++)
+        may = has_name(tree_base(file), kind);
+    return may && file != taken;
 }
 
 int yolo_classes_read(yolo_classes *c, const layout *l, error *e)
@@ -223,10 +233,10 @@ int yolo_classes_read(yolo_classes *c, const layout *l, error *e)
     int code = read_classes(c, l->dir, best, e);
     for (size_t i = 0; i < l->files.count && !code; i++) {
         yolo_classes other = {0};
-        if (l->files.items[i] == best || strcmp(tree_base(l->files.items[i]), tree_base(best)) != 0)
+        error no_list = {0};
+        if (!may_name_classes(l->files.items[i], best))
             continue;
-        code = read_classes(&other, l->dir, l->files.items[i], e);
-        if (!code && !same_classes(c, &other))
+        if (!read_classes(&other, l->dir, l->files.items[i], &no_list) && !same_classes(c, &other))
             code = fail(e, ERR_INPUT, "%s/%s: has other classes than %s; make them equal, or remove one", l->dir,
                         l->files.items[i], best);
         yolo_classes_free(&other);

@@ -25,7 +25,8 @@ typedef struct yolo_classes {
 } yolo_classes;       /* zero-initialise */
 
 /* Reads the first of those files that there is, of equal kinds that in the outermost folder. ERR_INPUT for a file
- * without names and for two of one kind with other names. Without any file the classes are called by their numbers. */
+ * without names, and when another of them has other names for the same numbers. Without any file the classes are
+ * called by their numbers. */
 int yolo_classes_read(yolo_classes *c, const layout *l, error *e);
 
 void yolo_classes_free(yolo_classes *c);

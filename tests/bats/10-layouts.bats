@@ -409,6 +409,44 @@ with_pictures() {
 train/b.jpg 192 192 48 24 143 71'
 }
 
+@test "two files that name YOLO's classes must agree" {
+    photo 1 export/images/a.jpg
+    text export/labels/a.txt "1 0.25 0.5 0.25 0.5"
+    text export/data.yaml "names: [cat, dog]"
+    text export/labels/classes.txt cat dog cow
+    read_folder export
+    assert_equal "$rows" "a.jpg dog 48 24 143 71"
+    text export/labels/classes.txt dog cat
+    refused 3 "export/labels/classes.txt: has other classes than data.yaml; make them equal, or remove one" a.json \
+        "$BIN/voc2json" -o a.json export
+    : >export/labels/classes.txt
+    read_folder export
+}
+
+@test "photos that EXIF turns are named where nothing tells whether their boxes are turned" {
+    local turned=$BATS_TEST_DIRNAME/../golden/image/exif6.jpg # 33 x 22 as stored
+    mkdir -p yolo xml
+    for dir in yolo xml; do
+        cp "$turned" $dir/a.jpg
+        photo 1 $dir/b.jpg
+    done
+    for n in a b; do
+        text yolo/$n.txt "0 0.5 0.5 0.5 0.5"
+        xml xml/$n.xml $n.jpg "dog 0 2 3 9 9"
+        sed -i '/<size>/d' xml/$n.xml
+    done
+    for dir in yolo xml; do
+        read_folder $dir
+        said_part "1 photos are turned by EXIF, and nothing tells whether their boxes are, which is taken for granted:\
+ look at one with render --kind boxes: a.jpg"
+    done
+    "$BIN/json2anno" --images xml -o anno.tsv voc.json
+    "$BIN/render" --kind boxes --anno anno.tsv --images xml --image a.jpg -o a.png
+    sed -i 's/>9</>30</' xml/a.xml # fits only one way: nothing to tell
+    read_folder xml
+    [[ ${stderr-} != *"turned by EXIF"* ]]
+}
+
 @test "YOLO without names of classes calls them by their numbers, and says so" {
     photo 1 export/a.jpg
     text export/a.txt "7 0.25 0.5 0.25 0.5"

@@ -118,6 +118,18 @@ rows() {
         "shown.jpg $height $width 7 5 17 24" "half.jpg $width $height 7 5 17 24" | diff - <(rows)
 }
 
+@test "photos that do not tell are named when no other does" {
+    for o in 3 6; do turned $o "$set/JPEGImages/$wide" >"$pictures/o$o.jpg"; done
+    coco "o3.jpg $width $height a 5 7 20 11" "o6.jpg ? ? a 5 7 20 11" >"$json"
+    compared
+    assert_success
+    said_part "2 pictures are turned by EXIF, and nothing tells whether their boxes are, which is taken for granted:\
+ look at one with render --kind boxes: o3.jpg"
+    coco "o3.jpg $width $height a 5 7 20 11" "o6.jpg $height $width a 5 7 20 11" >"$json"
+    compared
+    said "json2anno: 2 images, 2 objects, 0 ignored, 1 classes; 2 rows"
+}
+
 # ---------------------------------------------------------------- sizes
 
 @test "a size that is missing is that of the file, of a turned photo by its boxes" {
