@@ -303,7 +303,7 @@ void voc_picture_cut(voc_picture *p, int32_t width, int32_t height)
 static int parse_view(reader *r, const file_view *view)
 {
     if (view->size == 0)
-        return fail(r->e, ERR_INPUT, "%s: is empty, XML is needed", r->path);
+        return fail(r->e, ERR_INPUT, "%s: is empty; remove it, or export it again", r->path);
     r->parser = XML_ParserCreate(NULL);
     if (!r->parser)
         return fail_memory(r->e, 1, "the XML parser");

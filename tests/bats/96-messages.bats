@@ -210,6 +210,14 @@ first=set/JPEGImages/000001.jpg
     voc two
 }
 
+@test "an empty annotation: remove it" {
+    : >set/Annotations/000003.xml
+    says 3 "set/Annotations/000003.xml: is empty" voc set
+    worded 'remove it'
+    rm set/Annotations/000003.xml
+    voc set
+}
+
 # ---------------------------------------------------------------- the split, the cache, trainings
 
 @test "no row, or a share that leaves nothing: annotate, --val-pct" {
