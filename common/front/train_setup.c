@@ -17,6 +17,17 @@
 
 /* ---------------------------------------------------------------- the recipe */
 
+/* Settings that would change nothing. */
+static int refuse_idle(const train_setup *s, error *e)
+{
+    if (s->recipe.giou > 0 && s->task != TASK_BBOX && s->task != TASK_DETN)
+        return fail(e, ERR_INPUT, "giou changes train-bbox and train-detn only: leave it out, or --set giou=0");
+    if (s->recipe.smoothing > 0 && s->task != TASK_CLS && s->task != TASK_DETN)
+        return fail(e, ERR_INPUT,
+                    "smoothing changes train-cls and train-detn only: leave it out, or --set smoothing=0");
+    return 0;
+}
+
 int train_setup_recipe(train_setup *s, error *e)
 {
     static const char *const defaults = "phase head from head lr 1e-3 cosine cycles 1 len 1";
@@ -35,7 +46,7 @@ int train_setup_recipe(train_setup *s, error *e)
         if (own[i].value && (code = recipe_set(&s->recipe, text, e)))
             fail_context(e, "--%s %s", own[i].key, own[i].value);
     }
-    if (code)
+    if (code || (code = refuse_idle(s, e)))
         return code;
     for (int i = 0; i < s->recipe.phase_count && o->epochs; i++) {
         s->recipe.phases[i].schedule.cycles = 1;

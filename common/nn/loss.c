@@ -30,19 +30,63 @@ static double log_sum_exp(const float *scores, int classes)
 }
 
 /* One row's cross-entropy; its gradient times `weight` goes to `gradient` when that is not NULL. */
-static double cross_entropy(const float *scores, int classes, int label, double weight, float *gradient)
+static double cross_entropy(const loss_shape *s, const float *scores, int label, double weight, float *gradient)
 {
-    double all = log_sum_exp(scores, classes);
-    for (int i = 0; gradient && i < classes; i++)
-        gradient[i] = (float)(weight * (exp(scores[i] - all) - (i == label)));
-    return all - scores[label];
+    const double all = log_sum_exp(scores, s->classes), other = s->smoothing / s->classes;
+    double sum = 0;
+    for (int i = 0; i < s->classes; i++) {
+        if (gradient)
+            gradient[i] = (float)(weight * (exp(scores[i] - all) - (i == label ? 1 - s->smoothing : 0) - other));
+        sum += scores[i];
+    }
+    return all - (1 - s->smoothing) * scores[label] - other * sum;
 }
 
-/* One row's sum of |box - target| and, when gradient is not NULL, weight * its derivative by the outputs. */
-static double box_distance(const loss_shape *s, const float *output, const float *target, double weight,
-                           float *gradient)
+double loss_giou(box_real b, box_real t, double slope[4])
 {
-    double sum = 0;
+    const double tiny = 1e-7; /* as in torchvision */
+    const double ih = fmin(b.y2, t.y2) - fmax(b.y1, t.y1), iw = fmin(b.x2, t.x2) - fmax(b.x1, t.x1);
+    const double ch = fmax(b.y2, t.y2) - fmin(b.y1, t.y1), cw = fmax(b.x2, t.x2) - fmin(b.x1, t.x1);
+    const bool meet = ih > 0 && iw > 0;
+    const double common = meet ? ih * iw : 0,
+                 all = (b.y2 - b.y1) * (b.x2 - b.x1) + (t.y2 - t.y1) * (t.x2 - t.x1) - common, hull = ch * cw;
+    const double h = b.y2 - b.y1, w = b.x2 - b.x1;
+    const double area_slope[4] = {-w, -h, w, h};
+    const double common_slope[4] = {meet && b.y1 > t.y1 ? -iw : 0, meet && b.x1 > t.x1 ? -ih : 0,
+                                    meet && b.y2 < t.y2 ? iw : 0, meet && b.x2 < t.x2 ? ih : 0};
+    const double hull_slope[4] = {b.y1 < t.y1 ? -cw : 0, b.x1 < t.x1 ? -ch : 0, b.y2 > t.y2 ? cw : 0,
+                                  b.x2 > t.x2 ? ch : 0};
+    for (int i = 0; i < 4; i++) {
+        const double all_slope = area_slope[i] - common_slope[i];
+        slope[i] = -(common_slope[i] * (all + tiny) - common * all_slope) / ((all + tiny) * (all + tiny)) +
+                   ((hull_slope[i] - all_slope) * (hull + tiny) - (hull - all) * hull_slope[i]) /
+                       ((hull + tiny) * (hull + tiny));
+    }
+    return 1 - common / (all + tiny) + (hull - all) / (hull + tiny);
+}
+
+/* 1 - GIoU of the box `v` and its derivatives by the four values. */
+static double giou_of(const double v[4], const float *target, double slope[4])
+{
+    double by[4];
+    const bool down = v[0] <= v[2], right = v[1] <= v[3];
+    const box_real b = {fmin(v[0], v[2]), fmin(v[1], v[3]), fmax(v[0], v[2]) + 1, fmax(v[1], v[3]) + 1};
+    const box_real t = {target[0], target[1], target[2] + 1.0, target[3] + 1.0};
+    const double loss = loss_giou(b, t, by);
+    slope[0] = by[down ? 0 : 2];
+    slope[1] = by[right ? 1 : 3];
+    slope[2] = by[down ? 2 : 0];
+    slope[3] = by[right ? 3 : 1];
+    return loss;
+}
+
+/* One row's sum of |box - target|, and s->giou times 1 - GIoU in *overlap. When gradient is not NULL, the derivative of
+ * a quarter of the one and of the other by the outputs, times `weight`. */
+static double box_distance(const loss_shape *s, const float *output, const float *target, double weight,
+                           double *overlap, float *gradient)
+{
+    double sum = 0, values[4], slopes[4], by[4] = {0};
+    *overlap = 0;
     for (int i = 0; i < 4; i++) {
         double slope = 1, value = output[i];
         if (s->task == TASK_DETN) {
@@ -50,12 +94,15 @@ static double box_distance(const loss_shape *s, const float *output, const float
             value = s->size * sig;
             slope = s->size * sig * (1 - sig);
         }
-        double difference = value - target[i];
-        sum += fabs(difference);
-        if (gradient) {
-            double sign = difference > 0 ? 1 : difference < 0 ? -1 : 0;
-            gradient[i] = (float)(weight * sign * slope);
-        }
+        values[i] = value;
+        slopes[i] = slope;
+        sum += fabs(value - target[i]);
+    }
+    if (s->giou > 0)
+        *overlap = s->giou * giou_of(values, target, by);
+    for (int i = 0; gradient && i < 4; i++) {
+        const double sign = values[i] > target[i] ? 1 : values[i] < target[i] ? -1 : 0;
+        gradient[i] = (float)((weight / 4 * sign + weight * s->giou * by[i]) * slopes[i]);
     }
     return sum;
 }
@@ -74,7 +121,7 @@ int loss_compute(const loss_shape *s, const float *output, const int32_t *labels
 {
     int outputs = task_outputs(s->task, s->classes), right = 0;
     bool classes = s->task != TASK_BBOX, boxed = s->task != TASK_CLS;
-    double entropy = 0, distance = 0, batch = s->batch;
+    double entropy = 0, distance = 0, apart = 0, overlap, batch = s->batch;
     double class_weight = s->task == TASK_DETN ? DETN_CLASS_WEIGHT : 1;
     *value = (loss_value){0};
     if (classes) {
@@ -85,12 +132,13 @@ int loss_compute(const loss_shape *s, const float *output, const int32_t *labels
     for (int n = 0; n < s->batch; n++) {
         const float *row = output + (size_t)n * (size_t)outputs;
         float *slope = gradient ? gradient + (size_t)n * (size_t)outputs : NULL;
-        if (boxed)
-            distance += box_distance(s, row, boxes + 4 * (size_t)n, 1 / (4 * batch), slope);
+        if (boxed) {
+            distance += box_distance(s, row, boxes + 4 * (size_t)n, 1 / batch, &overlap, slope);
+            apart += overlap;
+        }
         if (classes) {
             const float *scores = loss_scores(s->task, row);
-            entropy += cross_entropy(scores, s->classes, labels[n], class_weight / batch,
-                                     slope ? slope + (scores - row) : NULL);
+            entropy += cross_entropy(s, scores, labels[n], class_weight / batch, slope ? slope + (scores - row) : NULL);
             right += arg_max(scores, s->classes) == labels[n];
         }
     }
@@ -98,7 +146,7 @@ int loss_compute(const loss_shape *s, const float *output, const int32_t *labels
         value->l1 = distance / (4 * batch);
     if (classes)
         value->accuracy = right / batch;
-    value->loss = value->l1 + class_weight * entropy / batch;
+    value->loss = value->l1 + class_weight * entropy / batch + apart / batch;
     return 0;
 }
 

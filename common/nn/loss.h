@@ -6,6 +6,9 @@
  *   bbox  mean over batch * 4 of |output - box|
  *   detn  L1 + 20 CE, L1 = mean over batch * 4 of |size * sigmoid(output[0..3]) - box|,
  *         CE = mean cross-entropy of output[4..]
+ * giou adds giou times the mean over the batch of 1 - GIoU (Rezatofighi et al. 2019, arXiv 1902.09630) to bbox's and
+ * detn's loss; corners are inclusive, and those of an output that are reversed count in order. smoothing takes this
+ * share of each label in the cross-entropy, and gives it to all classes alike (Szegedy et al. 2015, arXiv 1512.00567).
  */
 #ifndef ONEBOX_NN_LOSS_H
 #define ONEBOX_NN_LOSS_H
@@ -20,6 +23,7 @@ typedef struct loss_shape {
     int batch;
     int classes; /* 0 for bbox */
     int size;    /* side of the frame, scale of detn's boxes */
+    double giou, smoothing;
 } loss_shape;
 
 /* Of one batch; also of a whole validation set (loss_mean). What a task does not have is 0. */
@@ -33,6 +37,10 @@ typedef struct loss_value {
  * A label outside 0..classes-1 is ERR_INPUT (its row is named). */
 int loss_compute(const loss_shape *s, const float *output, const int32_t *labels, const float *boxes, float *gradient,
                  loss_value *value, error *e);
+
+/* 1 - GIoU of box b and target t, and its derivatives by b's sides y1, x1, y2, x2; as torchvision's
+ * generalized_box_iou_loss. The corners are edges: y2 and x2 are one more than the last pixel. */
+double loss_giou(box_real b, box_real t, double slope[4]);
 
 /* Means over batches weighted by their sizes (so that a smaller last batch counts less). Zero-initialise. */
 typedef struct loss_mean {

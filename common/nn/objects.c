@@ -113,29 +113,6 @@ static box_real cell_box(const float *output, int size, int k)
     return (box_real){y - d[0], x - d[1], y + d[2], x + d[3]};
 }
 
-/* 1 - GIoU of box b and target t, and its derivatives by b's sides y1, x1, y2, x2. */
-static double giou_loss(box_real b, box_real t, double slope[4])
-{
-    const double tiny = 1e-7; /* as in torchvision */
-    const double ih = fmin(b.y2, t.y2) - fmax(b.y1, t.y1), iw = fmin(b.x2, t.x2) - fmax(b.x1, t.x1);
-    const double ch = fmax(b.y2, t.y2) - fmin(b.y1, t.y1), cw = fmax(b.x2, t.x2) - fmin(b.x1, t.x1);
-    const bool meet = ih > 0 && iw > 0;
-    const double common = meet ? ih * iw : 0, all = area(b) + area(t) - common, hull = ch * cw;
-    const double h = b.y2 - b.y1, w = b.x2 - b.x1;
-    const double area_slope[4] = {-w, -h, w, h};
-    const double common_slope[4] = {meet && b.y1 > t.y1 ? -iw : 0, meet && b.x1 > t.x1 ? -ih : 0,
-                                    meet && b.y2 < t.y2 ? iw : 0, meet && b.x2 < t.x2 ? ih : 0};
-    const double hull_slope[4] = {b.y1 < t.y1 ? -cw : 0, b.x1 < t.x1 ? -ch : 0, b.y2 > t.y2 ? cw : 0,
-                                  b.x2 > t.x2 ? ch : 0};
-    for (int i = 0; i < 4; i++) {
-        const double all_slope = area_slope[i] - common_slope[i];
-        slope[i] = -(common_slope[i] * (all + tiny) - common * all_slope) / ((all + tiny) * (all + tiny)) +
-                   ((hull_slope[i] - all_slope) * (hull + tiny) - (hull - all) * hull_slope[i]) /
-                       ((hull + tiny) * (hull + tiny));
-    }
-    return 1 - common / (all + tiny) + (hull - all) / (hull + tiny);
-}
-
 /* What is summed over a batch, and what its pictures share. */
 typedef struct loss_sums {
     const objects_shape *s;
@@ -164,7 +141,7 @@ static void add_boxes(loss_sums *l, const float *output, const loss_picture *p, 
         const box_real b = cell_box(output, l->s->size, k), t = box_of(&p->objects[p->cell[k]]);
         const double factor = OBJECTS_BOX_WEIGHT * l->share * p->weight[k];
         double slope[4];
-        l->boxes += p->weight[k] * giou_loss(b, t, slope);
+        l->boxes += p->weight[k] * loss_giou(b, t, slope);
         l->distance += (fabs(b.y1 - t.y1) + fabs(b.x1 - t.x1) + fabs(b.y2 - t.y2) + fabs(b.x2 - t.x2)) / 4;
         l->quality[k] = overlap_of(b, t);
         for (int i = 0; i < 4 && gradient; i++) {

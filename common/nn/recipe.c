@@ -72,6 +72,8 @@ static int set_setting(recipe *r, int key, text_field value, error *e)
         r->precision = k < 0 ? r->precision : (precision)k;
         return k < 0 ? ERR_INPUT : 0;
     }
+    if (key == RECIPE_GIOU || key == RECIPE_SMOOTHING)
+        return recipe_number(&recipe_lines[key], value, key == RECIPE_GIOU ? &r->giou : &r->smoothing, e);
     int64_t n;
     int code = recipe_whole(&recipe_lines[key], value, &n, e);
     if (code)
@@ -445,10 +447,21 @@ static void add_phase_text(text_buffer *b, const recipe_phase *p)
     text_add(b, "\n");
 }
 
+static void add_setting(text_buffer *b, int key, double value)
+{
+    if (value == 0)
+        return;
+    text_add(b, "%s", recipe_lines[key].name);
+    add_number(b, value);
+    text_add(b, "\n");
+}
+
 int recipe_text(const recipe *r, text_buffer *b, error *e)
 {
     text_add(b, "arch %s\nsize %d\nbatch %d\nseed %llu\nprecision %s\n", arch_name(r->arch), r->size, r->batch,
              (unsigned long long)r->seed, precision_name(r->precision));
+    add_setting(b, RECIPE_GIOU, r->giou);
+    add_setting(b, RECIPE_SMOOTHING, r->smoothing);
     for (int i = 0; i < r->augments.count; i++) {
         const augment *a = &r->augments.items[i];
         text_add(b, "augment %s", augment_name(a->kind));
@@ -480,8 +493,8 @@ int recipe_reference(text_buffer *b, error *e)
     snprintf(size, sizeof size, "%d", defaults.size);
     snprintf(batch, sizeof batch, "%d", defaults.batch);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)defaults.seed);
-    const char *const initial[RECIPE_LINES] = {arch_name(defaults.arch),           size, batch, seed,
-                                               precision_name(defaults.precision), "",   ""};
+    const char *const initial[RECIPE_LINES] = {
+        arch_name(defaults.arch), size, batch, seed, precision_name(defaults.precision), "0", "0", "", ""};
     text_add(b, "Lines, '#' starts a comment\n");
     for (int i = 0; i < RECIPE_LINES; i++)
         add_entry(b, "", &recipe_lines[i], initial[i]);

@@ -206,7 +206,7 @@ static int batch_loss(train_session *s, const loader_batch *b, float *gradient, 
         const objects_shape dense = {b->count, t->classes, t->graph->size, t->target_floats};
         return objects_loss(&dense, s->output, b->targets, gradient, value, e);
     }
-    loss_shape shape = {t->task, b->count, t->classes, t->graph->size};
+    const loss_shape shape = {t->task, b->count, t->classes, t->graph->size, t->recipe->giou, t->recipe->smoothing};
     return loss_compute(&shape, s->output, b->labels, b->targets, gradient, value, e);
 }
 

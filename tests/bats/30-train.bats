@@ -334,6 +334,33 @@ refused() {
     printf '%b' "$(grep -aoP '"recipe":"\K[^"]+' x.ckpt)" | cmp - in.used
 }
 
+@test "giou and smoothing add to the loss, and are refused where they would change nothing" {
+    refused 2 "--set giou=-1: giou '-1' is not a number within 0..1000$" --set giou=-1
+    train detn --weights none --epochs 1 -o a.ckpt
+    train detn --weights none --epochs 1 --set giou=2 -o b.ckpt
+    train detn --weights none --epochs 1 --set smoothing=0.2 -o c.ckpt
+    awk -v a="$(column a.batches.tsv loss | head -n 1)" -v b="$(column b.batches.tsv loss | head -n 1)" \
+        -v c="$(column c.batches.tsv loss | head -n 1)" 'BEGIN { exit !(b > a + 0.5 && b < a + 4 && c != a) }'
+    grep -aqF 'giou 2\n' b.ckpt
+    run train cls --weights none --set giou=1 -o d.ckpt
+    assert_failure 3
+    assert_output "train-cls: giou changes train-bbox and train-detn only: leave it out, or --set giou=0"
+    run train bbox --weights none --set smoothing=0.1 -o d.ckpt
+    assert_failure 3
+    assert_output "train-bbox: smoothing changes train-cls and train-detn only: leave it out, or --set smoothing=0"
+}
+
+@test "a detector trains on cropped, zoomed and coloured pictures, one thread or three" {
+    local new=(--epochs 1 --set "augment.crop=0.5,0.5" --set "augment.zoom=2,0.5" --set "augment.colour=0.3,0.1")
+    train detn --weights none "${new[@]}" --threads 1 -o a.ckpt
+    train detn --weights none "${new[@]}" --threads 3 -o b.ckpt
+    train detn --weights none --epochs 1 --threads 1 -o c.ckpt
+    paste <(column a.history.tsv val_loss) <(column b.history.tsv val_loss) |
+        awk '{ d = ($1 - $2) / $1; if (d * d > 1e-4) exit 1 }'
+    [ "$(column a.batches.tsv loss)" != "$(column c.batches.tsv loss)" ]
+    train cls --weights none "${new[@]}" -o d.ckpt
+}
+
 @test "what is wrong with --size or --seed is said of that option, not of --set" {
     refused 2 "--size 100: size 100 is not a multiple of 32$" --size 100
     refused 2 "--seed x: seed 'x' is not a whole number" --seed x
@@ -386,5 +413,5 @@ refused() {
     assert_success
     assert_line --regexp "^  size N +side of the square input.*, 32\.\.2048 \[224\]$"
     assert_line --regexp "^  mult M +cosine: .*, 1\.\.16 \[1\]$"
-    assert_equal "$(grep -c '^  ' <<<"$output")" 31 # onebox-recipe(5) is made of them: 97-documents.bats
+    assert_equal "$(grep -c '^  ' <<<"$output")" 33 # onebox-recipe(5) is made of them: 97-documents.bats
 }

@@ -4,7 +4,8 @@
 #include <math.h>
 
 /* Values and gradients below were computed by PyTorch in double precision (log_softmax and nll_loss; l1_loss;
- * l1_loss of 224 * sigmoid plus 20 * cross_entropy). */
+ * l1_loss of 224 * sigmoid plus 20 * cross_entropy; label_smoothing; torchvision's generalized_box_iou_loss of boxes
+ * whose last corners are one further, those of outputs put in order). */
 
 static void near(const char *what, double is, double wanted)
 {
@@ -25,7 +26,7 @@ static void test_values(void)
     error e = {0};
     TEST("cls: mean negative log likelihood of the softmax, its gradient and the accuracy")
     {
-        const loss_shape s = {TASK_CLS, 3, 4, 224};
+        const loss_shape s = {TASK_CLS, 3, 4, 224, 0, 0};
         const float out[] = {0.5f, -1.25f, 2.0f, 0.75f, 1.0f, 3.5f, -2.0f, 0.25f, 0.0f, 0.0f, 0.5f, -0.5f};
         const int32_t label[] = {2, 0, 3};
         const double g[] = {0.048034280433328275, 0.008347106331704011, -0.11805862371373244,  0.061677236948700156,
@@ -38,7 +39,7 @@ static void test_values(void)
     }
     TEST("bbox: mean absolute error over batch and sides, gradient 0 where it is exact")
     {
-        const loss_shape s = {TASK_BBOX, 2, 0, 224};
+        const loss_shape s = {TASK_BBOX, 2, 0, 224, 0, 0};
         const float out[] = {10, 20.5f, 200, 100, 1, 0, 250.25f, 90}, targets[] = {10, 25, 190.5f, 120, 0, 3, 223, 90};
         const double g[] = {0, -0.125, 0.125, -0.125, 0.125, -0.125, 0.125, 0};
         CHECK(!loss_compute(&s, out, NULL, targets, gradient, &v, &e), "%s", e.text);
@@ -48,7 +49,7 @@ static void test_values(void)
     }
     TEST("detn: L1 of 224 times the sigmoid plus 20 times the cross-entropy")
     {
-        const loss_shape s = {TASK_DETN, 2, 3, 224};
+        const loss_shape s = {TASK_DETN, 2, 3, 224, 0, 0};
         const float out[] = {-2, -0.5f, 1.5f, 0.25f, 0.5f, -1.25f, 2, -4, -1, 30, -30, 1, 3.5f, -2};
         const float targets[] = {10, 25, 190.5f, 120, 0, 3, 223, 90};
         const int32_t label[] = {2, 0};
@@ -65,7 +66,7 @@ static void test_values(void)
     }
     TEST("detn's boxes without the sigmoid would be another loss")
     {
-        const loss_shape s = {TASK_DETN, 1, 1, 224};
+        const loss_shape s = {TASK_DETN, 1, 1, 224, 0, 0};
         const float out[] = {0, 0, 0, 0, 0}, targets[] = {112, 112, 112, 112};
         const int32_t label[] = {0};
         CHECK(!loss_compute(&s, out, label, targets, NULL, &v, &e), "%s", e.text);
@@ -73,7 +74,7 @@ static void test_values(void)
     }
     TEST("huge scores neither overflow nor lose the gradient")
     {
-        const loss_shape s = {TASK_CLS, 1, 2, 224};
+        const loss_shape s = {TASK_CLS, 1, 2, 224, 0, 0};
         const float out[] = {1000, -1000};
         const int32_t label[] = {1};
         CHECK(!loss_compute(&s, out, label, NULL, gradient, &v, &e), "%s", e.text);
@@ -82,11 +83,58 @@ static void test_values(void)
     }
     TEST("a label the network doesn't know is an error that names its row")
     {
-        const loss_shape s = {TASK_CLS, 2, 2, 224};
+        const loss_shape s = {TASK_CLS, 2, 2, 224, 0, 0};
         const float out[] = {0, 0, 0, 0};
         const int32_t label[] = {1, 2};
         CHECK(loss_compute(&s, out, label, NULL, gradient, &v, &e) == ERR_INPUT, "accepted");
         CHECK(strstr(e.text, "picture 1") && strstr(e.text, "class 2"), "%s", e.text);
+    }
+}
+
+static void test_additions(void)
+{
+    float gradient[16];
+    loss_value v;
+    error e = {0};
+    TEST("bbox with giou: near, reversed corners, and far away")
+    {
+        const loss_shape s = {TASK_BBOX, 3, 0, 224, 1.5, 0};
+        const float out[] = {9.5f, 20.5f, 200, 100, 150.25f, 200, 90, 30, 1, 0, 20.25f, 9};
+        const float targets[] = {10, 25, 190.5f, 120, 60, 20, 180, 140, 100, 90, 120, 200};
+        const double g[] = {-0.08535638945058581, -0.08692273431794136, 0.08535638945058581,  -0.08816783762630533,
+                            0.0795413749523246,   0.08486588669670081,  -0.0795413749523246,  -0.08166129795443877,
+                            -0.08356369195689675, -0.08317484406327565, -0.08354063018242036, -0.08375310945273458};
+        CHECK(!loss_compute(&s, out, NULL, targets, gradient, &v, &e), "%s", e.text);
+        near("loss", v.loss, 83.5284655792599);
+        near_all(gradient, g, 12);
+    }
+    TEST("detn with giou and smoothing; L1 and accuracy are as without")
+    {
+        const loss_shape s = {TASK_DETN, 2, 3, 224, 2, 0.1}, without = {TASK_DETN, 2, 3, 224, 0, 0};
+        const float out[] = {-2, -0.5f, 1.5f, 0.25f, 0.5f, -1.25f, 2, -4, -1, 3, 1, 1, 3.5f, -2};
+        const float targets[] = {10, 25, 190.5f, 120, 0, 3, 223, 90};
+        const int32_t label[] = {2, 0};
+        const double g[] = {2.991657165773396,  7.0315627676646155,   -4.249736308852522,  7.107036377556073,
+                            1.4348684877411095, -0.02606593006896899, -1.4088025576721412, 0.504542550153282,
+                            5.768115159422959,  -1.2904900773862937,  5.562460552367101,   -8.577605732171449,
+                            8.873313603758255,  -0.2957078715868047};
+        loss_value plain;
+        CHECK(!loss_compute(&without, out, label, targets, NULL, &plain, &e), "%s", e.text);
+        CHECK(!loss_compute(&s, out, label, targets, gradient, &v, &e), "%s", e.text);
+        near("loss", v.loss, 60.71893242839681);
+        near_all(gradient, g, 14);
+        CHECK(v.l1 == plain.l1 && v.accuracy == plain.accuracy && v.loss != plain.loss, "%g %g", v.l1, v.accuracy);
+    }
+    TEST("cls with smoothing")
+    {
+        const loss_shape s = {TASK_CLS, 2, 4, 224, 0, 0.2};
+        const float out[] = {0.5f, -1.25f, 2.0f, 0.75f, 1.0f, 3.5f, -2.0f, 0.25f};
+        const int32_t label[] = {2, 0};
+        const double g[] = {0.04705142064999241, -0.012479340502443984, -0.1020879355705987,   0.06751585542305025,
+                            -0.3885160264417483, 0.4194657875358668,    -0.023183569914123982, -0.007766191179994306};
+        CHECK(!loss_compute(&s, out, label, NULL, gradient, &v, &e), "%s", e.text);
+        near("loss", v.loss, 1.7087315367338016);
+        near_all(gradient, g, 8);
     }
 }
 
@@ -140,6 +188,7 @@ static void test_meaning(void)
 int main(void)
 {
     test_values();
+    test_additions();
     test_means();
     test_meaning();
     return test_end();

@@ -95,7 +95,7 @@ static int loss_of_objects(const float *out, const int32_t *label, const float *
 static int loss_of_case(const golden_case *c, const float *out, size_t outputs, const int32_t *label,
                         const float *sides, float *slope, double *loss, error *e)
 {
-    const loss_shape shape = {(task)c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE};
+    const loss_shape shape = {(task)c->task, BATCH, c->task == TASK_BBOX ? 0 : CLASSES, SIDE, 0, 0};
     loss_value value = {0};
     if (c->task != MAPS) {
         int code = c->task == TASK_OBJECTS ? loss_of_objects(out, label, sides, slope, &value, e)

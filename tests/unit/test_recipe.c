@@ -106,12 +106,14 @@ static void test_set(void)
                                     "phase.head.from=layer3",
                                     "augment.rotate=10,0.75",
                                     "augment.lighting=0.1,0.2",
+                                    "giou=2.5",
+                                    "smoothing=0.1",
                                     "augment.flip=none"};
         for (size_t i = 0; i < COUNT(sets); i++)
             CHECK(!recipe_set(&r, sets[i], &e), "%s", e.text);
         text_buffer b = {0};
         CHECK(!recipe_text(&r, &b, &e), "%s", e.text);
-        CHECK(strcmp(b.data, "arch tiny\nsize 96\nbatch 32\nseed 7\nprecision bf16\n"
+        CHECK(strcmp(b.data, "arch tiny\nsize 96\nbatch 32\nseed 7\nprecision bf16\ngiou 2.5\nsmoothing 0.1\n"
                              "augment rotate 10 0.75\naugment lighting 0.1 0.2\n"
                              "phase head from layer3 lr 0.01 triangular 10 5 epochs 1\n"
                              "phase all from conv1 lr 2e-05 0.0002 0.002 cosine cycles 2 len 1 mult 3\n") == 0,
@@ -176,6 +178,9 @@ static void test_errors(void)
             {"batch 1e9\n", "r:1: batch '1e9' is not a whole number"},
             {"size 33\n", "r:1: size 33 is not a multiple of 32"},
             {"arch vgg\n", "r:1: unknown arch 'vgg' (known: tiny, resnet18, resnet34, resnet50)"},
+            {"giou -1\n", "r:1: giou '-1' is not a number within 0..1000"},
+            {"smoothing 1.5\n", "r:1: smoothing '1.5' is not a number within 0..1"},
+            {"giou 1\ngiou 1\n", "r:2: 'giou' was set on line 1 already"},
             {"precision fp64\n", "did you mean 'fp32'?"},
             {"augment\n", "r:1: augment needs a name"},
             {"augment flip x\n", "r:1: augment flip: 'x' is not a number"},

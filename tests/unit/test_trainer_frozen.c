@@ -95,7 +95,7 @@ static double evaluated(device *d, const graph *net, task t, const float *params
         int n = count - first < BATCH ? (int)(count - first) : BATCH;
         for (int i = 0; i < n; i++)
             make(NULL, (uint32_t)first + (uint32_t)i, 0, 0, pictures + i * SIDE * SIDE * 3, &labels[i], boxes[i], &e);
-        loss_shape shape = {t, n, t == TASK_BBOX ? 0 : 3, SIDE};
+        loss_shape shape = {t, n, t == TASK_BBOX ? 0 : 3, SIDE, 0, 0};
         loss_value value = {0};
         plan *p = plan_create(m, &(plan_options){.batch = n}, &e);
         code = p ? plan_forward(p, pictures, 0, 0, output, &e) : e.code;
