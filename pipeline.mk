@@ -16,7 +16,9 @@
 #   change of the code makes different models.
 
 MODEL_VERSION := 1
+# The three of the lesson, and all that can be trained.
 MODELS        := cls bbox detn
+TRAINED       := $(MODELS) objects
 
 # The folder of this file: nothing in a checkout, share/onebox/ of an installed copy; how make gets here again; and
 # the command that the user types.
@@ -50,6 +52,7 @@ data-test: $(BIN)/import-weights ## the same, and the pictures of VOC 2007 test
 ##@ Products
 #? out/anno.tsv out/largest.tsv out/lrg.csv out/bb.csv out/val.txt out/224.cache
 #? out/MODEL.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png}   MODEL: cls, bbox, detn
+#? out/objects.{tsv,ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png}   all objects (make objects)
 #? out/report.html   one page over all three models: figures, tables, pictures
 #? out/lr/MODEL.{head,top}.{tsv,png} out/pictures/NN-NAME.{png,txt}
 
@@ -75,6 +78,13 @@ $(OUT)/.made/anno: $$(if $$(refusal),no-data) $(SOURCE) $(BIN)/json2anno \
 	@$(stage) $(OUT)/anno $(BIN)/json2anno --images $(PICTURES) $(with_max_bad) -o $(OUT)/anno.tsv $(SOURCE)
 $(OUT)/anno.tsv: $(OUT)/.made/anno ; +
 
+# The same with the objects that are to be ignored, for the detector of all objects.
+$(OUT)/.made/all: $$(if $$(refusal),no-data) $(SOURCE) $(BIN)/json2anno \
+  $$(call changed,all,$$(OUT)/objects.tsv) $$(call newer,all,$$(PICTURES))
+	@$(stage) $(OUT)/all $(BIN)/json2anno --keep-ignored --images $(PICTURES) $(with_max_bad) -o $(OUT)/objects.tsv \
+	  $(SOURCE)
+$(OUT)/objects.tsv: $(OUT)/.made/all ; +
+
 $(OUT)/.made/largest: $(OUT)/anno.tsv $(BIN)/largest $$(call changed,largest,$$(OUT)/largest.tsv)
 	@$(stage) $(OUT)/largest $(BIN)/largest -o $(OUT)/largest.tsv $(OUT)/anno.tsv
 $(OUT)/largest.tsv: $(OUT)/.made/largest ; +
@@ -89,14 +99,29 @@ $(csv_files): $(OUT)/.made/csv ; +
 cache        := $(OUT)/$(SIZE).cache
 with_size    := $(if $(filter-out 224,$(SIZE)),--size $(SIZE))
 with_threads := $(if $(THREADS),--threads $(THREADS))
-# Those of folders beside OUT, above it and in it.
-other_caches = $(patsubst ./%,%,$(wildcard $(addsuffix $(SIZE).cache,$(dir $(OUT))*/ $(dir $(OUT)) $(OUT)/*/)))
+# $(call other_caches,SIZE): those of folders beside OUT, above it and in it.
+other_caches = $(patsubst ./%,%,$(wildcard $(addsuffix $1.cache,$(dir $(OUT))*/ $(dir $(OUT)) $(OUT)/*/)))
 $(OUT)/.made/cache: $(OUT)/lrg.csv $(BIN)/resize-cache \
   $$(call changed,cache,$$(cache)) $$(call newer,cache,$$(PICTURES))
-	$(if $(wildcard $(cache)),,@$(here)scripts/share-cache $(cache) $(other_caches))
+	$(if $(wildcard $(cache)),,@$(here)scripts/share-cache $(cache) $(call other_caches,$(SIZE)))
 	@$(stage) $(OUT)/cache $(BIN)/resize-cache $(with_size) $(with_threads) $(with_max_bad) --images $(PICTURES) \
 	  -o $(cache) $(OUT)/lrg.csv
 $(cache): $(OUT)/.made/cache ; +
+
+# The detector of all objects looks at larger pictures, unless SIZE is another than the lesson's.
+size.objects  := $(if $(filter 224,$(SIZE)),320,$(SIZE))
+cache.objects := $(OUT)/$(size.objects).cache
+ifneq ($(cache.objects),$(cache))
+$(OUT)/.made/large: $(OUT)/lrg.csv $(BIN)/resize-cache \
+  $$(call changed,large,$$(cache.objects)) $$(call newer,large,$$(PICTURES))
+	$(if $(wildcard $(cache.objects)),,@$(here)scripts/share-cache $(cache.objects) $(call other_caches,$(size.objects)))
+	@$(stage) $(OUT)/large $(BIN)/resize-cache --size $(size.objects) $(with_threads) $(with_max_bad) \
+	  --images $(PICTURES) -o $(cache.objects) $(OUT)/lrg.csv
+$(cache.objects): $(OUT)/.made/large ; +
+endif
+# $(call cache_of,MODEL), $(call size_of,MODEL): what a model looks at.
+cache_of = $(or $(cache.$1),$(cache))
+size_of  = $(or $(size.$1),$(SIZE))
 
 $(OUT)/.made/imported: $(or $(wildcard $(WEIGHTS)),no-weights) $(BIN)/import-weights \
   $$(call changed,imported,$$(OUT)/weights.safetensors)
@@ -114,42 +139,43 @@ $(OUT)/weights.sha256: $(OUT)/.made/weights ; +
 labels.cls  := --lrg $(OUT)/lrg.csv
 labels.bbox := --bb $(OUT)/bb.csv
 labels.detn := --lrg $(OUT)/lrg.csv --bb $(OUT)/bb.csv
+labels.objects := --anno $(OUT)/objects.tsv
 identity    := $(if $(filter-out none,$(WEIGHTS)),$(OUT)/weights.sha256)
 
 # $(call inputs,MODEL): what its training reads; $(call made,MODEL): what it makes;
 # $(call train,MODEL,WHERE THE WEIGHTS COME FROM): its command.
 inputs = $(if $(refusal),no-data) $(call absent,$(filter-out $(OUT)/%,$(VAL)) $(RECIPES)/$1.recipe) \
-  $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(cache)
+  $(identity) $(filter-out --%,$(labels.$1)) $(VAL) $(call cache_of,$1)
 absent = $(filter-out $(wildcard $1),$1)
 made   = $(OUT)/$1.ckpt $(OUT)/$1.history.tsv $(OUT)/$1.batches.tsv
-train  = $(BIN)/train-$1 --cache $(cache) $(labels.$1) --val $(VAL) $2 --recipe $(RECIPES)/$1.recipe \
+train  = $(BIN)/train-$1 --cache $(call cache_of,$1) $(labels.$1) --val $(VAL) $2 --recipe $(RECIPES)/$1.recipe \
   $(if $(SEED),--seed $(SEED)) $(with_size) $(with_threads) $(TRAINFLAGS)
 
 # The files of a run are newer than its record, which has the time of its start. What a failed training leaves stays:
 # its history, and the checkpoints after its phases.
-$(MODELS:%=$(OUT)/.made/%): $(OUT)/.made/%: $$(call inputs,$$*) $$(call changed,$$*,$$(call made,$$*)) \
+$(TRAINED:%=$(OUT)/.made/%): $(OUT)/.made/%: $$(call inputs,$$*) $$(call changed,$$*,$$(call made,$$*)) \
   | $(BIN)/train-% $(RECIPES)/%.recipe
 	@$(stage) --alone $(OUT)/$* $(call train,$*,--weights $(weights)) \
 	  $(if $(FRESH),--fresh) $(if $(RESUME),--resume) -o $(OUT)/$*.ckpt
-$(MODELS:%=$(OUT)/%.ckpt): $(OUT)/%.ckpt: $(OUT)/.made/% ;
-$(MODELS:%=$(OUT)/%.history.tsv): $(OUT)/%.history.tsv: $(OUT)/.made/% ;
-$(MODELS:%=$(OUT)/%.batches.tsv): $(OUT)/%.batches.tsv: $(OUT)/.made/% ;
+$(TRAINED:%=$(OUT)/%.ckpt): $(OUT)/%.ckpt: $(OUT)/.made/% ;
+$(TRAINED:%=$(OUT)/%.history.tsv): $(OUT)/%.history.tsv: $(OUT)/.made/% ;
+$(TRAINED:%=$(OUT)/%.batches.tsv): $(OUT)/%.batches.tsv: $(OUT)/.made/% ;
 
 # ---------------------------------------------------------------- predictions, figures, pictures, page
 
-$(MODELS:%=$(OUT)/%.pred.tsv): $(OUT)/%.pred.tsv: $(OUT)/%.ckpt $(cache) $(VAL) $(BIN)/predict
+$(TRAINED:%=$(OUT)/%.pred.tsv): $(OUT)/%.pred.tsv: $(OUT)/%.ckpt $$(call cache_of,$$*) $(VAL) $(BIN)/predict
 	@$(stage) $(OUT)/$*.pred $(BIN)/predict $(with_threads) --ckpt $(OUT)/$*.ckpt \
-	  --cache $(cache) --only $(VAL) --frame $(SIZE) -o $@
+	  --cache $(call cache_of,$*) --only $(VAL) --frame $(call size_of,$*) -o $@
 
-$(MODELS:%=$(OUT)/%.metrics.json): $(OUT)/%.metrics.json: $(OUT)/anno.tsv $(OUT)/%.pred.tsv $(BIN)/evaluate
-	@$(stage) $(OUT)/$*.metrics $(BIN)/evaluate $(if $(with_size),--frame $(SIZE)) \
+$(TRAINED:%=$(OUT)/%.metrics.json): $(OUT)/%.metrics.json: $(OUT)/anno.tsv $(OUT)/%.pred.tsv $(BIN)/evaluate
+	@$(stage) $(OUT)/$*.metrics $(BIN)/evaluate $(if $(filter-out 224,$(call size_of,$*)),--frame $(call size_of,$*)) \
 	  --anno $(OUT)/anno.tsv --pred $(OUT)/$*.pred.tsv -o $@
 
-$(MODELS:%=$(OUT)/%.grid.png): $(OUT)/%.grid.png: $(OUT)/%.pred.tsv $(OUT)/largest.tsv $(BIN)/render
+$(TRAINED:%=$(OUT)/%.grid.png): $(OUT)/%.grid.png: $(OUT)/%.pred.tsv $(OUT)/largest.tsv $(BIN)/render
 	@$(stage) $(OUT)/$*.grid $(BIN)/render --kind grid --pred $(OUT)/$*.pred.tsv --anno $(OUT)/largest.tsv \
 	  --images $(PICTURES) -o $@
 
-$(MODELS:%=$(OUT)/%.curves.png): $(OUT)/%.curves.png: $(OUT)/%.history.tsv $(OUT)/%.batches.tsv $(BIN)/render
+$(TRAINED:%=$(OUT)/%.curves.png): $(OUT)/%.curves.png: $(OUT)/%.history.tsv $(OUT)/%.batches.tsv $(BIN)/render
 	@$(stage) $(OUT)/$*.curves $(BIN)/render --kind curves --history $(OUT)/$*.history.tsv \
 	  --batches $(OUT)/$*.batches.tsv -o $@
 
@@ -162,16 +188,17 @@ $(OUT)/report.html: $(foreach m,$(MODELS),$(addprefix $(OUT)/$m.,ckpt history.ts
 ##@ The pipeline, step by step
 products := $(addprefix $(OUT)/,anno.tsv largest.tsv lrg.csv bb.csv val.txt $(SIZE).cache) \
   $(foreach m,$(MODELS),$(addprefix $(OUT)/$m.,ckpt history.tsv batches.tsv pred.tsv metrics.json grid.png curves.png))
-.PHONY: anno csv cache $(MODELS) report
+.PHONY: anno csv cache $(TRAINED) report
 anno: $(OUT)/anno.tsv ## annotations as a table, out/anno.tsv
 csv: $(csv_files) ## labels and split: out/lrg.csv, out/bb.csv, out/val.txt
 cache: $(cache) ## scaled pictures, out/224.cache
 cls: ## the classifier of the largest object, with its figures and pictures
 bbox: ## the regressor of its box
 detn: ## the detector of both
-$(MODELS): %: $(OUT)/%.ckpt $(OUT)/%.metrics.json $(OUT)/%.grid.png $(OUT)/%.curves.png
+objects: ## the detector of all objects, at 320 pixels
+$(TRAINED): %: $(OUT)/%.ckpt $(OUT)/%.metrics.json $(OUT)/%.grid.png $(OUT)/%.curves.png
 # The goals of the same command come first.
-report: | $(filter $(MODELS) lr pictures,$(MAKECMDGOALS))
+report: | $(filter $(TRAINED) lr pictures,$(MAKECMDGOALS))
 report: $(BIN)/report ## out/report.html, of what is there; trains nothing
 	@$(report)
 

@@ -18,7 +18,7 @@ newer = $(if $(and $(wildcard $2),$(wildcard $(OUT)/.made/$1)),$(if $(shell \
 endif
 
 curves  := $(foreach m,$(MODELS),$m.head $m.top)
-records := drawn json anno largest csv cache imported weights $(MODELS) $(MODELS:%=lr.%.0) $(curves:%=lr.%)
+records := drawn json anno all largest csv cache large imported weights $(TRAINED) $(MODELS:%=lr.%.0) $(curves:%=lr.%)
 .PHONY: no-finished-run a-deleted-file $(records:%=parameters-of-%) \
   $(addprefix new-files-in-,$(sort $(PICTURES) $(VOC)/Annotations $(VOC)))
 
@@ -27,9 +27,11 @@ records := drawn json anno largest csv cache imported weights $(MODELS) $(MODELS
 parameters.drawn   = pictures $(DEMO_PICTURES)$(nl)seed $(DEMO_SEED)
 parameters.json    = voc $(VOC)$(nl)split $(if $(with_split),$(SPLIT))$(if $(IMAGES),$(nl)images $(IMAGES))
 parameters.anno    = json $(SOURCE)$(nl)images $(PICTURES)
+parameters.all     = $(parameters.anno)
 parameters.largest =
 parameters.csv     = order $(ORDER)$(nl)val_pct $(VAL_PCT)$(nl)split_seed $(SPLIT_SEED)
 parameters.cache   = images $(PICTURES)$(nl)size $(SIZE)
+parameters.large   = images $(PICTURES)$(nl)size $(size.objects)
 parameters.imported = file $(WEIGHTS)
 parameters.weights = file $(WEIGHTS)
 
@@ -46,11 +48,12 @@ endef
 # $(call recipe,MODEL) and the parts of it that recipe.awk describes, a setting a line; asked for once, when needed.
 recipe  = $(subst |,$(nl),$(subst \,$(blank),$(patsubst $1:%,%,$(filter $1:%,$(recipes)))))
 recipes = $(eval recipes := $(shell \
-  awk -f $(here)scripts/recipe.awk $(call operands,$(wildcard $(MODELS:%=$(RECIPES)/%.recipe))) </dev/null))$(recipes)
+  awk -f $(here)scripts/recipe.awk $(call operands,$(wildcard $(TRAINED:%=$(RECIPES)/%.recipe))) </dev/null))$(recipes)
 
 parameters.cls  = $(of_training)$(call recipe,cls)
 parameters.bbox = $(of_training)$(call recipe,bbox)
 parameters.detn = $(of_training)$(call recipe,detn)
+parameters.objects = $(of_training)$(call recipe,objects)
 
 # Learning-rate curves depend on phase head and on the layers that train, not on the rates that they are for.
 of_curve = $(of_training)rates $(rates.$1)$(nl)$(call recipe,$1)
@@ -81,7 +84,7 @@ status: ## each product: size, age, up to date or not, seconds of its last run
 	@MAKE='$(make_again)' $(here)scripts/status $(or $(T),$(products))
 params-diff: $(records:%=params-diff-of-%) ## settings that differ from those of the last runs
 accept: ## call the trained models up to date as they are, without training again
-	@MAKE='$(make_again)' $(here)scripts/accept $(OUT) $(MODELS)
+	@MAKE='$(make_again)' $(here)scripts/accept $(OUT) $(TRAINED)
 # Under another name than MAKE, so that `make -n` runs no recipe that uses it.
 make_again = $(MAKE) $(again) --no-print-directory
 
@@ -89,4 +92,4 @@ make_again = $(MAKE) $(again) --no-print-directory
 $(records:%=params-diff-of-%): private export PARAMETERS = $(parameters.$*)
 $(records:%=params-diff-of-%): params-diff-of-%:
 	$(if $(wildcard $(OUT)/.made/$*),@$(here)scripts/params-diff $(OUT)/.made/$*)
-$(foreach m,$(MODELS),$(eval accept: private export PARAMETERS_$m = $$(parameters.$m)))
+$(foreach m,$(TRAINED),$(eval accept: private export PARAMETERS_$m = $$(parameters.$m)))

@@ -47,7 +47,7 @@ SIZE       ?= 224
 SEED       ?=
 #? THREADS     threads of each program [all processors]
 THREADS    ?=
-#? RECIPES     folder of cls.recipe, bbox.recipe and detn.recipe
+#? RECIPES     folder of cls.recipe, bbox.recipe, detn.recipe and objects.recipe
 RECIPES    ?= $(here)recipes
 #? TRAINFLAGS  more options for the trainings: TRAINFLAGS='--epochs 1 --set batch=32'
 TRAINFLAGS ?=
@@ -124,7 +124,7 @@ define no_recipe
 $(RECIPES)/$1.recipe: ; $$(error there is no file '$$@'$(if $(wildcard $(RECIPES)/.),$$(call near,$$@),$(comma) \
   and no folder RECIPES=$(RECIPES)$$(call near,$(RECIPES))))
 endef
-$(foreach m,cls bbox detn,$(if $(wildcard $(RECIPES)/$m.recipe),,$(eval $(call no_recipe,$m))))
+$(foreach m,cls bbox detn objects,$(if $(wildcard $(RECIPES)/$m.recipe),,$(eval $(call no_recipe,$m))))
 
 # ---------------------------------------------------------------- annotations: SOURCE; pictures: PICTURES; or a refusal
 

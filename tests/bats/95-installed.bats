@@ -166,7 +166,7 @@ in_onebox() { # WORD… : WANTED…: what completion offers behind the installed
     in_onebox --v : --version
     in_onebox on : ''
     in_onebox repo : report
-    in_onebox help tra : train-bbox train-cls train-detn
+    in_onebox help tra : train-bbox train-cls train-detn train-objects
     in_onebox predict --conv = w : winograd
     in_onebox mkcsv --order '' : id set
     touch a.ckpt b.txt
