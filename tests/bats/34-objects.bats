@@ -25,14 +25,19 @@ END
     train_objects -o objects.ckpt
 }
 
-# train_objects OPTION…: a training on the set. Inputs that are not given are the set's.
-train_objects() {
+# command_of OPTION…: the command of a training on the set, in `command`. Inputs that are not given are the set's.
+command_of() {
     local in=$BATS_FILE_TMPDIR given=" $* " inputs=()
     input() { [[ $given == *" $1 "* ]] || inputs+=("$1" "$2"); }
     input --anno "$in/anno.tsv"
     input --val "$in/val.txt"
     [[ $given == *" --init "* ]] || input --weights none
-    "$BIN/train-objects" --cache "$in/64.cache" --recipe "$in/tiny.recipe" --threads 2 "${inputs[@]}" "$@"
+    command=("$BIN/train-objects" --cache "$in/64.cache" --recipe "$in/tiny.recipe" --threads 2 "${inputs[@]}" "$@")
+}
+
+train_objects() { # OPTION…
+    command_of "$@"
+    "${command[@]}"
 }
 
 # predict_val OPTION…: what the trained network says of the validation pictures.
@@ -62,7 +67,8 @@ predict_val() {
 
 @test "killed and started again it ends with the same bytes" {
     local in=$BATS_FILE_TMPDIR child
-    train_objects --state-every 0 -o x.ckpt >/dev/null 2>&1 3>&- &
+    command_of --state-every 0 -o x.ckpt
+    "${command[@]}" >/dev/null 2>&1 3>&- &
     child=$!
     until [ -e x.state ]; do
         kill -0 "$child"
