@@ -20,6 +20,7 @@ static const option options[] = {
     {"all", 0, OPTION_FLAG, &work.all, NULL, .help = "every object, not the largest alone: a row each, best first"},
     {"min", 0, OPTION_NUMBER, &work.least, "P", "below this probability there is no answer", .max = 1},
     {"save-pictures", 0, OPTION_TEXT, &work.save_pictures, "DIR", .help = "draw each prediction into this folder"},
+    {"flip", 0, OPTION_FLAG, &work.flip, NULL, .help = "average with the mirrored picture, in twice the time"},
     {"batch", 0, OPTION_INT, &batch, "N", "pictures at a time", .min = 1, .max = 4096, .group = "Computing"},
     {"threads", 0, OPTION_INT, &threads, "N", "0: as many as there are", .max = 1024},
     {"device", 0, OPTION_TEXT, &work.device, "NAME", .help = "auto, cpu or cuda[:N]"},

@@ -225,6 +225,7 @@ static int write_table(predict_table *t, const checkpoint *c, const picture_list
         predict_options o = {.batch = t->batch,
                              .threads = t->device_options.threads,
                              .max_bad = t->max_bad,
+                             .flip = t->flip,
                              .row = write_row,
                              .row_context = &w,
                              .bad = picture_notes_bad,

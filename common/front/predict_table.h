@@ -14,6 +14,7 @@ typedef struct predict_table {
     int top;                            /* adds the most probable classes; 0: without */
     bool all;                           /* a row for each object, not for the largest alone */
     double least;                       /* what has less probability is no answer; PREDICT_LEAST: see there */
+    bool flip;                          /* the mirrored picture as well, averaged */
     const char *device;
     device_options device_options;
     bool as_trained; /* fp32 and tf32 of the checkpoint's recipe go before device_options.precision */

@@ -137,7 +137,8 @@ typedef struct prediction_run {
     plan *plan; /* of the batch size used last */
     int plan_batch;
     float *output;
-    double *probability;
+    float *flipped, *mirrored; /* with o->flip: a batch's pictures mirrored, and what comes out */
+    double *probability, *other;
     object_found found[PREDICT_OBJECTS];
     predicted_object objects[PREDICT_OBJECTS];
     int64_t bad; /* unreadable files so far, in the order of the list */
@@ -150,7 +151,10 @@ static void run_free(prediction_run *r)
     model_free(r->model);
     source_free(&r->source);
     free(r->output);
+    free(r->flipped);
+    free(r->mirrored);
     free(r->probability);
+    free(r->other);
 }
 
 static int run_open(prediction_run *r, device *d, int batch, error *e)
@@ -165,8 +169,16 @@ static int run_open(prediction_run *r, device *d, int batch, error *e)
     r->trained = trained.augments;
     r->output = mem_zero((size_t)batch * (size_t)c->graph.outputs, sizeof *r->output, "outputs", e);
     r->probability = mem_zero((size_t)c->info.class_count, sizeof *r->probability, "probabilities", e);
-    if (!r->output || !r->probability)
+    r->other = mem_zero((size_t)c->info.class_count, sizeof *r->other, "probabilities", e);
+    if (!r->output || !r->probability || !r->other)
         return ERR_SYSTEM;
+    if (r->o->flip) {
+        const size_t floats = (size_t)c->info.size * (size_t)c->info.size * 3;
+        r->mirrored = mem_zero((size_t)batch * (size_t)c->graph.outputs, sizeof *r->mirrored, "outputs", e);
+        r->flipped = mem_zero((size_t)batch * floats, sizeof *r->flipped, "mirrored pictures", e);
+        if (!r->mirrored || !r->flipped)
+            return ERR_SYSTEM;
+    }
     r->model = model_create(d, &c->graph, e);
     if (!r->model)
         return e->code;
@@ -196,11 +208,54 @@ static int forward(prediction_run *r, const loader_batch *b, error *e)
         if (!r->plan)
             return e->code;
     }
-    return plan_forward(r->plan, b->pictures, 0, 0, r->output, e);
+    int code = plan_forward(r->plan, b->pictures, 0, 0, r->output, e);
+    if (code || !r->o->flip)
+        return code;
+    const int size = r->c->info.size;
+    const size_t floats = (size_t)size * (size_t)size * 3;
+    memcpy(r->flipped, b->pictures, (size_t)b->count * floats * sizeof *r->flipped);
+    for (size_t i = 0; i < (size_t)b->count; i++)
+        augment_flip(r->flipped + i * floats, size, size);
+    return plan_forward(r->plan, r->flipped, 0, 0, r->mirrored, e);
 }
 
-/* The class and the box of the largest object. */
-static void take_one(prediction_run *r, const float *output, prediction *p)
+/* Averages what the network says of a picture with what it says of the mirrored one. A label's last column is
+ * inclusive, so columns x of the frame are size - 1 - x in the mirror. */
+static void average_one(prediction_run *r, const float *mirrored, prediction *p)
+{
+    const checkpoint_info *info = &r->c->info;
+    const float *scores = loss_scores(info->task, mirrored);
+    box_real b;
+    if (scores) {
+        loss_softmax(scores, info->class_count, r->other);
+        for (int i = 0; i < info->class_count; i++)
+            r->probability[i] = (r->probability[i] + r->other[i]) / 2;
+        p->best = 0;
+        for (int i = 1; i < info->class_count; i++)
+            if (r->probability[i] > r->probability[p->best])
+                p->best = i;
+        p->confidence = r->probability[p->best];
+    }
+    if (loss_box(info->task, info->size, mirrored, &b))
+        p->frame = (box_real){(p->frame.y1 + b.y1) / 2, (p->frame.x1 + info->size - 1 - b.x2) / 2,
+                              (p->frame.y2 + b.y2) / 2, (p->frame.x2 + info->size - 1 - b.x1) / 2};
+}
+
+/* The same for the maps of a detector of all objects: columns are read from the other end, and the distances to a box's
+ * left and right side change places. */
+static void average_maps(const checkpoint_info *info, float *output, const float *mirrored)
+{
+    enum { LEFT = 1, RIGHT = 3 };
+    const int side = info->size / OBJECTS_STRIDE, cells = side * side;
+    for (int c = 0; c < 4 + info->class_count; c++) {
+        const float *of = mirrored + (c == LEFT ? RIGHT : c == RIGHT ? LEFT : c) * cells;
+        for (int k = 0; k < cells; k++)
+            output[c * cells + k] = (output[c * cells + k] + of[k - k % side + side - 1 - k % side]) / 2;
+    }
+}
+
+/* The class and the box of the largest object. mirrored: NULL without. */
+static void take_one(prediction_run *r, const float *output, const float *mirrored, prediction *p)
 {
     const checkpoint_info *info = &r->c->info;
     const float *scores = loss_scores(info->task, output);
@@ -214,6 +269,8 @@ static void take_one(prediction_run *r, const float *output, prediction *p)
         p->confidence = r->probability[p->best];
     }
     p->has_box = loss_box(info->task, info->size, output, &p->frame);
+    if (mirrored)
+        average_one(r, mirrored, p);
     if (p->has_box)
         p->own = frame_to_own(p->frame, p->height, p->width, info->size, &r->trained);
 }
@@ -248,20 +305,26 @@ static int take_all(prediction_run *r, const float *output, prediction *p, error
     return 0;
 }
 
-static int hand_out(prediction_run *r, size_t item, const float *output, error *e)
+/* `at`: the picture's place in the batch. */
+static int hand_out(prediction_run *r, size_t item, int at, error *e)
 {
+    const size_t outputs = (size_t)r->c->graph.outputs;
+    float *output = r->output + (size_t)at * outputs;
+    const float *mirrored = r->o->flip ? r->mirrored + (size_t)at * outputs : NULL;
     const checkpoint_info *info = &r->c->info;
     prediction p = {.item = item,
                     .file_name = r->list->file_names.items[item],
                     .height = r->source.sizes[item][0],
                     .width = r->source.sizes[item][1],
                     .best = -1};
-    for (int i = 0; i < r->c->graph.outputs; i++)
-        if (!isfinite(output[i]))
+    for (size_t i = 0; i < outputs; i++)
+        if (!isfinite(output[i]) || (mirrored && !isfinite(mirrored[i])))
             return fail(e, ERR_INPUT, "the network's output for %s is not a finite number; its training failed",
                         p.file_name);
+    if (mirrored && info->task == TASK_OBJECTS)
+        average_maps(info, output, mirrored);
     if (info->task != TASK_OBJECTS)
-        take_one(r, output, &p);
+        take_one(r, output, mirrored, &p);
     else if (take_all(r, output, &p, e))
         return e->code;
     return r->o->row(r->o->row_context, &p, e);
@@ -280,7 +343,7 @@ static int run_batches(prediction_run *r, error *e)
             if (warning && r->o->warned)
                 r->o->warned(r->o->note_context, warning);
             if (!message)
-                code = hand_out(r, b.samples[i], r->output + (size_t)i * (size_t)r->c->graph.outputs, e);
+                code = hand_out(r, b.samples[i], i, e);
             else if (++r->bad > r->o->max_bad)
                 code = fail(e, ERR_INPUT, "%s", message);
             else if (r->o->bad)

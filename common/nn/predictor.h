@@ -43,6 +43,9 @@ typedef struct predict_options {
     int batch;       /* pictures at a time */
     int threads;     /* for reading pictures */
     int64_t max_bad; /* so many files may be unreadable; they get no prediction */
+    /* Each picture is seen a second time, mirrored, and the answers are averaged: probabilities, boxes in the frame, or
+     * the maps of a detector of all objects, mirrored back. Takes the network's time twice. */
+    bool flip;
     /* For each prediction, in the order of the list; a result other than 0 ends the run. */
     int (*row)(void *row_context, const prediction *p, error *e);
     void *row_context;

@@ -65,6 +65,20 @@ predict_val() {
     assert_equal "${#lines[@]}" 2
 }
 
+@test "--flip: a mirrored picture has the mirrored objects, and other scores than without" {
+    cp "$BATS_TEST_DIRNAME"/../golden/image/exif[12].jpg . # the second is the first with a mark that mirrors it
+    for flip in "" --flip; do
+        # shellcheck disable=SC2086 # nothing or one word
+        "$BIN/predict" --ckpt "$BATS_FILE_TMPDIR/objects.ckpt" --all --min 0 $flip exif1.jpg exif2.jpg -o "x$flip.tsv"
+    done
+    # the picture is 33 pixels wide
+    paste <(grep exif1 x--flip.tsv | head -n 5) <(grep exif2 x--flip.tsv | head -n 5) | awk -F '\t' '
+        function far(a, b) { return (a - b) ^ 2 > 1e-3 }
+        $2 != $9 || far($3, $10) || far($4, $11) || far($5, 32 - $14) || far($6, $13) || far($7, 32 - $12) { bad = 1 }
+        END { exit bad || NR < 2 }'
+    [ "$(column x.tsv probability)" != "$(column x--flip.tsv probability)" ]
+}
+
 @test "killed and started again it ends with the same bytes" {
     local in=$BATS_FILE_TMPDIR child
     command_of --state-every 0 -o x.ckpt

@@ -36,6 +36,36 @@ same_rows() {
         for (i = 3; i <= 7; i++) if (($i - $(i + 7))^2 > 1e-3) exit 1 } END { if (NR < 2) exit 1 }'
 }
 
+@test "--flip averages with the mirrored picture, which so gets the mirrored answer" {
+    # exif2.jpg is exif1.jpg with a mark that turns it into its mirror
+    cp "$BATS_TEST_DIRNAME"/../golden/image/exif[12].jpg .
+    for task in cls bbox detn; do
+        "$BIN/predict" --ckpt "$in/$task.ckpt" --frame 64 exif1.jpg exif2.jpg -o plain.tsv
+        "$BIN/predict" --ckpt "$in/$task.ckpt" --frame 64 --flip exif1.jpg exif2.jpg -o flip.tsv
+        paste <(sed 1d plain.tsv) <(sed 1d flip.tsv) >both.tsv
+        awk -F '\t' -v task=$task '
+            { for (i = 3; i <= 11; i++) { plain[NR, i] = $i; flip[NR, i] = $(i + 11) } }
+            function far(a, b) { return (a - b) ^ 2 > 4e-4 }
+            function wrong(what, a, b) { print task, what, a, b; bad = 1 }
+            END {
+                if (task != "bbox" && far(flip[1, 3], flip[2, 3]))
+                    wrong("probability", flip[1, 3], flip[2, 3])
+                if (task == "cls")
+                    exit bad
+                for (i = 8; i <= 11; i++) {
+                    other = i == 9 ? 11 : i == 11 ? 9 : i
+                    turned = i % 2 ? 63 - plain[2, other] : plain[2, i]
+                    if (far(flip[1, i], (plain[1, i] + turned) / 2))
+                        wrong("average " i, flip[1, i], (plain[1, i] + turned) / 2)
+                    if (far(flip[2, other], i % 2 ? 63 - flip[1, i] : flip[1, i]))
+                        wrong("mirror " i, flip[2, other], flip[1, i])
+                }
+                exit bad
+            }' both.tsv
+        ! cmp -s plain.tsv flip.tsv || false
+    done
+}
+
 @test "all pictures of a cache, or those of a list, in order" {
     run "$BIN/predict" --ckpt "$in/detn.ckpt" --cache "$in/shapes.cache" -o all.tsv
     assert_success
