@@ -199,39 +199,87 @@ void augment_lighting(float *pixels, int height, int width, double brightness, d
     }
 }
 
-static float within(float v, float low, float high)
+/* Four pixels, by channel. */
+typedef struct four {
+    float4 c[3];
+} four;
+
+static inline float4 choose(int4 mask, float4 yes, float4 no)
 {
-    return v < low ? low : v > high ? high : v;
+    return (float4)(((int4)yes & mask) | ((int4)no & ~mask));
+}
+
+static inline float4 least(float4 a, float4 b)
+{
+    return choose(a < b, a, b);
+}
+
+static inline float4 most(float4 a, float4 b)
+{
+    return choose(a > b, a, b);
+}
+
+static inline float4 to_unit(float4 v)
+{
+    const float4 zero = {0}, one = {1, 1, 1, 1};
+    return least(most(v, zero), one);
 }
 
 /* ITU-R 601's grey, with torchvision's digits. */
-static void saturate(float *p, float factor)
+static inline void saturate(four *p, float factor)
 {
-    const float rest = (1 - factor) * (0.2989f * p[0] + 0.587f * p[1] + 0.114f * p[2]);
+    const float4 rest = (1 - factor) * (0.2989f * p->c[0] + 0.587f * p->c[1] + 0.114f * p->c[2]);
     for (int c = 0; c < 3; c++)
-        p[c] = within(factor * p[c] + rest, 0, 1);
+        p->c[c] = to_unit(factor * p->c[c] + rest);
 }
 
 /* HSV in sixths of a circle: red is 0, green 2, blue 4. A channel is at its highest within a sixth of its own hue, at
  * its lowest beyond two, and falls in a straight line between. */
-static void turn_hue(float *p, float sixths)
+static inline void turn_hue(four *p, float sixths)
 {
-    const float r = p[0], g = p[1], b = p[2];
-    const float high = r > g ? (r > b ? r : b) : (g > b ? g : b), low = r < g ? (r < b ? r : b) : (g < b ? g : b);
-    const float range = high - low, by = range > 0 ? range : 1;
-    const float hue = (high == r ? (g - b) / by : high == g ? 2 + (b - r) / by : 4 + (r - g) / by) + sixths;
+    const float4 r = p->c[0], g = p->c[1], b = p->c[2], zero = {0}, one = {1, 1, 1, 1};
+    const float4 high = most(most(r, g), b), range = high - least(least(r, g), b);
+    const float4 by = choose(range > zero, range, one);
+    const float4 hue = choose(high == r, (g - b) / by, choose(high == g, 2 + (b - r) / by, 4 + (r - g) / by)) + sixths;
     for (int c = 0; c < 3; c++) {
-        float k = 11 - 2 * (float)c + hue; /* 7 is one circle and a sixth; hue is above -4 */
-        k -= 6 * (float)(int)(k / 6);
-        p[c] = high - range * within(k < 4 - k ? k : 4 - k, 0, 1);
+        float4 k = 11 - 2 * (float)c + hue; /* 7 is one circle and a sixth; hue is above -4 */
+        k -= 6 * __builtin_convertvector(__builtin_convertvector(k / 6, int4), float4);
+        p->c[c] = high - range * to_unit(least(k, 4 - k));
     }
+}
+
+/* Four values of one channel to and from pixels. */
+static inline float4 gather(const float *p)
+{
+    return (float4){p[0], p[3], p[6], p[9]};
+}
+
+static inline void scatter(float *p, float4 v)
+{
+    for (size_t k = 0; k < 4; k++)
+        p[3 * k] = v[k];
+}
+
+static inline void recolour(float *p, float saturation, float sixths)
+{
+    four f = {{gather(p), gather(p + 1), gather(p + 2)}};
+    if (saturation != 1)
+        saturate(&f, saturation);
+    if (sixths != 0)
+        turn_hue(&f, sixths);
+    for (size_t c = 0; c < 3; c++)
+        scatter(p + c, f.c[c]);
 }
 
 void augment_colour(float *pixels, int height, int width, double saturation, double hue)
 {
     const size_t n = 3 * (size_t)height * (size_t)width;
-    for (size_t i = 0; saturation != 1 && i < n; i += 3)
-        saturate(pixels + i, (float)saturation);
-    for (size_t i = 0; hue != 0 && i < n; i += 3)
-        turn_hue(pixels + i, (float)(6 * hue));
+    const float factor = (float)saturation, sixths = (float)(6 * hue);
+    size_t i = 0;
+    for (; i + 12 <= n; i += 12)
+        recolour(pixels + i, factor, sixths);
+    float rest[12] = {0};
+    memcpy(rest, pixels + i, (n - i) * sizeof *rest);
+    recolour(rest, factor, sixths);
+    memcpy(pixels + i, rest, (n - i) * sizeof *rest);
 }
