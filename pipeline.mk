@@ -52,7 +52,7 @@ data-test: $(BIN)/import-weights ## the same, and the pictures of VOC 2007 test
 ##@ Products
 #? out/anno.tsv out/largest.tsv out/lrg.csv out/bb.csv out/val.txt out/224.cache
 #? out/MODEL.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png}   MODEL: cls, bbox, detn
-#? out/objects.{tsv,ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png}   all objects (make objects)
+#? out/objects.{tsv,ckpt,history.tsv,batches.tsv,pred.tsv,all.tsv,metrics.json,ap.json,grid.png,curves.png}
 #? out/report.html   one page over all three models: figures, tables, pictures
 #? out/lr/MODEL.{head,top}.{tsv,png} out/pictures/NN-NAME.{png,txt}
 
@@ -167,6 +167,13 @@ $(TRAINED:%=$(OUT)/%.pred.tsv): $(OUT)/%.pred.tsv: $(OUT)/%.ckpt $$(call cache_o
 	@$(stage) $(OUT)/$*.pred $(BIN)/predict $(with_threads) --ckpt $(OUT)/$*.ckpt \
 	  --cache $(call cache_of,$*) --only $(VAL) --frame $(call size_of,$*) -o $@
 
+# Every object that it finds, judged against all of them.
+$(OUT)/objects.all.tsv: $(OUT)/objects.ckpt $(cache.objects) $(VAL) $(BIN)/predict
+	@$(stage) $(OUT)/objects.all $(BIN)/predict $(with_threads) --all --min 0.01 --ckpt $(OUT)/objects.ckpt \
+	  --cache $(cache.objects) --only $(VAL) -o $@
+$(OUT)/objects.ap.json: $(OUT)/objects.tsv $(OUT)/objects.all.tsv $(BIN)/evaluate
+	@$(stage) $(OUT)/objects.ap $(BIN)/evaluate --all --anno $(OUT)/objects.tsv --pred $(OUT)/objects.all.tsv -o $@
+
 $(TRAINED:%=$(OUT)/%.metrics.json): $(OUT)/%.metrics.json: $(OUT)/anno.tsv $(OUT)/%.pred.tsv $(BIN)/evaluate
 	@$(stage) $(OUT)/$*.metrics $(BIN)/evaluate $(if $(filter-out 224,$(call size_of,$*)),--frame $(call size_of,$*)) \
 	  --anno $(OUT)/anno.tsv --pred $(OUT)/$*.pred.tsv -o $@
@@ -195,7 +202,7 @@ cache: $(cache) ## scaled pictures, out/224.cache
 cls: ## the classifier of the largest object, with its figures and pictures
 bbox: ## the regressor of its box
 detn: ## the detector of both
-objects: ## the detector of all objects, at 320 pixels
+objects: $(OUT)/objects.ap.json ## the detector of all objects, at 320 pixels
 $(TRAINED): %: $(OUT)/%.ckpt $(OUT)/%.metrics.json $(OUT)/%.grid.png $(OUT)/%.curves.png
 # The goals of the same command come first.
 report: | $(filter $(TRAINED) lr pictures,$(MAKECMDGOALS))

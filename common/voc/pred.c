@@ -136,10 +136,24 @@ static int read_box(const text_field *f, bool *there, box_real *b, error *e)
     return 0;
 }
 
+/* The picture of a row: a new one, or that of the row before. */
+static int read_name(pred_table *t, text_field f, const char **name, error *e)
+{
+    const size_t count = t->file_names.count;
+    const bool again = t->count && text_is(f, t->rows[t->count - 1].file_name);
+    if (again && !t->all)
+        return fail(e, ERR_INPUT, "%s is there twice; several rows of a picture are for evaluate --all",
+                    t->rows[t->count - 1].file_name);
+    int code = again ? 0 : names_add_file(&t->file_names, f, e);
+    if (!code)
+        *name = again ? t->rows[t->count - 1].file_name : t->file_names.items[count];
+    return code;
+}
+
 static int read_row(pred_table *t, const text_field *f, error *e)
 {
     pred_row row = {0};
-    int code = names_add_file(&t->file_names, f[0], e);
+    int code = read_name(t, f[0], &row.file_name, e);
     if (!code)
         code = read_pair(t, f + 1, &row.category, &row.probability, e);
     if (!code)
@@ -164,7 +178,6 @@ static int read_row(pred_table *t, const text_field *f, error *e)
     }
     if (code)
         return code;
-    row.file_name = t->file_names.items[t->count];
     t->rows[t->count++] = row;
     return 0;
 }
@@ -190,10 +203,10 @@ static int take_line(void *context, size_t number, const char *line, size_t size
                : fail(e, ERR_INPUT, "%zu columns, the header has %zu (tabs between them)", count, r->columns);
 }
 
-int pred_read(pred_table *t, const char *path, error *e)
+static int read_table(pred_table *t, bool all, const char *path, error *e)
 {
     file_view view;
-    *t = (pred_table){0};
+    *t = (pred_table){.all = all};
     int code = file_open(&view, path, e);
     if (code)
         return code;
@@ -210,10 +223,24 @@ int pred_read(pred_table *t, const char *path, error *e)
     return code;
 }
 
+int pred_read(pred_table *t, const char *path, error *e)
+{
+    return read_table(t, false, path, e);
+}
+
+int pred_read_all(pred_table *t, const char *path, error *e)
+{
+    return read_table(t, true, path, e);
+}
+
 const pred_row *pred_find(const pred_table *t, const char *file_name)
 {
     size_t row = names_find(&t->file_names, file_name, strlen(file_name));
-    return row == NAMES_NONE ? NULL : &t->rows[row];
+    if (row == NAMES_NONE)
+        return NULL;
+    while (strcmp(t->rows[row].file_name, file_name) != 0) /* further down where others have several rows */
+        row++;
+    return &t->rows[row];
 }
 
 void pred_free(pred_table *t)
@@ -228,7 +255,7 @@ void pred_free(pred_table *t)
 int pred_check(const char *path, error *e)
 {
     pred_table t;
-    int code = pred_read(&t, path, e);
+    int code = pred_read_all(&t, path, e);
     pred_free(&t);
     return code;
 }

@@ -1,6 +1,6 @@
 /* pred.h - predictions: the table pred.tsv.
  *
- * Text, tab-separated, one header line and one row per picture:
+ * Text, tab-separated, one header line and one row per picture, or of all objects one after the other, a row for each:
  *
  *     file_name   category  probability  y1     x1      y2      x2
  *     000048.jpg  person    0.981234     12.00  301.44  370.91  499.00
@@ -52,8 +52,9 @@ typedef struct pred_table {
     size_t count, capacity;
     int frame;        /* side of the frame the columns y1_N … are in, 0: no such columns */
     int top;          /* number of category_k, probability_k pairs */
-    names file_names; /* number = row */
+    names file_names; /* number = row, unless a picture has several */
     names categories;
+    bool all;       /* a picture may have several rows, one after the other */
     pred_top *tops; /* count * top */
     size_t top_capacity;
 } pred_table; /* zero-initialise */
@@ -64,12 +65,15 @@ typedef struct pred_table {
  * failure. */
 int pred_read(pred_table *t, const char *path, error *e);
 
-/* The row of that picture, or NULL. */
+/* The same for a table of all objects: a picture may have several rows, one after the other. */
+int pred_read_all(pred_table *t, const char *path, error *e);
+
+/* The row of that picture (the first of several), or NULL. */
 const pred_row *pred_find(const pred_table *t, const char *file_name);
 
 void pred_free(pred_table *t);
 
-/* --check of predict. */
+/* --check of predict: a table of either kind. */
 int pred_check(const char *path, error *e);
 
 #endif

@@ -140,3 +140,39 @@ setup() {
     refused 2 "one file name too many" "$out" "$BIN/evaluate" --anno "$anno" --pred "$pred" extra
     refused 3 "pred.tsv:1: no annotation table" "$out" "$BIN/evaluate" --anno "$pred" --pred "$pred" -o "$out"
 }
+
+@test "with --all each object counts: average precision by VOC's rule, for every class" {
+    local ap=$BATS_TEST_DIRNAME/../golden/ap
+    run --separate-stderr "$BIN/evaluate" --all --anno "$ap/anno.tsv" --pred "$ap/pred.tsv" -o "$out"
+    assert_success
+    said ""
+    cmp "$out" "$ap/metrics.json"
+    assert_line --index 0 "63 objects in 30 pictures, 85 predicted; 12 to be ignored are neither right nor wrong"
+    assert_line --regexp '^dog +18 +18 +0\.1870 +0\.1758$'
+    assert_line --regexp '^unseen +0 +8 +- +-$'
+    assert_line --index -1 --regexp '^mean +63 +85 +0\.3613 +0\.3658$'
+    "$BIN/evaluate" --check "$out"
+    sed 's/"ap50": 0\.361282/"ap50": 1.361282/' "$out" >bad.json
+    run "$BIN/evaluate" --check bad.json
+    assert_failure 1
+    assert_output ""
+    sed '/"ignored"/d' "$out" >bad.json
+    run "$BIN/evaluate" --check bad.json
+    assert_failure 1
+}
+
+@test "a table of all objects is no table of largest ones, and pictures must be of the same set" {
+    local ap=$BATS_TEST_DIRNAME/../golden/ap
+    "$BIN/predict" --check "$ap/pred.tsv"
+    run "$BIN/evaluate" --anno "$ap/anno.tsv" --pred "$ap/pred.tsv"
+    assert_failure 3
+    assert_output --regexp "^evaluate: .*/pred.tsv:3: 00.jpg is there twice; .* evaluate --all$"
+    run "$BIN/evaluate" --all --anno "$anno" --pred "$ap/pred.tsv"
+    assert_failure 3
+    assert_output --regexp "pred.tsv: 30 of 30 pictures are not in the annotations: 00.jpg, 01.jpg, 02.jpg, ...; "
+    # rows of a picture stand together
+    sed -n 2p "$ap/pred.tsv" | cat "$ap/pred.tsv" - >"$pred"
+    run "$BIN/evaluate" --all --anno "$ap/anno.tsv" --pred "$pred"
+    assert_failure 3
+    assert_output --partial "00.jpg is there twice"
+}

@@ -585,7 +585,7 @@ static void test_pred(void)
             {PRED "\na\tcar\t0.5\tx\t2\t3\t4\n", "y1"},
             {PRED "\na\tcar\t0.5\t1\t2\t3\tinf\n", "x2"},
             {PRED "\na\tcar\t0.5\t1\t2\t3\t1e99\n", "x2"},
-            {PRED "\na\tcar\t0.5\t1\t2\t3\t4\na\tcar\t0.5\t1\t2\t3\t4\n", "twice"},
+            {PRED "\na\tcar\t0.5\t1\t2\t3\t4\nb\tcar\t0.5\t1\t2\t3\t4\na\tcar\t0.5\t1\t2\t3\t4\n", "twice"},
             {PRED "\n/a\tcar\t0.5\t1\t2\t3\t4\n", "is a full path"},
             {PRED "\na\tcar\t0.5\t1\t2\t3\t4", "truncated"},
             {PRED "\ty1_9\tx1_9\ty2_9\tx2_9\na\tcar\t0.5\t1\t2\t3\t4\t-\t-\t-\t-\n", "only in one"},
