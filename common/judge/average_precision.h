@@ -1,10 +1,11 @@
 /* average_precision.h - how good a detector of all objects is: its table (pred.h, all objects) against anno.tsv.
  *
  * The rule of PASCAL VOC's development kit (Everingham et al. 2010, International Journal of Computer Vision 88,
- * section 4.2; VOCevaldet.m): of each class the predictions of all pictures are taken in descending score, equal ones in the
- * order of the table. One is right when the object of its class in that picture with the greatest intersection over
- * union (corners inclusive) has at least 0.5 and was not taken before; it is wrong otherwise, a second one for the same
- * object too. A prediction whose best object is one to be ignored (VOC's difficult ones, COCO's crowds) is neither.
+ * section 4.2; VOCevaldet.m): of each class the predictions of all pictures are taken in descending score, equal ones
+ * in the order of the table. One is right when the object of its class in that picture with the greatest intersection
+ * over union (corners inclusive) has at least 0.5 and was not taken before; it is wrong otherwise, a second one for the
+ * same object too. A prediction whose best object is one to be ignored (VOC's difficult ones, COCO's crowds) is
+ * neither.
  * After each prediction there are a precision and a recall; the average precision is
  *   area          the area below the curve of the greatest precision at this recall or above (VOC 2010 and later)
  *   eleven        the mean of that precision at recall 0, 0.1, … 1 (VOC 2007)
