@@ -152,12 +152,12 @@ setup() {
     assert_line --regexp '^unseen +0 +8 +- +-$'
     assert_line --index -1 --regexp '^mean +63 +85 +0\.3613 +0\.3658$'
     "$BIN/evaluate" --check "$out"
-    sed 's/"ap50": 0\.361282/"ap50": 1.361282/' "$out" >bad.json
-    run "$BIN/evaluate" --check bad.json
+    sed 's/"ap50": 0\.361282/"ap50": 1.361282/' "$out" >"$BATS_TEST_TMPDIR/bad.json"
+    run "$BIN/evaluate" --check "$BATS_TEST_TMPDIR/bad.json"
     assert_failure 1
     assert_output ""
-    sed '/"ignored"/d' "$out" >bad.json
-    run "$BIN/evaluate" --check bad.json
+    sed '/"ignored"/d' "$out" >"$BATS_TEST_TMPDIR/bad.json"
+    run "$BIN/evaluate" --check "$BATS_TEST_TMPDIR/bad.json"
     assert_failure 1
 }
 
