@@ -91,7 +91,8 @@ static bool is_phase(const found *f, const char *name)
     return has_model(f, training);
 }
 
-static const char *const tasks[][2] = {{"cls", "Classifier"}, {"bbox", "Box regressor"}, {"detn", "Detector"}};
+static const char *const tasks[][2] = {
+    {"cls", "Classifier"}, {"bbox", "Box regressor"}, {"detn", "Detector"}, {"objects", "Detector of all objects"}};
 
 const char *found_title(const char *name)
 {

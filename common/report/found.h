@@ -14,7 +14,7 @@ typedef struct found_list {
 
 typedef struct found {
     found_list files;    /* everything in the folder itself that is a file and not hidden */
-    found_list models;   /* names of trainings: cls, bbox, detn first, then others in byte order */
+    found_list models;   /* names of trainings: cls, bbox, detn, objects first, then others in byte order */
     found_list lr;       /* lr: PNG files */
     found_list pictures; /* pictures: PNG files */
     found_list logs;     /* log: .log files */

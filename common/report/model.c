@@ -6,6 +6,7 @@
  */
 #include "report/report.h"
 
+#include "judge/average_precision.h"
 #include "judge/metrics.h"
 #include "nn/recipe.h"
 #include "render/table.h"
@@ -319,10 +320,30 @@ static void model_picture(html *h, const found *f, const model *m, const char *e
     html_put(h, "</figcaption></figure>\n");
 }
 
+/* Of all objects, where they were judged. */
+static void all_objects(html *h, const found *f, const model *m)
+{
+    average_precision a = {0};
+    char name[300], area[32], eleven[32];
+    char *path = path_of(h, f, m, ".ap.json");
+    if (path && !average_precision_read(&a, path, h->e)) {
+        snprintf(name, sizeof name, "%s.ap.json", m->name);
+        html_put(h,
+                 "<p>All %zu objects of the %zu validation pictures: average precision at IoU 0.5 is <b>%s</b> "
+                 "(VOC\xe2\x80\x99s area below the curve, mean over the classes; by eleven points %s), ",
+                 a.objects, a.pictures, number_text(area, 3, a.area), number_text(eleven, 3, a.eleven));
+        html_link(h, name, NULL);
+        html_put(h, "</p>\n");
+    }
+    average_precision_free(&a);
+    free(path);
+}
+
 static const char *const task_sentences[TASKS + 1] = {
     [TASK_CLS] = "Says what the largest object of a picture is.",
     [TASK_BBOX] = "Says where the largest object of a picture is.",
     [TASK_DETN] = "Says what the largest object of a picture is, and where, in one network.",
+    [TASK_OBJECTS] = "Says what all objects of a picture are, and where; below, its answers for the largest one.",
     [TASKS] = ""};
 
 void report_model(html *h, const found *f, const char *name)
@@ -334,6 +355,7 @@ void report_model(html *h, const found *f, const char *name)
     html_put(h, "<section id=\"%s\">\n<h2>%s</h2>\n<p>%s</p>\n", anchor, found_title(name), task_sentences[m.task]);
     if (!m.has_ckpt)
         html_put(h, "<p class=\"warn\">There is no %s.ckpt: this training did not reach its end.</p>\n", name);
+    all_objects(h, f, &m);
     if (m.has_metrics)
         figure_table(h, &m);
     doubtful(h, &m);

@@ -107,6 +107,23 @@ predict_val() {
     assert_success
 }
 
+@test "make objects judges largest and all objects, and the page shows both" {
+    local root=$BATS_TEST_DIRNAME/../..
+    cp -r "$root/Makefile" "$root/pipeline.mk" "$root/scripts" "$root/recipes" .
+    mk() { env -i PATH="$PATH" HOME="$HOME" make --no-print-directory BIN="$BIN" "$@"; }
+    run mk objects report VOC="$BATS_FILE_TMPDIR/set" SPLIT= OUT=out SIZE=64 WEIGHTS=none RECIPES=recipes/demo \
+        TRAINFLAGS='--epochs 1'
+    assert_success
+    "$BIN/evaluate" --check out/objects.ap.json
+    grep -q '<h2>Detector of all objects</h2>' out/report.html
+    grep -q 'All [0-9]* objects of the [0-9]* validation pictures: average precision' out/report.html
+    "$BIN/report" --check out/report.html
+    # what was given is kept, and nothing is done twice
+    run mk objects OUT=out
+    assert_success
+    assert_output --partial "Nothing to be done for 'objects'"
+}
+
 @test "with --all each object is a row, best first, inside its picture; the largest one is among them" {
     predict_val -o pred.tsv
     predict_val --all --min 0 -o all.tsv
