@@ -163,14 +163,17 @@ $(TRAINED:%=$(OUT)/%.batches.tsv): $(OUT)/%.batches.tsv: $(OUT)/.made/% ;
 
 # ---------------------------------------------------------------- predictions, figures, pictures, page
 
+# It looks at each picture mirrored, too.
+flip.objects := --flip
+
 $(TRAINED:%=$(OUT)/%.pred.tsv): $(OUT)/%.pred.tsv: $(OUT)/%.ckpt $$(call cache_of,$$*) $(VAL) $(BIN)/predict
 	@$(stage) $(OUT)/$*.pred $(BIN)/predict $(with_threads) --ckpt $(OUT)/$*.ckpt \
-	  --cache $(call cache_of,$*) --only $(VAL) --frame $(call size_of,$*) -o $@
+	  --cache $(call cache_of,$*) --only $(VAL) --frame $(call size_of,$*) $(flip.$*) -o $@
 
 # Every object that it finds, judged against all of them.
 $(OUT)/objects.all.tsv: $(OUT)/objects.ckpt $(cache.objects) $(VAL) $(BIN)/predict
-	@$(stage) $(OUT)/objects.all $(BIN)/predict $(with_threads) --all --min 0.01 --ckpt $(OUT)/objects.ckpt \
-	  --cache $(cache.objects) --only $(VAL) -o $@
+	@$(stage) $(OUT)/objects.all $(BIN)/predict $(with_threads) --all --min 0.01 $(flip.objects) \
+	  --ckpt $(OUT)/objects.ckpt --cache $(cache.objects) --only $(VAL) -o $@
 $(OUT)/objects.ap.json: $(OUT)/objects.tsv $(OUT)/objects.all.tsv $(BIN)/evaluate
 	@$(stage) $(OUT)/objects.ap $(BIN)/evaluate --all --anno $(OUT)/objects.tsv --pred $(OUT)/objects.all.tsv -o $@
 
