@@ -166,9 +166,11 @@ static void row_to_bytes(const float *restrict row, uint8_t *restrict bytes, siz
         bytes[i] = (uint8_t)lrintf(row[i] * 255.0f);
 }
 
-/* Exactly one of source and bytes, and one of target and target_bytes, is given. */
-static void resample(const float *source, const uint8_t *bytes, int height, int width, float *target,
-                     uint8_t *target_bytes, int target_height, int target_width, resize_scratch *s)
+/* Exactly one of source and bytes, and one of target and target_bytes, is given. (Aligned, since where the linker puts
+ * this loop, by code elsewhere, was seen to cost resize-cache 3 %.) */
+__attribute__((aligned(64))) static void resample(const float *source, const uint8_t *bytes, int height, int width,
+                                                  float *target, uint8_t *target_bytes, int target_height,
+                                                  int target_width, resize_scratch *s)
 {
     const size_t in = 3 * (size_t)width, out = 3 * (size_t)target_width;
     int held[2] = {-1, -1}; /* the source rows whose resampled lines are kept, even and odd */
