@@ -164,7 +164,7 @@ else ifneq ($(and $(wildcard $(VOC)/.),$(filter-out $(DATA)/VOC2007,$(VOC))),)
 SOURCE  := $(OUT)/voc.json
 else
 no_folder = $(if $(wildcard $(VOC)/.)$(filter $(DATA)/VOC2007,$(VOC)),,$(or \
-  $(call near,$(VOC)), (there is no such folder)))
+  $(call near,$(VOC)),$(blank)(there is no such folder)))
 define refusal
 no annotations in $(VOC)$(no_folder): `$(typed) data` downloads VOC 2007 (1 GB), `$(typed) demo` needs no data;
 `VOC=DIR` names a folder of pictures and annotations, `JSON=FILE IMAGES=DIR` the two one by one

@@ -91,7 +91,7 @@ setup() {
     assert_output --regexp "--set batch=32 --until head"
     assert_output --regexp "--set batch=32 --phase top"
     run -2 mk out/lr/cls.head.tsv VOC=nowhere
-    assert_output --partial "no annotations in nowhere"
+    assert_output --partial "no annotations in nowhere (there is no such folder): "
     run -2 mk out/lr/cls.head.tsv WEIGHTS=nowhere
     assert_output --partial "no weights at nowhere"
 }
