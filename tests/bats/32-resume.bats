@@ -77,25 +77,21 @@ many=(--set phase.head.epochs=40 --set phase.all.epochs=8)
     done
 }
 
-# interrupted SIGNAL NAME OPTION…: a training that gets the signal when two epochs are over. On a busy machine it may be
-# over before the signal comes: then it is begun again.
+# interrupted SIGNAL NAME OPTION…: a training that gets the signal when two epochs are over. (Bash lets what it starts
+# in the background ignore INT, nohup lets it ignore HUP.)
 interrupted() {
-    local signal=$1 name=$2 child status tries=3
+    local signal=$1 name=$2
     shift 2
-    while :; do
-        rm -f table "$name".*
-        status=0
-        env --default-signal=INT "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 -o "$name.ckpt" "$@" \
-            >table 2>said 3>&- &
-        child=$!
-        until grep -qs '^ *1 ' table || [ -e "$name.ckpt" ]; do
-            kill -0 "$child" || return 1
-            sleep 0.01
-        done
-        kill -s "$signal" "$child" || true
-        wait "$child" || status=$?
-        if [ "$status" -ne 0 ] || [ $((tries--)) -eq 0 ]; then break; fi
+    rm -f table
+    env --default-signal=INT,TERM,HUP "${detn[@]}" --bb "$shapes/bb.csv" --threads 2 -o "$name.ckpt" "$@" \
+        >table 2>said 3>&- &
+    local child=$! status=0
+    until grep -qs '^ *1 ' table; do
+        kill -0 "$child" || return 1
+        sleep 0.01
     done
+    kill -s "$signal" "$child"
+    wait "$child" || status=$?
     [ "$status" -eq $((128 + $(kill -l "$signal"))) ]
 }
 
