@@ -43,8 +43,8 @@ int main(int argc, char **argv)
 {
     const program p = {
         .name = "predict",
-        .summary = "the largest object of each picture, as a trained network sees it",
-        .usage = "--ckpt CKPT [--cache 224.cache [--only val.txt]] [-o pred.tsv] [PICTURE|DIR ...]",
+        .summary = "the largest object of each picture, or all, as a trained network sees them",
+        .usage = "--ckpt CKPT [--all] [--cache 224.cache [--only val.txt]] [-o pred.tsv] [PICTURE|DIR ...]",
         .details = "Pictures are JPEG or PNG files; of a folder those ending in .jpg, .jpeg or .png, in folders of\n"
                    "it too, but for that of --save-pictures. They are named relative to the folder; others by their\n"
                    "plain name, with a folder before it where two would have the same. The table has\n"

@@ -56,21 +56,36 @@ static int make_folders(char *path, size_t from, error *e)
     return 0;
 }
 
+/* How many of the objects, the best ones, are probable enough to be told. */
+static int objects_told(const table_writer *w, const prediction *p)
+{
+    int count = 0;
+    while (count < p->object_count && p->objects[count].score >= w->t->least)
+        count++;
+    return count;
+}
+
+/* Whether the answer for the largest object is. */
+static bool is_told(const table_writer *w, const prediction *p)
+{
+    return p->best < 0 || p->confidence >= w->t->least;
+}
+
 /* What is drawn: the answer, or all objects, the best one on top. Returns how many. */
 static int marks_of(const table_writer *w, const prediction *p, draw_mark *marks, char (*labels)[LABEL])
 {
-    int count = 0;
     if (!w->t->all) {
-        if (p->best >= 0 && p->confidence < w->t->least)
+        if (!is_told(w, p))
             return 0;
         snprintf(labels[0], LABEL, "%s %.2f", p->best < 0 ? "" : w->c->info.classes[p->best], p->confidence);
         marks[0] = (draw_mark){p->has_box, p->own, p->best < 0 ? NULL : labels[0], DRAW_WHITE};
         return 1;
     }
-    for (; count < p->object_count && p->objects[count].score >= w->t->least; count++) {
-        const predicted_object *o = &p->objects[count];
-        snprintf(labels[count], LABEL, "%s %.2f", w->c->info.classes[o->class_index], o->score);
-        marks[count] = (draw_mark){true, o->own, labels[count], DRAW_WHITE};
+    const int count = objects_told(w, p);
+    for (int i = 0; i < count; i++) {
+        const predicted_object *o = &p->objects[i];
+        snprintf(labels[i], LABEL, "%s %.2f", w->c->info.classes[o->class_index], o->score);
+        marks[i] = (draw_mark){true, o->own, labels[i], DRAW_WHITE};
     }
     return count;
 }
@@ -126,20 +141,19 @@ static void find_top(table_writer *w, const prediction *p)
 /* A row for each object, or one that says that there is none. */
 static void write_objects(const table_writer *w, const prediction *p)
 {
-    pred_row row = {.file_name = p->file_name};
-    int count = 0;
-    while (count < p->object_count && p->objects[count].score >= w->t->least)
-        count++;
-    for (int i = 0; i < count || i == 0; i++) {
+    const int count = objects_told(w, p);
+    for (int i = 0; i < count; i++) {
         const predicted_object *o = &p->objects[i];
-        if (count)
-            row = (pred_row){.file_name = p->file_name,
-                             .category = w->c->info.classes[o->class_index],
-                             .probability = o->score,
-                             .has_box = true,
-                             .box = o->own};
+        const pred_row row = {.file_name = p->file_name,
+                              .category = w->c->info.classes[o->class_index],
+                              .probability = o->score,
+                              .has_box = true,
+                              .box = o->own};
         pred_print_row(w->stream, &row, 0, 0);
     }
+    const pred_row nothing = {.file_name = p->file_name};
+    if (count == 0)
+        pred_print_row(w->stream, &nothing, 0, 0);
 }
 
 static int write_row(void *context, const prediction *p, error *e)
@@ -150,7 +164,7 @@ static int write_row(void *context, const prediction *p, error *e)
         write_objects(w, p);
         return w->t->save_pictures ? draw_row(w, p, e) : 0;
     }
-    const bool answer = p->best < 0 || p->confidence >= w->t->least;
+    const bool answer = is_told(w, p);
     pred_row row = {.file_name = p->file_name, .has_box = answer && p->has_box, .box = p->own, .frame = p->frame};
     if (p->best >= 0 && answer) {
         row.category = w->c->info.classes[p->best];

@@ -139,7 +139,8 @@ static int print_summary(train_setup *s, error *e)
     if (!code)
         code = train_setup_phase(s, "phase", o->phase, &phase, e);
     if (!code && (s->task == TASK_OBJECTS ? o->anno : o->lrg) && !classes) {
-        code = train_setup_labels(s, e);
+        code = s->task == TASK_OBJECTS ? labels_read_objects(&s->labels, o->anno, NULL, e)
+                                       : labels_read(&s->labels, o->lrg, NULL, NULL, e);
         classes = (int)s->labels.class_count;
     }
     if (!code && o->init)

@@ -126,17 +126,11 @@ static uint64_t random_seed(const train_setup *s)
 
 /* ---------------------------------------------------------------- checks before step 0 */
 
-int train_setup_labels(train_setup *s, error *e)
-{
-    const train_options *o = s->o;
-    return s->task == TASK_OBJECTS ? labels_read_objects(&s->labels, o->anno, o->val, e)
-                                   : labels_read(&s->labels, o->lrg, o->bb, o->val, e);
-}
-
 static int read_inputs(train_setup *s, error *e)
 {
     const train_options *o = s->o;
-    int code = train_setup_labels(s, e);
+    int code = s->task == TASK_OBJECTS ? labels_read_objects(&s->labels, o->anno, o->val, e)
+                                       : labels_read(&s->labels, o->lrg, o->bb, o->val, e);
     if (code)
         return code;
     if (trainer_batches(s->labels.train_count, s->recipe.batch) == 0)

@@ -50,9 +50,6 @@ int train_setup_recipe(train_setup *s, error *e);
 /* Number of the phase that option --which names; the first one when `name` is NULL. ERR_USAGE when there is none. */
 int train_setup_phase(const train_setup *s, const char *which, const char *name, int *number, error *e);
 
-/* The labels that the options name, in s->labels. */
-int train_setup_labels(train_setup *s, error *e);
-
 /* Everything but the state. Nothing is written; ERR_SYSTEM when an output cannot be, ERR_USAGE when two of the files
  * are one. The first four fields are set beforehand. */
 int train_setup_open(train_setup *s, error *e);

@@ -230,11 +230,6 @@ static void average_one(prediction_run *r, const float *mirrored, prediction *p)
         loss_softmax(scores, info->class_count, r->other);
         for (int i = 0; i < info->class_count; i++)
             r->probability[i] = (r->probability[i] + r->other[i]) / 2;
-        p->best = 0;
-        for (int i = 1; i < info->class_count; i++)
-            if (r->probability[i] > r->probability[p->best])
-                p->best = i;
-        p->confidence = r->probability[p->best];
     }
     if (loss_box(info->task, info->size, mirrored, &b))
         p->frame = (box_real){(p->frame.y1 + b.y1) / 2, (p->frame.x1 + info->size - 1 - b.x2) / 2,
@@ -259,18 +254,19 @@ static void take_one(prediction_run *r, const float *output, const float *mirror
 {
     const checkpoint_info *info = &r->c->info;
     const float *scores = loss_scores(info->task, output);
-    if (scores) {
+    if (scores)
         loss_softmax(scores, info->class_count, r->probability);
-        p->probability = r->probability;
-        p->best = 0;
-        for (int i = 1; i < info->class_count; i++)
-            if (scores[i] > scores[p->best])
-                p->best = i;
-        p->confidence = r->probability[p->best];
-    }
     p->has_box = loss_box(info->task, info->size, output, &p->frame);
     if (mirrored)
         average_one(r, mirrored, p);
+    if (scores) {
+        p->probability = r->probability;
+        p->best = 0;
+        for (int i = 1; i < info->class_count; i++)
+            if (r->probability[i] > r->probability[p->best])
+                p->best = i;
+        p->confidence = r->probability[p->best];
+    }
     if (p->has_box)
         p->own = frame_to_own(p->frame, p->height, p->width, info->size, &r->trained);
 }

@@ -236,11 +236,7 @@ int pred_read_all(pred_table *t, const char *path, error *e)
 const pred_row *pred_find(const pred_table *t, const char *file_name)
 {
     size_t row = names_find(&t->file_names, file_name, strlen(file_name));
-    if (row == NAMES_NONE)
-        return NULL;
-    while (strcmp(t->rows[row].file_name, file_name) != 0) /* further down where others have several rows */
-        row++;
-    return &t->rows[row];
+    return row == NAMES_NONE ? NULL : &t->rows[row];
 }
 
 void pred_free(pred_table *t)

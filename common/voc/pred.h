@@ -52,7 +52,7 @@ typedef struct pred_table {
     size_t count, capacity;
     int frame;        /* side of the frame the columns y1_N … are in, 0: no such columns */
     int top;          /* number of category_k, probability_k pairs */
-    names file_names; /* number = row, unless a picture has several */
+    names file_names; /* the pictures; after pred_read number = row */
     names categories;
     bool all;       /* a picture may have several rows, one after the other */
     pred_top *tops; /* count * top */
@@ -68,7 +68,7 @@ int pred_read(pred_table *t, const char *path, error *e);
 /* The same for a table of all objects: a picture may have several rows, one after the other. */
 int pred_read_all(pred_table *t, const char *path, error *e);
 
-/* The row of that picture (the first of several), or NULL. */
+/* The row of that picture in a table of pred_read, or NULL. */
 const pred_row *pred_find(const pred_table *t, const char *file_name);
 
 void pred_free(pred_table *t);

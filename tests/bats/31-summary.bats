@@ -21,6 +21,9 @@ load ../lib/shapes.bash
 }
 
 @test "a summary takes its classes from labels, from a number or from a checkpoint" {
+    # of the labels only those with classes are read
+    run "$BIN/train-detn" --summary --lrg "$shapes/lrg.csv" --bb none.csv --val none.txt
+    assert_success
     run --separate-stderr "$BIN/train-cls" --summary --lrg "$shapes/lrg.csv" --arch tiny --size 64
     assert_success
     by_labels=$output
