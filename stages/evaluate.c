@@ -35,6 +35,8 @@ int main(int argc, char **argv)
          .help = "write metrics as JSON too; '-': to standard output instead of the table"},
         {"frame", 0, OPTION_INT, &frame, "N", "side of the frame of L1 when the predictions have no frame columns",
          .min = 1, .max = 65535},
+        {"near", 0, OPTION_NUMBER, &o.near, "S",
+         "where the second object has S of the largest one's area,\njudge boxes against either, too; 0: no", .max = 1},
         {"skip-unknown", 0, OPTION_FLAG, &o.skip_unknown, NULL,
          .help = "leave out predicted pictures without an annotated object;\nwithout this they are an error"},
         {0}};

@@ -13,12 +13,12 @@
 /* Sums over judged pictures: all of them, or those of one class. */
 typedef struct sums {
     double l1, l1_squares, iou, iou_squares;
-    size_t n, correct, iou_half, largest, any;
+    size_t n, correct, iou_half, largest, any, near, either;
 } sums;
 
 /* One judged picture. */
 typedef struct verdict {
-    bool correct, iou_half, largest, any;
+    bool correct, iou_half, largest, any, near, either;
     double l1, iou;
 } verdict;
 
@@ -30,6 +30,18 @@ static double frame_error(const pred_row *p, const anno_row *truth, int frame, b
     const box_real a = from_own ? frame_expected(p->box, truth->height, truth->width, frame, NULL) : p->frame;
     const box_real b = box_to_real(box_validation(truth->box, truth->height, truth->width, frame));
     return (fabs(a.y1 - b.y1) + fabs(a.x1 - b.x1) + fabs(a.y2 - b.y2) + fabs(a.x2 - b.x2)) / 4;
+}
+
+/* The object of a picture that is the largest but for `largest`, or NULL. */
+static const anno_row *second_of(const anno_table *anno, const anno_image *image, const anno_row *largest)
+{
+    const anno_row *best = NULL;
+    for (uint32_t i = 0; i < image->count; i++) {
+        const anno_row *row = &anno->rows[image->rows[i]];
+        if (row != largest && !row->ignore && (!best || box_score(row->box) > box_score(best->box)))
+            best = row;
+    }
+    return best;
 }
 
 static verdict judge_picture(const metrics *m, const pred_row *p, const anno_table *anno, const anno_row *truth)
@@ -47,6 +59,9 @@ static verdict judge_picture(const metrics *m, const pred_row *p, const anno_tab
         const anno_row *o = &anno->rows[image->rows[i]];
         v.any = !o->ignore && strcmp(o->category, p->category) == 0 && box_iou(p->box, box_to_real(o->box)) >= 0.5;
     }
+    const anno_row *second = m->near > 0 ? second_of(anno, image, truth) : NULL;
+    v.near = second && (double)box_score(second->box) >= m->near * (double)box_score(truth->box);
+    v.either = v.near && (v.iou_half || box_iou(p->box, box_to_real(second->box)) >= 0.5);
     return v;
 }
 
@@ -126,6 +141,8 @@ static void add_verdict(sums *s, const verdict *v)
     s->iou_half += v->iou_half;
     s->largest += v->largest;
     s->any += v->any;
+    s->near += v->near;
+    s->either += v->either;
     s->iou += v->iou;
     s->iou_squares += v->iou * v->iou;
     s->l1 += v->l1;
@@ -173,6 +190,8 @@ static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno,
             m->classes[rank[names_find(&m->class_names, p->category, strlen(p->category))]].predicted++;
     }
     summarise(m, &all, m->of);
+    m->near_n = all.near;
+    m->either = all.near ? share_of(all.either, all.near) : (metric){NAN, NAN};
     for (size_t i = 0; of_class && i < m->class_count; i++) {
         metrics_class *c = &m->classes[i];
         c->n = of_class[i].n;
@@ -188,7 +207,7 @@ static int judge_all(metrics *m, const pred_table *pred, const anno_table *anno,
 int metrics_compute(metrics *m, const pred_table *pred, const anno_table *anno, const metrics_options *options,
                     error *e)
 {
-    *m = (metrics){.l1_from_own_pixels = pred->frame == 0};
+    *m = (metrics){.l1_from_own_pixels = pred->frame == 0, .near = options->near};
     m->frame = (size_t)(pred->frame ? pred->frame : options->frame ? options->frame : 224);
     if (!check_rows(m, pred, e) && !check_known(m, pred, anno, options->skip_unknown, e))
         judge_all(m, pred, anno, e);

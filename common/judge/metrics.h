@@ -11,6 +11,9 @@
  *   LocAcc@0.5     class right and IoU >= 0.5 (the localisation measure of ILSVRC, Russakovsky et al. 2015, arXiv
  *                  1409.0575, section 4, with one guess instead of five); once against the largest object, once against
  *                  any object of the picture that has the predicted class
+ *   either         IoU >= 0.5 with the largest object or the second, in the pictures where the second has at least a
+ *                  given share of the largest one's area: which of two is the larger is a matter of pixels there, but
+ *                  a box between the two is wrong with both. On request only
  * Standard errors: sqrt(p (1-p) / n) for shares, s / sqrt(n) with the sample deviation s over pictures for means.
  */
 #ifndef ONEBOX_JUDGE_METRICS_H
@@ -51,6 +54,9 @@ typedef struct metrics {
     size_t frame; /* side of the frame of l1 */
     bool l1_from_own_pixels;
     metric of[METRICS];
+    double near;            /* as asked for; 0: not, and then not in the texts */
+    size_t near_n;          /* pictures with a second object of nearly the largest one's size */
+    metric either;          /* of them */
     metrics_class *classes; /* every class of the judged pictures or predictions, byte order */
     size_t class_count, class_capacity;
     names class_names;
@@ -58,6 +64,7 @@ typedef struct metrics {
 
 typedef struct metrics_options {
     int frame;         /* the frame of l1 when pred has no frame columns; 0: 224 */
+    double near;       /* share of the area from which on a second object is nearly as large; 0: not judged */
     bool skip_unknown; /* leave predicted pictures without a kept object out instead of refusing */
 } metrics_options;
 

@@ -44,6 +44,13 @@ int metrics_json(const metrics *m, text_buffer *out, error *e)
         add_number(out, "se", m->of[i].error);
         text_add(out, "},\n");
     }
+    if (m->near > 0) {
+        text_add(out, "  \"either\": {\"near\": %g, \"n\": %zu, ", m->near, m->near_n);
+        add_number(out, "value", m->either.value);
+        text_add(out, ", ");
+        add_number(out, "se", m->either.error);
+        text_add(out, "},\n");
+    }
     text_add(out, "  \"classes\": [\n");
     for (size_t i = 0; i < m->class_count; i++) {
         add_class(out, &m->classes[i]);
@@ -105,6 +112,13 @@ int metrics_table(const metrics *m, text_buffer *out, error *e)
         add_cell(out, 9, figures[i].decimals, m->of[i].value);
         add_cell(out, 9, figures[i].decimals, m->of[i].error);
         text_add(out, "\n");
+    }
+    if (m->near > 0 && m->has_box) {
+        text_add(out, "%-28s", "IoU >= 0.5 with either");
+        add_cell(out, 9, 4, m->either.value);
+        add_cell(out, 9, 4, m->either.error);
+        text_add(out, "\n(either: of %zu pictures whose second object has %g of the largest one's area)\n", m->near_n,
+                 m->near);
     }
     if (m->has_box && m->l1_from_own_pixels)
         text_add(out, "(L1 from boxes in own pixels: the predictions have no frame columns)\n");

@@ -54,6 +54,23 @@ setup() {
     assert_line --regexp '^cat +2 +[0-9.]+ +1\.000 +1\.000$'
 }
 
+@test "a box is judged against either of two objects of nearly one size" {
+    run --separate-stderr "$BIN/evaluate" --anno "$anno" --pred "$pred" -o "$out" --near 0.63
+    assert_success
+    assert_line --regexp '^IoU >= 0\.5 +0\.5000'
+    assert_line --regexp '^IoU >= 0\.5 with either +1\.0000 +0\.0000$'
+    assert_line "(either: of 1 pictures whose second object has 0.63 of the largest one's area)"
+    grep -q '"either": {"near": 0.63, "n": 1, "value": 1.000000, "se": 0.000000}' "$out"
+    "$BIN/evaluate" --check "$out"
+    sed -i 's/60.00	60.00	99.00	99.00/30.00	30.00	79.00	79.00/' "$pred" # between the two
+    run --separate-stderr "$BIN/evaluate" --anno "$anno" --pred "$pred" --near 0.63
+    assert_line --regexp '^IoU >= 0\.5 with either +0\.0000'
+    run --separate-stderr "$BIN/evaluate" --anno "$anno" --pred "$pred" --near 0.64 -o -
+    assert_line --regexp '"either": \{"near": 0.64, "n": 0, "value": null, "se": null\}'
+    run "$BIN/evaluate" --anno "$anno" --pred "$pred" -o -
+    refute_output --partial either
+}
+
 @test "a class called - is judged like any other" {
     sed -i '2,$s/\tcat\t/\t-\t/' "$anno" "$pred"
     sed -i "1s/\$/\tcategory_1\tprobability_1/; 2s/\$/\t-\t0.5/; 3s/\$/\tdog\t0.5/" "$pred"
