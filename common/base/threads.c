@@ -1,91 +1,21 @@
 /* threads.c - see threads.h.
  *
- * A container's limit is a quota of its cgroup: processor time in each period. /proc/self/cgroup names the cgroup, and
- * files in its folder below /sys/fs/cgroup the quota: cpu.max in version 2, cpu.cfs_* in version 1. A quota holds for
- * all cgroups inside, so the least on the way up to the top counts.
- *
  * parallel_for hands out items in ascending order and each that was handed out runs to its end. So the lowest item that
  * fails has always run, and the error does not depend on the number of threads.
  */
 #include "base/threads.h"
 
+#include "base/limits.h"
+
 #include <limits.h>
-#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Reads up to two numbers from FOLDER/NAME. Returns how many there are. */
-static int read_numbers(const char *folder, const char *name, double *first, double *second)
-{
-    char path[PATH_MAX];
-    FILE *f = snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path ? fopen(path, "r") : NULL;
-    const int count = f ? fscanf(f, "%lf %lf", first, second) : 0;
-    if (f)
-        fclose(f);
-    return count;
-}
-
-/* The quota of one cgroup's folder, in processors; 0: none ("max" in version 2, -1 in version 1). */
-static double folder_quota(const char *folder)
-{
-    double quota = 0, period = 0, none;
-    if (read_numbers(folder, "cpu.max", &quota, &period) != 2 &&
-        (read_numbers(folder, "cpu.cfs_quota_us", &quota, &none) != 1 ||
-         read_numbers(folder, "cpu.cfs_period_us", &period, &none) != 1))
-        return 0;
-    return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-/* The least quota of a cgroup and of all that it lies in. `path` is its folder below `hierarchy`; a container sees its
- * own folder as the hierarchy's top, whatever path the kernel gives. */
-static double least_quota(const char *hierarchy, char *path)
-{
-    double least = 0;
-    for (;;) {
-        char folder[PATH_MAX];
-        const double quota =
-            snprintf(folder, sizeof folder, "%s%s", hierarchy, path) < (int)sizeof folder ? folder_quota(folder) : 0;
-        if (quota > 0 && (least <= 0 || quota < least))
-            least = quota;
-        char *slash = strrchr(path, '/');
-        if (!slash)
-            return least;
-        *slash = '\0';
-    }
-}
-
-int threads_quota(const char *root)
-{
-    char line[PATH_MAX], hierarchy[PATH_MAX];
-    double least = 0;
-    snprintf(line, sizeof line, "%s/proc/self/cgroup", root);
-    FILE *f = fopen(line, "r");
-    while (f && fgets(line, sizeof line, f)) { /* "NUMBER:CONTROLLER,...:/PATH"; version 2: "0::/PATH" */
-        char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!path)
-            continue;
-        *path++ = '\0';
-        path[strcspn(path, "\n")] = '\0';
-        controllers++;
-        const bool cpu = strcmp(controllers, "cpu") == 0 || strncmp(controllers, "cpu,", 4) == 0;
-        if (*controllers && !cpu)
-            continue;
-        snprintf(hierarchy, sizeof hierarchy, "%s/sys/fs/cgroup%s%s", root, cpu ? "/" : "", controllers);
-        const double quota = least_quota(hierarchy, path);
-        if (quota > 0 && (least <= 0 || quota < least))
-            least = quota;
-    }
-    if (f)
-        fclose(f);
-    return (int)ceil(least);
-}
 
 /* What OMP_THREAD_LIMIT says; INT_MAX: nothing. */
 static int openmp_limit(void)
@@ -102,7 +32,7 @@ int threads_count(int wanted)
     int n = wanted;
     if (n <= 0) {
         n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
-        const int quota = threads_quota("");
+        const int quota = limits_processors("");
         n = quota > 0 && quota < n ? quota : n < 1 ? 1 : n;
     }
     return n < openmp_limit() ? n : openmp_limit();

@@ -11,10 +11,6 @@
  * mask, lowered to its cgroup's quota). Never more than the variable OMP_THREAD_LIMIT says; at least 1. */
 int threads_count(int wanted);
 
-/* The least quota of this process's cgroup and those that it lies in, rounded up to processors; 0: there is none. Both
- * versions of cgroups. `root` is put before /proc and /sys: "" but for tests. */
-int threads_quota(const char *root);
-
 /* Calls work(context, item, worker, e) for item = 0 .. count-1, each exactly once, on `threads` threads (worker =
  * 0 .. threads-1); items are handed out in ascending order. After a failure no new item starts. The lowest item that
  * fails decides the code that is returned and the error, unless `e` holds an earlier one. threads <= 1 runs in the

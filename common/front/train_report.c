@@ -87,6 +87,15 @@ static int on_batch(void *context, const trainer_batch *b, error *e)
     return stopped(r, e);
 }
 
+static int on_features(void *context, const recipe_phase *phase, size_t done, size_t total, error *e)
+{
+    train_report *r = context;
+    char what[80];
+    snprintf(what, sizeof what, "%s features", phase->name);
+    progress_show(&r->progress, progress_seconds(), what, (int)done, (int)total, "");
+    return stopped(r, e);
+}
+
 static int on_validation(void *context, const trainer_batch *last, int done, int total, error *e)
 {
     train_report *r = context;
@@ -228,6 +237,7 @@ int train_report_start(train_report *r, const train_setup *s, trainer_report *ca
     *callbacks = (trainer_report){.context = r,
                                   .phase_start = on_phase_start,
                                   .batch = on_batch,
+                                  .features = on_features,
                                   .validation = on_validation,
                                   .epoch = on_epoch,
                                   .phase_end = on_phase_end,

@@ -314,8 +314,9 @@ trainer train_setup_trainer(train_setup *s)
                      .target_floats = s->data.target_floats,
                      .recipe = &s->recipe,
                      .seed = s->draws,
-                     .train = {dataset_make, &s->data.train, s->data.train.count},
-                     .val = {dataset_make, &s->data.val, s->data.val.count},
+                     .train = {dataset_make, &s->data.train, s->data.train.count, dataset_forms(&s->data.train),
+                               dataset_form, dataset_make_form},
+                     .val = {.make = dataset_make, .context = &s->data.val, .count = s->data.val.count},
                      .threads = s->threads,
                      .freeze_bn = s->o->bn_freeze};
 }

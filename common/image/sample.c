@@ -20,6 +20,7 @@ struct sampler {
     size_t columns_size;
     resize_scratch resize;
     int height, width; /* of the picture in `now` */
+    bool blind;        /* there is none: only its size counts */
 };
 
 sampler *sampler_create(int size, error *e)
@@ -133,29 +134,35 @@ static int change_picture(sampler *s, const augment *a, const augment_state *sta
 {
     const int h = s->height, w = s->width;
     by->f = (frame){0, 0, h, w};
-    if (a->kind == AUGMENT_LIGHTING)
+    if (a->kind == AUGMENT_LIGHTING && !s->blind)
         augment_lighting(s->now, h, w, state->brightness, state->contrast);
-    if (a->kind == AUGMENT_COLOUR)
+    if (a->kind == AUGMENT_COLOUR && !s->blind)
         augment_colour(s->now, h, w, state->saturation, state->hue);
     if (!state->taken)
         return 0;
     switch (a->kind) {
     case AUGMENT_FLIP:
-        augment_flip(s->now, h, w);
+        if (!s->blind)
+            augment_flip(s->now, h, w);
         break;
     case AUGMENT_ROTATE:
+        warp_rotation(state->angle, h, w, by->m);
+        if (s->blind)
+            break;
         if (grow_buffers(s, h, w, e))
             return ERR_SYSTEM;
-        warp_rotation(state->angle, h, w, by->m);
         warp_linear(s->now, h, w, by->m, s->next, s->columns);
         swap_buffers(s);
         break;
     case AUGMENT_CROP:
         by->f = crop_frame(state, h, w, keep);
-        cut_out(s, &by->f);
+        if (!s->blind)
+            cut_out(s, &by->f);
         break;
     case AUGMENT_ZOOM:
         by->f = zoom_frame(state, h, w);
+        if (s->blind)
+            break;
         if (grow_buffers(s, by->f.height, by->f.width, e))
             return ERR_SYSTEM;
         paste(s, &by->f);
@@ -272,11 +279,13 @@ static int make(sampler *s, const scaled_picture *from, const augment_list *list
                 const companions *c, float *pixels, error *e)
 {
     const int h = from->height, w = from->width, size = s->size;
-    if (grow_buffers(s, h, w, e))
-        return ERR_SYSTEM;
+    s->blind = !pixels;
     s->height = h;
     s->width = w;
-    floats_from_bytes(from->pixels, s->now, 3 * (size_t)h * (size_t)w);
+    if (pixels && grow_buffers(s, h, w, e))
+        return ERR_SYSTEM;
+    if (pixels)
+        floats_from_bytes(from->pixels, s->now, 3 * (size_t)h * (size_t)w);
 
     box b = {0};
     if (c->raw)
@@ -290,7 +299,7 @@ static int make(sampler *s, const scaled_picture *from, const augment_list *list
         cut_edges(&c->objects[k], h, w);
     }
     int code = list ? change(s, list, states, c, &b, e) : 0;
-    if (!code)
+    if (!code && pixels)
         code = resize_area(s->now, s->height, s->width, pixels, size, size, &s->resize, e);
     if (!code && c->raw)
         box_to_floats(box_to_real(box_resize(b, s->height, s->width, size, size)), c->target);

@@ -28,9 +28,10 @@ void sampler_free(sampler *s);
 
 /* Makes one sample. `list` and `states` (as augment_draw made them) may both be NULL: the validation form,
  * two stages for the box. `raw` is the box in the original picture's pixels, or NULL when the task has none;
- * then `target` is not written. pixels: size x size x 3 floats in [0,1], NHWC; target: y1, x1, y2, x2 in the
- * size x size frame, inclusive. Every flip and rotate of the list costs the box one stage, taken or not; crop and zoom
- * cost it nothing. A crop leaves the box wholly inside, and is larger than was drawn where it must be. */
+ * then `target` is not written. pixels: size x size x 3 floats in [0,1], NHWC, or NULL: only the target is made;
+ * target: y1, x1, y2, x2 in the size x size frame, inclusive. Every flip and rotate of the list costs the box one
+ * stage, taken or not; crop and zoom cost it nothing. A crop leaves the box wholly inside, and is larger than was drawn
+ * where it must be. */
 int sample_make(sampler *s, const scaled_picture *from, const augment_list *list, const augment_state *states,
                 const box *raw, float *pixels, float target[4], error *e);
 

@@ -148,27 +148,65 @@ static int make_objects(const dataset *d, struct dataset_scratch *s, const label
     return code;
 }
 
+/* Row `row` of the label file, changed as the states say; states NULL: as it is. */
+static int make_row(const dataset_part *p, uint32_t row, const augment_state *states, int worker, float *picture,
+                    int32_t *label, float *target, error *e)
+{
+    const dataset *d = p->set;
+    const label_row *l = &d->labels->rows[row];
+    const augment_list *list = states ? &d->augments : NULL;
+    struct dataset_scratch *scratch = &p->scratch[worker];
+    if (picture && cache_verify(d->cache, d->cache_rows[row], e))
+        return ERR_INPUT;
+    scaled_picture scaled = cache_at(d->cache, d->cache_rows[row]);
+    memset(target, 0, (size_t)d->target_floats * sizeof *target);
+    *label = l->class_index < 0 ? 0 : l->class_index;
+    if (d->labels->has_objects)
+        return make_objects(d, scratch, l, &scaled, list, states, picture, target, e);
+    return sample_make(scratch->sampler, &scaled, list, states, d->labels->has_box ? &l->box : NULL, picture, target,
+                       e);
+}
+
+/* The states of a row in an epoch. */
+static void draw_states(const dataset_part *p, uint32_t row, uint32_t epoch, augment_state states[AUGMENT_MAX])
+{
+    philox random = augment_random(p->set->seed, epoch, row);
+    augment_draw(&p->set->augments, &random, states);
+}
+
 int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label, float *target,
                  error *e)
 {
     const dataset_part *p = part;
-    const dataset *d = p->set;
-    uint32_t row = p->rows[sample];
-    const label_row *l = &d->labels->rows[row];
-    if (cache_verify(d->cache, d->cache_rows[row], e))
-        return ERR_INPUT;
-    scaled_picture scaled = cache_at(d->cache, d->cache_rows[row]);
-    const augment_list *list = p->augmented ? &d->augments : NULL;
     augment_state states[AUGMENT_MAX];
-    if (list) {
-        philox random = augment_random(d->seed, epoch, row);
-        augment_draw(list, &random, states);
-    }
-    struct dataset_scratch *scratch = &p->scratch[worker];
-    memset(target, 0, (size_t)d->target_floats * sizeof *target);
-    *label = l->class_index < 0 ? 0 : l->class_index;
-    if (d->labels->has_objects)
-        return make_objects(d, scratch, l, &scaled, list, list ? states : NULL, picture, target, e);
-    return sample_make(scratch->sampler, &scaled, list, list ? states : NULL, d->labels->has_box ? &l->box : NULL,
-                       picture, target, e);
+    if (p->augmented)
+        draw_states(p, p->rows[sample], epoch, states);
+    return make_row(p, p->rows[sample], p->augmented ? states : NULL, worker, picture, label, target, e);
+}
+
+int dataset_forms(const dataset_part *part)
+{
+    const augment_list *list = &part->set->augments;
+    if (!part->augmented || list->count == 0)
+        return 1;
+    return list->count == 1 && list->items[0].kind == AUGMENT_FLIP ? 2 : 0;
+}
+
+int dataset_form(void *part, uint32_t sample, uint32_t epoch)
+{
+    const dataset_part *p = part;
+    augment_state states[AUGMENT_MAX] = {0};
+    if (p->augmented)
+        draw_states(p, p->rows[sample], epoch, states);
+    return states[0].taken;
+}
+
+int dataset_make_form(void *part, uint32_t number, uint32_t epoch, int worker, float *picture, int32_t *label,
+                      float *target, error *e)
+{
+    (void)epoch;
+    const dataset_part *p = part;
+    const uint32_t forms = (uint32_t)dataset_forms(p);
+    const augment_state state = {.taken = number % forms == 1};
+    return make_row(p, p->rows[number / forms], forms == 2 ? &state : NULL, worker, picture, label, target, e);
 }

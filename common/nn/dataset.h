@@ -44,9 +44,20 @@ void dataset_free(dataset *d);
 /* With all objects, those of which less than this share of their area is left in the sample are to be ignored. */
 #define DATASET_LEAST_LEFT 0.4
 
+/* In how many forms a sample of the part can be seen: 1 without augmentations, 2 when it may be mirrored and nothing
+ * else, 0 when each epoch may show another one. */
+int dataset_forms(const dataset_part *part);
+
+/* Which of its forms a sample has in an epoch: 1 is the mirrored one. */
+int dataset_form(void *part, uint32_t sample, uint32_t epoch);
+
 /* loader_make with a dataset_part as context. Without classes the label is 0, without boxes the target is zeros.
- * ERR_INPUT when the picture's pixels in the cache are damaged. */
+ * `picture` may be NULL. ERR_INPUT when the picture's pixels in the cache are damaged. */
 int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label, float *target,
                  error *e);
+
+/* The same for every form of every sample: number sample * forms + form, whatever the epoch. */
+int dataset_make_form(void *part, uint32_t number, uint32_t epoch, int worker, float *picture, int32_t *label,
+                      float *target, error *e);
 
 #endif

@@ -120,8 +120,8 @@ static void make_one(loader *l, loader_slot *s, int position, int number)
 {
     pthread_mutex_unlock(&l->lock);
     error e = {0};
-    int code = l->o.make(l->o.context, s->samples[position], s->epoch, number,
-                         s->pictures + (size_t)position * l->o.picture_floats, &s->labels[position],
+    float *picture = s->pictures ? s->pictures + (size_t)position * l->o.picture_floats : NULL;
+    int code = l->o.make(l->o.context, s->samples[position], s->epoch, number, picture, &s->labels[position],
                          s->targets + (size_t)position * l->o.target_floats, &e);
     pthread_mutex_lock(&l->lock);
     if (code) {
@@ -165,11 +165,12 @@ static int allocate_ring(loader *l, error *e)
         return fail_memory(e, SIZE_MAX, "batches");
     for (int i = 0; i < l->o.ring; i++) {
         loader_slot *s = &l->slots[i];
-        s->pictures = mem_aligned(batch * l->o.picture_floats * sizeof(float), "a batch of pictures", e);
+        if (l->o.picture_floats)
+            s->pictures = mem_aligned(batch * l->o.picture_floats * sizeof(float), "a batch of pictures", e);
         s->labels = mem_zero(batch, sizeof *s->labels, "labels", e);
         s->targets = mem_zero(batch, l->o.target_floats * sizeof *s->targets, "targets", e);
         s->samples = mem_zero(batch, sizeof *s->samples, "sample numbers", e);
-        if (!s->pictures || !s->labels || !s->targets || !s->samples)
+        if ((l->o.picture_floats && !s->pictures) || !s->labels || !s->targets || !s->samples)
             return ERR_SYSTEM;
     }
     return 0;

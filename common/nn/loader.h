@@ -31,7 +31,7 @@ typedef struct loader_options {
     loader_make *make;
     void *context;
     size_t samples;        /* per epoch, at least 1 */
-    size_t picture_floats; /* size x size x 3 */
+    size_t picture_floats; /* size x size x 3; 0: no pictures are wanted, make gets NULL for them */
     size_t target_floats;  /* 4 for a box */
     int batch;             /* the last batch of an epoch holds what is left over … */
     int least;             /* … unless these are fewer: then the epoch ends one batch earlier; at most batch */
@@ -45,7 +45,7 @@ typedef struct loader_options {
 
 typedef struct loader_batch {
     int count;               /* samples */
-    const float *pictures;   /* count x picture_floats */
+    const float *pictures;   /* batch x picture_floats, of which count are made; or NULL */
     const int32_t *labels;   /* count */
     const float *targets;    /* count x target_floats */
     const uint32_t *samples; /* count */

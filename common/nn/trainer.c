@@ -1,11 +1,13 @@
 /* A session holds what lives as long as a run: the model on the device, plans for whole batches and for the smaller
  * last one, the two loaders. A phase makes new training plans and moments; an epoch is a loop over batches (forward,
  * loss, backward, Adam) and a pass over the validation set. Where the groups in front are frozen, what they make of
- * the validation pictures is kept from the first epoch on. Between epochs the training can be handed out as it
- * stands. */
+ * the validation pictures is kept from the first epoch on, and what they make of the training pictures from before it,
+ * when these have few forms. Between epochs the training can be handed out as it stands. */
 #include "nn/trainer.h"
 
+#include "base/limits.h"
 #include "base/progress.h"
+#include "nn/features.h"
 #include "nn/initial.h"
 
 #include <math.h>
@@ -28,14 +30,15 @@ typedef struct train_session {
     size_t train_batches, val_batches; /* per epoch */
     uint64_t step;                     /* training batches since the start, over all phases */
     float *first, *second;             /* moments of the last point; NULL before one inside a phase */
-    /* What the frozen groups make of the validation pictures, one block for each batch: the same in every
-     * epoch of a phase. NULL: not kept. */
-    float **features;
-    int frozen_below;
+    /* What the frozen groups of a phase make of the validation pictures, and of every form of the training pictures;
+     * room for a batch of these, and their numbers. */
+    features val_features, train_features;
+    float *gathered;
+    size_t *gathered_rows;
 } train_session;
 
-/* Features are kept up to so many bytes in all. */
-static const size_t feature_limit = (size_t)256 << 20;
+/* Those of the validation set are kept up to so many bytes. */
+static const double val_feature_limit = 256 << 20;
 
 size_t trainer_batches(size_t pictures, int batch)
 {
@@ -76,60 +79,15 @@ static plan *plan_of(const plan_pair *p, int count)
     return p->whole && count == p->whole_count ? p->whole : p->rest;
 }
 
-/* ---------------------------------------------------------------- features of the validation set */
-
-static void free_features(train_session *s)
-{
-    for (size_t i = 0; s->features && i < s->val_batches; i++)
-        free(s->features[i]);
-    free(s->features);
-    s->features = NULL;
-}
-
-/* Keeps features from now on, if groups in front of `first_group` are frozen, there is room and more than one
- * epoch to use them. */
-static int keep_features(train_session *s, int first_group, int epochs, error *e)
-{
-    free_features(s);
-    s->frozen_below = first_group;
-    if (first_group == GROUP_STEM || epochs < 2)
-        return 0;
-    const plan *any = s->eval.whole ? s->eval.whole : s->eval.rest;
-    const size_t each = any ? plan_feature_floats(any, first_group) * sizeof(float) : 0;
-    if (each == 0 || each * s->t->val.count > feature_limit)
-        return 0;
-    s->features = mem_zero(s->val_batches, sizeof *s->features, "features", e);
-    return s->features ? 0 : e->code;
-}
-
-/* Outputs of validation batch `number` on s->output. */
-static int validation_forward(train_session *s, size_t number, const loader_batch *b, error *e)
-{
-    plan *p = plan_of(&s->eval, b->count);
-    if (!s->features)
-        return plan_forward(p, b->pictures, 0, 0, s->output, e);
-    if (!s->features[number]) {
-        float *made =
-            mem_room(plan_feature_floats(p, s->frozen_below) * (size_t)b->count * sizeof *made, "features", e);
-        int code = made ? plan_features(p, s->frozen_below, b->pictures, made, e) : e->code;
-        if (code) {
-            free(made);
-            return code;
-        }
-        s->features[number] = made;
-    }
-    return plan_forward_features(p, s->frozen_below, s->features[number], 0, 0, s->output, e);
-}
-
 /* ---------------------------------------------------------------- a run's beginning and end */
 
 static loader *open_loader(const trainer *t, const trainer_set *set, bool shuffle, uint32_t first_epoch,
-                           uint32_t epochs, error *e)
+                           uint32_t epochs, bool pictures, error *e)
 {
     loader_options o = {.make = set->make,
                         .context = set->context,
                         .samples = set->count,
-                        .picture_floats = (size_t)t->graph->size * (size_t)t->graph->size * 3,
+                        .picture_floats = pictures ? (size_t)t->graph->size * (size_t)t->graph->size * 3 : 0,
                         .target_floats = (size_t)t->target_floats,
                         .batch = t->recipe->batch,
                         .least = shuffle ? 2 : 1,
@@ -142,13 +100,25 @@ static loader *open_loader(const trainer *t, const trainer_set *set, bool shuffl
     return loader_open(&o, e);
 }
 
+/* The training pictures of so many epochs from now on; without what is kept of them already. */
+static int open_train_loader(train_session *s, int epochs, error *e)
+{
+    loader_close(s->train_loader);
+    const uint32_t behind = (uint32_t)(s->step / s->train_batches);
+    s->train_loader = open_loader(s->t, &s->t->train, true, behind, (uint32_t)epochs, !s->train_features.kept, e);
+    return s->train_loader ? 0 : e->code;
+}
+
 static void session_close(train_session *s)
 {
     loader_close(s->train_loader);
     loader_close(s->val_loader);
     free_pair(&s->train);
     free_pair(&s->eval);
-    free_features(s);
+    features_free(&s->val_features);
+    features_free(&s->train_features);
+    free(s->gathered);
+    free(s->gathered_rows);
     model_free(s->model);
     free(s->output);
     free(s->gradient);
@@ -156,7 +126,7 @@ static void session_close(train_session *s)
     free(s->second);
 }
 
-/* first_epoch: how many are behind us; epochs: how many passes over both sets will be asked for. */
+/* first_epoch: how many are behind us; epochs: how many passes over the validation set will be asked for. */
 static int session_open(train_session *s, const trainer *t, uint32_t first_epoch, uint32_t epochs, error *e)
 {
     *s = (train_session){.t = t};
@@ -181,8 +151,7 @@ static int session_open(train_session *s, const trainer *t, uint32_t first_epoch
     int code = model_upload(s->model, t->params, e);
     if (code)
         return code;
-    s->train_loader = open_loader(t, &t->train, true, first_epoch, epochs, e);
-    s->val_loader = s->train_loader ? open_loader(t, &t->val, false, first_epoch, epochs, e) : NULL;
+    s->val_loader = open_loader(t, &t->val, false, first_epoch, epochs, true, e);
     if (!s->val_loader)
         return e->code;
     plan_options o = {.training = false};
@@ -195,6 +164,83 @@ static int make_train_plans(train_session *s, const recipe_phase *phase, error *
     free_pair(&s->train);
     plan_options o = {.training = true, .first_group = phase->from, .freeze_bn = s->t->freeze_bn};
     return make_pair(&s->train, s->model, s->t->train.count, s->t->recipe->batch, 2, o, e);
+}
+
+/* ---------------------------------------------------------------- features */
+
+/* Makes every form of the training pictures, and keeps what the frozen groups make of it. */
+static int fill_train_features(train_session *s, const recipe_phase *phase, error *e)
+{
+    const trainer *t = s->t;
+    trainer_set all = t->train;
+    all.make = t->train.make_form;
+    all.count = t->train.count * (size_t)t->train.forms;
+    loader *l = open_loader(t, &all, false, 0, 1, true, e);
+    features *f = &s->train_features;
+    int code = l ? 0 : e->code;
+    while (!code && f->filled < all.count) {
+        loader_batch b;
+        code = loader_next(l, &b, e);
+        if (!code)
+            code = features_add(f, s->train.whole, b.pictures, b.count, e);
+        if (!code && t->report.features)
+            code = t->report.features(t->report.context, phase, f->filled, all.count, e);
+    }
+    loader_close(l);
+    return code;
+}
+
+/* Keeps features in a phase that has `epochs` to go, where groups in front are frozen and it pays. */
+static int open_features(train_session *s, const recipe_phase *phase, int epochs, error *e)
+{
+    const trainer *t = s->t;
+    const size_t batch = (size_t)t->recipe->batch;
+    features_free(&s->val_features);
+    features_free(&s->train_features);
+    if (phase->from == GROUP_STEM)
+        return 0;
+    int code = 0;
+    if (epochs > 1)
+        code = features_open(&s->val_features, s->eval.whole ? s->eval.whole : s->eval.rest, phase->from, t->val.count,
+                             val_feature_limit, e);
+    if (code || t->train.forms == 0 || epochs <= t->train.forms)
+        return code;
+    const size_t rows = t->train.count * (size_t)t->train.forms + batch - 1; /* the last batch is made whole */
+    code = features_open(&s->train_features, s->train.whole, phase->from, rows, limits_memory("") / 4, e);
+    if (code || !s->train_features.kept)
+        return code;
+    free(s->gathered);
+    free(s->gathered_rows);
+    s->gathered = mem_room(batch * s->train_features.floats * sizeof *s->gathered, "features", e);
+    s->gathered_rows = mem_zero(batch, sizeof *s->gathered_rows, "features", e);
+    return s->gathered && s->gathered_rows ? fill_train_features(s, phase, e) : e->code;
+}
+
+/* Outputs of validation batch `number` on s->output. */
+static int validation_forward(train_session *s, size_t number, const loader_batch *b, error *e)
+{
+    plan *p = plan_of(&s->eval, b->count);
+    features *f = &s->val_features;
+    const size_t row = number * (size_t)s->t->recipe->batch;
+    if (!f->kept)
+        return plan_forward(p, b->pictures, 0, 0, s->output, e);
+    int code = row < f->filled ? 0 : features_add(f, p, b->pictures, b->count, e);
+    return code ? code : plan_forward_features(p, f->first_group, features_at(f, row), 0, 0, s->output, e);
+}
+
+/* Outputs of a training batch on s->output. */
+static int train_forward(train_session *s, plan *p, const loader_batch *b, error *e)
+{
+    const trainer_set *set = &s->t->train;
+    const features *f = &s->train_features;
+    if (!f->kept)
+        return plan_forward(p, b->pictures, s->t->seed, s->step, s->output, e);
+    const uint32_t epoch = (uint32_t)(s->step / s->train_batches);
+    for (int i = 0; i < b->count; i++)
+        s->gathered_rows[i] =
+            (size_t)b->samples[i] * (size_t)set->forms + (size_t)set->form(set->context, b->samples[i], epoch);
+    features_gather(f, s->gathered_rows, b->count, s->gathered);
+    return plan_forward_features(p, f->first_group, s->gathered, s->t->seed, s->step, s->output, e);
 }
 
 /* ---------------------------------------------------------------- steps */
@@ -215,7 +261,7 @@ static int train_step(train_session *s, const loader_batch *b, const float lr[GR
                       loss_value *value, error *e)
 {
     plan *p = plan_of(&s->train, b->count);
-    int code = plan_forward(p, b->pictures, s->t->seed, s->step, s->output, e);
+    int code = train_forward(s, p, b, e);
     if (!code)
         code = batch_loss(s, b, s->gradient, value, e);
     if (!code)
@@ -354,12 +400,14 @@ static int run_phase(train_session *s, const trainer_point *from, error *e)
     int epochs = schedule_epochs(&phase->schedule);
     int code = make_train_plans(s, phase, e);
     if (!code)
-        code = keep_features(s, phase->from, epochs - from->epoch, e);
-    if (!code)
         code = from->epoch ? model_upload_moments(s->model, from->first, from->second, e)
                            : model_reset_moments(s->model, e);
     if (!code && t->report.phase_start)
         code = t->report.phase_start(t->report.context, number, from->epoch, (int64_t)s->train_batches * epochs, e);
+    if (!code)
+        code = open_features(s, phase, epochs - from->epoch, e);
+    if (!code)
+        code = open_train_loader(s, epochs - from->epoch, e);
     loss_smooth smooth = from->smooth;
     trainer_epoch row = {0};
     for (int epoch = from->epoch; epoch < epochs && !code; epoch++) {
@@ -441,6 +489,8 @@ int trainer_find_lr(const trainer *t, const trainer_lr_find *find, trainer_lr_fo
     found->batches = (int)s.train_batches;
     if (!code)
         code = make_train_plans(&s, &t->recipe->phases[find->phase], e);
+    if (!code)
+        code = open_train_loader(&s, 1, e);
     if (!code)
         code = model_reset_moments(s.model, e);
     if (!code)

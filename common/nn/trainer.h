@@ -63,13 +63,20 @@ typedef struct trainer_report {
     /* After each epoch but the last one of all, behind the calls above: the point and the parameters that
      * belong to it. Moments and parameters stay as they are until the next call of point or phase_end. */
     int (*point)(void *context, const trainer_point *next, const float *params, error *e);
+    /* After each batch of forms, in front of a phase's first epoch: done of all of them. */
+    int (*features)(void *context, const recipe_phase *phase, size_t done, size_t total, error *e);
 } trainer_report;
 
-/* A set of samples: what loader_options needs to know of it. */
+/* A set of samples: what loader_options needs to know of it. Samples of the training set that are seen in a few forms
+ * only, such as mirrored or not, can say so: where groups are frozen in front, what these make of each form is computed
+ * once in a phase of more epochs than forms, if it fits into a quarter of the memory. No bit is changed by that. */
 typedef struct trainer_set {
     loader_make *make;
     void *context;
     size_t count;
+    int forms;                                                   /* of each sample; 0: any number */
+    int (*form)(void *context, uint32_t sample, uint32_t epoch); /* from 0 on */
+    loader_make *make_form;                                      /* of number sample * forms + form */
 } trainer_set;
 
 typedef struct trainer {

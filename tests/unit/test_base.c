@@ -2,6 +2,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "base/threads.h"
 
@@ -160,11 +161,37 @@ static void test_threads(void)
             put_file(folder, cases[i].file, cases[i].text);
             if (cases[i].more)
                 put_file(folder, cases[i].more, cases[i].more_text);
-            CHECK(threads_quota(root) == cases[i].quota, "case %zu: %d", i, threads_quota(root));
+            CHECK(limits_processors(root) == cases[i].quota, "case %zu: %d", i, limits_processors(root));
             snprintf(folder, sizeof folder, "rm -r %s", root);
             CHECK(system(folder) == 0, "%s", folder);
         }
-        CHECK(threads_quota("/none") == 0, "without /proc");
+        CHECK(limits_processors("/none") == 0, "without /proc");
+    }
+    TEST("memory is what the cgroup or one around it allows, in either version, or what the machine has")
+    {
+        static const struct {
+            const char *cgroup, *folder, *file, *text;
+            double bytes; /* 0: the machine's */
+        } cases[] = {{"0::/a/b\n", "/a/b", "memory.max", "1048576\n", 1048576},
+                     {"0::/a/b\n", "/a", "memory.max", "1048576\n", 1048576},
+                     {"0::/a/b\n", "/a", "memory.max", "max\n", 0},
+                     {"4:memory:/a\n2:cpu:/a\n", "/memory/a", "memory.limit_in_bytes", "1048576\n", 1048576},
+                     {"4:memory:/a\n", "/memory/a", "memory.limit_in_bytes", "9223372036854771712\n", 0},
+                     {"4:memory:/a\n", "/cpu/a", "memory.limit_in_bytes", "1048576\n", 0}};
+        const double machine = limits_memory("/none");
+        CHECK(machine > 1048576 * 64.0, "%g bytes", machine);
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            char root[] = "/tmp/onebox-test-XXXXXX", folder[128];
+            CHECK(mkdtemp(root) != NULL, "mkdtemp");
+            snprintf(folder, sizeof folder, "%s/proc/self", root);
+            put_file(folder, "cgroup", cases[i].cgroup);
+            snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, cases[i].folder);
+            put_file(folder, cases[i].file, cases[i].text);
+            const double bytes = limits_memory(root);
+            CHECK(bytes == (cases[i].bytes > 0 ? cases[i].bytes : machine), "case %zu: %g", i, bytes);
+            snprintf(folder, sizeof folder, "rm -r %s", root);
+            CHECK(system(folder) == 0, "%s", folder);
+        }
     }
 }
 
