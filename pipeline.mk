@@ -182,7 +182,11 @@ $(TRAINED:%=$(OUT)/%.metrics.json): $(OUT)/%.metrics.json: $(OUT)/anno.tsv $(OUT
 	@$(stage) $(OUT)/$*.metrics $(BIN)/evaluate $(if $(filter-out 224,$(call size_of,$*)),--frame $(call size_of,$*)) \
 	  $(near.$*) --anno $(OUT)/anno.tsv --pred $(OUT)/$*.pred.tsv -o $@
 
-$(TRAINED:%=$(OUT)/%.grid.png): $(OUT)/%.grid.png: $(OUT)/%.pred.tsv $(OUT)/largest.tsv $(BIN)/render
+# The grid of the detector of all objects shows all of them.
+$(OUT)/objects.grid.png: $(OUT)/objects.all.tsv $(OUT)/objects.tsv $(BIN)/render
+	@$(stage) $(OUT)/objects.grid $(BIN)/render --kind objects --pred $(OUT)/objects.all.tsv \
+	  --anno $(OUT)/objects.tsv --images $(PICTURES) -o $@
+$(MODELS:%=$(OUT)/%.grid.png): $(OUT)/%.grid.png: $(OUT)/%.pred.tsv $(OUT)/largest.tsv $(BIN)/render
 	@$(stage) $(OUT)/$*.grid $(BIN)/render --kind grid --pred $(OUT)/$*.pred.tsv --anno $(OUT)/largest.tsv \
 	  --images $(PICTURES) -o $@
 

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static render_request request = {.skip = 10, .skip_end = 5};
+static render_request request = {.least = 0.3, .skip = 10, .skip_end = 5};
 
 static const option options[] = {
     {"kind", 'k', OPTION_CHOICE, &request.kind, "KIND", "what to draw",
-     .choices = "boxes|largest|grid|sample|augment|curves|lr-find|schedule", .required = true},
+     .choices = "boxes|largest|grid|objects|sample|augment|curves|lr-find|schedule", .required = true},
     {"output", 'o', OPTION_OUTPUT, &request.output, "FILE", "write the picture here (PNG, or JPEG by its name)",
      .required = true},
     {"values", 0, OPTION_OUTPUT, &request.values, "FILE", .help = "write what is printed here, not to standard output"},
@@ -28,17 +28,16 @@ static const option options[] = {
     {"label-size", 0, OPTION_NUMBER, &request.label_size, "PT", "points; 0: the kind's own", .max = 200},
     {"title", 0, OPTION_TEXT, &request.title, "TEXT", .help = "over a plot"},
     {"trim", 0, OPTION_FLAG, &request.trim, NULL, .help = "cut the white border off, as notebooks do"},
+    {"min", 0, OPTION_NUMBER, &request.least, "P", "objects: those of this probability and above", .max = 1},
     {"rows", 0, OPTION_INT, &request.rows, "N", "of a grid; 0: 3", .max = 50},
     {"columns", 0, OPTION_INT, &request.columns, "N", "of a grid; 0: 4, augment 3", .max = 50},
-    {"first", 0, OPTION_INT, &request.first, "N", "first prediction in a grid, or name of --val, from 0", .max = 1e9},
+    {"first", 0, OPTION_INT, &request.first, "N", "first picture of a grid, or name of --val, from 0", .max = 1e9},
     {"skip", 0, OPTION_INT, &request.skip, "N", "lr-find: points left out at the start", .max = 1e6},
-    {"skip-end", 0, OPTION_INT, &request.skip_end, "N", "lr-find: points left out at the end, and one more",
-     .max = 1e6},
+    {"skip-end", 0, OPTION_INT, &request.skip_end, "N", "lr-find: so many and one more at the end", .max = 1e6},
     {"augment", 0, OPTION_LIST, &request.augments, "NAME=NUMBERS",
      .help = "may be repeated; [flip=0.5, rotate=30,0.75 and lighting=0.1,0.1]"},
     {"seed", 0, OPTION_INT, &request.seed, "N", "of the augmentations", .max = 1e15},
-    {"leave-boxes", 0, OPTION_FLAG, &request.leave_boxes, NULL,
-     .help = "augment: the box does not follow its picture, to see what is wrong then"},
+    {"leave-boxes", 0, OPTION_FLAG, &request.leave_boxes, NULL, .help = "augment: the box stays, to see what is wrong"},
     {0}};
 
 static const program render = {
@@ -49,6 +48,7 @@ static const program render = {
                "  boxes     --anno --images --image           every object of an image     7.5 x 4.5\n"
                "  largest   --anno --images --image           its largest object           5 x 10\n"
                "  grid      --pred --images|--cache [--anno]  predictions, truth in green  12 x 8\n"
+               "  objects   the same                          all that is found, not the largest\n"
                "  sample    --cache --image|--val [--anno]    a picture as validated       7.5 x 4.5\n"
                "  augment   --cache --anno --image|--val      a picture as trained on      9 x 9\n"
                "  curves    --history [--batches]             loss and metrics by epoch    6 x 4.5 each\n"

@@ -21,6 +21,7 @@ static const render_kind kinds[] = {
     {"boxes", render_boxes, "anno images image"},
     {"largest", render_boxes, "anno images image"},
     {"grid", render_grid, "pred"},
+    {"objects", render_grid, "pred"},
     {"sample", render_sample, "cache"},
     {"augment", render_augment, "cache anno"},
     {"curves", render_curves, "history"},

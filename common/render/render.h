@@ -25,8 +25,9 @@ typedef struct render_request {
     const char *title;                  /* over a plot */
     const char *figure;                 /* "WxH" inches; NULL: the kind's own size */
     double label_size;                  /* points; 0: the kind's own size */
+    double least;                       /* probability of the objects that are drawn, and above */
     int64_t rows, columns;              /* of a grid; 0: the kind's own */
-    int64_t first;                      /* the first row of pred.tsv that is shown; see val */
+    int64_t first;                      /* the first picture of pred.tsv that is shown; see val */
     int64_t skip, skip_end;             /* points of a learning-rate curve left out */
     bool trim;                          /* cut the white border off, as notebooks do */
     option_list augments;               /* "flip=0.5", "rotate=30,0.75", in order; none: the lesson's */
@@ -44,7 +45,8 @@ int render_boxes(const render_request *r, text_buffer *printed, error *e);
 
 /* rows x columns pictures of pred.tsv with predicted box and class; with annotations, their largest object in
  * green. Pictures and boxes are the pictures' own (images) or those of the square that the network saw
- * (cache; boxes from pred.tsv's frame columns). Prints "file_name class (x,y,w,h)" for each. */
+ * (cache; boxes from pred.tsv's frame columns). Prints "file_name class (x,y,w,h)" for each. Kind objects: of a table
+ * of all objects (predict --all), those of at least probability `least`, beside all that are annotated. */
 int render_grid(const render_request *r, text_buffer *printed, error *e);
 
 /* One picture of the cache as the network sees it when it validates, squashed to a square, on a 7.5 x 4.5

@@ -84,6 +84,34 @@ boxes() {
     assert_output "000012.png bus (150.00,90.00,111.00,81.00)"
 }
 
+@test "objects draws every object that is found, and all that are annotated" {
+    {
+        printf 'file_name\tcategory\tprobability\ty1\tx1\ty2\tx2\n'
+        printf '000017.png\thorse\t0.900000\t8.00\t9.50\t170.00\t200.00\n'
+        printf '000017.png\tperson\t0.310000\t61.00\t184.00\t98.00\t278.00\n'
+        printf '000017.png\tcow\t0.290000\t1.00\t2.00\t3.00\t4.00\n'
+        printf '000012.png\tbus\t0.200000\t90.00\t150.00\t170.00\t260.00\n'
+    } >all.tsv
+    run "$BIN/render" --kind objects --pred all.tsv --images images --anno anno.tsv -o x.png
+    assert_success
+    assert_output "000017.png horse (9.50,8.00,191.50,163.00)
+000017.png person (184.00,61.00,95.00,38.00)"
+    assert_equal "$(png_size x.png)" "1200 800"
+    "$BIN/render" --kind objects --pred all.tsv --images images -o untold.png
+    run cmp -s x.png untold.png # the truth is drawn
+    assert_failure 1
+    run "$BIN/render" --kind objects --pred all.tsv --images images --min 0.25 --first 0 --rows 1 --columns 1 -o y.png
+    assert_line --index 2 "000017.png cow (2.00,1.00,3.00,3.00)"
+    run "$BIN/render" --kind objects --pred all.tsv --images images --min 0.2 --first 1 -o y.png
+    assert_output "000012.png bus (150.00,90.00,111.00,81.00)"
+    run "$BIN/render" --kind objects --pred all.tsv --images images --first 2 -o y.png
+    assert_failure 3
+    assert_output "render: all.tsv: holds predictions of 2 pictures, none from number 2 on"
+    run "$BIN/render" --kind grid --pred all.tsv --images images -o y.png
+    assert_failure 3
+    assert_output --partial "all.tsv:3: "
+}
+
 @test "a classifier's grid is 16 x 12 inches and has no boxes" {
     printf 'file_name\tcategory\tprobability\ty1\tx1\ty2\tx2\n000017.png\thorse\t0.900000\t-\t-\t-\t-\n' >cls.tsv
     run "$BIN/render" --kind grid --pred cls.tsv --images images -o x.png
@@ -380,7 +408,7 @@ y1 x1 y2 x2: 3 2 56 42"
     head -1 pred.tsv >none.tsv
     run "$BIN/render" --kind grid --pred none.tsv --images images -o x.png
     assert_failure 3
-    assert_output --partial "none.tsv: holds 0 predictions"
+    assert_output --partial "none.tsv: holds predictions of 0 pictures"
 }
 
 @test "binary noise instead of a table is bad input" {
