@@ -42,7 +42,12 @@ int sha256_file(const char *path, char hex[65], error *e)
 
 uint64_t xxh64(const void *data, size_t size)
 {
-    return XXH64(data, size, 0);
+    return xxh64_more(0, data, size);
+}
+
+uint64_t xxh64_more(uint64_t seed, const void *data, size_t size)
+{
+    return XXH64(data, size, seed);
 }
 
 void base64_add(text_buffer *out, const void *data, size_t size)

@@ -21,6 +21,9 @@ int sha256_file(const char *path, char hex[65], error *e);
 /* A fast 64-bit checksum, seed 0. It finds damage; against forgery there is SHA-256. */
 uint64_t xxh64(const void *data, size_t size);
 
+/* The same with another seed, such as the checksum of what came before. */
+uint64_t xxh64_more(uint64_t seed, const void *data, size_t size);
+
 /* Adds the bytes in base64 (RFC 4648, with padding, on one line). */
 void base64_add(text_buffer *out, const void *data, size_t size);
 

@@ -94,6 +94,8 @@ int backbone_load(const graph *g, arch a, const char *path, float *params, char 
     if (!code)
         code = fill_params(&st, g, GROUP_TOP, passed, params, e);
     if (!code)
+        code = safetensors_verify(&st, e);
+    if (!code)
         sha256_hex(st.view.data, st.view.size, sha256);
     safetensors_close(&st);
     return code;
@@ -253,6 +255,8 @@ int checkpoint_open(checkpoint *c, const char *path, error *e)
         code = ERR_SYSTEM;
     if (!code)
         code = fill_params(&st, &c->graph, GROUP_HEAD, passed, c->params, e);
+    if (!code)
+        code = safetensors_verify(&st, e);
     safetensors_close(&st);
     if (code)
         checkpoint_close(c);
@@ -312,19 +316,23 @@ int checkpoint_save(const char *path, const checkpoint_info *info, const graph *
         for (int k = 0; k < p->dims; k++)
             items[i].shape[k] = (uint64_t)p->shape[k];
     }
-    char size[16], mean[NUMBERS], std[NUMBERS];
+    char size[16], mean[NUMBERS], std[NUMBERS], checksum[17] = "";
+    if (!code)
+        code = safetensors_checksum(items, (size_t)g->param_count, checksum, e);
     snprintf(size, sizeof size, "%d", info->size);
-    safetensors_meta meta[7 + COUNT(kept_texts)] = {{"format", FORMAT},
-                                                    {"task", task_name(info->task)},
-                                                    {"arch", arch_name(info->arch)},
-                                                    {"size", size},
-                                                    {"classes", classes.data},
-                                                    {"mean", numbers_text(info->mean, mean)},
-                                                    {"std", numbers_text(info->std, std)}};
+    enum { OWN = 8 };
+    safetensors_meta meta[OWN + COUNT(kept_texts)] = {{"format", FORMAT},
+                                                      {"task", task_name(info->task)},
+                                                      {"arch", arch_name(info->arch)},
+                                                      {"size", size},
+                                                      {"classes", classes.data},
+                                                      {"mean", numbers_text(info->mean, mean)},
+                                                      {"std", numbers_text(info->std, std)},
+                                                      {SAFETENSORS_CHECKSUM, checksum}};
     checkpoint_info texts = *info;
     for (size_t i = 0; i < COUNT(kept_texts); i++) {
         const char *text = *kept_text(&texts, i);
-        meta[7 + i] = (safetensors_meta){kept_texts[i].key, text ? text : ""};
+        meta[OWN + i] = (safetensors_meta){kept_texts[i].key, text ? text : ""};
     }
     if (!code)
         code = safetensors_write(path, items, (size_t)g->param_count, meta, COUNT(meta), e);

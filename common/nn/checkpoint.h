@@ -9,6 +9,8 @@
  *   version   of the program                conv      what computed the convolutions
  *   phase     after which it was written    seed      of the training
  *   metrics   "val_loss 0.6342 accuracy 0.798"
+ *   xxh64     checksum of all numbers (safetensors.h); what was damaged since is refused. Files without it, of
+ *             earlier versions, are read
  */
 #ifndef ONEBOX_NN_CHECKPOINT_H
 #define ONEBOX_NN_CHECKPOINT_H

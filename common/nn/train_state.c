@@ -71,12 +71,14 @@ int train_state_save(const char *path, const train_state *s, const graph *g, con
     snprintf(smoothed, sizeof smoothed, "%s %lld", average, (long long)s->point.smooth.count);
     const float *const arrays[KINDS] = {params, s->point.first, s->point.second};
     char history[ROWS_TEXT], batches[ROWS_TEXT];
+    char checksum[17] = "";
     const safetensors_meta meta[] = {{"format", FORMAT},
                                      {"point", point},
                                      {"smoothed", smoothed},
                                      {"history", rows_text(&s->history, history)},
                                      {"batches", rows_text(&s->batches, batches)},
-                                     {"device", s->device}};
+                                     {"device", s->device},
+                                     {SAFETENSORS_CHECKSUM, checksum}};
     enum { META = COUNT(meta) };
     safetensors_meta all[META + TRAIN_FACTS];
     memcpy(all, meta, sizeof meta);
@@ -96,6 +98,8 @@ int train_state_save(const char *path, const train_state *s, const graph *g, con
                 items[count].shape[k] = (uint64_t)p->shape[k];
         }
     }
+    if (!code)
+        code = safetensors_checksum(items, count, checksum, e);
     if (!code)
         code = safetensors_write(path, items, count, all, META + (size_t)s->fact_count, e);
     free(items);
@@ -203,6 +207,8 @@ int train_state_open(train_state_file *f, const char *path, train_state *s, cons
     }
     if (!code)
         code = read_arrays(f, &s->point, g, r, params, e);
+    if (!code && safetensors_verify(&f->file, NULL))
+        code = refuse_state(path, "its numbers are not those that were written", e);
     if (code)
         train_state_close(f);
     return code;

@@ -9,6 +9,7 @@
  *   history, batches   "BYTES SHA256" of the rows written so far to the two tables (history.h), which are in
  *             the tables' own files: those rows must still be at the front of them
  *   device    what computed it
+ *   xxh64     checksum of all numbers (safetensors.h)
  * and the facts: texts that tell one training from another, under their names.
  */
 #ifndef ONEBOX_NN_TRAIN_STATE_H

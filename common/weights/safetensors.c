@@ -7,6 +7,7 @@
  * until safetensors_floats widens them. */
 #include "weights/safetensors.h"
 
+#include "base/digest.h"
 #include "base/json_text.h"
 #include "base/utf8.h"
 
@@ -417,6 +418,22 @@ void safetensors_close(safetensors *st)
     free(st->texts);
     file_close(&st->view);
     *st = (safetensors){0};
+}
+
+int safetensors_verify(const safetensors *st, error *e)
+{
+    const char *wanted = safetensors_value(st, SAFETENSORS_CHECKSUM);
+    uint64_t sum = 0;
+    char text[17];
+    for (size_t i = 0; wanted && i < st->count; i++)
+        sum = xxh64_more(sum, st->tensors[i].data, st->tensors[i].bytes);
+    snprintf(text, sizeof text, "%016" PRIx64, sum);
+    if (!wanted || strcmp(text, wanted) == 0)
+        return 0;
+    return fail(e, ERR_INPUT,
+                "%s: its numbers are not those that were written (checksum %s, not %s): it is damaged; copy or make it "
+                "again",
+                st->view.path, text, wanted);
 }
 
 const safetensors_tensor *safetensors_find(const safetensors *st, const char *name)

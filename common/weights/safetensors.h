@@ -99,6 +99,14 @@ typedef struct safetensors_item {
     const float *data;
 } safetensors_item;
 
+/* The checksum of tensors, in 16 hexadecimal digits: the text for the metadata key SAFETENSORS_CHECKSUM. XXH64 of their
+ * bytes, one after the other in the order of their names, each with the one before it as seed, the first with 0. */
+#define SAFETENSORS_CHECKSUM "xxh64"
+int safetensors_checksum(const safetensors_item *items, size_t count, char text[17], error *e);
+
+/* ERR_INPUT when an open file has that key and other tensors. */
+int safetensors_verify(const safetensors *st, error *e);
+
 /* Writes a complete file or none (out_open). Tensors are sorted by name, metadata by key, the header is
  * padded with spaces to a multiple of 8: equal input gives equal bytes. Names and texts are UTF-8; duplicate
  * names are ERR_USAGE. */

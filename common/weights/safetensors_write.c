@@ -1,11 +1,14 @@
 /* Header and data of float32 tensors. The order of tensors and metadata is that of their names, so that the same
- * input gives the same bytes. */
+ * input gives the same bytes. The checksum goes by the same order, so that it is a tensor's bytes that count and not
+ * where a file has them. */
 #include "weights/safetensors.h"
 
+#include "base/digest.h"
 #include "base/json_text.h"
 #include "base/utf8.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +116,22 @@ static int write_file(const char *path, const text_buffer *header, const safeten
     code = fail_system(e, "%s: cannot write", path);
     out_discard(&out);
     return code;
+}
+
+int safetensors_checksum(const safetensors_item *items, size_t count, char text[17], error *e)
+{
+    uint64_t sum = 0;
+    safetensors_item *sorted = mem_zero(count, sizeof *sorted, "tensors", e);
+    if (!sorted)
+        return ERR_SYSTEM;
+    if (count)
+        memcpy(sorted, items, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_item_name);
+    for (size_t i = 0; i < count; i++)
+        sum = xxh64_more(sum, sorted[i].data, item_floats(&sorted[i]) * sizeof(float));
+    snprintf(text, 17, "%016" PRIx64, sum);
+    free(sorted);
+    return 0;
 }
 
 int safetensors_write(const char *path, const safetensors_item *items, size_t count, const safetensors_meta *meta,

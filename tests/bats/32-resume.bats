@@ -150,7 +150,10 @@ interrupted() {
 @test "a damaged state is refused and kept, and --fresh gets past it" {
     begun x "${many[@]}"
     head -c 5000 x.state >short
-    for damaged in short /etc/hostname; do
+    size=$(stat -c %s x.state)
+    cp x.state rotten
+    printf '\x55' | dd of=rotten bs=1 seek=$((size - 2)) conv=notrunc status=none
+    for damaged in short rotten /etc/hostname; do
         cat $damaged >x.state
         run go_on x "${many[@]}"
         assert_failure 3

@@ -17,9 +17,11 @@ files() {
     echo "${list[*]}"
 }
 
-# poison CHECKPOINT TENSOR BYTES: replaces the first number of that tensor; BYTES as printf takes them.
+# poison CHECKPOINT TENSOR BYTES: replaces the first number of that tensor; BYTES as printf takes them. The checksum
+# goes, so that it looks like one that was trained.
 poison() {
     local header offset
+    LC_ALL=C sed -i 's/"xxh64":/"xxh00":/' "$1"
     header=$(od -An -tu8 -N8 "$1")
     offset=$(head -c $((8 + header)) "$1" | grep -aoP "\"${2//./\\.}\":\{[^}]*\"data_offsets\":\[\K[0-9]+")
     printf '%b' "$3" | dd of="$1" bs=1 seek=$((8 + header + offset)) conv=notrunc status=none

@@ -39,14 +39,14 @@ static int form(void *context, uint32_t sample, uint32_t epoch)
 static int make_form(void *context, uint32_t number, uint32_t epoch, int worker, float *picture, int32_t *label,
                      float *target, error *e)
 {
-    static const int corner[4] = {1, 0, 3, 2};
-    float plain[SIDE * SIDE * 3], box[4];
+    static const int turned[4] = {1, 0, 3, 2};
+    float plain[SIDE * SIDE * 3], corners[4];
     CHECK(picture != NULL, "forms are made for their pictures");
-    int code = make(context, number / 2, epoch, worker, plain, label, box, e);
+    int code = make(context, number / 2, epoch, worker, plain, label, corners, e);
     for (int i = 0; i < SIDE * SIDE * 3; i++)
         picture[i] = plain[number % 2 ? (i / 3 % SIDE * SIDE + i / 3 / SIDE) * 3 + i % 3 : i];
     for (int i = 0; i < 4; i++)
-        target[i] = box[number % 2 ? corner[i] : i];
+        target[i] = corners[number % 2 ? turned[i] : i];
     return code;
 }
 
