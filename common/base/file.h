@@ -1,9 +1,10 @@
 /* file.h - reading whole files and writing files that are either complete or absent.
  *
- * Writing: out_open makes a temporary file beside PATH (PATH.tmp.RANDOM), the caller prints into out.stream, and
- * out_commit flushes, syncs and renames it over PATH. Until then PATH is untouched; after a failure, out_discard or a
- * signal (signals.h) the temporary file is gone. A file that is replaced keeps its mode; of a PATH that is a link, the
- * file behind it is replaced. "-" writes to standard output.
+ * Writing: out_open makes a temporary file beside PATH (PATH.tmp.N), the caller prints into out.stream, and out_commit
+ * flushes, syncs, renames it over PATH and syncs the folder. Until then PATH is untouched; after a failure, out_discard
+ * or a signal (signals.h) the temporary file is gone. One that a killed program left behind is removed by the next
+ * writer of PATH; several writers of one PATH do not meet, and the last one to finish wins. A file that is replaced
+ * keeps its mode; of a PATH that is a link, the file behind it is replaced. "-" writes to standard output.
  * A PATH that is there and no regular file (/dev/null, a named pipe) is written directly: renaming over it
  * would put a plain file in its place. A PATH that stands for a regular file that is open (/dev/fd/3) is ERR_USAGE:
  * whoever opened it would not see what was written.

@@ -1,8 +1,9 @@
 /* Writing files that are either complete or absent, see file.h.
  *
- * The bytes go to a new file beside the one that is asked for, of a random name that nobody can foresee or share, and
- * rename puts it in place. Links are followed first, so that the file that a link leads to is replaced and not the
- * link. While it is being written its name is watched (signals.h).
+ * The bytes go to a new file beside the one that is asked for, and rename puts it in place. Links are followed first,
+ * so that the file that a link leads to is replaced and not the link. While it is being written its name is watched
+ * (signals.h) and it is locked (flock), which ends with the process, however that ends: so the next writer can tell a
+ * file that was left behind from one that is being written, removes the one and takes another name beside the other.
  */
 #include "base/file.h"
 
@@ -15,7 +16,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,27 +64,67 @@ static int behind_links(const char *path, char **target, error *e)
     return code;
 }
 
-/* "PATH.tmp.RANDOM"; of a long name only as much as leaves room for that in the 255 bytes of a name. */
-static char *temporary_name(const char *path, error *e)
+/* "PATH.tmp.NUMBER"; of a long name only as much as leaves room for that in the 255 bytes of a name. */
+static char *temporary_name(const char *path, int number, error *e)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
-    enum { RANDOM = 12, ENDING = 5 + RANDOM };
-    unsigned char bytes[RANDOM];
-    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
-        fail_system(e, "no random numbers for a temporary name");
-        return NULL;
-    }
+    char ending[16];
+    snprintf(ending, sizeof ending, ".tmp.%d", number);
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    size_t folder = (size_t)(name - path), keep = utf8_cut(name, strlen(name), NAME_MAX - ENDING);
-    char *temporary = mem_zero(folder + keep + ENDING + 1, 1, "a file name", e);
-    if (!temporary)
-        return NULL;
-    char *end = temporary + folder + keep;
-    memcpy(temporary, path, folder + keep);
-    memcpy(end, ".tmp.", 5);
-    for (int i = 0; i < RANDOM; i++)
-        end[5 + i] = letters[bytes[i] % 32];
+    size_t folder = (size_t)(name - path), keep = utf8_cut(name, strlen(name), NAME_MAX - strlen(ending));
+    char *temporary = mem_zero(folder + keep + sizeof ending, 1, "a file name", e);
+    if (temporary) {
+        memcpy(temporary, path, folder + keep);
+        strcpy(temporary + folder + keep, ending);
+    }
     return temporary;
+}
+
+/* ---------------------------------------------------------------- locks */
+
+/* Locks an open file, unless somebody else has it. Where there are no locks (some network file systems) it counts as
+ * locked, and nothing that is left behind there is ever removed. */
+enum { LOCKED, TAKEN, NO_LOCKS };
+static int lock(int fd)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return LOCKED;
+    return errno == EWOULDBLOCK || errno == EINTR ? TAKEN : NO_LOCKS;
+}
+
+/* Whether `name` is still that open file. */
+static bool is_name_of(const char *name, int fd)
+{
+    struct stat a, b;
+    return lstat(name, &a) == 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Removes a file whose writer is gone. False: it is somebody's, or no such file. */
+static bool remove_left(const char *name)
+{
+    int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    const bool left = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lock(fd) == LOCKED &&
+                      is_name_of(name, fd) && unlink(name) == 0;
+    if (fd >= 0)
+        close(fd);
+    return left;
+}
+
+/* A new file of that name, and nobody else's: its descriptor, or -1 with errno (EEXIST: the name is taken). */
+static int create_own(const char *name, mode_t mode)
+{
+    enum { FLAGS = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC };
+    int fd = open(name, FLAGS, mode);
+    if (fd < 0 && errno == EEXIST) {
+        const bool left = remove_left(name);
+        errno = EEXIST;
+        fd = left ? open(name, FLAGS, mode) : -1;
+    }
+    if (fd < 0 || (lock(fd) != TAKEN && is_name_of(name, fd)))
+        return fd;
+    close(fd); /* another writer took it for one that was left behind */
+    errno = EEXIST;
+    return -1;
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -97,6 +138,9 @@ static void out_free(out_file *out)
     *out = (out_file){0};
 }
 
+/* So many may write one file at a time. */
+enum { MOST_WRITERS = 100 };
+
 /* A new file; with the mode of the one that it will replace, if there is one. */
 static int create(out_file *out, error *e)
 {
@@ -104,20 +148,26 @@ static int create(out_file *out, error *e)
     const bool replaces = stat(out->target, &st) == 0;
     if (!replaces && errno != ENOENT) /* a name that is too long, say: better now than at the rename */
         return fail_system(e, "%s: cannot create", out->path);
-    out->temporary = temporary_name(out->target, e);
-    out->watch = out->temporary ? signals_watch(out->temporary, NULL, 0, e) : NULL;
-    if (!out->watch)
-        return ERR_SYSTEM;
-    int fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, replaces ? 0600 : 0666);
+    int fd = -1;
+    for (int number = 1; fd < 0 && number <= MOST_WRITERS; number++) {
+        free(out->temporary);
+        out->temporary = temporary_name(out->target, number, e);
+        if (!out->temporary)
+            return ERR_SYSTEM;
+        fd = create_own(out->temporary, replaces ? 0600 : 0666);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
     if (fd < 0)
         return fail_system(e, "%s: cannot create", out->path);
-    bool kept = !replaces || fchmod(fd, st.st_mode & 0777) == 0 || errno == EPERM; /* some file systems have no modes */
-    out->stream = kept ? fdopen(fd, "w+b") : NULL;
+    out->watch = signals_watch(out->temporary, NULL, 0, e);
+    const bool kept = !replaces || fchmod(fd, st.st_mode & 0777) == 0 || errno == EPERM; /* no modes there */
+    out->stream = out->watch && kept ? fdopen(fd, "w+b") : NULL;
     if (out->stream)
         return 0;
     int code = fail_system(e, "%s: cannot create", out->path);
-    close(fd);
     unlink(out->temporary);
+    close(fd);
     return code;
 }
 
@@ -170,35 +220,63 @@ int out_try(const char *path, error *e)
 
 /* ---------------------------------------------------------------- ending */
 
+/* From here on nobody removes the temporary file but this function's caller: once it is gone, or in place, another
+ * writer may take its name. For the same reason it is closed, and so unlocked, last. */
+static void release(out_file *out)
+{
+    signals_release(out->watch);
+    out->watch = NULL;
+}
+
 void out_discard(out_file *out)
 {
-    if (out->stream && out->stream != stdout)
-        fclose(out->stream);
+    release(out);
     if (out->stream && out->temporary)
         unlink(out->temporary);
+    if (out->stream && out->stream != stdout)
+        fclose(out->stream);
     out_free(out);
 }
 
-/* Flushes, syncs and closes; the stream is gone afterwards whatever the result. */
-static int finish(out_file *out, error *e)
+/* Makes a rename last: the folder's own entry goes to the disk. Some file systems cannot sync folders, and a folder may
+ * be one that can be written and not read. */
+static bool sync_folder(const char *path)
 {
-    int code = 0;
-    if (fflush(out->stream) || ferror(out->stream) ||
-        (out->temporary && fsync(fileno(out->stream)) && errno != EINVAL && errno != EROFS))
-        code = fail_system(e, "%s: cannot write", out->path);
-    if (out->stream != stdout && fclose(out->stream) && !code)
-        code = fail_system(e, "%s: cannot write", out->path);
-    return code;
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX] = ".";
+    if (slash)
+        snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EACCES;
+    const bool synced = fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
+    close(fd);
+    return synced;
+}
+
+/* Puts what was written in place. */
+static int put_in_place(out_file *out, error *e)
+{
+    if (fsync(fileno(out->stream)) && errno != EINVAL && errno != EROFS)
+        return fail_system(e, "%s: cannot write", out->path);
+    release(out);
+    if (rename(out->temporary, out->target))
+        return fail_system(e, "%s: cannot put the finished file in place", out->path);
+    free(out->temporary);
+    out->temporary = NULL;
+    return sync_folder(out->target) ? 0 : fail_system(e, "%s: is in place, but its folder cannot be synced", out->path);
 }
 
 int out_commit(out_file *out, error *e)
 {
-    int code = finish(out, e);
-    if (!code && out->temporary && rename(out->temporary, out->target))
-        code = fail_system(e, "%s: cannot put the finished file in place", out->path);
-    if (code && out->temporary)
-        unlink(out->temporary);
-    out_free(out);
+    int code = fflush(out->stream) || ferror(out->stream) ? fail_system(e, "%s: cannot write", out->path) : 0;
+    if (!code && out->temporary)
+        code = put_in_place(out, e);
+    if (!code && out->stream != stdout && !out->target) { /* closing a device or a pipe can fail */
+        code = fclose(out->stream) ? fail_system(e, "%s: cannot write", out->path) : 0;
+        out->stream = NULL;
+    }
+    out_discard(out);
     return code;
 }
 

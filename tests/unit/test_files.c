@@ -109,6 +109,65 @@ static void test_names(void)
         clear();
         free(path);
     }
+    TEST("what a killed writer left behind is removed by the next one, what is somebody else's is left alone")
+    {
+        char *path = in_folder("f"), *first = in_folder("f.tmp.1"), *second = in_folder("f.tmp.2"),
+             *third = in_folder("f.tmp.3"), *other = in_folder("f.tmp.4");
+        CHECK(file_write(first, "left", 4, &e) == 0, "%s", e.text); /* nobody has it open */
+        CHECK(file_write(path, "1", 1, &e) == 0 && holds(path, "1") && access(first, F_OK), "%s", e.text);
+        pid_t child = fork();
+        if (child == 0) { /* killed while it writes */
+            out_file out;
+            error f = {0};
+            if (out_open(&out, path, &f) == 0)
+                raise(SIGKILL);
+            _exit(1);
+        }
+        int status = 0;
+        CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status), "%d", status);
+        CHECK(access(first, F_OK) == 0, "the killed writer had no temporary file");
+        CHECK(file_write(path, "2", 1, &e) == 0 && holds(path, "2") && entries() == 1, "%d entries", entries());
+        CHECK(mkdir(first, 0700) == 0 && symlink(other, second) == 0, "no folder, no link");
+        out_file out;
+        CHECK(out_open(&out, path, &e) == 0 && strcmp(out.temporary, third) == 0, "%s", out.temporary);
+        fputs("3", out.stream);
+        CHECK(out_commit(&out, &e) == 0 && holds(path, "3") && access(other, F_OK), "%s", e.text);
+        CHECK(rmdir(first) == 0 && unlink(second) == 0 && entries() == 1, "%d entries", entries());
+        clear();
+        free(path);
+        free(first);
+        free(second);
+        free(third);
+        free(other);
+    }
+    TEST("a file that many write at once is always one of theirs, and nothing stays beside it")
+    {
+        enum { WRITERS = 8, TIMES = 30, SIZE = 3000 };
+        char *path = in_folder("f"), text[SIZE];
+        pid_t child[WRITERS];
+        for (int i = 0; i < WRITERS; i++) {
+            child[i] = fork();
+            if (child[i])
+                continue;
+            int code = 0;
+            memset(text, 'a' + i, sizeof text);
+            for (int k = 0; k < TIMES && !code; k++)
+                code = file_write(path, text, sizeof text, &e);
+            _exit(code);
+        }
+        for (int i = 0; i < WRITERS; i++) {
+            int status = -1;
+            CHECK(waitpid(child[i], &status, 0) == child[i] && status == 0, "writer %d: status %d", i, status);
+        }
+        file_view v;
+        CHECK(file_open(&v, path, &e) == 0 && v.size == SIZE, "%s", e.text);
+        for (size_t i = 1; i < v.size; i++)
+            CHECK(v.data[i] == v.data[0], "two writers' bytes");
+        file_close(&v);
+        CHECK(entries() == 1, "%d entries", entries());
+        clear();
+        free(path);
+    }
     TEST("names of up to 255 bytes can be written, and the temporary name cuts no character in two")
     {
         char name[300];
