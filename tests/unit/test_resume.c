@@ -109,8 +109,8 @@ static int run(device *d, told *t, float *params, const trainer_point *from, err
                          .classes = 3,
                          .recipe = &plans,
                          .seed = 3,
-                         .train = {make, NULL, SAMPLES},
-                         .val = {make_val, NULL, SAMPLES},
+                         .train = {.make = make, .count = SAMPLES},
+                         .val = {.make = make_val, .count = SAMPLES},
                          .threads = 1,
                          .report = {.context = t, .epoch = on_epoch, .point = on_point}};
     return trainer_run(&all, e);

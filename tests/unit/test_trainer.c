@@ -299,8 +299,8 @@ static trainer trainer_for(world *w, float *params, int threads)
                      .target_floats = 4,
                      .recipe = &plans,
                      .seed = 5,
-                     .train = {make, w, TRAIN},
-                     .val = {make_val, w, VAL},
+                     .train = {.make = make, .context = w, .count = TRAIN},
+                     .val = {.make = make_val, .context = w, .count = VAL},
                      .threads = threads,
                      .report = {w, on_start, on_batch, on_validation, on_epoch, on_end, NULL}};
 }
