@@ -302,7 +302,12 @@ static trainer trainer_for(world *w, float *params, int threads)
                      .train = {.make = make, .context = w, .count = TRAIN},
                      .val = {.make = make_val, .context = w, .count = VAL},
                      .threads = threads,
-                     .report = {w, on_start, on_batch, on_validation, on_epoch, on_end, NULL}};
+                     .report = {.context = w,
+                                .phase_start = on_start,
+                                .batch = on_batch,
+                                .validation = on_validation,
+                                .epoch = on_epoch,
+                                .phase_end = on_end}};
 }
 
 int main(void)
