@@ -37,7 +37,7 @@ above() {
 }
 
 @test "a small demo runs through, with every product" {
-    for model in cls bbox detn; do
+    for model in cls bbox detn objects; do
         for product in ckpt history.tsv batches.tsv pred.tsv metrics.json grid.png curves.png; do
             [ -s "$demo/$model.$product" ]
         done
@@ -56,16 +56,17 @@ above() {
     above detn accuracy 0.50
     above detn mean_iou 0.45
     above detn locacc_largest 0.35
+    above objects locacc_largest 0.35
 }
 
 @test "it says what each step is, what it runs, and the figures at the end" {
     run -0 cat said
-    assert_line --regexp '^1/7  Draw pictures'
-    assert_line --regexp '^7/7  Let the three judge'
+    assert_line --regexp '^1/8  Draw pictures'
+    assert_line --regexp '^8/8  Let the four judge'
     assert_line "  \$ $BIN/draw-set --pictures 1200 --seed 1 -o out/demo/voc"
     assert_line --partial "  \$ $BIN/train-detn --cache out/demo/96.cache --lrg out/demo/lrg.csv"
     for epoch in 4 9 11; do
-        assert_equal "$(grep -c -E "^ +$epoch  +[0-9.]+ " said)" 3
+        assert_equal "$(grep -c -E "^ +$epoch  +[0-9.]+ " said)" 4
     done
     refute_line --regexp '^ +7  '
     assert_line "240 drawings that no training has seen, each judged by its largest object:"
@@ -73,7 +74,7 @@ above() {
     assert_line --regexp "^detn .* $(awk -v a="$accuracy" 'BEGIN { printf "%.1f", 100 * a }') %"
     # the files to look at are there
     sed -n '/^Look at/,/^Try/p' said | awk '/^  / { print $1 }' >look
-    [ "$(wc -l <look)" -eq 4 ]
+    [ "$(wc -l <look)" -eq 5 ]
     while read -r file; do [ -e "$file" ]; done <look
     # what to try works
     sed -n '/^Try/,$p' said | grep "^  $BIN/" >try
@@ -82,7 +83,7 @@ above() {
     [ "$(find "$demo/seen" -name '*.jpg' | wc -l)" -eq 9 ]
     rm -r "$demo/new" "$demo/seen"
     # short enough to read
-    [ "$(wc -l <said)" -le 75 ]
+    [ "$(wc -l <said)" -le 90 ]
 }
 
 @test "a second make demo only shows the figures" {
@@ -91,8 +92,8 @@ above() {
     assert_equal "$(find out -printf '%p %T@\n' | sort | sha256sum)" "$before"
     # shellcheck disable=SC2154 # set by run
     assert_equal "$stderr" ""
-    assert_equal "$(grep -c '(done before)$' <<<"$output")" 7
-    assert_equal "$(tail -n 19 <<<"$output")" "$(tail -n 19 said)"
+    assert_equal "$(grep -c '(done before)$' <<<"$output")" 8
+    assert_equal "$(tail -n 21 <<<"$output")" "$(tail -n 21 said)"
     run -0 mk -n demo
     refute_output --regexp "(^|[[:space:]])$BIN/" # no command of it
 }
@@ -133,6 +134,6 @@ above() {
     run mk demo BIN=bin DEMO_OUT=out/broken DEMO_PICTURES=8
     assert_failure
     assert_line "voc2json: told to fail"
-    refute_line --partial "3/7"
+    refute_line --partial "3/8"
     refute_line --partial "drawings that no training has seen"
 }

@@ -204,7 +204,8 @@ of_runs() { # MODEL FIGURES WHICH
         }
     done < <(sed -nE 's/^cls .* ([0-9.]+) %.*/cls accuracy \1/p
         s/^bbox .* ([0-9.]+) px +([0-9.]+) .*/bbox l1 \1\nbbox mean_iou \2/p
-        s/^detn .* ([0-9.]+) % +([0-9.]+) px +([0-9.]+) .*/detn accuracy \1\ndetn l1 \2\ndetn mean_iou \3/p' \
+        s/^detn .* ([0-9.]+) % +([0-9.]+) px +([0-9.]+) .*/detn accuracy \1\ndetn l1 \2\ndetn mean_iou \3/p
+        s/^(objects) .* ([0-9.]+) % +([0-9.]+) px +([0-9.]+) .*/\1 accuracy \2\n\1 l1 \3\n\1 mean_iou \4/p' \
         "$root/README.md" | awk '$2 == "accuracy" { print $1, $2, $3 / 100, 0.03 }
             $2 == "l1" { print $0, 0.1 * $3 }
             $2 == "mean_iou" { print $0, 0.03 }')

@@ -45,7 +45,7 @@ head = nn.Sequential(
     nn.Linear(256, 24),
 )
 if objects:
-    head = Objects(1024 if resnet50 else 256, 2048 if resnet50 else 512, 96)
+    head = Objects(1024 if resnet50 else 256, 2048 if resnet50 else 512, 192)
 net = nn.Sequential(*children, head).to(memory_format=torch.channels_last)
 frozen_prefix = {"train head": 8, "train top": 6, "train all": 0}
 picture = torch.rand(batch, 3, size, size).to(memory_format=torch.channels_last)
