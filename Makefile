@@ -311,7 +311,7 @@ print-sources print-shells:
 	@printf '%s\n' $($(@:print-%=%))
 
 #? DOCUMENTS   what `make documents` runs; those of VOC need DATA, doc/own-pictures.md a folder MYPETS of photos
-DOCUMENTS ?= doc/lesson.md $(if $(wildcard $(VOC)/JPEGImages/.),doc/published-run.md \
+DOCUMENTS ?= doc/lesson.md doc/lesson-2.md $(if $(wildcard $(VOC)/JPEGImages/.),doc/published-run.md \
   $(and $(MYPETS),doc/own-pictures.md) doc/make.md $(and $(MYPETS),README.md) doc/files.md doc/experiments.md)
 documents: all ## run the commands that the documents show and write what they say into the documents (an hour)
 	@tests/lib/documents.bash checkout $(BUILD)/documents '$(BIN)' '$(DATA)' '$(MYPETS)'
