@@ -62,7 +62,8 @@ LIB     := $(BUILD)/libonebox.a
 STAGES  := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 PROGRAMS := $(STAGES:%=$(BIN)/%)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(filter-out $(foreign),$(wildcard tests/unit/test_*.c)))
-HELPERS := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(wildcard tests/lib/*.c))
+HELPERS := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(filter-out %/inject.c,$(wildcard tests/lib/*.c)))
+INJECT  := $(BUILD)/tests/inject.so
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -263,10 +264,16 @@ print-static-units:
 $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o $(LIB)
 	$(link)
 
-build_targets := all units static-units print-static-units check asan bench gpu-check lint print-sources \
+# A library to be loaded before others: it makes calls fail.
+$(BUILD)/tests/lib/inject.o: override CFLAGS += -fPIC -fno-builtin
+$(INJECT): $(BUILD)/tests/lib/inject.o
+	$(call say,LINK)
+	$(Q)$(CC) $(filter-out -fsanitize%,$(LDFLAGS)) -shared -o $@ $<
+
+build_targets := all units static-units print-static-units check asan faults bench gpu-check lint print-sources \
   print-shells documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
-units: $(UNITS) $(HELPERS) $(STANDIN_SO) $(onednn_links) ## build the unit tests and what they run
+units: $(UNITS) $(HELPERS) $(INJECT) $(STANDIN_SO) $(onednn_links) ## build the unit tests and what they run
 
 #? TESTS       what check and asan run: names of files in tests/ [all]
 TESTS ?=
@@ -280,6 +287,11 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 	@+$(MAKE) --no-print-directory $(jobs) ASAN=1 BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin all units
 	@BIN='$(BUILD)/asan/bin' HELPERS='$(BUILD)/asan/tests' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 \
 	  tests/run $(TESTS)
+
+#? FAULTS      programs that faults runs [all]
+FAULTS ?=
+faults: all units ## let every write, sync, rename, open, mapping and allocation of the programs fail, one by one
+	@BIN='$(BIN)' HELPERS='$(BUILD)/tests' tests/lib/faults $(BUILD)/faults 0 $(FAULTS)
 
 # Peers are timed where they are there: PyTorch, OpenCV and Pillow of PYTHON, and jq.
 PYTHON ?= python3
@@ -297,8 +309,8 @@ gpu-check: all ## on a machine with a GPU: parity, trainings on both devices, im
 sources := $(wildcard common/*/*.[ch] common/*/*.cu stages/*.c \
   $(addprefix tests/,unit/*.[ch] golden/*.[ch] bench/*.[ch] lib/*.c cuda-standin/*.[ch] cuda-standin/include/*.h))
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/* \
-  $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/faulty-set lib/*.bash bats/*.bats \
-  bats/*.bash)))
+  $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/faulty-set lib/faults \
+  lib/*.bash bats/*.bats bats/*.bash)))
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)
@@ -404,5 +416,6 @@ help: ## this text
 
 -include $(patsubst %.o,%.d,$(LIB_O) $(CUDA_O) $(ONEDNN_O) $(STANDIN_O) $(STANDIN_SO_O)) \
   $(STAGES:%=$(BUILD)/stages/%.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) \
-  $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
+  $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(BUILD)/tests/lib/inject.d \
+  $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk

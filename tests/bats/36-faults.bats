@@ -1,0 +1,54 @@
+# Calls that fail: a full disk, an I/O error, too many open files, memory that is refused. tests/lib/faults lets them
+# fail one by one and judges what is left; here a few of each kind for each program, `make faults` does all.
+
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    [ -z "${ASAN:-}" ] || skip "a sanitizer has its own memory"
+    [ -e "${HELPERS:-}/inject.so" ] || skip "build/tests/inject.so is not built (make check does it)"
+    INJECT=write:0:EIO LD_PRELOAD="$HELPERS/inject.so" true 2>/dev/null || skip "no seccomp filter here"
+}
+
+faults() { # MOST PROGRAM…
+    run "$BATS_TEST_DIRNAME/../lib/faults" "$BATS_FILE_TMPDIR" "$@"
+    assert_success
+    # calls of each kind were there to fail
+    for kind in write sync rename open malloc; do
+        assert_line --regexp ": [1-9][0-9]* x $kind:"
+    done
+}
+
+@test "programs that do not notice, or leave half a file, are seen" {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    mkdir bin
+    ln -s "$BIN"/* bin
+    rm bin/largest
+    for ending in '0 other outputs' '4 neither old nor new' '3 exit 3' '4 tmp.1 is left'; do
+        {
+            echo '#!/bin/sh'
+            # shellcheck disable=SC2016 # for the script
+            echo 'case $INJECT in *:0:*) echo 2 >>"$INJECT_COUNT" ;; ?*)'
+            case $ending in *left) echo 'echo x >out/largest.tsv.tmp.1' ;; *) echo 'echo half >out/largest.tsv' ;; esac
+            echo "echo largest: failed >&2; exit ${ending%% *} ;; esac; exec '$BIN/largest' \"\$@\""
+        } >bin/largest
+        chmod +x bin/largest
+        BIN=bin run "$BATS_TEST_DIRNAME/../lib/faults" "$BATS_FILE_TMPDIR" 1 largest
+        assert_failure
+        assert_line --regexp "largest write:1:EIO: .*${ending#* }"
+    done
+}
+
+@test "readers and writers of tables end with 4 or as if nothing had been, and leave nothing" {
+    faults 6 voc2json json2anno largest mkcsv evaluate
+}
+
+@test "so do programs with pictures" {
+    faults 5 draw-set resize-cache render report
+}
+
+@test "so do those with networks" {
+    faults 3 import-weights predict train-objects
+    faults 1 train-cls train-bbox train-detn
+}
