@@ -270,7 +270,7 @@ $(INJECT): $(BUILD)/tests/lib/inject.o
 	$(call say,LINK)
 	$(Q)$(CC) $(filter-out -fsanitize%,$(LDFLAGS)) -shared -o $@ $<
 
-build_targets := all units static-units print-static-units check asan faults bench gpu-check lint print-sources \
+build_targets := all units static-units print-static-units check asan faults storm bench gpu-check lint print-sources \
   print-shells documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) $(INJECT) $(STANDIN_SO) $(onednn_links) ## build the unit tests and what they run
@@ -288,10 +288,15 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 	@BIN='$(BUILD)/asan/bin' HELPERS='$(BUILD)/asan/tests' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 \
 	  tests/run $(TESTS)
 
-#? FAULTS      programs that faults runs [all]
+#? FAULTS      programs that faults and storm run [all]
 FAULTS ?=
 faults: all units ## let every write, sync, rename, open, mapping and allocation of the programs fail, one by one
 	@BIN='$(BIN)' HELPERS='$(BUILD)/tests' tests/lib/faults $(BUILD)/faults 0 $(FAULTS)
+
+#? TIMES       how often storm kills each program [100]
+TIMES ?= 100
+storm: all units ## kill every program at random moments, and look what is left
+	@BIN='$(BIN)' HELPERS='$(BUILD)/tests' tests/lib/storm $(BUILD)/storm $(TIMES) $$$$ $(FAULTS)
 
 # Peers are timed where they are there: PyTorch, OpenCV and Pillow of PYTHON, and jq.
 PYTHON ?= python3
@@ -309,7 +314,7 @@ gpu-check: all ## on a machine with a GPU: parity, trainings on both devices, im
 sources := $(wildcard common/*/*.[ch] common/*/*.cu stages/*.c \
   $(addprefix tests/,unit/*.[ch] golden/*.[ch] bench/*.[ch] lib/*.c cuda-standin/*.[ch] cuda-standin/include/*.h))
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/* \
-  $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/faulty-set lib/faults \
+  $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/faulty-set lib/faults lib/storm \
   lib/*.bash bats/*.bats bats/*.bash)))
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint

@@ -72,6 +72,17 @@ int out_try(const char *path, error *e);
 /* All in one: writes `size` bytes to path. */
 int file_write(const char *path, const void *data, size_t size, error *e);
 
+/* ---- what is being written: a temporary file or folder is locked by its writer, so that others can tell it from one
+ * that was left behind. The lock ends with the process, or when the descriptor is closed */
+
+/* Locks an open file or folder, unless somebody else has it. FILE_NO_LOCKS: there are none here (some network file
+ * systems), and what lies there may be somebody's. */
+enum { FILE_LOCKED, FILE_TAKEN, FILE_NO_LOCKS };
+int file_lock(int fd);
+
+/* Whether `name` is still that open file or folder. */
+bool file_is(const char *name, int fd);
+
 /* ---- names of files */
 
 /* "DIR/NAME"; NAME alone for an empty DIR, and no second '/' behind one that ends in '/'. The caller frees it. */

@@ -81,18 +81,14 @@ static char *temporary_name(const char *path, int number, error *e)
 
 /* ---------------------------------------------------------------- locks */
 
-/* Locks an open file, unless somebody else has it. Where there are no locks (some network file systems) it counts as
- * locked, and nothing that is left behind there is ever removed. */
-enum { LOCKED, TAKEN, NO_LOCKS };
-static int lock(int fd)
+int file_lock(int fd)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return LOCKED;
-    return errno == EWOULDBLOCK || errno == EINTR ? TAKEN : NO_LOCKS;
+        return FILE_LOCKED;
+    return errno == EWOULDBLOCK || errno == EINTR ? FILE_TAKEN : FILE_NO_LOCKS;
 }
 
-/* Whether `name` is still that open file. */
-static bool is_name_of(const char *name, int fd)
+bool file_is(const char *name, int fd)
 {
     struct stat a, b;
     return lstat(name, &a) == 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
@@ -103,8 +99,8 @@ static bool remove_left(const char *name)
 {
     int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
-    const bool left = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lock(fd) == LOCKED &&
-                      is_name_of(name, fd) && unlink(name) == 0;
+    const bool left = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && file_lock(fd) == FILE_LOCKED &&
+                      file_is(name, fd) && unlink(name) == 0;
     if (fd >= 0)
         close(fd);
     return left;
@@ -120,7 +116,7 @@ static int create_own(const char *name, mode_t mode)
         errno = EEXIST;
         fd = left ? open(name, FLAGS, mode) : -1;
     }
-    if (fd < 0 || (lock(fd) != TAKEN && is_name_of(name, fd)))
+    if (fd < 0 || (file_lock(fd) != FILE_TAKEN && file_is(name, fd)))
         return fd;
     close(fd); /* another writer took it for one that was left behind */
     errno = EEXIST;

@@ -1,4 +1,4 @@
-/* A set is drawn into DIR.tmp.PID and renamed when it is complete, so DIR holds a whole set or what it held before.
+/* A set is drawn into DIR.tmp.N and renamed when it is complete, so DIR holds a whole set or what it held before.
  *
  * drawn.txt, written last, tells a drawn set from any other folder: only a folder with it, and without files of other
  * origin, is ever replaced. Its SHA-256 is that of one digest for each pair of annotation and picture, so pairs are
@@ -362,18 +362,57 @@ static int draw_all(const char *dir, const drawset_options *o, drawset_summary *
     return e->code;
 }
 
-/* Gives the finished folder its name. An older set of that name goes to `old` first and is removed. */
-static void put_in_place(const char *fresh, const char *dir, const char *old, bool replace, error *e)
+/* Gives the finished folder its name. An older set of that name changes places with it in one step, where the file
+ * system can do that, and is removed. */
+static void put_in_place(const char *fresh, const char *dir, bool replace, error *e)
 {
-    if (replace && rename(dir, old)) {
+    text_buffer old = {0};
+    text_add(&old, "%s.old", fresh);
+    if (text_done(&old, e))
+        return;
+    if (replace && renameat2(AT_FDCWD, fresh, AT_FDCWD, dir, RENAME_EXCHANGE) == 0) {
+        remove_tree(fresh);
+    } else if (replace && rename(dir, old.data)) {
         fail_system(e, "%s: cannot replace the old set", dir);
     } else if (rename(fresh, dir)) {
         fail_system(e, "%s: cannot put the finished set in place", dir);
         if (replace)
-            (void)rename(old, dir);
+            (void)rename(old.data, dir);
     } else if (replace) {
-        remove_tree(old);
+        remove_tree(old.data);
     }
+    text_free(&old);
+}
+
+/* Removes a folder whose program is gone. False: it is somebody's, or no folder. */
+static bool remove_left(const char *name)
+{
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const bool left = fd >= 0 && file_lock(fd) == FILE_LOCKED && file_is(name, fd);
+    if (left)
+        remove_tree(name);
+    if (fd >= 0)
+        close(fd);
+    return left;
+}
+
+/* A new folder of that name, locked: its descriptor; -1: the name is taken, or with e set. */
+static int make_own(const char *name, const char *dir, error *e)
+{
+    int made = mkdir(name, 0777);
+    if (made && errno == EEXIST && remove_left(name))
+        made = mkdir(name, 0777);
+    if (made && errno != EEXIST)
+        fail_system(e, "%s: cannot make the folder", dir);
+    int fd = made ? -1 : open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (!made && fd < 0) {
+        fail_system(e, "%s: cannot make the folder", dir);
+        rmdir(name);
+    }
+    if (fd < 0 || (file_lock(fd) != FILE_TAKEN && file_is(name, fd)))
+        return fd;
+    close(fd); /* somebody took it for one that was left behind */
+    return -1;
 }
 
 static bool same_set(const char *dir, const known_set *known, const char *sha256)
@@ -382,26 +421,41 @@ static bool same_set(const char *dir, const known_set *known, const char *sha256
     return known->pictures && strcmp(known->sha256, sha256) == 0 && drawset_check(dir, &none) == 0;
 }
 
+/* Makes the set in the new folder `fresh`. */
+static int make_in(const char *fresh, const char *dir, const known_set *known, const drawset_options *o,
+                   drawset_summary *s, error *e)
+{
+    char sha256[HEX];
+    if (!draw_all(fresh, o, s, sha256, e) && stopped)
+        fail(e, ERR_SYSTEM, "stopped by a signal");
+    s->changed = !e->code && !same_set(dir, known, sha256);
+    if (s->changed)
+        put_in_place(fresh, dir, known->pictures > 0, e);
+    if (e->code || !s->changed)
+        remove_tree(fresh);
+    return e->code;
+}
+
 static int make_beside(const char *dir, const drawset_options *o, drawset_summary *s, error *e)
 {
+    enum { MOST = 100 }; /* at a time */
     known_set known;
-    char sha256[HEX];
-    text_buffer fresh = {0}, old = {0};
-    text_add(&fresh, "%s.tmp.%ld", dir, (long)getpid());
-    text_add(&old, "%s.old.%ld", dir, (long)getpid());
-    if (!look_at(dir, &known, e) && !text_done(&fresh, e) && !text_done(&old, e) && mkdir(fresh.data, 0777)) {
-        fail_system(e, "%s: cannot make the folder", dir);
-    } else if (!e->code) {
-        if (!draw_all(fresh.data, o, s, sha256, e) && stopped)
-            fail(e, ERR_SYSTEM, "stopped by a signal");
-        s->changed = !e->code && !same_set(dir, &known, sha256);
-        if (s->changed)
-            put_in_place(fresh.data, dir, old.data, known.pictures > 0, e);
-        if (e->code || !s->changed)
-            remove_tree(fresh.data);
+    text_buffer fresh = {0};
+    int lock = -1;
+    look_at(dir, &known, e);
+    for (int number = 1; number <= MOST && lock < 0 && !e->code; number++) {
+        fresh.size = 0;
+        text_add(&fresh, "%s.tmp.%d", dir, number);
+        if (!text_done(&fresh, e))
+            lock = make_own(fresh.data, dir, e);
     }
+    if (lock >= 0)
+        make_in(fresh.data, dir, &known, o, s, e);
+    else if (!e->code)
+        fail(e, ERR_SYSTEM, "%s: cannot make the folder, %s is there", dir, fresh.data);
+    if (lock >= 0)
+        close(lock);
     text_free(&fresh);
-    text_free(&old);
     return e->code;
 }
 

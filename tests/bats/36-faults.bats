@@ -52,3 +52,19 @@ faults() { # MOST PROGRAM…
     faults 3 import-weights predict train-objects
     faults 1 train-cls train-bbox train-detn
 }
+
+@test "killed at random moments, every program leaves whole outputs, and the next run nothing else" {
+    run "$BATS_TEST_DIRNAME/../lib/storm" "$BATS_FILE_TMPDIR/storm" 6 $RANDOM
+    assert_success
+    assert_line --regexp '^train-objects: killed 6 times'
+    # a program that leaves half a file is seen
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    ln -s "$BIN"/* "$BATS_TEST_TMPDIR/bin"
+    rm "$BATS_TEST_TMPDIR/bin/largest"
+    printf '#!/bin/sh\nset -e\necho half >out/largest.tsv\nsleep 0.1\nexec "%s/largest" "$@"\n' "$BIN" \
+        >"$BATS_TEST_TMPDIR/bin/largest"
+    chmod +x "$BATS_TEST_TMPDIR/bin/largest"
+    BIN=$BATS_TEST_TMPDIR/bin run "$BATS_TEST_DIRNAME/../lib/storm" "$BATS_FILE_TMPDIR/storm" 6 5 largest
+    assert_failure
+    assert_line --partial "largest.tsv is not whole"
+}
