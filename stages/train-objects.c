@@ -10,8 +10,8 @@ int main(int argc, char **argv)
         .usage = "--cache FILE --anno FILE --val FILE --weights FILE --recipe FILE [OPTIONS] -o objects.ckpt",
         .details = TRAIN_DETAILS(
             "Each cell of a grid answers for the object around it, with a score per class and a box. The loss is\n"
-            "that of the scores (generalised focal) + twice 1 - GIoU of the boxes. Objects marked ignore teach\n"
-            "nothing: neither that they are there nor that they are not."),
+            "that of the scores (generalised focal) + 0.7 times 1 - GIoU of the boxes. Objects marked ignore\n"
+            "teach nothing: neither that they are there nor that they are not."),
         .examples = TRAIN_EXAMPLES("objects", "--anno out/anno.tsv", " --classes 20")};
     return train_main(&p, argc, argv);
 }

@@ -52,7 +52,8 @@ predict_val() {
     "$BIN/train-objects" --check objects.0.ckpt
     [ ! -e objects.state ]
     assert_equal "$(column objects.history.tsv phase | xargs)" "head all all all all all all"
-    run awk -F '\t' 'NR == 2 { first = $4 } END { exit !($4 < 0.95 * first && $5 >= 0 && $6 > 0) }' objects.history.tsv
+    run awk -F '\t' 'NR == 2 { loss = $3; side = $6 } END { exit !($3 < 0.95 * loss && $5 >= 0 && $6 < 0.95 * side) }' \
+        objects.history.tsv
     assert_success
     run "$BIN/train-detn" --check objects.ckpt
     assert_failure 1

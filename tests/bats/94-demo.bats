@@ -45,6 +45,7 @@ above() {
     done
     "$BIN/draw-set" --check "$demo/voc"
     [ -s "$demo/report.html" ]
+    "$BIN/evaluate" --check "$demo/objects.ap.json"
     assert_equal "$(wc -l <"$demo/val.txt")" 240
     assert_equal "$(wc -l <"$demo/detn.pred.tsv")" 241
     echo "took $(cat seconds) s" >&3

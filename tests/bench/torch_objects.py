@@ -204,7 +204,7 @@ def loss_of(out, cells, truth, weight, size):
     wanted[own] = F.one_hot(cells[own], wanted.shape[-1]) * overlap[:, None]
     s = out[..., 4:]
     scores = ((wanted - s.sigmoid()).abs() ** 2 * F.binary_cross_entropy_with_logits(s, wanted, reduction="none") * weight[..., None]).sum()
-    return (scores + 2 * (generalized_box_iou_loss(mine, truth[own], reduction="none") * w).sum()) / total
+    return (scores + 0.7 * (generalized_box_iou_loss(mine, truth[own], reduction="none") * w).sum()) / total
 
 
 # ---------------------------------------------------------------- training, predicting

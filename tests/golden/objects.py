@@ -77,7 +77,7 @@ def loss_of(out, pictures, size):
         s = out[k, 4:]
         each = (wanted - s.sigmoid()).abs() ** 2 * F.binary_cross_entropy_with_logits(s, wanted, reduction="none")
         scores = scores + (weights[k] * each).sum()
-    return (scores + 2 * boxed) / total, right / n, distance / n, owners
+    return (scores + 0.7 * boxed) / total, right / n, distance / n, owners
 
 
 def numbers(values):
