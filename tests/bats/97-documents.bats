@@ -336,6 +336,25 @@ known() { # --set VALUE
 
 # ---------------------------------------------------------------- doc/hacking.md
 
+@test "every test that doc/promises.md names exists, in the file that it says" {
+    local file name count=0
+    while read -r file name; do
+        grep -qF "$name" "$root"/tests/bats/"$file".bats "$root"/tests/unit/"$file".c 2>/dev/null || {
+            echo "$file has no test \"$name\""
+            return 1
+        }
+        count=$((count + 1))
+    done < <(awk -F '|' '/^\| / && !/^\| what/ {
+        while (match($4, /([a-z0-9_-]+): |"[^"]*"/)) {
+            part = substr($4, RSTART, RLENGTH)
+            $4 = substr($4, RSTART + RLENGTH)
+            if (part ~ /^"/) print file, part
+            else file = substr(part, 1, RLENGTH - 2)
+        }
+    }' "$root/doc/promises.md" | tr -d '"')
+    [ "$count" -ge 15 ]
+}
+
 @test "every file and every function that doc/hacking.md names exists" {
     local path name missing=''
     cd "$root" || return 1
