@@ -270,8 +270,8 @@ $(INJECT): $(BUILD)/tests/lib/inject.o
 	$(call say,LINK)
 	$(Q)$(CC) $(filter-out -fsanitize%,$(LDFLAGS)) -shared -o $@ $<
 
-build_targets := all units static-units print-static-units check asan faults storm bench gpu-check lint print-sources \
-  print-shells documents deps man install uninstall clean distclean help
+build_targets := all units static-units print-static-units check asan faults storm fuzz bench gpu-check lint print- \
+  sources print-shells documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) $(INJECT) $(STANDIN_SO) $(onednn_links) ## build the unit tests and what they run
 
@@ -298,6 +298,23 @@ TIMES ?= 100
 storm: all units ## kill every program at random moments, and look what is left
 	@BIN='$(BIN)' HELPERS='$(BUILD)/tests' tests/lib/storm $(BUILD)/storm $(TIMES) $$$$ $(FAULTS)
 
+# What reads files once more, for libFuzzer, which is clang's.
+$(BUILD)/libreaders.a: $(filter-out $(addprefix $(BUILD)/common/,device/% front/%),$(LIB_O)) \
+  $(BUILD)/common/device/device_words.o
+	$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/readers: $(BUILD)/tests/fuzz/readers.o $(BUILD)/libreaders.a
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+#? TIME READERS  seconds that fuzz spends on each reader [60], and which [all]
+TIME ?= 60
+READERS ?=
+fuzz: all ## feed every reader of files with what libFuzzer makes of small good files (needs clang)
+	@command -v clang >/dev/null || { echo 'fuzz: there is no clang here (apt-get install clang)' >&2; exit 1; }
+	@+$(MAKE) --no-print-directory $(jobs) CC=clang ASAN=1 CUDA=0 ONEDNN=0 CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' \
+	  BUILD=$(BUILD)/fuzz BIN=$(BUILD)/fuzz/bin $(BUILD)/fuzz/readers
+	@BIN='$(BIN)' tests/fuzz/run $(BUILD)/fuzz/readers $(BUILD)/fuzz/work '$(TIME)' $(READERS)
+
 # Peers are timed where they are there: PyTorch, OpenCV and Pillow of PYTHON, and jq.
 PYTHON ?= python3
 #? BENCH       what bench times: steps latency prediction pictures annotations start size kernels roofline
@@ -312,10 +329,11 @@ gpu-check: all ## on a machine with a GPU: parity, trainings on both devices, im
 	@BIN='$(BIN)' BUILD='$(BUILD)' PYTHON='$(PYTHON)' tests/bench/gpu-check
 
 sources := $(wildcard common/*/*.[ch] common/*/*.cu stages/*.c \
-  $(addprefix tests/,unit/*.[ch] golden/*.[ch] bench/*.[ch] lib/*.c cuda-standin/*.[ch] cuda-standin/include/*.h))
+  $(addprefix tests/,unit/*.[ch] golden/*.[ch] bench/*.[ch] lib/*.c fuzz/*.c cuda-standin/*.[ch] \
+  cuda-standin/include/*.h))
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/* \
   $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/faulty-set lib/faults lib/storm \
-  lib/*.bash bats/*.bats bats/*.bash)))
+  fuzz/run lib/*.bash bats/*.bats bats/*.bash)))
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)
@@ -421,6 +439,6 @@ help: ## this text
 
 -include $(patsubst %.o,%.d,$(LIB_O) $(CUDA_O) $(ONEDNN_O) $(STANDIN_O) $(STANDIN_SO_O)) \
   $(STAGES:%=$(BUILD)/stages/%.d) $(BENCHES:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d) \
-  $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(BUILD)/tests/lib/inject.d \
+  $(HELPERS:$(BUILD)/tests/%=$(BUILD)/tests/lib/%.d) $(BUILD)/tests/lib/inject.d $(BUILD)/tests/fuzz/readers.d \
   $(UNITS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d)
 include pipeline.mk

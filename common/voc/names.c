@@ -156,7 +156,7 @@ text_field names_without_root(text_field name)
         root = 0;
     while (root < name.size && is_slash(name.text[root]))
         root++;
-    return (text_field){name.text + root, name.size - root};
+    return root ? (text_field){name.text + root, name.size - root} : name; /* text may be NULL */
 }
 
 text_field names_without_start(text_field name)

@@ -122,7 +122,7 @@ static int make_object(pickle_machine *m, pickle_kind kind, size_t count)
     items->next = m->p->all;
     m->p->all = items;
     m->depth -= count;
-    int code = append(m, items, m->stack + m->depth, count);
+    int code = count ? append(m, items, m->stack + m->depth, count) : 0; /* there may be no stack yet */
     return code ? code : push(m, (pickle_value){.kind = kind, .items = items});
 }
 
