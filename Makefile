@@ -270,8 +270,8 @@ $(INJECT): $(BUILD)/tests/lib/inject.o
 	$(call say,LINK)
 	$(Q)$(CC) $(filter-out -fsanitize%,$(LDFLAGS)) -shared -o $@ $<
 
-build_targets := all units static-units print-static-units check asan faults storm fuzz bench gpu-check lint print- \
-  sources print-shells documents deps man install uninstall clean distclean help
+build_targets := all units static-units print-static-units check asan faults storm fuzz bench gpu-check lint \
+  print-sources print-shells documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) $(INJECT) $(STANDIN_SO) $(onednn_links) ## build the unit tests and what they run
 

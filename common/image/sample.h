@@ -44,7 +44,7 @@ typedef struct sample_object {
 
 /* The same sample for `count` objects, whose boxes in the original picture's pixels are `raws`. Edges are real numbers
  * that follow the picture exactly: nothing is rounded, and no stage costs a row or a column. A turned box becomes the
- * upright one around it. A crop leaves a drawn one of them wholly inside. */
+ * upright one around it. A crop leaves a drawn one of them wholly inside. pixels may be NULL here, too. */
 int sample_make_objects(sampler *s, const scaled_picture *from, const augment_list *list, const augment_state *states,
                         const box *raws, int count, float *pixels, sample_object *objects, error *e);
 

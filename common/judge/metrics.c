@@ -32,18 +32,6 @@ static double frame_error(const pred_row *p, const anno_row *truth, int frame, b
     return (fabs(a.y1 - b.y1) + fabs(a.x1 - b.x1) + fabs(a.y2 - b.y2) + fabs(a.x2 - b.x2)) / 4;
 }
 
-/* The object of a picture that is the largest but for `largest`, or NULL. */
-static const anno_row *second_of(const anno_table *anno, const anno_image *image, const anno_row *largest)
-{
-    const anno_row *best = NULL;
-    for (uint32_t i = 0; i < image->count; i++) {
-        const anno_row *row = &anno->rows[image->rows[i]];
-        if (row != largest && !row->ignore && (!best || box_score(row->box) > box_score(best->box)))
-            best = row;
-    }
-    return best;
-}
-
 static verdict judge_picture(const metrics *m, const pred_row *p, const anno_table *anno, const anno_row *truth)
 {
     const anno_image *image = anno_find(anno, p->file_name);
@@ -59,7 +47,7 @@ static verdict judge_picture(const metrics *m, const pred_row *p, const anno_tab
         const anno_row *o = &anno->rows[image->rows[i]];
         v.any = !o->ignore && strcmp(o->category, p->category) == 0 && box_iou(p->box, box_to_real(o->box)) >= 0.5;
     }
-    const anno_row *second = m->near > 0 ? second_of(anno, image, truth) : NULL;
+    const anno_row *second = m->near > 0 ? anno_largest_but(anno, image, truth) : NULL;
     v.near = second && (double)box_score(second->box) >= m->near * (double)box_score(truth->box);
     v.either = v.near && (v.iou_half || box_iou(p->box, box_to_real(second->box)) >= 0.5);
     return v;

@@ -362,26 +362,39 @@ static int draw_all(const char *dir, const drawset_options *o, drawset_summary *
     return e->code;
 }
 
-/* Gives the finished folder its name. An older set of that name changes places with it in one step, where the file
- * system can do that, and is removed. */
-static void put_in_place(const char *fresh, const char *dir, bool replace, error *e)
+/* Where the file system cannot let two folders change places: the older set goes to `old` first. */
+static void replace_in_two_steps(const char *fresh, const char *dir, error *e)
 {
     text_buffer old = {0};
     text_add(&old, "%s.old", fresh);
     if (text_done(&old, e))
         return;
-    if (replace && renameat2(AT_FDCWD, fresh, AT_FDCWD, dir, RENAME_EXCHANGE) == 0) {
-        remove_tree(fresh);
-    } else if (replace && rename(dir, old.data)) {
+    if (rename(dir, old.data)) {
         fail_system(e, "%s: cannot replace the old set", dir);
     } else if (rename(fresh, dir)) {
         fail_system(e, "%s: cannot put the finished set in place", dir);
-        if (replace)
-            (void)rename(old.data, dir);
-    } else if (replace) {
+        (void)rename(old.data, dir);
+    } else {
         remove_tree(old.data);
     }
     text_free(&old);
+}
+
+/* Gives the finished folder its name. A set of that name, which may have come since, changes places with it and is
+ * removed. */
+static void put_in_place(const char *fresh, const char *dir, error *e)
+{
+    known_set there;
+    if (rename(fresh, dir) == 0)
+        return;
+    if (errno != ENOTEMPTY && errno != EEXIST)
+        fail_system(e, "%s: cannot put the finished set in place", dir);
+    else if (look_at(dir, &there, e))
+        return;
+    else if (renameat2(AT_FDCWD, fresh, AT_FDCWD, dir, RENAME_EXCHANGE) == 0)
+        remove_tree(fresh);
+    else
+        replace_in_two_steps(fresh, dir, e);
 }
 
 /* Removes a folder whose program is gone. False: it is somebody's, or no folder. */
@@ -400,14 +413,16 @@ static bool remove_left(const char *name)
 static int make_own(const char *name, const char *dir, error *e)
 {
     int made = mkdir(name, 0777);
-    if (made && errno == EEXIST && remove_left(name))
+    if (made && errno == EEXIST) {
+        if (!remove_left(name))
+            return -1;
         made = mkdir(name, 0777);
-    if (made && errno != EEXIST)
-        fail_system(e, "%s: cannot make the folder", dir);
+    }
     int fd = made ? -1 : open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (!made && fd < 0) {
+    if (fd < 0 && errno != (made ? EEXIST : ENOENT)) { /* these: somebody was quicker to make one, or to remove ours */
         fail_system(e, "%s: cannot make the folder", dir);
-        rmdir(name);
+        if (!made)
+            rmdir(name);
     }
     if (fd < 0 || (file_lock(fd) != FILE_TAKEN && file_is(name, fd)))
         return fd;
@@ -430,7 +445,7 @@ static int make_in(const char *fresh, const char *dir, const known_set *known, c
         fail(e, ERR_SYSTEM, "stopped by a signal");
     s->changed = !e->code && !same_set(dir, known, sha256);
     if (s->changed)
-        put_in_place(fresh, dir, known->pictures > 0, e);
+        put_in_place(fresh, dir, e);
     if (e->code || !s->changed)
         remove_tree(fresh);
     return e->code;

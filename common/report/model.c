@@ -343,7 +343,8 @@ static const char *const task_sentences[TASKS + 1] = {
     [TASK_CLS] = "Says what the largest object of a picture is.",
     [TASK_BBOX] = "Says where the largest object of a picture is.",
     [TASK_DETN] = "Says what the largest object of a picture is, and where, in one network.",
-    [TASK_OBJECTS] = "Says what all objects of a picture are, and where; below, its answers for the largest one.",
+    [TASK_OBJECTS] =
+        "Says what all objects of a picture are, and where. The table is of its answers for the largest one.",
     [TASKS] = ""};
 
 void report_model(html *h, const found *f, const char *name)

@@ -187,10 +187,15 @@ const anno_image *anno_find_id(const anno_table *t, int64_t id)
 
 const anno_row *anno_largest(const anno_table *t, const anno_image *image)
 {
+    return anno_largest_but(t, image, NULL);
+}
+
+const anno_row *anno_largest_but(const anno_table *t, const anno_image *image, const anno_row *one)
+{
     const anno_row *best = NULL;
     for (uint32_t i = 0; i < image->count; i++) {
         const anno_row *row = &t->rows[image->rows[i]];
-        if (!row->ignore && (!best || box_score(row->box) > box_score(best->box)))
+        if (row != one && !row->ignore && (!best || box_score(row->box) > box_score(best->box)))
             best = row;
     }
     return best;

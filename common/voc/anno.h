@@ -84,6 +84,9 @@ const anno_image *anno_find_id(const anno_table *t, int64_t id);
  * equals. NULL when every object is ignored. */
 const anno_row *anno_largest(const anno_table *t, const anno_image *image);
 
+/* The same among all but one; NULL when no other is left. */
+const anno_row *anno_largest_but(const anno_table *t, const anno_image *image, const anno_row *one);
+
 /* Writes anno.tsv ("-": standard output). A file that would not change is left alone, with its time: what is made of it
  * need not be made again. */
 int anno_write(const anno_table *t, const char *path, error *e);

@@ -225,3 +225,20 @@ alike() {
         assert_equal "$(ls -A "$work")" ""
     done
 }
+
+@test "several draw-sets of one folder do not meet, and one that was killed is cleared away" {
+    mkdir -p "$out.tmp.1/JPEGImages" # nobody's any more
+    for seed in 1 1 1 1; do
+        "$BIN/draw-set" --pictures 12 --seed $seed --threads 1 -o "$out" 3>&- &
+    done
+    for job in $(jobs -p); do wait "$job"; done
+    "$BIN/draw-set" --check "$out"
+    [ -z "$(compgen -G "$out.tmp.*")" ]
+    # a folder that another one has locked is left alone
+    mkdir "$out.tmp.1"
+    exec 8<"$out.tmp.1"
+    flock -n 8
+    "$BIN/draw-set" --pictures 3 --seed 2 -o "$out"
+    exec 8<&-
+    [ -d "$out.tmp.1" ]
+}

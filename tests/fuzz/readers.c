@@ -48,13 +48,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---------------------------------------------------------------- readers */
 
-/* What a reader gets: the name of the file, and its bytes. */
-typedef void reader(const char *path, const uint8_t *data, size_t size, error *e);
+/* A reader takes the name of the file, or its bytes. */
+typedef void by_name(const char *path, error *e);
+typedef void by_bytes(const uint8_t *data, size_t size, error *e);
 
-static void read_json(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_json(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     json_reader r;
     if (!json_open(&r, path, e))
         while (json_next(&r, e))
@@ -62,10 +61,8 @@ static void read_json(const char *path, const uint8_t *data, size_t size, error 
     json_close(&r);
 }
 
-static void read_coco(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_coco(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     for (int keep = 0; keep < 2; keep++) {
         anno_table t = {0};
         coco_counts counts = {0};
@@ -75,42 +72,34 @@ static void read_coco(const char *path, const uint8_t *data, size_t size, error 
     }
 }
 
-static void read_xml(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_xml(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     voc_picture p = {0};
     if (!voc_picture_read(&p, path, e))
         voc_picture_cut(&p, 500, 375);
     voc_picture_free(&p);
 }
 
-static void read_yolo(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_yolo(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     static char cat[] = "cat", dog[] = "dog";
     static char *both[] = {cat, dog};
-    const yolo_classes classes = {.items = both, .count = 2, .capacity = 2, .keypoints = size % 2 == 1};
+    const yolo_classes classes = {.items = both, .count = 2, .capacity = 2};
     voc_picture p = {0};
     size_t outlines = 0;
-    yolo_picture_read(&p, path, &classes, size % 3 ? 500 : 0, size % 3 ? 375 : 0, &outlines, e);
+    yolo_picture_read(&p, path, &classes, 500, 375, &outlines, e);
     voc_picture_free(&p);
 }
 
-static void read_anno(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_anno(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     anno_check(path, e);
     *e = (error){0};
     anno_check_largest(path, e);
 }
 
-static void read_labels(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_labels(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     names list = {0};
     labels_check(path, e);
     *e = (error){0};
@@ -118,10 +107,8 @@ static void read_labels(const char *path, const uint8_t *data, size_t size, erro
     names_free(&list);
 }
 
-static void read_list(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_list(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     names known = {0}, list = {0};
     size_t number;
     names_add(&known, "000012.jpg", 10, &number, e);
@@ -131,9 +118,8 @@ static void read_list(const char *path, const uint8_t *data, size_t size, error 
     names_free(&known);
 }
 
-static void read_recipe(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_recipe(const uint8_t *data, size_t size, error *e)
 {
-    (void)path;
     recipe r, again;
     text_buffer once = {0}, twice = {0};
     if (!recipe_parse(&r, "recipe", (const char *)data, size, e)) {
@@ -145,10 +131,8 @@ static void read_recipe(const char *path, const uint8_t *data, size_t size, erro
     text_free(&twice);
 }
 
-static void read_cache(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_cache(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     cache *c = cache_open(path, e);
     for (size_t i = 0; c && i < cache_count(c); i++) {
         error damaged = {0};
@@ -163,19 +147,15 @@ static void read_cache(const char *path, const uint8_t *data, size_t size, error
     cache_close(c);
 }
 
-static void read_sources(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_sources(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     cache_sources s = {0};
     cache_sources_read(&s, path, "0000000000000000000000000000000000000000000000000000000000000000", e);
     cache_sources_free(&s);
 }
 
-static void read_safetensors(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_safetensors(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     safetensors st;
     if (safetensors_open(&st, path, e))
         return;
@@ -192,10 +172,8 @@ static void read_safetensors(const char *path, const uint8_t *data, size_t size,
     safetensors_close(&st);
 }
 
-static void read_torch(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_torch(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     safetensors st;
     bool legacy;
     if (torch_file_open(&st, path, &legacy, e))
@@ -210,19 +188,15 @@ static void read_torch(const char *path, const uint8_t *data, size_t size, error
     safetensors_close(&st);
 }
 
-static void read_checkpoint(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_checkpoint(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     checkpoint c;
     if (!checkpoint_open(&c, path, e))
         checkpoint_close(&c);
 }
 
-static void read_state(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_state(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     static graph g;
     static recipe r;
     static float *params;
@@ -238,9 +212,8 @@ static void read_state(const char *path, const uint8_t *data, size_t size, error
         train_state_close(&f);
 }
 
-static void read_picture(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_picture(const uint8_t *data, size_t size, error *e)
 {
-    (void)path;
     picture p = {0};
     picture_info info = {0};
     if (!picture_probe(data, size, "picture", &info, e) && (double)info.width * info.height < 1e6)
@@ -248,18 +221,15 @@ static void read_picture(const char *path, const uint8_t *data, size_t size, err
     picture_free(&p);
 }
 
-static void read_exif(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_exif(const uint8_t *data, size_t size, error *e)
 {
-    (void)path;
     (void)e;
     const int orientation = exif_orientation(data, size);
     MUST(orientation >= 0 && orientation <= 8);
 }
 
-static void read_pred(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_pred(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     pred_table one = {0}, all = {0};
     pred_read(&one, path, e);
     *e = (error){0};
@@ -268,10 +238,8 @@ static void read_pred(const char *path, const uint8_t *data, size_t size, error 
     pred_free(&all);
 }
 
-static void read_metrics(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_metrics(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     average_precision a = {0};
     metrics_check(path, e);
     *e = (error){0};
@@ -279,10 +247,8 @@ static void read_metrics(const char *path, const uint8_t *data, size_t size, err
     average_precision_free(&a);
 }
 
-static void read_table(const char *path, const uint8_t *data, size_t size, error *e)
+static void read_table(const char *path, error *e)
 {
-    (void)data;
-    (void)size;
     table t;
     if (table_read(&t, path, e))
         return;
@@ -297,30 +263,31 @@ static void read_table(const char *path, const uint8_t *data, size_t size, error
 
 static const struct {
     const char *name;
-    reader *read;
-} readers[] = {{"json", read_json},
-               {"coco", read_coco},
-               {"xml", read_xml},
-               {"yolo", read_yolo},
-               {"anno", read_anno},
-               {"labels", read_labels},
-               {"list", read_list},
-               {"recipe", read_recipe},
-               {"cache", read_cache},
-               {"sources", read_sources},
-               {"safetensors", read_safetensors},
-               {"torch", read_torch},
-               {"checkpoint", read_checkpoint},
-               {"state", read_state},
-               {"picture", read_picture},
-               {"exif", read_exif},
-               {"pred", read_pred},
-               {"metrics", read_metrics},
-               {"table", read_table}};
+    by_name *read;
+    by_bytes *take;
+} readers[] = {{"json", read_json, NULL},
+               {"coco", read_coco, NULL},
+               {"xml", read_xml, NULL},
+               {"yolo", read_yolo, NULL},
+               {"anno", read_anno, NULL},
+               {"labels", read_labels, NULL},
+               {"list", read_list, NULL},
+               {"recipe", NULL, read_recipe},
+               {"cache", read_cache, NULL},
+               {"sources", read_sources, NULL},
+               {"safetensors", read_safetensors, NULL},
+               {"torch", read_torch, NULL},
+               {"checkpoint", read_checkpoint, NULL},
+               {"state", read_state, NULL},
+               {"picture", NULL, read_picture},
+               {"exif", NULL, read_exif},
+               {"pred", read_pred, NULL},
+               {"metrics", read_metrics, NULL},
+               {"table", read_table, NULL}};
 
 /* ---------------------------------------------------------------- for libFuzzer */
 
-static reader *chosen;
+static size_t chosen;
 static int file;
 static char path_of_file[32];
 
@@ -329,16 +296,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     const char *name = getenv("FUZZ");
-    for (size_t i = 0; i < COUNT(readers); i++) {
-        if (!name)
-            puts(readers[i].name);
-        else if (strcmp(name, readers[i].name) == 0)
-            chosen = readers[i].read;
-    }
-    if (!chosen) {
-        if (name)
-            fprintf(stderr, "readers: FUZZ=%s is none\n", name);
-        exit(name ? 2 : 0);
+    for (size_t i = 0; !name && i < COUNT(readers); i++)
+        puts(readers[i].name);
+    if (!name)
+        exit(0);
+    while (chosen < COUNT(readers) && strcmp(name, readers[chosen].name) != 0)
+        chosen++;
+    if (chosen == COUNT(readers)) {
+        fprintf(stderr, "readers: FUZZ=%s is none\n", name);
+        exit(2);
     }
     file = memfd_create("input", 0);
     MUST(file >= 0);
@@ -349,8 +315,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     error e = {0};
-    MUST(ftruncate(file, 0) == 0 && pwrite(file, data, size, 0) == (ssize_t)size);
-    chosen(path_of_file, data, size, &e);
+    if (readers[chosen].take) {
+        readers[chosen].take(data, size, &e);
+    } else {
+        MUST(ftruncate(file, 0) == 0 && pwrite(file, data, size, 0) == (ssize_t)size);
+        readers[chosen].read(path_of_file, &e);
+    }
     MUST(e.code == 0 || e.code == ERR_INPUT || e.code == ERR_USAGE || e.code == ERR_SYSTEM);
     MUST(memchr(e.text, '\0', sizeof e.text) != NULL);
     return 0;

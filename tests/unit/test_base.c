@@ -109,6 +109,22 @@ static void put_file(const char *folder, const char *name, const char *text)
     CHECK(system(command) == 0, "%s", command);
 }
 
+/* A folder that stands for "/", with what /proc/self/cgroup says; root: "/tmp/onebox-test-XXXXXX". */
+static void begin_cgroup(char *root, const char *cgroup)
+{
+    char folder[128];
+    CHECK(mkdtemp(root) != NULL, "mkdtemp");
+    snprintf(folder, sizeof folder, "%s/proc/self", root);
+    put_file(folder, "cgroup", cgroup);
+}
+
+static void end_cgroup(const char *root)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", root);
+    CHECK(system(command) == 0, "%s", command);
+}
+
 static void test_threads(void)
 {
     TEST("parallel_for runs every item once and reports the failure")
@@ -154,16 +170,13 @@ static void test_threads(void)
         };
         for (size_t i = 0; i < COUNT(cases); i++) {
             char root[] = "/tmp/onebox-test-XXXXXX", folder[128];
-            CHECK(mkdtemp(root) != NULL, "mkdtemp");
-            snprintf(folder, sizeof folder, "%s/proc/self", root);
-            put_file(folder, "cgroup", cases[i].cgroup);
+            begin_cgroup(root, cases[i].cgroup);
             snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, cases[i].folder);
             put_file(folder, cases[i].file, cases[i].text);
             if (cases[i].more)
                 put_file(folder, cases[i].more, cases[i].more_text);
             CHECK(limits_processors(root) == cases[i].quota, "case %zu: %d", i, limits_processors(root));
-            snprintf(folder, sizeof folder, "rm -r %s", root);
-            CHECK(system(folder) == 0, "%s", folder);
+            end_cgroup(root);
         }
         CHECK(limits_processors("/none") == 0, "without /proc");
     }
@@ -182,15 +195,12 @@ static void test_threads(void)
         CHECK(machine > 1048576 * 64.0, "%g bytes", machine);
         for (size_t i = 0; i < COUNT(cases); i++) {
             char root[] = "/tmp/onebox-test-XXXXXX", folder[128];
-            CHECK(mkdtemp(root) != NULL, "mkdtemp");
-            snprintf(folder, sizeof folder, "%s/proc/self", root);
-            put_file(folder, "cgroup", cases[i].cgroup);
+            begin_cgroup(root, cases[i].cgroup);
             snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, cases[i].folder);
             put_file(folder, cases[i].file, cases[i].text);
             const double bytes = limits_memory(root);
             CHECK(bytes == (cases[i].bytes > 0 ? cases[i].bytes : machine), "case %zu: %g", i, bytes);
-            snprintf(folder, sizeof folder, "rm -r %s", root);
-            CHECK(system(folder) == 0, "%s", folder);
+            end_cgroup(root);
         }
     }
 }

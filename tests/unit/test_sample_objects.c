@@ -62,6 +62,10 @@ static void compare(const augment_list *list, const augment_state *states, doubl
         sample_object o;
         draw(where[i]);
         CHECK(!sample_make_objects(maker, &drawn, list, states, &where[i], 1, sample, &o, &e), "%s", e.text);
+        sample_object blind = {0};
+        CHECK(!sample_make_objects(maker, &drawn, list, states, &where[i], 1, NULL, &blind, &e) &&
+                  furthest(o.edges, blind.edges) == 0 && o.left == blind.left,
+              "without the picture it is elsewhere");
         const box_real b = seen();
         CHECK(furthest(o.edges, b) <= tolerance, "box %zu: edges %.3f %.3f %.3f %.3f, seen %.3f %.3f %.3f %.3f", i,
               o.edges.y1, o.edges.x1, o.edges.y2, o.edges.x2, b.y1, b.x1, b.y2, b.x2);
