@@ -73,7 +73,8 @@ _onebox_value() { # PROGRAM COMMAND OPTION: what can stand behind the option
     *:--phase | *:--until) _onebox_words head top all ;;
     *:--set)
         compopt -o nospace 2>/dev/null
-        for key in arch size batch seed precision giou smoothing augment.{flip,rotate,lighting,crop,zoom,colour} \
+        for key in arch size batch seed precision giou smoothing average \
+            augment.{flip,rotate,lighting,crop,zoom,colour} \
             phase.{head,top,all}{,.lr,.from,.cycles,.len,.mult,.div,.cut,.epochs}; do
             _onebox_words "$key="
         done

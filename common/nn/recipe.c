@@ -35,6 +35,13 @@ int recipe_find_phase(const recipe *r, const char *name)
     return -1;
 }
 
+int recipe_averaged(const recipe *r, int phase, int epoch)
+{
+    const int epochs = schedule_epochs(&r->phases[phase].schedule);
+    const int first = r->average < epochs ? epochs - r->average : 0;
+    return phase + 1 == r->phase_count && r->average > 0 && epoch > first ? epoch - first : 0;
+}
+
 static words split_line(const char *line, size_t size)
 {
     words s = {.count = 0};
@@ -84,6 +91,8 @@ static int set_setting(recipe *r, int key, text_field value, error *e)
         r->size = (int)n;
     else if (key == RECIPE_BATCH)
         r->batch = (int)n;
+    else if (key == RECIPE_AVERAGE)
+        r->average = (int)n;
     else
         r->seed = (uint64_t)n;
     return 0;
@@ -462,6 +471,7 @@ int recipe_text(const recipe *r, text_buffer *b, error *e)
              (unsigned long long)r->seed, precision_name(r->precision));
     add_setting(b, RECIPE_GIOU, r->giou);
     add_setting(b, RECIPE_SMOOTHING, r->smoothing);
+    add_setting(b, RECIPE_AVERAGE, r->average);
     for (int i = 0; i < r->augments.count; i++) {
         const augment *a = &r->augments.items[i];
         text_add(b, "augment %s", augment_name(a->kind));
@@ -494,7 +504,7 @@ int recipe_reference(text_buffer *b, error *e)
     snprintf(batch, sizeof batch, "%d", defaults.batch);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)defaults.seed);
     const char *const initial[RECIPE_LINES] = {
-        arch_name(defaults.arch), size, batch, seed, precision_name(defaults.precision), "0", "0", "", ""};
+        arch_name(defaults.arch), size, batch, seed, precision_name(defaults.precision), "0", "0", "0", "", ""};
     text_add(b, "Lines, '#' starts a comment\n");
     for (int i = 0; i < RECIPE_LINES; i++)
         add_entry(b, "", &recipe_lines[i], initial[i]);

@@ -8,6 +8,7 @@
  *                                where there is no TF32), bf16 or fp16
  *     giou   0                   weight of 1 - GIoU in the loss of boxes (nn/loss.h)
  *     smoothing 0                share of a label that all classes get (nn/loss.h)
+ *     average 0                  epochs of the last phase whose weights are averaged; 0: the last one's are taken
  *     augment flip P             mirror with probability P
  *     augment rotate DEG P       by an angle within +-DEG with probability P
  *     augment lighting B C       brightness within +-B, contrast within +-C
@@ -45,6 +46,7 @@ typedef struct recipe {
     uint64_t seed;
     precision precision;
     double giou, smoothing;
+    int average;
     augment_list augments; /* image/augment.h; lines are added with augment_add */
     int phase_count;
     recipe_phase phases[RECIPE_PHASES];
@@ -60,17 +62,21 @@ int recipe_parse(recipe *r, const char *name, const char *text, size_t size, err
 int recipe_of_checkpoint(recipe *r, const char *text, error *e);
 
 /* Applies one "KEY=VALUE[,VALUE…]"; ERR_USAGE when it does not fit, without the option's name, which the caller
- * knows (--set, --size …). Keys: arch, size, batch, seed, precision, giou, smoothing,
+ * knows (--set, --size …). Keys: arch, size, batch, seed, precision, giou, smoothing, average,
  * augment.NAME (all lines of that kind; "none" drops them), phase.NAME.lr, phase.NAME.from,
  * phase.NAME.cycles, .len, .mult, .div, .cut, .epochs, and phase.NAME=none, which drops the phase. */
 int recipe_set(recipe *r, const char *assignment, error *e);
 
 /* The canonical text: every setting in a fixed order, single blanks, numbers in their shortest form, no
- * comments; giou and smoothing only where they are not 0. Reading it back gives the same recipe. Appended to b. */
+ * comments; giou, smoothing and average only where they are not 0. Reading it back gives the same recipe. Appended to
+ * b. */
 int recipe_text(const recipe *r, text_buffer *b, error *e);
 
 /* All words of the language with what they mean, their limits and defaults, for reading. Appended to b. */
 int recipe_reference(text_buffer *b, error *e);
+
+/* So many epochs in front of epoch `epoch` of a phase belong to the averaged ones (average). */
+int recipe_averaged(const recipe *r, int phase, int epoch);
 
 /* Number of the phase of this name, or -1. */
 int recipe_find_phase(const recipe *r, const char *name);

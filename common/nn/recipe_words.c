@@ -15,6 +15,7 @@ const recipe_word recipe_lines[RECIPE_LINES] = {
     [RECIPE_PRECISION] = {"precision", "NAME", "arithmetic of the network", 0, 0},
     [RECIPE_GIOU] = {"giou", "W", "W times 1 - GIoU is added to the loss of train-bbox and train-detn", 0, 1000},
     [RECIPE_SMOOTHING] = {"smoothing", "E", "share of a label that all classes get, in train-cls and train-detn", 0, 1},
+    [RECIPE_AVERAGE] = {"average", "N", "the result is the mean of the weights behind the last N epochs", 0, 1e6},
     [RECIPE_AUGMENT] = {"augment", "NAME NUMBERS", "a random change of the training pictures", 0, 0},
     [RECIPE_PHASE] = {"phase", "NAME from GROUP lr A [B C] SCHEDULE", "a part of the training, with its own rates", 0,
                       0},

@@ -16,14 +16,16 @@
 #define FORMAT "onebox state 2"
 #define OLD_FORMAT "onebox state 1"
 
-/* What stands behind a parameter's name: the parameter itself and its two moments. */
-enum { KINDS = 3, NAME = sizeof((param *)0)->name + 8 };
-static const char *const endings[KINDS] = {"", ".first", ".second"};
+/* What stands behind a parameter's name: the parameter itself, its two moments and its mean. */
+enum { SELF, FIRST, SECOND, MEAN, KINDS, NAME = sizeof((param *)0)->name + 8 };
+static const char *const endings[KINDS] = {"", ".first", ".second", ".mean"};
 
-/* How many of a parameter's three arrays there are at this point. */
-static int kinds_of(const param *p, const trainer_point *point, const recipe *r)
+/* Whether a parameter's array of this kind is there at this point. */
+static bool has_kind(const param *p, int kind, const trainer_point *point, const recipe *r)
 {
-    return point->epoch > 0 && p->trainable && p->group >= r->phases[point->phase].from ? KINDS : 1;
+    if (kind == MEAN)
+        return recipe_averaged(r, point->phase, point->epoch) > 0;
+    return kind == SELF || (point->epoch > 0 && p->trainable && p->group >= r->phases[point->phase].from);
 }
 
 /* ---------------------------------------------------------------- rows of a table */
@@ -69,7 +71,7 @@ int train_state_save(const char *path, const train_state *s, const graph *g, con
     snprintf(point, sizeof point, "%d %d", s->point.phase, s->point.epoch);
     history_shortest(s->point.smooth.average, average);
     snprintf(smoothed, sizeof smoothed, "%s %lld", average, (long long)s->point.smooth.count);
-    const float *const arrays[KINDS] = {params, s->point.first, s->point.second};
+    const float *const arrays[KINDS] = {params, s->point.first, s->point.second, s->point.mean};
     char history[ROWS_TEXT], batches[ROWS_TEXT];
     char checksum[17] = "";
     const safetensors_meta meta[] = {{"format", FORMAT},
@@ -91,11 +93,14 @@ int train_state_save(const char *path, const train_state *s, const graph *g, con
     int code = items && names ? 0 : ERR_SYSTEM;
     for (int i = 0; i < g->param_count && !code; i++) {
         const param *p = &g->params[i];
-        for (int kind = 0; kind < kinds_of(p, &s->point, r); kind++, count++) {
+        for (int kind = 0; kind < KINDS; kind++) {
+            if (!has_kind(p, kind, &s->point, r))
+                continue;
             snprintf(names[count], sizeof *names, "%s%s", p->name, endings[kind]);
             items[count] = (safetensors_item){.name = names[count], .dims = p->dims, .data = arrays[kind] + p->offset};
             for (int k = 0; k < p->dims; k++)
                 items[count].shape[k] = (uint64_t)p->shape[k];
+            count++;
         }
     }
     if (!code)
@@ -178,10 +183,13 @@ static int read_array(const safetensors *st, const param *p, const char *ending,
 static int read_arrays(train_state_file *f, const trainer_point *point, const graph *g, const recipe *r, float *params,
                        error *e)
 {
-    float *const arrays[KINDS] = {params, f->first, f->second};
+    float *const arrays[KINDS] = {params, f->first, f->second, f->mean};
     size_t count = 0;
     for (int i = 0; i < g->param_count; i++)
-        for (int kind = 0; kind < kinds_of(&g->params[i], point, r); kind++, count++) {
+        for (int kind = 0; kind < KINDS; kind++) {
+            if (!has_kind(&g->params[i], kind, point, r))
+                continue;
+            count++;
             int code = read_array(&f->file, &g->params[i], endings[kind], arrays[kind], e);
             if (code)
                 return code;
@@ -205,6 +213,10 @@ int train_state_open(train_state_file *f, const char *path, train_state *s, cons
         s->point.second = f->second = params_alloc(g, e);
         code = f->first && f->second ? 0 : ERR_SYSTEM;
     }
+    if (!code && recipe_averaged(r, s->point.phase, s->point.epoch)) {
+        s->point.mean = f->mean = params_alloc(g, e);
+        code = f->mean ? 0 : ERR_SYSTEM;
+    }
     if (!code)
         code = read_arrays(f, &s->point, g, r, params, e);
     if (!code && safetensors_verify(&f->file, NULL))
@@ -219,5 +231,6 @@ void train_state_close(train_state_file *f)
     safetensors_close(&f->file);
     free(f->first);
     free(f->second);
+    free(f->mean);
     *f = (train_state_file){0};
 }

@@ -1,7 +1,8 @@
 /* train_state.h - where a training stands, in a file (detn.state), so that it can go on.
  *
  * A safetensors file of float32: the parameters under their own names, Adam's moments of those that the phase
- * trains as NAME.first and NAME.second. String metadata:
+ * trains as NAME.first and NAME.second, and where epochs have been averaged (recipe.h) the mean of all parameters
+ * so far as NAME.mean. String metadata:
  *
  *   format    "onebox state 2"
  *   point     "PHASE EPOCH": the next epoch to run, number of the phase and epoch in it, from 0
@@ -50,7 +51,7 @@ int train_state_save(const char *path, const train_state *s, const graph *g, con
 /* A state that was read; its texts and moments live until train_state_close. */
 typedef struct train_state_file {
     safetensors file;
-    float *first, *second;
+    float *first, *second, *mean;
 } train_state_file;
 
 /* Reads `path` into *s, whose facts are filled in beforehand, and the parameters into `params`. ERR_INPUT: a

@@ -30,6 +30,7 @@ typedef struct train_session {
     size_t train_batches, val_batches; /* per epoch */
     uint64_t step;                     /* training batches since the start, over all phases */
     float *first, *second;             /* moments of the last point; NULL before one inside a phase */
+    float *mean;                       /* of the parameters behind the averaged epochs; NULL before the first */
     /* What the frozen groups of a phase make of the validation pictures, and of every form of the training pictures;
      * room for a batch of these, and their numbers. */
     features val_features, train_features;
@@ -124,6 +125,7 @@ static void session_close(train_session *s)
     free(s->gradient);
     free(s->first);
     free(s->second);
+    free(s->mean);
 }
 
 /* first_epoch: how many are behind us; epochs: how many passes over the validation set will be asked for. */
@@ -335,6 +337,22 @@ static int run_batch(train_session *s, trainer_batch *report, loss_smooth *smoot
     return r->batch ? r->batch(r->context, report, e) : 0;
 }
 
+/* Takes what epoch number `epoch` has made into the mean, if it belongs to the averaged ones. Behind the last epoch the
+ * network gets the mean. */
+static int average_epoch(train_session *s, int number, int epoch, int epochs, error *e)
+{
+    const trainer *t = s->t;
+    const int count = recipe_averaged(t->recipe, number, epoch + 1);
+    if (count == 0)
+        return 0;
+    if (!s->mean)
+        s->mean = params_alloc(t->graph, e);
+    int code = s->mean ? model_download(s->model, t->params, e) : ERR_SYSTEM;
+    for (size_t i = 0; i < t->graph->param_floats && !code; i++)
+        s->mean[i] += (t->params[i] - s->mean[i]) / (float)count;
+    return code || epoch + 1 < epochs ? code : model_upload(s->model, s->mean, e);
+}
+
 static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_smooth *smooth, trainer_epoch *row,
                      error *e)
 {
@@ -351,6 +369,8 @@ static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_s
         code = run_batch(s, &report, smooth, &before, e);
         pictures += (size_t)report.count;
     }
+    if (!code)
+        code = average_epoch(s, number, epoch, epochs, e);
     if (code)
         return code;
     *row = (trainer_epoch){
@@ -387,6 +407,7 @@ static int report_point(train_session *s, int phase, int epoch, loss_smooth smoo
             return code;
         next.first = s->first;
         next.second = s->second;
+        next.mean = recipe_averaged(t->recipe, phase, epoch) ? s->mean : NULL;
     }
     return t->report.point(t->report.context, &next, t->params, e);
 }
@@ -399,6 +420,12 @@ static int run_phase(train_session *s, const trainer_point *from, error *e)
     const recipe_phase *phase = &t->recipe->phases[number];
     int epochs = schedule_epochs(&phase->schedule);
     int code = make_train_plans(s, phase, e);
+    if (!code && from->mean) {
+        s->mean = params_alloc(t->graph, e);
+        code = s->mean ? 0 : ERR_SYSTEM;
+    }
+    if (!code && from->mean)
+        memcpy(s->mean, from->mean, t->graph->param_floats * sizeof *s->mean);
     if (!code)
         code = from->epoch ? model_upload_moments(s->model, from->first, from->second, e)
                            : model_reset_moments(s->model, e);

@@ -11,6 +11,10 @@
  * Between two epochs all that a training knows is its parameters and a trainer_point: whatever is random is
  * drawn by the numbers of epoch and batch. So it can be taken up again there and ends with the same bytes.
  *
+ * Where the recipe averages, the parameters behind each of the last epochs of the last phase, running statistics
+ * included, go into a mean, which takes their place in front of the last pass over the validation set (stochastic
+ * weight averaging, Izmailov et al. 2018, arXiv 1803.05407; the rate goes on falling here).
+ *
  * The library prints nothing: what happens is told through callbacks, in the caller's thread.
  */
 #ifndef ONEBOX_NN_TRAINER_H
@@ -49,6 +53,7 @@ typedef struct trainer_point {
     int phase, epoch;            /* the next epoch to run: number of the phase, epoch in it, both from 0 */
     loss_smooth smooth;          /* of the phase so far */
     const float *first, *second; /* Adam's moments, flat arrays like the parameters; NULL when epoch is 0 */
+    const float *mean;           /* of the parameters behind the averaged epochs so far; NULL when there are none */
 } trainer_point;
 
 /* Any may be NULL. A result other than 0 (with e set) ends the training with it. */

@@ -108,12 +108,14 @@ static void test_set(void)
                                     "augment.lighting=0.1,0.2",
                                     "giou=2.5",
                                     "smoothing=0.1",
+                                    "average=3",
                                     "augment.flip=none"};
         for (size_t i = 0; i < COUNT(sets); i++)
             CHECK(!recipe_set(&r, sets[i], &e), "%s", e.text);
         text_buffer b = {0};
         CHECK(!recipe_text(&r, &b, &e), "%s", e.text);
         CHECK(strcmp(b.data, "arch tiny\nsize 96\nbatch 32\nseed 7\nprecision bf16\ngiou 2.5\nsmoothing 0.1\n"
+                             "average 3\n"
                              "augment rotate 10 0.75\naugment lighting 0.1 0.2\n"
                              "phase head from layer3 lr 0.01 triangular 10 5 epochs 1\n"
                              "phase all from conv1 lr 2e-05 0.0002 0.002 cosine cycles 2 len 1 mult 3\n") == 0,
@@ -180,6 +182,7 @@ static void test_errors(void)
             {"arch vgg\n", "r:1: unknown arch 'vgg' (known: tiny, resnet18, resnet34, resnet50)"},
             {"giou -1\n", "r:1: giou '-1' is not a number within 0..1000"},
             {"smoothing 1.5\n", "r:1: smoothing '1.5' is not a number within 0..1"},
+            {"average 1.5\n", "r:1: average '1.5' is not a whole number within 0..1000000"},
             {"giou 1\ngiou 1\n", "r:2: 'giou' was set on line 1 already"},
             {"precision fp64\n", "did you mean 'fp32'?"},
             {"augment\n", "r:1: augment needs a name"},

@@ -44,7 +44,7 @@ static graph net;
 
 typedef struct kept_point {
     trainer_point at;
-    float *params, *first, *second;
+    float *params, *first, *second, *mean;
 } kept_point;
 
 /* What a run tells: its rows, and the points if it is asked for them. */
@@ -94,8 +94,14 @@ static int on_point(void *context, const trainer_point *next, const float *param
     if (t->refuse)
         return fail(e, ERR_SYSTEM, "disk full");
     t->points[t->point_count++] = (kept_point){
-        .at = *next, .params = copy_of(params), .first = copy_of(next->first), .second = copy_of(next->second)};
+        .at = *next, .params = copy_of(params), .first = copy_of(next->first), .second = copy_of(next->second),
+        .mean = copy_of(next->mean)};
     return 0;
+}
+
+static trainer_point point_of(const kept_point *p)
+{
+    return (trainer_point){p->at.phase, p->at.epoch, p->at.smooth, p->first, p->second, p->mean};
 }
 
 static int run(device *d, told *t, float *params, const trainer_point *from, error *e)
@@ -168,7 +174,7 @@ int main(void)
     }
     device_options options = {.threads = 2};
     device *d = device_open("cpu", &options, &e);
-    plans = (recipe){.size = SIDE, .batch = 8, .phase_count = 3};
+    plans = (recipe){.size = SIDE, .batch = 8, .average = 2, .phase_count = 3};
     plans.phases[0] = phase("head", GROUP_HEAD, 2);
     plans.phases[1] = phase("top", GROUP_TOP, 1);
     plans.phases[2] = phase("all", GROUP_STEM, 3);
@@ -194,6 +200,7 @@ int main(void)
                   p->at.epoch);
             CHECK((p->first != NULL) == (p->at.epoch > 0) && (p->second != NULL) == (p->at.epoch > 0),
                   "moments at point %d", i);
+            CHECK((p->mean != NULL) == (i == 4), "mean at point %d", i);
             CHECK(p->at.smooth.count == p->at.epoch * 3, "%lld losses at point %d", (long long)p->at.smooth.count, i);
         }
     }
@@ -204,11 +211,29 @@ int main(void)
         CHECK(run(d, &quiet, again, NULL, &e) == 0 && quiet.point_count == 0, "%s", e.text);
         CHECK(memcmp(again, end, bytes) == 0, "other parameters");
     }
+    TEST("average 2 ends with the mean behind the last two epochs, which the last validation judges")
+    {
+        told plain = {0};
+        const float *before = whole.points[whole.point_count - 1].params;
+        memcpy(again, start, bytes);
+        plans.average = 0;
+        CHECK(run(d, &plain, again, NULL, &e) == 0, "%s", e.text);
+        plans.average = 2;
+        size_t other = 0;
+        for (size_t i = 0; i < net.param_floats; i++)
+            other += end[i] != before[i] + (again[i] - before[i]) / 2;
+        CHECK(other == 0, "%zu of %zu parameters are not the mean of both", other, net.param_floats);
+        const double *mean = whole.rows[whole.row_count - 1], *last = plain.rows[plain.row_count - 1];
+        CHECK(mean[0] == last[0] && mean[1] != last[1], "losses %g and %g, of validation %g and %g", mean[0], last[0],
+              mean[1], last[1]);
+        CHECK(memcmp(whole.rows, plain.rows, (size_t)(whole.row_count - 1) * sizeof *whole.rows) == 0,
+              "an earlier row is another one");
+    }
     TEST("taken up again at any point it ends with the same bytes, and the rows left are the same")
     {
         for (int i = 0; i < whole.point_count; i++) {
             const kept_point *p = &whole.points[i];
-            trainer_point from = {p->at.phase, p->at.epoch, p->at.smooth, p->first, p->second};
+            trainer_point from = point_of(p);
             told rest = {0};
             memcpy(again, p->params, bytes);
             CHECK(run(d, &rest, again, &from, &e) == 0, "%s", e.text);
@@ -238,7 +263,7 @@ int main(void)
         for (int i = 0; i < whole.point_count; i++) {
             const kept_point *p = &whole.points[i];
             train_state s = state_of(), back = state_of();
-            s.point = (trainer_point){p->at.phase, p->at.epoch, p->at.smooth, p->first, p->second};
+            s.point = point_of(p);
             back.history = back.batches = (train_rows){0};
             back.device = NULL;
             CHECK(train_state_save(path, &s, &net, &plans, p->params, &e) == 0, "%s", e.text);
@@ -264,6 +289,7 @@ int main(void)
                   "moments of the head at point %d", i);
             CHECK((safetensors_find(&f.file, "conv1.weight.second") != NULL) == (p->at.phase == 2 && p->at.epoch > 0),
                   "moments of the first layer at point %d", i);
+            CHECK((safetensors_find(&f.file, "conv1.weight.mean") != NULL) == (i == 4), "mean at point %d", i);
             told rest = {0};
             CHECK(run(d, &rest, again, &back.point, &e) == 0, "%s", e.text);
             CHECK(memcmp(again, end, bytes) == 0, "from the file of point %d on: other parameters", i);
@@ -303,6 +329,7 @@ int main(void)
         free(whole.points[i].params);
         free(whole.points[i].first);
         free(whole.points[i].second);
+        free(whole.points[i].mean);
     }
     unlink(path);
     unlink("forged.state");
