@@ -26,7 +26,7 @@ here  := $(patsubst ./%,%,$(dir $(lastword $(MAKEFILE_LIST))))
 again := $(if $(here),-f $(firstword $(MAKEFILE_LIST)))
 typed := $(if $(here),onebox,make)
 # Runs a program, shows and logs its command, and writes the record.
-stage := $(here)scripts/stage
+stage = $(here)scripts/stage --for $@
 
 include $(here)scripts/settings.mk
 include $(here)scripts/records.mk
@@ -194,15 +194,16 @@ $(TRAINED:%=$(OUT)/%.curves.png): $(OUT)/%.curves.png: $(OUT)/%.history.tsv $(OU
 	@$(stage) $(OUT)/$*.curves $(BIN)/render --kind curves --history $(OUT)/$*.history.tsv \
 	  --batches $(OUT)/$*.batches.tsv -o $@
 
-report := $(stage) $(OUT)/report $(BIN)/report $(if $(filter-out $(OUT)/val.txt,$(VAL)),--val $(VAL)) \
+report = $(stage) $(OUT)/report $(BIN)/report $(if $(filter-out $(OUT)/val.txt,$(VAL)),--val $(VAL)) \
   -o $(OUT)/report.html $(OUT)
 $(OUT)/report.html: $(foreach m,$(MODELS),$(addprefix $(OUT)/$m.,ckpt history.tsv metrics.json grid.png curves.png)) \
   $(wildcard $(OUT)/lr/*.png $(OUT)/pictures/*.png) $(BIN)/report
 	@$(report)
 
 ##@ The pipeline, step by step
+of_model := ckpt history.tsv batches.tsv pred.tsv metrics.json grid.png curves.png
 products := $(addprefix $(OUT)/,anno.tsv largest.tsv lrg.csv bb.csv val.txt $(SIZE).cache) \
-  $(foreach m,$(MODELS),$(addprefix $(OUT)/$m.,ckpt history.tsv batches.tsv pred.tsv metrics.json grid.png curves.png))
+  $(foreach m,$(MODELS),$(addprefix $(OUT)/$m.,$(of_model)))
 .PHONY: anno csv cache $(TRAINED) report
 anno: $(OUT)/anno.tsv ## annotations as a table, out/anno.tsv
 csv: $(csv_files) ## labels and split: out/lrg.csv, out/bb.csv, out/val.txt
@@ -218,3 +219,9 @@ report: $(BIN)/report ## out/report.html, of what is there; trains nothing
 	@$(report)
 
 include $(here)scripts/published.mk
+
+# Each of these files is put in place whole, by a program or by scripts/copy, and maybe by another make on the same OUT:
+# make removes none of them when a step fails or is interrupted.
+.PRECIOUS: $(records:%=$(OUT)/.made/%) $(OUT)/report.html $(curves:%=$(OUT)/lr/%.png) \
+  $(addprefix $(OUT)/objects.,all.tsv ap.json) $(foreach m,$(TRAINED),$(addprefix $(OUT)/$m.,$(of_model))) \
+  $(foreach p,01-image-% 02-image-% 03-image-% 04-largest-% $(pictures),$(call both,$p))

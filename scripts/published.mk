@@ -32,7 +32,7 @@ $(MODELS:%=$(OUT)/.made/lr.%.head): $(OUT)/.made/lr.%.head: $$(call inputs,$$*) 
 
 # Something when MODEL's training is up to date and begins with phase head.
 with_head = $(if $(call changed,$1,$(call made,$1))$(shell \
-  find $(call inputs,$1) -newer $(OUT)/.made/$1 -print -quit),,$(and \
+  find $(call inputs,$1) -newer $(OUT)/.made/$1 -print -quit 2>/dev/null),,$(and \
   $(filter head,$(firstword $(call recipe,$1.phases))),$(wildcard $(OUT)/$1.0.ckpt)))
 $(MODELS:%=$(OUT)/.made/lr.%.0): $(OUT)/.made/lr.%.0: $$(call inputs,$$*) \
   $$(call changed,lr.$$*.0,$$(OUT)/lr/$$*.0.ckpt) | $(BIN)/train-% $(RECIPES)/%.recipe $(OUT)/lr

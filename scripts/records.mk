@@ -85,8 +85,9 @@ status: ## each product: size, age, up to date or not, seconds of its last run
 params-diff: $(records:%=params-diff-of-%) ## settings that differ from those of the last runs
 accept: ## call the trained models up to date as they are, without training again
 	@MAKE='$(make_again)' $(here)scripts/accept $(OUT) $(TRAINED)
-# Under another name than MAKE, so that `make -n` runs no recipe that uses it.
+# Under another name than MAKE, so that `make -n` runs no recipe that uses it. (scripts/stage asks it, too.)
 make_again = $(MAKE) $(again) --no-print-directory
+export ONEBOX_MAKE = $(make_again)
 
 .PHONY: $(records:%=params-diff-of-%)
 $(records:%=params-diff-of-%): private export PARAMETERS = $(parameters.$*)

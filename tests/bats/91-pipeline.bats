@@ -295,6 +295,60 @@ trained() { # everything for the named models is there and the list of calls is 
     assert_equal "$(calls)" "train-cls train-detn"
 }
 
+@test "two makes at once on one OUT do each step once, and both end well" {
+    goals=(cls bbox detn out/pictures/{05-cls-sample,09-cls-grid}.png)
+    run -0 mk "${goals[@]}"
+    alone=$(calls)
+    touch slow
+    for round in 1 2 3; do
+        rm -r out
+        mk -j2 "${goals[@]}" >first 2>&1 &
+        run -0 mk -j$round "${goals[@]}"
+        wait $!
+        cat first
+        assert_equal "$(calls)" "$alone"
+        cat first - <<<"$output" | grep "another make has done it"
+        run -0 mk -q "${goals[@]}"
+    done
+}
+
+@test "what another make does with other settings is waited for, and then done anew" {
+    mk csv cache >/dev/null
+    calls >/dev/null
+    touch slow
+    mk out/cls.ckpt SEED=1 >/dev/null 2>&1 &
+    while [ ! -d running ]; do sleep 0.01; done
+    run -0 mk out/cls.ckpt SEED=2
+    assert_line --partial "cls: waiting for the same step, which another make runs"
+    wait $!
+    assert_equal "$(calls)" "train-cls train-cls"
+    grep -q -e "--seed 2" last.train-cls
+    run -0 mk -q out/cls.ckpt SEED=2
+}
+
+@test "a make that is ended while it waits leaves what another one has made" {
+    mk out/cls.ckpt >/dev/null
+    for signal in TERM INT; do
+        rm -f out/cls.pred.tsv
+        exec 7>>out/log/cls.pred.log
+        flock 7
+        env -i PATH="$PATH" env --default-signal=INT setsid make VOC=voc out/cls.pred.tsv >said 2>&1 3>&- 7>&- &
+        until grep -q "waiting for the same step" said; do sleep 0.01; done
+        sleep 0.02
+        echo made >out/cls.pred.tsv
+        kill -s $signal -- -$!
+        wait $! || true
+        exec 7>&-
+        cat said
+        assert_equal "$(cat out/cls.pred.tsv)" made
+        # and nobody waits any more
+        flock --timeout 2 out/log/cls.pred.log true
+    done
+    printf '#!/bin/sh\necho other >out/cls.pred.tsv\nexit 4\n' >bin/predict
+    run -2 mk out/cls.pred.tsv
+    assert_equal "$(cat out/cls.pred.tsv)" other
+}
+
 @test "ending make ends the training; nothing half made counts as done" {
     touch hang
     env -i PATH="$PATH" make VOC=voc out/cls.ckpt >/dev/null 2>&1 3>&- &

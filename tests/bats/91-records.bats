@@ -75,6 +75,59 @@ phase top from layer3"
 new.mk"
 }
 
+@test "scripts keep a program's promises: what was left goes, what another writes stays, file and folder are synced" {
+    mkdir disk synced
+    # shellcheck disable=SC2016 # for that script
+    printf '#!/bin/sh\necho "$@" >>synced/calls\nexec %s "$@"\n' "$(command -v sync)" >synced/sync
+    chmod +x synced/sync
+    echo 1 >disk/f
+    chmod 640 disk/f
+    echo left >disk/f.tmp.1
+    echo written >disk/f.tmp.2
+    exec 7<disk/f.tmp.2
+    flock 7
+    ln -s f.tmp.2 disk/f.tmp.3
+    echo 2 | PATH=$PWD/synced:$PATH scripts/copy - disk/f
+    assert_equal "$(cat disk/f) $(stat -c %a disk/f)" "2 640"
+    assert_equal "$(ls disk)" "$(printf '%s\n' f f.tmp.2 f.tmp.3)"
+    assert_equal "$(cat synced/calls)" "$(printf -- "-- $PWD/%s\n" disk/f.tmp.1 disk/)"
+    # and signals leave nothing, while KILL leaves what the next one removes
+    printf '#!/bin/sh\necho half\necho >begun\nexec sleep 0.5\n' >synced/cat
+    chmod +x synced/cat
+    for signal in HUP TERM KILL; do
+        rm -f begun
+        PATH=$PWD/synced:$PATH scripts/copy - disk/f </dev/null 3>&- 7>&- &
+        until [ -e begun ]; do sleep 0.01; done
+        kill -s $signal $!
+        wait $! || true
+        sleep 0.6
+        [ -e disk/f.tmp.1 ] || [ $signal != KILL ]
+        [ ! -e disk/f.tmp.1 ] || [ $signal = KILL ]
+        assert_equal "$(cat disk/f)" 2
+    done
+    echo 3 | scripts/copy - disk/f
+    assert_equal "$(ls disk)" "$(printf '%s\n' f f.tmp.2 f.tmp.3)"
+    run -4 scripts/copy disk/f /dev/null
+    assert_output "copy: /dev/null: is no regular file"
+    [ -c /dev/null ]
+}
+
+@test "a record has the time at which its program began, and is not kept from being written by Ctrl-C" {
+    # shellcheck disable=SC2016 # for that script
+    printf '#!/bin/sh\n[ "$1" = --version ] && exit\nsleep 0.2\necho x >out/anno.tsv\n' >bin/json2anno
+    run -0 mk out/anno.tsv
+    [ out/anno.tsv -nt out/.made/anno ]
+    [ out/.made/anno -nt voc/annotations/pascal_train2007.json ]
+    assert_equal "$(ls -A out/.made)" anno
+    # shellcheck disable=SC2016 # for that script
+    printf '#!/bin/sh\n[ "$1" = --version ] && exit\necho y >out/anno.tsv\n' >bin/json2anno
+    printf '#!/bin/sh\nkill -s INT 0\nkill -s TERM 0\nexec %s "$@"\n' "$(command -v sync)" >bin/sync
+    chmod +x bin/sync
+    rm out/.made/anno
+    run setsid --wait env -i PATH="$PWD/bin:$PATH" make VOC=voc out/anno.tsv 3>&-
+    [ -e out/.made/anno ]
+}
+
 @test "make accept keeps what was made from the model up to date" {
     products=(out/cls.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png} \
         out/pictures/{09-cls-grid,21-cls-curves}.png)

@@ -34,6 +34,18 @@ meant() {
     assert_output ""
 }
 
+@test "two makes that keep settings at once lose none" {
+    mkdir out
+    for n in 1 2 3 4 5 6 7 8; do
+        ONEBOX_SETTINGS="SEED=$n" scripts/remember out 2>/dev/null &
+        ONEBOX_SETTINGS="SIZE=$n" scripts/remember out 2>/dev/null &
+        ONEBOX_SETTINGS="ORDER=$n" scripts/remember out 2>/dev/null
+        wait
+        assert_equal "$(sort out/config.mk)" "$(printf '%s = %d\n' ORDER $n SEED $n SIZE $n)"
+    done
+    assert_equal "$(ls -A out)" config.mk
+}
+
 @test "a new value on the command line takes the place of the kept one, and a removed line is forgotten" {
     echo '# mine' >config.mk
     mkdir o
