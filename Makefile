@@ -288,14 +288,14 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 	@BIN='$(BUILD)/asan/bin' HELPERS='$(BUILD)/asan/tests' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 \
 	  tests/run $(TESTS)
 
-#? FAULTS      programs that faults and storm run [all]
+#? FAULTS      programs that faults and storm run; for storm also make, pairs [all]
 FAULTS ?=
 faults: all units ## let every write, sync, rename, open, mapping and allocation of the programs fail, one by one
 	@BIN='$(BIN)' HELPERS='$(BUILD)/tests' tests/lib/faults $(BUILD)/faults 0 $(FAULTS)
 
 #? TIMES       how often storm kills each program [100]
 TIMES ?= 100
-storm: all units ## kill every program at random moments, and look what is left
+storm: all units ## kill every program, and make, at random moments; let two write one file; look what is left
 	@BIN='$(BIN)' HELPERS='$(BUILD)/tests' tests/lib/storm $(BUILD)/storm $(TIMES) $$$$ $(FAULTS)
 
 # What reads files once more, for libFuzzer, which is clang's.

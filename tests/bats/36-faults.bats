@@ -54,7 +54,9 @@ faults() { # MOST PROGRAM…
 }
 
 @test "killed at random moments, every program leaves whole outputs, and the next run nothing else" {
-    run "$BATS_TEST_DIRNAME/../lib/storm" "$BATS_FILE_TMPDIR/storm" 6 $RANDOM
+    # shellcheck source=tests/lib/every-program.bash
+    . "$BATS_TEST_DIRNAME/../lib/every-program.bash"
+    run "$BATS_TEST_DIRNAME/../lib/storm" "$BATS_FILE_TMPDIR/storm" 6 $RANDOM "${programs[@]}"
     assert_success
     assert_line --regexp '^train-objects: killed 6 times'
     # a program that leaves half a file is seen
@@ -67,4 +69,28 @@ faults() { # MOST PROGRAM…
     BIN=$BATS_TEST_TMPDIR/bin run "$BATS_TEST_DIRNAME/../lib/storm" "$BATS_FILE_TMPDIR/storm" 6 5 largest
     assert_failure
     assert_line --partial "largest.tsv is not whole"
+}
+
+@test "make is killed, whole or in part, with another one beside it: the next one ends with the undisturbed bytes" {
+    run "$BATS_TEST_DIRNAME/../lib/storm" "$BATS_FILE_TMPDIR/storm" 4 $RANDOM make
+    assert_success
+    assert_line --regexp '^make: killed 4 times'
+}
+
+@test "two programs that have the same number, each in a container, write one file: it is one of theirs" {
+    unshare --user --map-root-user --pid --fork true || skip "no namespaces of users here"
+    run "$BATS_TEST_DIRNAME/../lib/storm" "$BATS_FILE_TMPDIR/storm" 4 1 pairs
+    assert_success
+    assert_line --regexp '^pairs: 64.cache written by two at once 4 times'
+    # one that takes its number for a name of its own is seen
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    ln -s "$BIN"/* "$BATS_TEST_TMPDIR/bin"
+    rm "$BATS_TEST_TMPDIR/bin/json2anno"
+    # shellcheck disable=SC2016 # for that script
+    printf '#!/bin/bash\n"%s/json2anno" "${@:1:$#-1}" "${!#}.$$" && sleep 0.05 && mv "${!#}.$$" "${!#}"\n' "$BIN" \
+        >"$BATS_TEST_TMPDIR/bin/json2anno"
+    chmod +x "$BATS_TEST_TMPDIR/bin/json2anno"
+    BIN=$BATS_TEST_TMPDIR/bin run "$BATS_TEST_DIRNAME/../lib/storm" "$BATS_FILE_TMPDIR/storm" 4 1 pairs
+    assert_failure
+    assert_line --regexp 'pairs: anno.tsv .the (one|other).: .*No such file'
 }
