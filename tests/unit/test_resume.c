@@ -93,9 +93,11 @@ static int on_point(void *context, const trainer_point *next, const float *param
         return 0;
     if (t->refuse)
         return fail(e, ERR_SYSTEM, "disk full");
-    t->points[t->point_count++] = (kept_point){
-        .at = *next, .params = copy_of(params), .first = copy_of(next->first), .second = copy_of(next->second),
-        .mean = copy_of(next->mean)};
+    t->points[t->point_count++] = (kept_point){.at = *next,
+                                               .params = copy_of(params),
+                                               .first = copy_of(next->first),
+                                               .second = copy_of(next->second),
+                                               .mean = copy_of(next->mean)};
     return 0;
 }
 
