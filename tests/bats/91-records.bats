@@ -91,6 +91,16 @@ new.mk"
     assert_equal "$(cat disk/f) $(stat -c %a disk/f)" "2 640"
     assert_equal "$(ls disk)" "$(printf '%s\n' f f.tmp.2 f.tmp.3)"
     assert_equal "$(cat synced/calls)" "$(printf -- "-- $PWD/%s\n" disk/f.tmp.1 disk/)"
+    # what fails leaves what was there
+    mkdir failing
+    for tool in cat sync mv; do
+        rm -f failing/*
+        printf '#!/bin/sh\necho half\nexit 1\n' >failing/$tool
+        chmod +x failing/$tool
+        PATH=$PWD/failing:$PATH run -4 scripts/copy bin/largest disk/f
+        assert_equal "$(ls disk)" "$(printf '%s\n' f f.tmp.2 f.tmp.3)"
+        assert_equal "$(cat disk/f)" 2
+    done
     # and signals leave nothing, while KILL leaves what the next one removes
     printf '#!/bin/sh\necho half\necho >begun\nexec sleep 0.5\n' >synced/cat
     chmod +x synced/cat
