@@ -28,9 +28,17 @@ $(call at_home,BUILD BIN PREFIX DESTDIR CUDA_HOME CUDNN_HOME)
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
+machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+# Overruns of buffers and of the stack end a program instead of doing harm, and its tables of functions are read-only
+# (without sanitizers, which see more; the first needs some optimisation). What that costs is in SPEED.md.
+FORTIFY := $(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+HARDEN  := $(if $(SAN),,$(FORTIFY) -fstack-protector-strong -fstack-clash-protection \
+  $(if $(filter x86_64,$(machine)),-fcf-protection) \
+  $(if $(filter aarch64 arm64,$(machine)),-mbranch-protection=standard))
+
 override CPPFLAGS += -D_GNU_SOURCE -Icommon
-override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(SAN)
-override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections $(SAN)
+override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(HARDEN) $(SAN)
+override LDFLAGS  += -fopenmp -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro,-z,now $(SAN)
 # Debian 12 has archives of all, and of those that they need (cairo: the four behind it). Debian 13 has none of cairo:
 # there the programs that draw are linked as without STATIC=1.
 dynamic  := -lexpat -ljpeg -lpng -lcairo -lnettle -lz -lxxhash
@@ -50,7 +58,6 @@ LDLIBS   := -static -Wl,--no-warnings $(if $(has_cairo),$(cairo)) $(archives) $(
 endif
 
 # Files for one instruction set are named by it; those of another processor are left out.
-machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 foreign := $(if $(filter aarch64 arm64,$(machine)),%_sse2.c %_avx2.c %_avx512.c,%_neon.c)
 
 # The GPU device and oneDNN are libraries of their own, which the programs open when they run.

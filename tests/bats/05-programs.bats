@@ -152,3 +152,23 @@ usage() {
     "$BIN/largest" -o /dev/fd/8 in.anno 8>&1 2>said | cat >pipe.tsv # a pipe is written directly
     "$BIN/largest" --check pipe.tsv
 }
+
+@test "programs and libraries are hardened: no fixed address, read-only tables, no code on the stack, checked copies" {
+    command -v readelf >/dev/null || skip "readelf is not installed"
+    [ -z "${ASAN:-}" ] || skip "sanitizers do it in their way"
+    local file name
+    for file in "$BIN"/*; do
+        readelf -h "$file" >/dev/null 2>&1 || continue # a script
+        name=${file##*/}
+        readelf -hldW "$file" >elf
+        grep -q GNU_RELRO elf || fail "$name: tables that can be written"
+        run ! grep -Eq 'GNU_STACK.* RWE' elf
+        grep -q INTERP elf || [ "${name%.so}" != "$name" ] || continue # made by STATIC=1
+        grep -q 'Type: *DYN' elf || fail "$name: a fixed address"
+        grep -q BIND_NOW elf || fail "$name: tables that can be written after the start"
+        readelf --dyn-syms -W "$file" >symbols
+        grep -q __stack_chk_fail symbols || fail "$name: no guard on the stack"
+        grep -Eq '__[a-z]+_chk@' symbols || fail "$name: no checked copies"
+    done
+    [ -s elf ]
+}
