@@ -16,13 +16,12 @@ enum { OPTIONS_MAX = 128 };
 
 const option *options_of_all(const program *p)
 {
-    static const option all[] = {{.name = "check",
-                                  .argument = "FILE",
-                                  .help = "exit 0 when FILE is valid output of this program, else 1; silent"},
-                                 {.name = "help", .letter = 'h', .help = "print a summary and exit"},
-                                 {.name = "man", .help = "print the manual page as roff and exit: --man | man -l -"},
-                                 {.name = "version", .help = "print version, compiler and libraries, and exit"},
-                                 {0}};
+    static const option all[] = {
+        {.name = "check", .argument = "FILE", .help = "exit 0 when FILE is valid output of this program, else 1"},
+        {.name = "help", .letter = 'h', .help = "print a summary and exit"},
+        {.name = "man", .help = "print the manual page as roff and exit: --man | man -l -"},
+        {.name = "version", .help = "print version, compiler and libraries, and exit"},
+        {0}};
     return p->check ? all : all + 1;
 }
 

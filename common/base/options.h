@@ -55,7 +55,8 @@ typedef struct program {
     const char *examples; /* lines to paste, each ending in '\n' */
     const option *options;
     int min_operands, max_operands; /* max -1: any number */
-    /* --check FILE: validates a file of the format this program writes. NULL: the program has no --check. */
+    /* --check FILE: validates a file of the format this program writes. NULL: the program has no --check. A text in e
+     * beside the result 0 is a remark, which is printed. */
     int (*check)(const char *path, error *e);
     /* lines for --version beside version and compiler ("libjpeg-turbo 2.1.5"), NULL-terminated list of
      * functions; each appends lines to the buffer `text` of `size` bytes */

@@ -117,6 +117,8 @@ bool program_begin(const program *p, int argc, char **argv, operands *args, int 
     }
     if (p->check && argc == 3 && strcmp(argv[1], "--check") == 0) {
         *exit_code = p->check(argv[2], &e) ? (e.code == ERR_SYSTEM ? ERR_SYSTEM : ERR_NO) : 0;
+        if (*exit_code == 0 && *e.text)
+            program_note(p, "%s", e.text);
         return true;
     }
     if (p->check && argc > 1 && strncmp(argv[1], "--check", 7) == 0)

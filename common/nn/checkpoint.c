@@ -257,6 +257,7 @@ int checkpoint_open(checkpoint *c, const char *path, error *e)
         code = fill_params(&st, &c->graph, GROUP_HEAD, passed, c->params, e);
     if (!code)
         code = safetensors_verify(&st, e);
+    c->sealed = safetensors_value(&st, SAFETENSORS_CHECKSUM) != NULL;
     safetensors_close(&st);
     if (code)
         checkpoint_close(c);

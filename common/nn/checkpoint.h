@@ -39,6 +39,7 @@ typedef struct checkpoint {
     checkpoint_info info;
     graph graph;
     float *params; /* flat array of graph */
+    bool sealed;   /* its numbers are those of its checksum; false: it has none */
     char *texts;   /* storage behind info's texts */
     const char **names;
 } checkpoint;
