@@ -62,6 +62,11 @@ int out_commit(out_file *out, error *e);
 /* The same, but a PATH that already holds the same bytes is left alone, with its time; *changed tells. */
 int out_commit_if_changed(out_file *out, bool *changed, error *e);
 
+/* Ends the writing of files that belong together: each is on the disk before the first is put in place, and signals
+ * wait until the last one is. Those that hold the same bytes already are left alone; one without a stream is passed
+ * over. */
+int out_commit_set(out_file *set, size_t count, error *e);
+
 /* Gives the writing up. Safe after a failed or finished out_file (zeroed). */
 void out_discard(out_file *out);
 

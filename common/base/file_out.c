@@ -250,11 +250,18 @@ static bool sync_folder(const char *path)
     return synced;
 }
 
+/* Brings what was written to the disk. */
+static int write_through(out_file *out, error *e)
+{
+    const bool written = fflush(out->stream) == 0 && !ferror(out->stream);
+    if (!written || (out->temporary && fsync(fileno(out->stream)) && errno != EINVAL && errno != EROFS))
+        return fail_system(e, "%s: cannot write", out->path);
+    return 0;
+}
+
 /* Puts what was written in place. */
 static int put_in_place(out_file *out, error *e)
 {
-    if (fsync(fileno(out->stream)) && errno != EINVAL && errno != EROFS)
-        return fail_system(e, "%s: cannot write", out->path);
     release(out);
     if (rename(out->temporary, out->target))
         return fail_system(e, "%s: cannot put the finished file in place", out->path);
@@ -263,15 +270,23 @@ static int put_in_place(out_file *out, error *e)
     return sync_folder(out->target) ? 0 : fail_system(e, "%s: is in place, but its folder cannot be synced", out->path);
 }
 
-int out_commit(out_file *out, error *e)
+/* After write_through. */
+static int finish(out_file *out, error *e)
 {
-    int code = fflush(out->stream) || ferror(out->stream) ? fail_system(e, "%s: cannot write", out->path) : 0;
-    if (!code && out->temporary)
-        code = put_in_place(out, e);
+    int code = out->temporary ? put_in_place(out, e) : 0;
     if (!code && out->stream != stdout && !out->target) { /* closing a device or a pipe can fail */
         code = fclose(out->stream) ? fail_system(e, "%s: cannot write", out->path) : 0;
         out->stream = NULL;
     }
+    out_discard(out);
+    return code;
+}
+
+int out_commit(out_file *out, error *e)
+{
+    int code = write_through(out, e);
+    if (!code)
+        return finish(out, e);
     out_discard(out);
     return code;
 }
@@ -286,10 +301,33 @@ static bool same_bytes(const char *a, const char *b)
     return same;
 }
 
+/* Whether there is more to do than to leave the file alone that is there. */
+static bool changes(const out_file *out)
+{
+    return fflush(out->stream) || ferror(out->stream) || !out->temporary || !same_bytes(out->temporary, out->target);
+}
+
+int out_commit_set(out_file *set, size_t count, error *e)
+{
+    int code = 0;
+    for (size_t i = 0; i < count && !code; i++)
+        if (set[i].stream && !changes(&set[i]))
+            out_discard(&set[i]);
+        else if (set[i].stream)
+            code = write_through(&set[i], e);
+    signals_hold();
+    for (size_t i = 0; i < count; i++)
+        if (code)
+            out_discard(&set[i]);
+        else if (set[i].stream)
+            code = finish(&set[i], e);
+    signals_let_go();
+    return code;
+}
+
 int out_commit_if_changed(out_file *out, bool *changed, error *e)
 {
-    *changed =
-        fflush(out->stream) || ferror(out->stream) || !out->temporary || !same_bytes(out->temporary, out->target);
+    *changed = changes(out);
     if (*changed)
         return out_commit(out, e);
     out_discard(out);

@@ -127,6 +127,23 @@ static void on_deferred(int number)
         deferred = number;
 }
 
+static sigset_t before_hold;
+
+void signals_hold(void)
+{
+    static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXCPU};
+    sigset_t held;
+    sigemptyset(&held);
+    for (size_t i = 0; i < COUNT(ends); i++)
+        sigaddset(&held, ends[i]);
+    sigprocmask(SIG_BLOCK, &held, &before_hold);
+}
+
+void signals_let_go(void)
+{
+    sigprocmask(SIG_SETMASK, &before_hold, NULL);
+}
+
 void signals_defer(void)
 {
     static const int ends[] = {SIGHUP, SIGINT, SIGTERM};

@@ -25,6 +25,10 @@ int signals_deferred(void);
 /* Ends the program by the signal that was noted, so that shells and make see what ended it; returns if none was. */
 void signals_deliver(void);
 
+/* Between the two, signals that end the program wait until the work is done. For programs of one thread, and short. */
+void signals_hold(void);
+void signals_let_go(void);
+
 /* Watches data[0..size), mapped from the file `name`; with data NULL the file itself, which is to be removed. NULL with
  * e set when memory is refused or the name is too long for any file. Releasing NULL does nothing. */
 struct signals_watch *signals_watch(const char *name, const void *data, size_t size, error *e);

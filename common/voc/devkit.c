@@ -553,15 +553,14 @@ static int print_json(const devkit *d, FILE *f, error *e)
 
 int devkit_write(const devkit *d, const char *json_path, const char *val_path, error *e)
 {
-    out_file json = {0}, val = {0};
-    if (!out_open(&json, json_path, e) && (!val_path || !out_open(&val, val_path, e)) &&
-        !print_json(d, json.stream, e)) {
+    out_file files[2] = {{0}}, *json = &files[0], *val = &files[1];
+    if (!out_open(json, json_path, e) && (!val_path || !out_open(val, val_path, e)) &&
+        !print_json(d, json->stream, e)) {
         if (val_path)
-            print_valid(d, val.stream);
-        if (!val_path || !out_commit(&val, e))
-            out_commit(&json, e);
+            print_valid(d, val->stream);
+        out_commit_set(files, 2, e);
     }
-    out_discard(&val);
-    out_discard(&json);
+    out_discard(val);
+    out_discard(json);
     return e->code;
 }

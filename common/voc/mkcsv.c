@@ -105,7 +105,6 @@ static int write_all(const split_plan *p, const mkcsv_options *o, error *e)
     const char *const paths[3] = {o->lrg, o->bb, o->val};
     void (*const print[3])(FILE *, const split_plan *) = {print_lrg, print_bb, print_val};
     out_file out[3] = {0};
-    bool changed;
     int code = 0;
     for (int i = 0; i < 3 && !code; i++)
         if (paths[i])
@@ -113,12 +112,10 @@ static int write_all(const split_plan *p, const mkcsv_options *o, error *e)
     for (int i = 0; i < 3 && !code; i++)
         if (paths[i])
             print[i](out[i].stream, p);
-    for (int i = 0; i < 3; i++) {
-        if (paths[i] && !code)
-            code = out_commit_if_changed(&out[i], &changed, e);
-        else
-            out_discard(&out[i]);
-    }
+    if (!code)
+        return out_commit_set(out, 3, e);
+    for (int i = 0; i < 3; i++)
+        out_discard(&out[i]);
     return code;
 }
 

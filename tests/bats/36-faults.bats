@@ -53,6 +53,26 @@ faults() { # MOST PROGRAM…
     faults 1 train-cls train-bbox train-detn
 }
 
+@test "a signal between the files of one run waits until the last of them is in place" {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    "$BIN/draw-set" --pictures 30 --size 48 -o set
+    "$BIN/voc2json" -o set.json set
+    "$BIN/json2anno" -o - set.json | "$BIN/largest" -o largest.tsv -
+    head -n 20 largest.tsv >fewer.tsv
+    "$BIN/mkcsv" --lrg whole.lrg --bb whole.bb --val whole.val largest.tsv
+    local at
+    for at in 1 2 3; do
+        "$BIN/mkcsv" --lrg lrg --bb bb --val val fewer.tsv
+        INJECT=rename:$at:TERM LD_PRELOAD="$HELPERS/inject.so" run -143 "$BIN/mkcsv" --lrg lrg --bb bb --val val \
+            largest.tsv
+        for file in lrg bb val; do cmp $file whole.$file; done
+    done
+    INJECT=sync:3:TERM LD_PRELOAD="$HELPERS/inject.so" run -143 "$BIN/mkcsv" --lrg lrg --bb bb --val val fewer.tsv
+    for file in lrg bb val; do cmp $file whole.$file; done # none of them is new
+    run compgen -G '*.tmp.*'
+    assert_failure
+}
+
 @test "killed at random moments, every program leaves whole outputs, and the next run nothing else" {
     # shellcheck source=tests/lib/every-program.bash
     . "$BATS_TEST_DIRNAME/../lib/every-program.bash"

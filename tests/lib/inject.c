@@ -5,7 +5,8 @@
  *
  * INJECT is WHICH:NUMBER:HOW. WHICH: write, sync, rename, open, map (system calls of the whole process, those inside
  * libraries included) or malloc (of the program itself, not of its libraries, which often cannot bear it). HOW: ENOSPC,
- * EIO, EINTR, EMFILE or ENOMEM, or for write "short": only the first byte is written. NUMBER counts from 1.
+ * EIO, EINTR, EMFILE or ENOMEM, or for write "short": only the first byte is written; TERM sends that signal in front
+ * of the call, which is then made. NUMBER counts from 1.
  *
  * System calls are caught by a seccomp filter that turns them into SIGSYS; the handler fails the one that is meant and
  * makes the others itself, by an instruction that the filter lets pass. Descriptors 0 to 2 and what is opened for
@@ -34,7 +35,7 @@
 static atomic_long calls;
 static long wanted = -1; /* -1: nothing is counted */
 static int number_of_error;
-static bool short_write, of_malloc;
+static bool short_write, send_term, of_malloc;
 static char count_path[4096];
 
 /* ---------------------------------------------------------------- system calls */
@@ -105,8 +106,11 @@ static void on_call(int signal, siginfo_t *info, void *context)
     const long a[6] = ARGUMENTS(u);
     const int kept = errno;
     const long number = is_system_file(info->si_syscall, a) ? 0 : atomic_fetch_add(&calls, 1) + 1;
+    const bool meant = number > 0 && number == wanted;
     long result;
-    if (number == 0 || number != wanted)
+    if (meant && send_term)
+        kill(getpid(), SIGTERM);
+    if (!meant || send_term)
         result = pass(info->si_syscall, a[0], a[1], a[2], a[3], a[4], a[5]);
     else if (short_write && info->si_syscall == SYS_write && a[2] > 1)
         result = pass(SYS_write, a[0], a[1], 1, 0, 0, 0);
@@ -229,6 +233,7 @@ __attribute__((constructor)) static void begin(void)
     unsetenv("LD_PRELOAD"); /* programs that this one starts are not meant */
     snprintf(count_path, sizeof count_path, "%s", path ? path : "");
     short_write = strcmp(how, "short") == 0;
+    send_term = strcmp(how, "TERM") == 0;
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
         if (strcmp(how, errors[i].name) == 0)
             number_of_error = errors[i].number;
