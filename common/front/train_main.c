@@ -220,6 +220,9 @@ static int check_checkpoint(const char *path, error *e)
     if (code)
         return code;
     code = checkpoint_expect(&c, path, checked_task, NULL, 0, e);
+    if (!code && !c.sealed)
+        snprintf(e->text, sizeof e->text,
+                 "%s: has no checksum (an earlier version wrote it): damage would go unnoticed", path);
     checkpoint_close(&c);
     return code;
 }

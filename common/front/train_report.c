@@ -216,6 +216,18 @@ static int on_point(void *context, const trainer_point *next, const float *param
     return 0;
 }
 
+/* Nothing that was trained is lost. */
+static void on_failure(void *context)
+{
+    train_report *r = context;
+    error refused = {0};
+    progress_clear(&r->progress);
+    if (signals_deferred() || !r->params || (!r->point_written && write_state(r, &refused)))
+        return;
+    program_note(r->s->program, "what was trained before phase %s, epoch %d is in %s",
+                 r->s->recipe.phases[r->point.phase].name, r->point.epoch, r->s->files.state);
+}
+
 int train_report_stop(train_report *r, error *e)
 {
     const train_setup *s = r->s;
@@ -241,7 +253,8 @@ int train_report_start(train_report *r, const train_setup *s, trainer_report *ca
                                   .validation = on_validation,
                                   .epoch = on_epoch,
                                   .phase_end = on_phase_end,
-                                  .point = on_point};
+                                  .point = on_point,
+                                  .failed = on_failure};
     int code = begin_table(r, s->files.history, HISTORY_COLUMNS, &s->state.history, &r->history, e);
     return code ? code : begin_table(r, s->files.batches, BATCHES_COLUMNS, &s->state.batches, &r->batches, e);
 }

@@ -5,7 +5,7 @@
  * so what is on disk is always complete rows. The state (train_state.h) is written after an epoch when
  * state_every seconds have passed since the start or the last time; when it cannot be written, a remark says so and
  * the training goes on and tries again. A deferred signal (signals.h) ends the training after the batch; the state of
- * the last whole epoch is written then.
+ * the last whole epoch is written then, and also when the training fails.
  */
 #ifndef ONEBOX_FRONT_TRAIN_REPORT_H
 #define ONEBOX_FRONT_TRAIN_REPORT_H

@@ -315,7 +315,7 @@ trainer train_setup_trainer(train_setup *s)
                      .recipe = &s->recipe,
                      .seed = s->draws,
                      .train = {dataset_make, &s->data.train, s->data.train.count, dataset_forms(&s->data.train),
-                               dataset_form, dataset_make_form},
+                               dataset_form, dataset_make_form, dataset_name},
                      .val = {.make = dataset_make, .context = &s->data.val, .count = s->data.val.count},
                      .threads = s->threads,
                      .freeze_bn = s->o->bn_freeze};

@@ -192,6 +192,12 @@ int dataset_forms(const dataset_part *part)
     return list->count == 1 && list->items[0].kind == AUGMENT_FLIP ? 2 : 0;
 }
 
+const char *dataset_name(void *part, uint32_t sample)
+{
+    const dataset_part *p = part;
+    return p->set->labels->rows[p->rows[sample]].file_name;
+}
+
 int dataset_form(void *part, uint32_t sample, uint32_t epoch)
 {
     const dataset_part *p = part;

@@ -51,6 +51,9 @@ int dataset_forms(const dataset_part *part);
 /* Which of its forms a sample has in an epoch: 1 is the mirrored one. */
 int dataset_form(void *part, uint32_t sample, uint32_t epoch);
 
+/* The picture's name. */
+const char *dataset_name(void *part, uint32_t sample);
+
 /* loader_make with a dataset_part as context. Without classes the label is 0, without boxes the target is zeros.
  * `picture` may be NULL. ERR_INPUT when the picture's pixels in the cache are damaged. */
 int dataset_make(void *part, uint32_t sample, uint32_t epoch, int worker, float *picture, int32_t *label, float *target,

@@ -30,7 +30,8 @@ typedef struct train_session {
     size_t train_batches, val_batches; /* per epoch */
     uint64_t step;                     /* training batches since the start, over all phases */
     float *first, *second;             /* moments of the last point; NULL before one inside a phase */
-    float *mean;                       /* of the parameters behind the averaged epochs; NULL before the first */
+    float *mean, *latest;              /* of the parameters behind the averaged epochs, and the last of these; NULL
+                                          before the first (t->params are those of the last point) */
     /* What the frozen groups of a phase make of the validation pictures, and of every form of the training pictures;
      * room for a batch of these, and their numbers. */
     features val_features, train_features;
@@ -126,6 +127,7 @@ static void session_close(train_session *s)
     free(s->first);
     free(s->second);
     free(s->mean);
+    free(s->latest);
 }
 
 /* first_epoch: how many are behind us; epochs: how many passes over the validation set will be asked for. */
@@ -297,12 +299,49 @@ static int validate(train_session *s, const trainer_batch *last, loss_value *val
     return 0;
 }
 
-static int not_finite(const recipe_phase *phase, const trainer_batch *b, error *e)
+/* Whether the network answers something for a picture of the batch that is no number. */
+static bool broken(const train_session *s, int picture)
 {
-    return fail(e, ERR_INPUT,
-                "the training loss is not a finite number any more in phase %s, epoch %d, batch %lld (rate of the "
-                "head %g): try a lower one, --set phase.%s.lr=%g",
-                phase->name, b->epoch, (long long)b->batch, b->lr, phase->name, phase->lr[GROUP_HEAD] / 10);
+    const size_t outputs = (size_t)s->t->graph->outputs;
+    size_t i = 0;
+    while (i < outputs && isfinite(s->output[(size_t)picture * outputs + i]))
+        i++;
+    return i < outputs;
+}
+
+/* ", with a.jpg, b.jpg, c.jpg and 3 more of 64 pictures": those of the batch that are broken, or all when none is.
+ * Nothing where they have no names. */
+static void name_pictures(const train_session *s, const loader_batch *b, text_buffer *text)
+{
+    enum { SHOWN = 3 };
+    const trainer_set *set = &s->t->train;
+    int count = 0, shown = 0;
+    for (int i = 0; i < b->count; i++)
+        count += broken(s, i);
+    for (int i = 0; i < b->count && shown < SHOWN && set->name; i++)
+        if (count == 0 || broken(s, i))
+            text_add(text, "%s%s", shown++ ? ", " : ", with ", set->name(set->context, b->samples[i]));
+    const int more = (count ? count : b->count) - shown;
+    if (shown > 0 && more > 0)
+        text_add(text, " and %d more", more);
+    if (shown > 0)
+        text_add(text, " of %d pictures", b->count);
+}
+
+/* b: the batch it was noticed in, or NULL behind the epoch. */
+static int not_finite(const train_session *s, const trainer_batch *at, const loader_batch *b, error *e)
+{
+    const recipe_phase *phase = at->phase;
+    text_buffer pictures = {0};
+    if (b)
+        name_pictures(s, b, &pictures);
+    fail(e, ERR_INPUT,
+         "the training loss is not a finite number any more in phase %s, epoch %d, batch %lld (rate of the head "
+         "%g)%s: try a lower one, --set phase.%s.lr=%g",
+         phase->name, at->epoch, (long long)at->batch, at->lr, pictures.data ? pictures.data : "", phase->name,
+         phase->lr[GROUP_HEAD] / 10);
+    text_free(&pictures);
+    return e->code;
 }
 
 /* ---------------------------------------------------------------- phases */
@@ -333,7 +372,7 @@ static int run_batch(train_session *s, trainer_batch *report, loss_smooth *smoot
     report->seconds = now - *before;
     *before = now;
     if (!isfinite(value.loss))
-        return not_finite(phase, report, e);
+        return not_finite(s, report, &b, e);
     return r->batch ? r->batch(r->context, report, e) : 0;
 }
 
@@ -347,9 +386,11 @@ static int average_epoch(train_session *s, int number, int epoch, int epochs, er
         return 0;
     if (!s->mean)
         s->mean = params_alloc(t->graph, e);
-    int code = s->mean ? model_download(s->model, t->params, e) : ERR_SYSTEM;
+    if (!s->latest)
+        s->latest = params_alloc(t->graph, e);
+    int code = s->mean && s->latest ? model_download(s->model, s->latest, e) : ERR_SYSTEM;
     for (size_t i = 0; i < t->graph->param_floats && !code; i++)
-        s->mean[i] += (t->params[i] - s->mean[i]) / (float)count;
+        s->mean[i] += (s->latest[i] - s->mean[i]) / (float)count;
     return code || epoch + 1 < epochs ? code : model_upload(s->model, s->mean, e);
 }
 
@@ -383,7 +424,7 @@ static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_s
     double seconds = progress_seconds() - middle;
     row->val_rate = (double)t->val.count / (seconds > 0 ? seconds : 1e-9);
     if (!isfinite(row->val.loss))
-        return not_finite(phase, &report, e);
+        return not_finite(s, &report, NULL, e);
     return t->report.epoch ? t->report.epoch(t->report.context, row, e) : 0;
 }
 
@@ -469,6 +510,8 @@ int trainer_run(const trainer *t, error *e)
     int code = session_open(&s, t, (uint32_t)done, (uint32_t)(epochs - done), e);
     for (; at.phase < t->recipe->phase_count && !code; at = (trainer_point){.phase = at.phase + 1})
         code = run_phase(&s, &at, e);
+    if (code && t->report.failed)
+        t->report.failed(t->report.context);
     session_close(&s);
     return code;
 }

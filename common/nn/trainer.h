@@ -68,6 +68,8 @@ typedef struct trainer_report {
     /* After each epoch but the last one of all, behind the calls above: the point and the parameters that
      * belong to it. Moments and parameters stay as they are until the next call of point or phase_end. */
     int (*point)(void *context, const trainer_point *next, const float *params, error *e);
+    /* Once, when the training fails: the last point that was told is still valid. */
+    void (*failed)(void *context);
     /* After each batch of forms, in front of a phase's first epoch: done of all of them. */
     int (*features)(void *context, const recipe_phase *phase, size_t done, size_t total, error *e);
 } trainer_report;
@@ -82,6 +84,7 @@ typedef struct trainer_set {
     int forms;                                                   /* of each sample; 0: any number */
     int (*form)(void *context, uint32_t sample, uint32_t epoch); /* from 0 on */
     loader_make *make_form;                                      /* of number sample * forms + form */
+    const char *(*name)(void *context, uint32_t sample);         /* for messages; may be NULL */
 } trainer_set;
 
 typedef struct trainer {
@@ -104,7 +107,7 @@ typedef struct trainer {
 size_t trainer_batches(size_t pictures, int batch);
 
 /* Runs all phases. ERR_INPUT when the training set is too small or when the loss is no longer finite; the
- * line then names the phase, epoch, batch and rate; also when `from` is no point of the recipe. On failure
+ * line then names the phase, epoch, batch, rate and pictures; also when `from` is no point of the recipe. On failure
  * params may hold those of the last complete phase or of the last point that was reported. */
 int trainer_run(const trainer *t, error *e);
 

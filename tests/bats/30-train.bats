@@ -170,12 +170,25 @@ refused() {
     run train detn --init in.detn -o x.ckpt
     assert_failure 3
     assert_line \
-        --regexp "^train-detn: the training loss is not a finite number any more in phase head, epoch 0, batch [0-2] "
+        --regexp "^train-detn: the training loss is not a finite number any more in phase head, epoch 0, batch [0-2] \
+\(rate of the head [0-9.e-]+\), with [0-9a-z.]+, [0-9a-z.]+, [0-9a-z.]+ and [0-9]+ more of [0-9]+ pictures: try a "
     assert_equal "$(files)" ""
     poison in.detn head.5.weight '\0\0\300\177' # NaN
     run train detn --init in.detn -o x.ckpt
     assert_failure 3
     assert_output --regexp "^train-detn: in.detn: tensor 'head.5.weight', element 0 is not a finite number$"
+}
+
+@test "--check remarks a checkpoint without a checksum, and refuses one with another" {
+    train detn --weights none --epochs 1 -o a.ckpt
+    printf '\x55' | dd of=a.ckpt bs=1 seek=$(($(stat -c %s a.ckpt) - 3)) conv=notrunc status=none
+    run "$BIN/train-detn" --check a.ckpt
+    assert_failure 1
+    assert_output ""
+    LC_ALL=C sed -i 's/"xxh64"/"xxh46"/' a.ckpt
+    run "$BIN/train-detn" --check a.ckpt
+    assert_success
+    assert_output --regexp "^train-detn: a.ckpt: has no checksum "
 }
 
 @test "--lr-find writes the curve and nothing else" {
@@ -413,5 +426,5 @@ refused() {
     assert_success
     assert_line --regexp "^  size N +side of the square input.*, 32\.\.2048 \[224\]$"
     assert_line --regexp "^  mult M +cosine: .*, 1\.\.16 \[1\]$"
-    assert_equal "$(grep -c '^  ' <<<"$output")" 33 # onebox-recipe(5) is made of them: 97-documents.bats
+    assert_equal "$(grep -c '^  ' <<<"$output")" 34 # onebox-recipe(5) is made of them: 97-documents.bats
 }

@@ -217,3 +217,15 @@ header() {
     assert_equal "$(grep -c 'x.state: .*File too large; the training goes on, and tries it again' <<<"$output")" 1
     cmp whole.ckpt x.ckpt
 }
+
+@test "a training that fails in a later epoch keeps what was trained before it, and goes on to the same bytes" {
+    INJECT=write:0:EIO LD_PRELOAD="${HELPERS:-}/inject.so" true 2>/dev/null || skip "no seccomp filter here"
+    [ -z "${ASAN:-}" ] || skip "a sanitizer has its own memory"
+    train detn --weights none --epochs 2 -o a.ckpt
+    # each epoch renames two tables: the third is the history of the second epoch
+    INJECT=rename:3:EIO LD_PRELOAD="$HELPERS/inject.so" run train detn --weights none --epochs 2 -o x.ckpt
+    assert_failure 4
+    assert_line "train-detn: what was trained before phase head, epoch 1 is in x.state"
+    train detn --weights none --epochs 2 -o x.ckpt
+    cmp a.ckpt x.ckpt
+}

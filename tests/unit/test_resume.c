@@ -55,6 +55,7 @@ typedef struct told {
     kept_point points[POINTS];
     int point_count;
     bool refuse;
+    const float *handed; /* the parameters of the last point, where the trainer has them */
 } told;
 
 static float *copy_of(const float *a)
@@ -89,6 +90,7 @@ static train_state state_of(void)
 static int on_point(void *context, const trainer_point *next, const float *params, error *e)
 {
     told *t = context;
+    t->handed = params;
     if (!t->keep)
         return 0;
     if (t->refuse)
@@ -98,6 +100,20 @@ static int on_point(void *context, const trainer_point *next, const float *param
                                                .first = copy_of(next->first),
                                                .second = copy_of(next->second),
                                                .mean = copy_of(next->mean)};
+    return 0;
+}
+
+/* In the middle of an epoch, what the last point told is still there to be written. */
+static int on_validation(void *context, const trainer_batch *last, int done, int all, error *e)
+{
+    (void)last;
+    (void)done;
+    (void)all;
+    (void)e;
+    const told *t = context;
+    if (t->point_count > 0)
+        CHECK(memcmp(t->handed, t->points[t->point_count - 1].params, net.param_floats * sizeof(float)) == 0,
+              "the parameters of point %d are others in the next epoch", t->point_count - 1);
     return 0;
 }
 
@@ -120,7 +136,7 @@ static int run(device *d, told *t, float *params, const trainer_point *from, err
                          .train = {.make = make, .count = SAMPLES},
                          .val = {.make = make_val, .count = SAMPLES},
                          .threads = 1,
-                         .report = {.context = t, .epoch = on_epoch, .point = on_point}};
+                         .report = {.context = t, .validation = on_validation, .epoch = on_epoch, .point = on_point}};
     return trainer_run(&all, e);
 }
 

@@ -202,7 +202,7 @@ int plan_backward(plan *p, const float *gradient, error *e)
 enum { TRAIN = 21, VAL = 11, BATCH = 8 };
 
 typedef struct world {
-    int calls[8]; /* batches, validations, epochs, phase starts, phase ends */
+    int calls[8]; /* batches, validations, epochs, phase starts, phase ends, failures */
     double trn[16];
     loss_value val[16];
     int stop_after_epochs; /* 0: never */
@@ -277,6 +277,20 @@ static int on_epoch(void *context, const trainer_epoch *row, error *e)
     return 0;
 }
 
+static void on_failure(void *context)
+{
+    world *w = context;
+    w->calls[5]++;
+}
+
+static const char *name_of(void *context, uint32_t sample)
+{
+    (void)context;
+    static char text[16];
+    snprintf(text, sizeof text, "%u.jpg", sample);
+    return text;
+}
+
 static graph net;
 static recipe plans;
 
@@ -299,7 +313,7 @@ static trainer trainer_for(world *w, float *params, int threads)
                      .target_floats = 4,
                      .recipe = &plans,
                      .seed = 5,
-                     .train = {.make = make, .context = w, .count = TRAIN},
+                     .train = {.make = make, .context = w, .count = TRAIN, .name = name_of},
                      .val = {.make = make_val, .context = w, .count = VAL},
                      .threads = threads,
                      .report = {.context = w,
@@ -307,7 +321,8 @@ static trainer trainer_for(world *w, float *params, int threads)
                                 .batch = on_batch,
                                 .validation = on_validation,
                                 .epoch = on_epoch,
-                                .phase_end = on_end}};
+                                .phase_end = on_end,
+                                .failed = on_failure}};
 }
 
 int main(void)
@@ -407,6 +422,12 @@ int main(void)
         CHECK(trainer_run(&t, &bad) == ERR_INPUT, "no failure");
         CHECK(strstr(bad.text, "phase head, epoch 1, batch 4") != NULL, "%s", bad.text);
         CHECK(strstr(bad.text, "--set phase.head.lr=0.05") != NULL, "%s", bad.text);
+        CHECK(w.calls[5] == 1, "%d failures", w.calls[5]);
+        unsigned picture = TRAIN; /* one of eight answers is no number */
+        const char *at = strstr(bad.text, ", with ");
+        CHECK(at && sscanf(at, ", with %u.jpg of 8 pictures", &picture) == 1 && picture < TRAIN &&
+                  strstr(at, ".jpg of 8 pictures: try a lower one"),
+              "%s", bad.text);
         CHECK(w.calls[4] == 0 && live_plans == 0, "%d phases ended", w.calls[4]);
     }
     TEST("a picture that cannot be made, and a report that fails, end the training with their line")
