@@ -1,4 +1,5 @@
-# The form of the sources: how long files, functions and lines may be, and how a longer file begins.
+# The form of the sources: how long files, functions and lines may be, how a longer file begins, and that the manual page
+# states the limits that they set.
 # shellcheck disable=SC2016 # awk's $
 
 load /usr/lib/bats/bats-support/load
@@ -204,4 +205,28 @@ e || f'
 END
     run lost_failures
     assert_output "$(printf 'tests/bats/lost.bats:%s\n' 1 3 4 5 6 7 8 9 12)"
+}
+
+# limit NUMBER FILE EXPRESSION: the manual page states the limit that the file sets by that expression.
+limit() {
+    grep -qF -- "$3" "$2" || fail "$2 does not say '$3'"
+    grep -qw -- "$1" man/onebox.7 || fail "onebox(7) does not say $1"
+}
+
+@test "the limits that onebox(7) states are those of the sources" {
+    limit 65535 common/image/picture.h "PICTURE_MAX_SIDE = 65535"
+    limit $((1 << 27)) common/image/picture.h "PICTURE_MAX_PIXELS = 1 << 27"
+    limit $((1 << 30)) common/image/picture_file.c "BYTES_MAX = 1 << 30"
+    limit 64 common/base/json.h "JSON_DEPTH_MAX = 64,"
+    limit $((16 << 20)) common/base/json.h "JSON_RECORD_MAX = 16 * 1024 * 1024"
+    limit $((64 << 20)) common/voc/vocxml.c "DEPTH_MAX = 64, TEXT_MAX = 4096, BYTES_MAX = 64 << 20"
+    limit $((16 << 20)) common/voc/yolo.c "BYTES_MAX = 16 << 20, NUMBERS_MAX = 4096, CLASSES_MAX = 100000"
+    limit 1023 common/voc/names.h "NAMES_FILE_MAX = 1023"
+    limit 16 common/voc/tree.c "DEPTH_MAX = 16"
+    limit $(((1 << 32) - 2)) common/voc/anno.c "UINT32_MAX - 1"
+    limit 8 common/image/augment.h "AUGMENT_MAX = 8"
+    limit 16 common/nn/recipe.h "RECIPE_PHASES = 16,"
+    limit 65536 common/graph/resnet.c "1 to 65536 are possible"
+    limit 100000000 common/weights/safetensors.h "SAFETENSORS_MAX_HEADER = 100000000"
+    limit $((1 << 22)) common/weights/pickle.c "MOST_VALUES = 1 << 22, MOST_OBJECTS = 1 << 20"
 }
