@@ -1,5 +1,5 @@
-# The form of the sources: how long files, functions and lines may be, how a longer file begins, and that the manual page
-# states the limits that they set.
+# The form of the sources: how long files, functions and lines may be, and how a longer file begins; and that the manual
+# page states the limits that they set.
 # shellcheck disable=SC2016 # awk's $
 
 load /usr/lib/bats/bats-support/load

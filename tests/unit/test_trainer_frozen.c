@@ -274,7 +274,7 @@ int main(void)
     TEST("what is kept of the frozen groups for each form of a training picture changes no bit of the training")
     {
         const trainer_set plain = {.make = make_by_epoch, .count = 2 * BATCH + 3},
-                          kept_forms = {make_by_epoch, NULL, 2 * BATCH + 3, 2, form, make_form};
+                          kept_forms = {make_by_epoch, NULL, 2 * BATCH + 3, 2, form, make_form, NULL};
         for (int from = GROUP_TOP; from <= GROUP_HEAD; from++) {
             memcpy(a, start, bytes);
             memcpy(b, start, bytes);
