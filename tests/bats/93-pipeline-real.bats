@@ -149,18 +149,18 @@ bytes() {
     mk OUT=alone cls detn report >/dev/null
     for round in 1 2; do
         rm -rf both
-        mk -j2 OUT=both cls detn report >first 2>&1 &
-        mk -j$round OUT=both detn cls report >second 2>&1 || {
-            cat second
+        mk -j2 OUT=both cls detn report >said.first 2>&1 &
+        mk -j$round OUT=both detn cls report >said.second 2>&1 || {
+            cat said.second
             return 1
         }
         wait $! || {
-            cat first
+            cat said.first
             return 1
         }
         assert_equal "$(bytes both)" "$(bytes alone)"
         assert_equal "$(cd both && find . | sort)" "$(cd alone && find . | sort)"
-        assert_equal "$(cat first second | grep -c "^$BIN/train-")" 2
+        assert_equal "$(cat said.first said.second | grep -c "^$BIN/train-")" 2
         run -0 mk -q OUT=both cls detn
     done
 }
