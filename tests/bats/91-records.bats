@@ -138,6 +138,19 @@ new.mk"
     [ -e out/.made/anno ]
 }
 
+@test "a file that was cut since it was made is remarked by the step that reads it" {
+    run -0 mk out/cls.ckpt
+    refute_output --partial "when it was made"
+    bytes=$(stat -c %s out/lrg.csv)
+    run -0 grep -h '^made: ' out/log/csv.log
+    assert_line "made: out/lrg.csv, $bytes bytes"
+    later
+    sed -i '$d' out/lrg.csv
+    run -0 mk out/cls.ckpt
+    assert_line "cls: out/lrg.csv has $(stat -c %s out/lrg.csv) bytes and had $bytes bytes when it was made: \
+changed, or copied in part"
+}
+
 @test "make accept keeps what was made from the model up to date" {
     products=(out/cls.{ckpt,history.tsv,batches.tsv,pred.tsv,metrics.json,grid.png,curves.png} \
         out/pictures/{09-cls-grid,21-cls-curves}.png)
