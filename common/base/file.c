@@ -55,7 +55,7 @@ static int open_input(const char *path, int flags, int *fd, struct stat *st, err
 int file_open(file_view *view, const char *path, error *e)
 {
     int fd;
-    struct stat st;
+    struct stat st = {0};
     *view = (file_view){.path = path};
     if (strcmp(path, "-") == 0) {
         view->path = "standard input";
@@ -87,7 +87,7 @@ int file_open(file_view *view, const char *path, error *e)
 static int read_regular(file_view *view, const char *path, size_t most, uint64_t max, uint64_t *whole, error *e)
 {
     int fd;
-    struct stat st;
+    struct stat st = {0};
     *view = (file_view){.path = path};
     int code = open_input(path, O_NONBLOCK, &fd, &st, e); /* a pipe without a writer is not waited for */
     if (code)

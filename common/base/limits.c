@@ -16,6 +16,7 @@ static int read_numbers(const char *folder, const char *name, double *first, dou
 {
     char path[PATH_MAX];
     FILE *f = snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path ? fopen(path, "r") : NULL;
+    /* a number too large is infinite NOLINTNEXTLINE(cert-err34-c) */
     const int count = f ? fscanf(f, "%lf %lf", first, second) : 0;
     if (f)
         fclose(f);

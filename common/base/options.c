@@ -66,8 +66,10 @@ const char *option_default(const option *o, char text[64])
         snprintf(text, 64, "%lld", (long long)*(int64_t *)o->value);
     else if (o->type == OPTION_NUMBER)
         snprintf(text, 64, "%g", *(double *)o->value);
-    else if (o->type != OPTION_FLAG && o->type != OPTION_LIST && *(const char **)o->value)
-        return *(const char **)o->value;
+    else if (o->type != OPTION_FLAG && o->type != OPTION_LIST) {
+        const char *given = *(const char **)o->value;
+        return given ? given : text;
+    }
     return text;
 }
 

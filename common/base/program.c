@@ -81,6 +81,7 @@ static int fill_standard_files(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) >= 0)
             continue;
+        // cppcheck-suppress leakReturnValNotUsed ; it is to stay open
         if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
             return ERR_SYSTEM;
         output_was_closed = output_was_closed || fd == STDOUT_FILENO;

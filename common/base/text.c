@@ -52,7 +52,7 @@ bool text_double(const char *text, size_t size, double *value)
 text_lines text_lines_of(const char *data, size_t size)
 {
     const bool marked = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0;
-    return (text_lines){data ? data + 3 * marked : NULL, data ? data + size : NULL, 0};
+    return (text_lines){data ? data + (marked ? 3 : 0) : NULL, data ? data + size : NULL, 0};
 }
 
 bool text_line(text_lines *lines, const char **line, size_t *size)

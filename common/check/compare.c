@@ -346,7 +346,7 @@ int compare_pictures(coco *c, const compare_options *o, text_buffer *remarks, er
     if (!code)
         code = parallel_for(threads_count(o->threads), m.count, read_head, &m, e);
     if (!code && m.count && !take_bad(&m, e) && !take_names(&m, e) && !compare_sizes(&m, e))
-        code = compare_sets(c, o->keep_ignored, e);
+        compare_sets(c, o->keep_ignored, e);
     for (size_t i = 0; i < m.count; i++)
         free(m.found[i].bad);
     free(m.found);

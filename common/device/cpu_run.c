@@ -133,7 +133,7 @@ static int backward_conv(const cpu_run *r, const step *s)
     int code = 0;
     if (s->in_gradient != NONE) {
         code = pack(r, s, k->packed_backward, CONV_BACKWARD_DATA, NONE);
-        const conv_sums sums = s->norm == NONE ? (conv_sums){.add = at(r, s->add)} : sums_of(r, s);
+        const conv_sums none = {.add = at(r, s->add)}, sums = s->norm == NONE ? none : sums_of(r, s);
         if (!code)
             code = conv_backward_data(k->conv, gradient, k->packed_backward->data, at(r, s->in_gradient),
                                       sums.sums || sums.add ? &sums : NULL, r->m->scratch, r->e);

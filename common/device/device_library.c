@@ -40,6 +40,7 @@ static const void *library_table(const library_place *p, bool *there, error *e)
     const char *given = getenv(p->variable);
     const bool named = given && *given;
     *there = false;
+    // cppcheck-suppress leakReturnValNotUsed ; the driver stays loaded, whoever uses it next
     if (!named && p->driver && !dlopen(p->driver, RTLD_LAZY | RTLD_LOCAL)) {
         fail(e, ERR_SYSTEM, "%s", p->absent);
         return NULL;
@@ -67,7 +68,7 @@ static const void *library_table(const library_place *p, bool *there, error *e)
     if (table)
         memcpy(&build, table, sizeof build);
     if (build && strcmp(build, DEVICE_BUILD) == 0)
-        return table;
+        return table; // cppcheck-suppress resourceLeak ; the table is part of it
     dlclose(object);
     fail(e, ERR_SYSTEM, "%s belongs to another build of onebox: make and install again", given);
     return NULL;

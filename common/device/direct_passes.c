@@ -394,6 +394,7 @@ static void run_column(const data_pass *p, const thread_area *area, int n, int c
         sum.again = block > 0;
         sum.unready = block + sum.blocks < u->blocks;
         const float *next = sum.u + sum.blocks * sum.block_step;
+        /* an area has a group NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
         sum.ahead_step = sum.blocks * sum.block_step / 16 / area->count * 16;
         for (int i = 0, end; i < area->count; i = end) {
             const direct_group *g = area->groups + i;

@@ -14,6 +14,7 @@ static int cuda_number(const char *name)
     int number = 0, end = 0;
     if (strcmp(name, "cuda") == 0)
         return 0;
+    /* four characters fit an int NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(name, "cuda:%4d%n", &number, &end) != 1 || name[end] || name[5] < '0' || name[5] > '9')
         return -1;
     return number;

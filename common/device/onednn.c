@@ -222,7 +222,7 @@ static bool describe_pass(onednn_conv *c, const onednn_conv_options *o, dnnl_for
 static bool make_pack(onednn_conv *c, error *e)
 {
     const conv_shape *s = &c->shape;
-    const dnnl_engine_t engine = c->device->engine;
+    dnnl_engine_t engine = c->device->engine;
     const bool gradient = c->pass == CONV_BACKWARD_WEIGHTS;
     layout plain = NULL;
     dnnl_primitive_desc_t pd = NULL;

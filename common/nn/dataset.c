@@ -213,6 +213,7 @@ int dataset_make_form(void *part, uint32_t number, uint32_t epoch, int worker, f
     (void)epoch;
     const dataset_part *p = part;
     const uint32_t forms = (uint32_t)dataset_forms(p);
+    /* there is at least one form NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
     const augment_state state = {.taken = number % forms == 1};
     return make_row(p, p->rows[number / forms], forms == 2 ? &state : NULL, worker, picture, label, target, e);
 }

@@ -26,7 +26,7 @@ static double log_sum_exp(const float *scores, int classes)
     double top = scores[arg_max(scores, classes)], sum = 0;
     for (int i = 0; i < classes; i++)
         sum += exp(scores[i] - top);
-    return top + log(sum);
+    return top + log(sum); // cppcheck-suppress invalidFunctionArg ; one summand is 1
 }
 
 /* One row's cross-entropy; its gradient times `weight` goes to `gradient` when that is not NULL. */

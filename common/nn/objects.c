@@ -185,12 +185,13 @@ static size_t right_cells(const loss_sums *l, const float *scores, const loss_pi
 
 static void add_picture(loss_sums *l, const float *output, const loss_picture *p, float *gradient)
 {
-    const float *scores = output + 4 * l->cells;
+    const float *scores = output + 4 * (size_t)l->cells;
     if (gradient)
         memset(gradient, 0, (size_t)(4 + l->s->classes) * (size_t)l->cells * sizeof *gradient);
     add_boxes(l, output, p, gradient);
     for (int c = 0; c < l->s->classes; c++)
-        add_scores(l, scores + c * l->cells, c, p, gradient ? gradient + (4 + c) * l->cells : NULL);
+        add_scores(l, scores + (size_t)c * (size_t)l->cells, c, p,
+                   gradient ? gradient + (size_t)(4 + c) * (size_t)l->cells : NULL);
     l->right += right_cells(l, scores, p);
 }
 
@@ -288,7 +289,7 @@ static box_real cut_to_frame(box_real b, double size)
 static int list_candidates(const objects_search *s, const float *output, candidate *list)
 {
     const int side = s->size / OBJECTS_STRIDE, cells = side * side;
-    const float *scores = output + 4 * cells;
+    const float *scores = output + 4 * (size_t)cells;
     int count = 0;
     for (int k = 0; k < cells; k++) {
         int best = 0;
@@ -306,7 +307,7 @@ static int list_candidates(const objects_search *s, const float *output, candida
 int objects_find(const objects_search *s, const float *output, object_found *found, error *e)
 {
     const int side = s->size / OBJECTS_STRIDE;
-    candidate *list = mem_zero((size_t)(side * side), sizeof *list, "cells", e);
+    candidate *list = mem_zero((size_t)side * (size_t)side, sizeof *list, "cells", e);
     int count = 0;
     if (!list)
         return -1;

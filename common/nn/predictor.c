@@ -243,7 +243,7 @@ static void average_maps(const checkpoint_info *info, float *output, const float
     enum { LEFT = 1, RIGHT = 3 };
     const int side = info->size / OBJECTS_STRIDE, cells = side * side;
     for (int c = 0; c < 4 + info->class_count; c++) {
-        const float *of = mirrored + (c == LEFT ? RIGHT : c == RIGHT ? LEFT : c) * cells;
+        const float *of = mirrored + (size_t)(c == LEFT ? RIGHT : c == RIGHT ? LEFT : c) * (size_t)cells;
         for (int k = 0; k < cells; k++)
             output[c * cells + k] = (output[c * cells + k] + of[k - k % side + side - 1 - k % side]) / 2;
     }

@@ -106,6 +106,7 @@ static loader *open_loader(const trainer *t, const trainer_set *set, bool shuffl
 static int open_train_loader(train_session *s, int epochs, error *e)
 {
     loader_close(s->train_loader);
+    /* an epoch has a batch NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
     const uint32_t behind = (uint32_t)(s->step / s->train_batches);
     s->train_loader = open_loader(s->t, &s->t->train, true, behind, (uint32_t)epochs, !s->train_features.kept, e);
     return s->train_loader ? 0 : e->code;

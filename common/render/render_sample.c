@@ -224,6 +224,7 @@ static int draw_augmented(const subject *s, figure *f, figure_rect cell, const a
     int code = sample_make(s->sampler, &s->scaled, list, states, &s->largest->box, s->pixels, corners, e);
     if (code)
         return code;
+    /* a subject has a largest object NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     const box_real b = s->r->leave_boxes ? box_to_real(s->largest->box) : box_from_floats(corners);
     code = draw_square(f, cell, s, &(draw_mark){true, b, NULL, DRAW_WHITE}, e);
     print_box(printed, b);

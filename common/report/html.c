@@ -100,7 +100,7 @@ void html_link(html *h, const char *name, const char *label)
 void html_anchor(const char *name, char anchor[64])
 {
     size_t n = 0;
-    for (; name[n] && n < 63; n++)
+    for (; n < 63 && name[n]; n++)
         anchor[n] = isalnum((unsigned char)name[n]) || strchr("-.", name[n]) ? name[n] : '_';
     anchor[n] = 0;
 }

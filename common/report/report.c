@@ -38,6 +38,7 @@ static void relative_path(const char *from, const char *to, text_buffer *out)
 {
     size_t common = 0;
     for (size_t i = 0;; i++) {
+        /* both are there NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         bool from_ends = from[i] == '/' || !from[i], to_ends = to[i] == '/' || !to[i];
         if (from_ends && to_ends)
             common = i;
@@ -131,6 +132,7 @@ int report_write(const report_request *r, error *e)
         fail_system(e, "%s", r->directory);
     if (!e->code && (here = page_directory(r->output, e))) {
         relative_path(here, there, &base);
+        /* e is set when there is not NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
         text_add(&title, r->title ? "%s" : "onebox: %s", r->title ? r->title : strrchr(there, '/') + 1);
         text_done(&base, e);
         text_done(&title, e);

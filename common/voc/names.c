@@ -232,7 +232,7 @@ bool names_is_picture(const char *name)
 int names_add_file(names *n, text_field file_name, error *e)
 {
     char clean[NAMES_FILE_MAX + 1];
-    size_t number, before = n->count;
+    size_t before = n->count, number = before;
     const char *wrong = names_file_name(file_name, clean);
     if (wrong)
         return fail(e, ERR_INPUT, "file name '%.*s' %s", text_shown(file_name), file_name.text, wrong);

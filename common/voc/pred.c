@@ -172,7 +172,7 @@ static int read_row(pred_table *t, const text_field *f, error *e)
         code = mem_grow(&t->tops, &t->top_capacity, (t->count + 1) * (size_t)t->top, sizeof *t->tops, "predictions", e);
     for (int k = 0; k < t->top && !code; k++) {
         pred_top *top = &t->tops[t->count * (size_t)t->top + (size_t)k];
-        code = read_pair(t, at + 2 * k, &top->category, &top->probability, e);
+        code = read_pair(t, at + 2 * (size_t)k, &top->category, &top->probability, e);
         if (!code && !top->category != !row.category)
             code = fail(e, ERR_INPUT, "category_%d is there without category, or the other way round", k + 1);
     }

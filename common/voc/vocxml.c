@@ -120,7 +120,7 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
     }
     for (int f = 0; f < FIELD_COUNT; f++)
         if (strcmp(r->place, field_paths[f]) == 0) {
-            if (r->seen[f] && f < FIELD_ATTRIBUTE) {
+            if (f < FIELD_ATTRIBUTE && r->seen[f]) {
                 stop_parser(r, "there twice: ", field_paths[f]);
                 return;
             }

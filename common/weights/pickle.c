@@ -189,7 +189,9 @@ static int push_global(pickle_machine *m, const char *module, size_t module_size
     static const char ordered[] = "collections OrderedDict";
     for (int i = ORDERED_DICT; i < 0 || m->globals[i]; i++) {
         const char *allowed = i < 0 ? ordered : m->globals[i];
+        /* module and name are there NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
         if (strlen(allowed) == module_size + 1 + name_size && memcmp(allowed, module, module_size) == 0 &&
+            /* as said NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
             allowed[module_size] == ' ' && memcmp(allowed + module_size + 1, name, name_size) == 0)
             return push_int(m, PICKLE_GLOBAL, i);
     }
@@ -462,6 +464,7 @@ int pickle_read(pickle *p, const void *data, size_t size, const char *const *glo
     if (!code && (m.depth != 1 || m.mark_count))
         code = refuse(&m, "the pickle ends with other than one object");
     if (!code)
+        /* of depth 1 NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         p->root = m.stack[0];
     p->size = m.at;
     free(m.stack);

@@ -140,7 +140,7 @@ static int place_in_zip(storages *all, const zip *z, const char *path, text_fiel
         if (root.size + key.size + 8 > sizeof name)
             return fail(e, ERR_INPUT, "%s: storage '%.*s…' has a long name", path, shown, key.text);
         memcpy(name, root.text, root.size);
-        memcpy(name + root.size, "/data/", 6);
+        memcpy(name + root.size, "/data/", 6); // NOLINT(bugprone-not-null-terminated-result): zip_find() has the size
         memcpy(name + root.size + 6, key.text, key.size);
         zip_entry *entry = zip_find(z, name, root.size + 6 + key.size);
         if (!entry)
@@ -356,7 +356,7 @@ static int read_archive(safetensors *f, const zip *z, error *e)
     char name[400];
     if (root.size + 10 < sizeof name) {
         memcpy(name, root.text, root.size);
-        memcpy(name + root.size, "/byteorder", 10);
+        memcpy(name + root.size, "/byteorder", 10); /* NOLINT(bugprone-not-null-terminated-result): as above */
         const zip_entry *order = zip_find(z, name, root.size + 10);
         if (order && (order->size < 6 || memcmp(order->data, "little", 6) != 0))
             return fail(e, ERR_INPUT, "%s: was saved on a big-endian machine", path);

@@ -21,7 +21,7 @@ typedef struct bench {
 /* list NULL: the validation form. */
 static int row(const bench *b, const char *name, const augment_list *list, error *e)
 {
-    double times[ROUNDS_MAX];
+    double times[ROUNDS_MAX] = {0};
     int code = 0;
     for (int r = 0; r < b->rounds && !code; r++) {
         const double start = bench_seconds(CLOCK_THREAD_CPUTIME_ID);

@@ -267,7 +267,7 @@ static void write_safetensors(const char *path)
     static safetensors_item items[600];
     error e = {0};
     for (size_t i = 0; i < listed; i++) {
-        items[i] = (safetensors_item){.name = list[i].name, .dims = list[i].dims, .data = (float *)data_of(&list[i])};
+        items[i] = (safetensors_item){.name = list[i].name, .dims = list[i].dims, .data = (void *)data_of(&list[i])};
         memcpy(items[i].shape, list[i].shape, sizeof list[i].shape);
     }
     if (safetensors_write(path, items, listed, NULL, 0, &e)) {

@@ -61,8 +61,10 @@ static int made_count;
 static cudnnBackendDescriptor_t make(int kind)
 {
     cudnnBackendDescriptor_t d = NULL;
-    CHECK(!create(kind, &d) && made_count < (int)COUNT(made), "descriptor %d", kind);
-    made[made_count++] = d;
+    const bool room = made_count < (int)COUNT(made);
+    CHECK(!create(kind, &d) && room, "descriptor %d", kind);
+    if (room)
+        made[made_count++] = d;
     return d;
 }
 

@@ -99,7 +99,7 @@ static void put(const scene *c, int which, const float *values)
 static void get(const scene *c, int which, float *values)
 {
     size_t n = c->count[which];
-    uint16_t *small = malloc(n * sizeof *small);
+    uint16_t *small = calloc(n, sizeof *small);
     standin_peek(c->data[which], c->type == CUDNN_DATA_FLOAT ? (void *)values : small, n * element_bytes(c->type));
     for (size_t i = 0; i < n && c->type != CUDNN_DATA_FLOAT; i++)
         values[i] = c->type == CUDNN_DATA_HALF ? fp16_value(small[i]) : bf16_value(small[i]);
