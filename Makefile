@@ -13,6 +13,7 @@ CFLAGS  ?= -O2 -g
 BUILD   ?= build
 BIN     ?= bin
 #? ASAN=1      build with the address and undefined-behaviour sanitizers (give BUILD and BIN as well)
+#? TSAN=1      the same with the thread sanitizer (with gcc)
 #? STATIC=1    put all libraries into the programs, for another machine (give BUILD and BIN as well)
 #? V=1         show whole commands
 #? CUDA=auto   the GPU device: 1 builds it or stops, 0 leaves it out, auto builds it where nvcc and cuDNN are
@@ -26,7 +27,10 @@ ONEDNN  ?= auto
 PREFIX  ?= /usr/local
 $(call at_home,BUILD BIN PREFIX DESTDIR CUDA_HOME CUDNN_HOME)
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-SAN     := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+# How threads meet in gcc's OpenMP library is shown to the thread sanitizer by tests/lib/openmp_seen.c.
+SAN     := $(strip \
+  $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer) \
+  $(if $(TSAN),-fsanitize=thread $(addprefix -Wl$(comma)--wrap=GOMP_,parallel barrier loop_end)))
 
 machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 # Overruns of buffers and of the stack end a program instead of doing harm, and its tables of functions are read-only
@@ -64,12 +68,12 @@ foreign := $(if $(filter aarch64 arm64,$(machine)),%_sse2.c %_avx2.c %_avx512.c,
 CUDA_C  := $(wildcard common/device/cuda*.c)
 ONEDNN_C := $(wildcard common/device/onednn*.c)
 LIB_C   := $(filter-out $(CUDA_C) $(ONEDNN_C) $(foreign),$(wildcard common/*/*.c))
-LIB_O   := $(LIB_C:%.c=$(BUILD)/%.o)
+LIB_O   := $(LIB_C:%.c=$(BUILD)/%.o) $(if $(TSAN),$(BUILD)/tests/lib/openmp_seen.o)
 LIB     := $(BUILD)/libonebox.a
 STAGES  := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 PROGRAMS := $(STAGES:%=$(BIN)/%)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(filter-out $(foreign),$(wildcard tests/unit/test_*.c)))
-HELPERS := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(filter-out %/inject.c,$(wildcard tests/lib/*.c)))
+HELPERS := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(filter-out %/inject.c %/openmp_seen.c,$(wildcard tests/lib/*.c)))
 INJECT  := $(BUILD)/tests/inject.so
 
 .DELETE_ON_ERROR:
@@ -189,7 +193,7 @@ $(onednn_links): $(ONEDNN_SO)
 	@mkdir -p $(@D) && ln -sf '$(abspath $(ONEDNN_SO))' $@
 
 # With sanitizers full optimisation of the unrolled kernels takes gcc minutes.
-kernel_level := $(if $(ASAN),-O1,-O3)
+kernel_level := $(if $(ASAN)$(TSAN),-O1,-O3)
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
 $(BUILD)/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma \
   -mprefer-vector-width=512 -ffp-contract=fast
@@ -277,8 +281,8 @@ $(INJECT): $(BUILD)/tests/lib/inject.o
 	$(call say,LINK)
 	$(Q)$(CC) $(filter-out -fsanitize%,$(LDFLAGS)) -shared -o $@ $<
 
-build_targets := all units static-units print-static-units check asan faults storm fuzz bench gpu-check lint \
-  print-sources print-shells documents deps man install uninstall clean distclean help
+build_targets := all units static-units print-static-units check asan analyze faults storm fuzz bench \
+  gpu-check lint print-sources print-shells documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) $(INJECT) $(STANDIN_SO) $(onednn_links) ## build the unit tests and what they run
 
@@ -294,6 +298,14 @@ asan: ## run all tests with the address and undefined-behaviour sanitizers
 	@+$(MAKE) --no-print-directory $(jobs) ASAN=1 BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin all units
 	@BIN='$(BUILD)/asan/bin' HELPERS='$(BUILD)/asan/tests' UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/asan/%)' ASAN=1 \
 	  tests/run $(TESTS)
+
+#? ANALYZE     what analyze does: cppcheck tidy threads memory [all]
+ANALYZE ?= cppcheck tidy threads memory
+analyze: all units ## cppcheck, clang-tidy, ThreadSanitizer and valgrind on all that is ours; 1 when one finds a fault
+	@scripts/deps --ready analyze
+	@+$(if $(filter threads,$(ANALYZE)),$(MAKE) --no-print-directory $(jobs) CC=gcc TSAN=1 CFLAGS='-O1 -g' \
+	  BUILD=$(BUILD)/tsan BIN=$(BUILD)/tsan/bin all units)
+	@BUILD='$(BUILD)' BIN='$(BIN)' SOURCES='$(sources)' tests/lib/analyze $(ANALYZE)
 
 #? FAULTS      programs that faults and storm run; for storm also make, pairs [all]
 FAULTS ?=
@@ -340,7 +352,7 @@ sources := $(wildcard common/*/*.[ch] common/*/*.cu stages/*.c \
   cuda-standin/include/*.h))
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/* \
   $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/faulty-set lib/faults lib/storm \
-  fuzz/run lib/*.bash bats/*.bats bats/*.bash)))
+  lib/analyze fuzz/run lib/*.bash bats/*.bats bats/*.bash)))
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)

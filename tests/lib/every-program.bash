@@ -1,6 +1,7 @@
 # One quick command for each program, for tests that disturb all of them: faults and storm.
 # shellcheck shell=bash
 # Works in the folder it is called from: inputs in in/, outputs to out/. BIN and HELPERS are absolute.
+# $threads: how many threads programs have [1].
 
 make_inputs() {
     cat >in/tiny.recipe <<'END'
@@ -42,7 +43,7 @@ inputs() {
 
 # What a training reads, in $train.
 training() { # MODEL
-    train=(--cache in/64.cache --val in/val.txt --weights none --recipe in/tiny.recipe --threads 1)
+    train=(--cache in/64.cache --val in/val.txt --weights none --recipe in/tiny.recipe --threads "${threads:-1}")
     case $1 in
     cls) train+=(--lrg in/lrg.csv) ;;
     bbox) train+=(--bb in/bb.csv) ;;
@@ -55,15 +56,15 @@ training() { # MODEL
 command_of() {
     training "${1#train-}"
     case $1 in
-    draw-set) command=(--pictures 3 --seed 5 --threads 1 -o out/set) ;;
+    draw-set) command=(--pictures 3 --seed 5 --threads "${threads:-1}" -o out/set) ;;
     voc2json) command=(-o out/voc.json in/voc) ;;
     json2anno) command=(--images in/voc/JPEGImages -o out/anno.tsv in/voc.json) ;;
     largest) command=(-o out/largest.tsv in/kept.tsv) ;;
     mkcsv) command=(--order set --lrg out/lrg.csv --bb out/bb.csv --val out/val.txt in/largest.tsv) ;;
-    resize-cache) command=(--size 64 --threads 1 --images in/voc/JPEGImages -o out/64.cache in/lrg.csv) ;;
+    resize-cache) command=(--size 64 --threads "${threads:-1}" --images in/voc/JPEGImages -o out/64.cache in/lrg.csv) ;;
     import-weights) command=(-o out/weights.safetensors in/resnet18.pth) ;;
     train-*) command=("${train[@]}" -o "out/${1#train-}.ckpt") ;;
-    predict) command=(--threads 1 --ckpt in/detn.ckpt --cache in/64.cache -o out/pred.tsv) ;;
+    predict) command=(--threads "${threads:-1}" --ckpt in/detn.ckpt --cache in/64.cache -o out/pred.tsv) ;;
     evaluate) command=(--anno in/kept.tsv --pred in/detn.pred.tsv -o out/metrics.json) ;;
     render)
         command=(--kind grid --pred in/detn.pred.tsv --anno in/largest.tsv --images in/voc/JPEGImages)
