@@ -13,7 +13,7 @@ CFLAGS  ?= -O2 -g
 BUILD   ?= build
 BIN     ?= bin
 #? ASAN=1      build with the address and undefined-behaviour sanitizers (give BUILD and BIN as well)
-#? TSAN=1      the same with the thread sanitizer (with gcc)
+#? TSAN=1      the same with the thread sanitizer (with gcc); COVERAGE=1: so that gcov can count the lines that run
 #? STATIC=1    put all libraries into the programs, for another machine (give BUILD and BIN as well)
 #? V=1         show whole commands
 #? CUDA=auto   the GPU device: 1 builds it or stops, 0 leaves it out, auto builds it where nvcc and cuDNN are
@@ -30,7 +30,8 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 # How threads meet in gcc's OpenMP library is shown to the thread sanitizer by tests/lib/openmp_seen.c.
 SAN     := $(strip \
   $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer) \
-  $(if $(TSAN),-fsanitize=thread $(addprefix -Wl$(comma)--wrap=GOMP_,parallel barrier loop_end)))
+  $(if $(TSAN),-fsanitize=thread $(addprefix -Wl$(comma)--wrap=GOMP_,parallel barrier loop_end)) \
+  $(if $(COVERAGE),-O1 --coverage -fprofile-update=atomic -Wl$(comma)--exclude-libs=libgcov.a))
 
 machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 # Overruns of buffers and of the stack end a program instead of doing harm, and its tables of functions are read-only
@@ -192,8 +193,8 @@ onednn_links := $(if $(has_onednn),$(BUILD)/tests/onebox-onednn.so $(BUILD)/benc
 $(onednn_links): $(ONEDNN_SO)
 	@mkdir -p $(@D) && ln -sf '$(abspath $(ONEDNN_SO))' $@
 
-# With sanitizers full optimisation of the unrolled kernels takes gcc minutes.
-kernel_level := $(if $(ASAN)$(TSAN),-O1,-O3)
+# With sanitizers, and counters of gcov, full optimisation of the unrolled kernels takes gcc minutes.
+kernel_level := $(if $(ASAN)$(TSAN)$(COVERAGE),-O1,-O3)
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
 $(BUILD)/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma \
   -mprefer-vector-width=512 -ffp-contract=fast
@@ -276,17 +277,17 @@ $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/lib/%.o $(LIB)
 	$(link)
 
 # A library to be loaded before others: it makes calls fail.
-$(BUILD)/tests/lib/inject.o: override CFLAGS += -fPIC -fno-builtin
+$(BUILD)/tests/lib/inject.o: override CFLAGS := $(filter-out --coverage,$(CFLAGS)) -fPIC -fno-builtin
 $(INJECT): $(BUILD)/tests/lib/inject.o
 	$(call say,LINK)
-	$(Q)$(CC) $(filter-out -fsanitize%,$(LDFLAGS)) -shared -o $@ $<
+	$(Q)$(CC) $(filter-out -fsanitize% --coverage,$(LDFLAGS)) -shared -o $@ $< -ldl
 
-build_targets := all units static-units print-static-units check asan analyze faults storm fuzz bench \
+build_targets := all units static-units print-static-units check asan coverage analyze faults storm fuzz bench \
   gpu-check lint print-sources print-shells documents deps man install uninstall clean distclean help
 .PHONY: $(build_targets) force
 units: $(UNITS) $(HELPERS) $(INJECT) $(STANDIN_SO) $(onednn_links) ## build the unit tests and what they run
 
-#? TESTS       what check and asan run: names of files in tests/ [all]
+#? TESTS       what check, asan and coverage run: names of files in tests/ [all]
 TESTS ?=
 check: ## install what is missing, build, run all tests
 	@CC='$(CC)' scripts/deps check
@@ -306,6 +307,14 @@ analyze: all units ## cppcheck, clang-tidy, ThreadSanitizer and valgrind on all 
 	@+$(if $(filter threads,$(ANALYZE)),$(MAKE) --no-print-directory $(jobs) CC=gcc TSAN=1 CFLAGS='-O1 -g' \
 	  BUILD=$(BUILD)/tsan BIN=$(BUILD)/tsan/bin all units)
 	@BUILD='$(BUILD)' BIN='$(BIN)' SOURCES='$(sources)' tests/lib/analyze $(ANALYZE)
+
+coverage: ## run all tests (or those of TESTS more) and say which share of the lines of common/ ran; 1 below 92 %
+	@CC=gcc scripts/deps check
+	@+$(MAKE) --no-print-directory $(jobs) CC=gcc COVERAGE=1 BUILD=$(BUILD)/coverage BIN=$(BUILD)/coverage/bin all units
+	@$(if $(TESTS),,find $(BUILD)/coverage -name '*.gcda' -delete)
+	@code=0; BIN='$(BUILD)/coverage/bin' HELPERS='$(BUILD)/coverage/tests' COVERAGE=1 \
+	  UNITS='$(UNITS:$(BUILD)/%=$(BUILD)/coverage/%)' tests/run $(TESTS) || code=1; \
+	  tests/lib/coverage report $(BUILD)/coverage 92 || code=1; exit $$code
 
 #? FAULTS      programs that faults and storm run; for storm also make, pairs [all]
 FAULTS ?=
@@ -352,7 +361,7 @@ sources := $(wildcard common/*/*.[ch] common/*/*.cu stages/*.c \
   cuda-standin/include/*.h))
 shells  := $(filter-out %.awk %.mk,$(wildcard .ci/run scripts/* \
   $(addprefix tests/,run bench/run bench/gpu-check bench/occupancy lib/standin lib/faulty-set lib/faults lib/storm \
-  lib/analyze fuzz/run lib/*.bash bats/*.bats bats/*.bash)))
+  lib/analyze lib/coverage fuzz/run lib/*.bash bats/*.bats bats/*.bash)))
 lint: ## format of the sources, shellcheck, gcc and clang without a warning (needs clang, clang-format, shellcheck)
 	@scripts/deps --ready lint
 	clang-format --dry-run -Werror $(sources)
