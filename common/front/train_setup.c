@@ -95,10 +95,12 @@ static int init_from_checkpoint(train_setup *s, error *e)
 
 static int make_network(train_setup *s, error *e)
 {
-    int code = network_build(&s->graph, s->task, s->recipe.arch, s->recipe.size, (int)s->labels.class_count,
-                             imagenet_mean, imagenet_std, e);
-    if (code)
-        return code;
+    const char *const table[TASKS] = {
+        [TASK_CLS] = s->o->lrg, [TASK_BBOX] = s->o->bb, [TASK_DETN] = s->o->lrg, [TASK_OBJECTS] = s->o->anno};
+    error inner = {0};
+    if (network_build(&s->graph, s->task, s->recipe.arch, s->recipe.size, (int)s->labels.class_count, imagenet_mean,
+                      imagenet_std, &inner)) /* sizes have been checked, so what is wrong is in the labels */
+        return fail(e, inner.code == ERR_SYSTEM ? ERR_SYSTEM : ERR_INPUT, "%s: %s", table[s->task], inner.text);
     s->params = params_alloc(&s->graph, e);
     if (!s->params)
         return e->code;

@@ -109,6 +109,19 @@ static int set_warning(cache_job *j, const char *path, const char *text, error *
     return 0;
 }
 
+static int64_t nanoseconds(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The later one of a file's two times: that of its content can be set back, as archivers do, that of its entry
+ * cannot. */
+static int64_t last_change(const struct stat *st)
+{
+    const int64_t content = nanoseconds(st->st_mtim), entry = nanoseconds(st->st_ctim);
+    return content > entry ? content : entry;
+}
+
 /* Decides whether the picture's pixels can be kept. Those of the old cache are compared with their checksum even if the
  * picture has to be decoded anyway: a damaged file must not stay because its index is the right one. */
 static int find_known(void *context, size_t item, int worker, error *e)
@@ -128,7 +141,7 @@ static int find_known(void *context, size_t item, int worker, error *e)
         return set_bad(j, &found, e);
     }
     j->source.bytes = st.st_size;
-    j->source.time = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    j->source.time = last_change(&st);
     const cache_source *known = cache_sources_find(&m->sources, j->source.name);
     j->row = m->old ? cache_find(m->old, j->source.name) : -1;
     j->damaged = j->row >= 0 && cache_verify(m->old, (size_t)j->row, NULL);
@@ -486,7 +499,7 @@ int cache_make(const char *path, const char *const *names, size_t count, const c
         .path = path, .options = options, .lock = PTHREAD_MUTEX_INITIALIZER, .advanced = PTHREAD_COND_INITIALIZER};
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    m.started = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    m.started = nanoseconds(now);
     m.threads = threads_count(options->threads);
     m.scratch = mem_zero((size_t)m.threads, sizeof *m.scratch, "threads", e);
     text_buffer sources = {0};

@@ -3,10 +3,10 @@
  *     onebox cache sources 1   3f0a...        SHA-256 of the cache it belongs to (cache_digest)
  *     000012.jpg   57212   1188399911000000000   9a41...
  *
- * Tabs between name, bytes, time of the last change in nanoseconds (0: not to be relied on) and SHA-256; ascending by
- * name. Behind them stands the decoder's warning, if there was one. A picture that was left out has '-' for its
- * SHA-256, and behind it the reason. A file that is absent, foreign or of another cache is no error: everything is
- * decoded again then.
+ * Tabs between name, bytes, time of the last change of content or entry in nanoseconds (0: not to be relied on) and
+ * SHA-256; ascending by name. Behind them stands the decoder's warning, if there was one. A picture that was left out
+ * has '-' for its SHA-256, and behind it the reason. A file that is absent, foreign or of another cache is no error:
+ * everything is decoded again then.
  */
 #ifndef ONEBOX_IMAGE_CACHE_SOURCES_H
 #define ONEBOX_IMAGE_CACHE_SOURCES_H

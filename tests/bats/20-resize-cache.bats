@@ -60,6 +60,15 @@ cache() { run "$BIN/resize-cache" --size 64 --images pictures -o x.cache "$@"; }
     cache lrg.csv
     assert_output --partial "1 decoded, 5 kept"
     refute_output --partial "unchanged"
+    # one byte more or less in a comment, say: the same length, and the time put back
+    touch -d '2020-01-01' pictures/444.jpg
+    sleep 2.2 # younger files are read in any case
+    cache lrg.csv
+    cp -p pictures/444.jpg was.jpg
+    printf '\0' | dd of=pictures/444.jpg bs=1 seek=$(($(stat -c %s was.jpg) - 3)) conv=notrunc status=none
+    touch -r was.jpg pictures/444.jpg
+    cache lrg.csv
+    assert_output --partial "1 decoded, 5 kept"
     run "$BIN/resize-cache" --check x.cache
     assert_success
 }

@@ -179,6 +179,14 @@ refused() {
     assert_output --regexp "^train-detn: in.detn: tensor 'head.5.weight', element 0 is not a finite number$"
 }
 
+@test "a table with more classes than a network can have is bad input" {
+    awk 'BEGIN { print "fn,cat"; for (i = 0; i < 65537; i++) printf "%d.jpg,class %d\n", i, i }' >many.csv
+    echo 1.jpg >one.txt
+    run train cls --lrg many.csv --val one.txt --weights none -o x.ckpt
+    assert_failure 3
+    assert_output "train-cls: many.csv: 65537 classes: 1 to 65536 are possible"
+}
+
 @test "--check remarks a checkpoint without a checksum, and refuses one with another" {
     train detn --weights none --epochs 1 -o a.ckpt
     printf '\x55' | dd of=a.ckpt bs=1 seek=$(($(stat -c %s a.ckpt) - 3)) conv=notrunc status=none
