@@ -6,6 +6,7 @@
 #include "nn/initial.h"
 #include "nn/train_state.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -140,6 +141,31 @@ static int run(device *d, told *t, float *params, const trainer_point *from, err
     return trainer_run(&all, e);
 }
 
+/* The loss of the validation pictures with these parameters, in one batch on a model of its own. */
+static double judged(device *d, const float *params)
+{
+    error e = {0};
+    float *pictures = mem_zero(SAMPLES * SIDE * SIDE * 3, sizeof *pictures, "pictures", &e);
+    float *outputs = mem_zero((size_t)SAMPLES * (size_t)net.outputs, sizeof *outputs, "outputs", &e);
+    float targets[SAMPLES * 4];
+    int32_t labels[SAMPLES];
+    model *m = model_create(d, &net, &e);
+    const plan_options options = {.batch = SAMPLES};
+    plan *p = m && !model_upload(m, params, &e) ? plan_create(m, &options, &e) : NULL;
+    for (uint32_t i = 0; i < SAMPLES; i++)
+        make_val(NULL, i, 0, 0, pictures + i * SIDE * SIDE * 3, &labels[i], targets + 4 * i, &e);
+    const loss_shape shape = {TASK_DETN, SAMPLES, 3, SIDE, 0, 0};
+    loss_value value = {0};
+    CHECK(p && !plan_forward(p, pictures, 0, 0, outputs, &e) &&
+              !loss_compute(&shape, outputs, labels, targets, NULL, &value, &e),
+          "%s", e.text);
+    plan_free(p);
+    model_free(m);
+    free(pictures);
+    free(outputs);
+    return value.loss;
+}
+
 static recipe_phase phase(const char *name, int from, int epochs)
 {
     recipe_phase p = {.from = from,
@@ -244,6 +270,8 @@ int main(void)
         const double *mean = whole.rows[whole.row_count - 1], *last = plain.rows[plain.row_count - 1];
         CHECK(mean[0] == last[0] && mean[1] != last[1], "losses %g and %g, of validation %g and %g", mean[0], last[0],
               mean[1], last[1]);
+        CHECK(fabs(judged(d, end) - mean[1]) < 1e-4, "loss %g; alone it is %g", mean[1], judged(d, end));
+        CHECK(fabs(judged(d, again) - last[1]) < 1e-4, "loss %g; alone it is %g", last[1], judged(d, again));
         CHECK(memcmp(whole.rows, plain.rows, (size_t)(whole.row_count - 1) * sizeof *whole.rows) == 0,
               "an earlier row is another one");
     }
