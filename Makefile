@@ -194,7 +194,9 @@ $(onednn_links): $(ONEDNN_SO)
 	@mkdir -p $(@D) && ln -sf '$(abspath $(ONEDNN_SO))' $@
 
 # With sanitizers, and counters of gcov, full optimisation of the unrolled kernels takes gcc minutes.
-kernel_level := $(if $(ASAN)$(TSAN)$(COVERAGE),-O1,-O3)
+# They compute with our own numbers alone, so their stacks need no guards.
+kernel_level := $(if $(ASAN)$(TSAN)$(COVERAGE),-O1,-O3) \
+  $(if $(HARDEN),-fno-stack-protector -fno-stack-clash-protection)
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
 $(BUILD)/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma \
   -mprefer-vector-width=512 -ffp-contract=fast
