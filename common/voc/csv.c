@@ -74,9 +74,11 @@ bool csv_next(csv_reader *r, error *e)
     }
     if (r->at < r->end && *r->at == '\r')
         r->at++;
-    if (r->at < r->end && *r->at != '\n')
+    if (r->at == r->end)
+        return refuse_record(r, "the last line does not end: the file is truncated", e);
+    if (*r->at != '\n')
         return refuse_record(r, "a carriage return without a line feed", e);
-    r->at += r->at < r->end;
+    r->at++;
     r->next_line++;
     if (text_done(&r->text, e))
         return false;

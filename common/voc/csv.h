@@ -23,7 +23,7 @@ csv_reader csv_start(const char *path, const char *data, size_t size);
 
 /* The next record into r->fields (valid until the next call). Returns true, or false at the end or on failure
  * (e->code): a quote inside an unquoted field, text behind a closing quote, a quote that is never closed, a
- * NUL. */
+ * NUL, a last line without its end. */
 bool csv_next(csv_reader *r, error *e);
 
 void csv_end(csv_reader *r);

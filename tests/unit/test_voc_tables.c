@@ -396,6 +396,8 @@ static void test_labels(void)
             {"fn,cat\na,x\na,y\n", NULL, NULL, "twice"},
             {"fn,cat\n../a,x\n", NULL, NULL, "leads out"},
             {"fn,cat\n\"a,x\n", NULL, NULL, "not closed"},
+            {"fn,cat\na,x\nb,flowe", NULL, NULL, ":3: the last line does not end: the file is truncated"},
+            {"fn,cat\na,x\nb,\"flower\"", NULL, NULL, ":3: the last line does not end"},
             {"fn,cat\n\"a\"b,x\n", NULL, NULL, "behind"},
             {"fn,cat\na\"b,x\n", NULL, NULL, "quote"},
             {"fn,cat\na,\"b\tc\"\n", NULL, NULL, "tab"},
@@ -470,12 +472,12 @@ static void test_labels(void)
             labels_free(&l);
         }
     }
-    TEST("quotes, carriage returns, a byte order mark and a missing last line feed are read")
+    TEST("quotes, carriage returns and a byte order mark are read")
     {
         labels l;
         error e = {0};
         const char *odd = put("odd.csv", "\xef\xbb\xbf"
-                                         "fn,cat\r\n\"a,1.jpg\",\"say \"\"x\"\"\"\r\nb.jpg,two words");
+                                         "fn,cat\r\n\"a,1.jpg\",\"say \"\"x\"\"\"\r\nb.jpg,two words\n");
         CHECK(!labels_read(&l, odd, NULL, put("v.txt", "a,1.jpg"), &e), "%s", e.text);
         CHECK(l.count == 2 && strcmp(l.rows[0].file_name, "a,1.jpg") == 0 && strcmp(l.classes[0], "say \"x\"") == 0 &&
                   strcmp(l.classes[1], "two words") == 0 && l.val_count == 1,
