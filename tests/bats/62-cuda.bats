@@ -162,6 +162,7 @@ for_precision() { # NAME: every node and many shapes
     for part in 0 1 3 6 10 15 25 40 60 80 95; do
         for with in '' cudaErrorIllegalAddress; do
             export STANDIN_FAIL=$((calls * part / 100 + 1)) STANDIN_FAIL_WITH=$with
+            rm -f x.* # also the state of the one before, from which this one would go on
             run --separate-stderr train detn --weights none --epochs 1 --device cuda -o x.ckpt
             fails_well train-detn
             refute [ -e x.ckpt ]
@@ -169,6 +170,7 @@ for_precision() { # NAME: every node and many shapes
     done
     unset STANDIN_FAIL_WITH
     for part in 5 50 90; do
+        rm -f x.*
         STANDIN_FAIL=work:$((work * part / 100 + 1)) run --separate-stderr train detn --weights none --epochs 1 \
             --device cuda -o x.ckpt
         fails_well train-detn
