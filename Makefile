@@ -40,6 +40,10 @@ FORTIFY := $(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),-U_FORTIFY_SOURCE -D_F
 HARDEN  := $(if $(SAN),,$(FORTIFY) -fstack-protector-strong -fstack-clash-protection \
   $(if $(filter x86_64,$(machine)),-fcf-protection) \
   $(if $(filter aarch64 arm64,$(machine)),-mbranch-protection=standard))
+# Of the unrolled kernels: with sanitizers, and counters of gcov, full optimisation takes gcc minutes. They compute with
+# our own numbers alone, so their stacks need no guards.
+kernel_level := $(if $(ASAN)$(TSAN)$(COVERAGE),-O1,-O3) \
+  $(if $(HARDEN),-fno-stack-protector -fno-stack-clash-protection)
 
 override CPPFLAGS += -D_GNU_SOURCE -Icommon
 override CFLAGS   += -std=gnu11 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math $(HARDEN) $(SAN)
@@ -99,7 +103,7 @@ all: $(PROGRAMS) $(BIN)/onebox ## build all programs into bin/ (this is what bar
 
 # Compiler, options and list of files are remembered as text; the file is written when they differ.
 compiler := $(firstword $(realpath $(CC) $(addsuffix /$(CC),$(subst :, ,$(PATH)))))
-flags    := $(CC) $(compiler) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
+flags    := $(CC) $(compiler) $(CPPFLAGS) $(CFLAGS) $(kernel_level) $(LDFLAGS) $(LDLIBS)
 $(BUILD)/.flags: $(call differs,$(BUILD)/.flags,$(flags))
 	@mkdir -p $(@D) && printf '%s\n' $(call quoted,$(flags)) >$@
 $(BUILD)/.objects: $(call differs,$(BUILD)/.objects,$(LIB_O))
@@ -193,10 +197,6 @@ onednn_links := $(if $(has_onednn),$(BUILD)/tests/onebox-onednn.so $(BUILD)/benc
 $(onednn_links): $(ONEDNN_SO)
 	@mkdir -p $(@D) && ln -sf '$(abspath $(ONEDNN_SO))' $@
 
-# With sanitizers, and counters of gcov, full optimisation of the unrolled kernels takes gcc minutes.
-# They compute with our own numbers alone, so their stacks need no guards.
-kernel_level := $(if $(ASAN)$(TSAN)$(COVERAGE),-O1,-O3) \
-  $(if $(HARDEN),-fno-stack-protector -fno-stack-clash-protection)
 # Kernels for one instruction set live in files of their own; the processor is asked at run time.
 $(BUILD)/%_avx512.o: override CFLAGS += $(kernel_level) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma \
   -mprefer-vector-width=512 -ffp-contract=fast

@@ -216,13 +216,13 @@ static int on_point(void *context, const trainer_point *next, const float *param
     return 0;
 }
 
-/* Nothing that was trained is lost. */
-static void on_failure(void *context)
+/* What was trained up to the last point is lost only where the point is. */
+static void on_failure(void *context, bool kept)
 {
     train_report *r = context;
     error refused = {0};
     progress_clear(&r->progress);
-    if (signals_deferred() || !r->params || (!r->point_written && write_state(r, &refused)))
+    if (signals_deferred() || !r->params || (!r->point_written && (!kept || write_state(r, &refused))))
         return;
     program_note(r->s->program, "what was trained before phase %s, epoch %d is in %s",
                  r->s->recipe.phases[r->point.phase].name, r->point.epoch, r->s->files.state);

@@ -30,8 +30,9 @@ typedef struct train_session {
     size_t train_batches, val_batches; /* per epoch */
     uint64_t step;                     /* training batches since the start, over all phases */
     float *first, *second;             /* moments of the last point; NULL before one inside a phase */
-    float *mean, *latest;              /* of the parameters behind the averaged epochs, and the last of these; NULL
-                                          before the first (t->params are those of the last point) */
+    float *mean, *next_mean;           /* of the parameters behind the averaged epochs, up to the last point and with
+                                          the epoch behind it; NULL before the first */
+    bool torn;                         /* parameters and moments of the last point are being overwritten */
     /* What the frozen groups of a phase make of the validation pictures, and of every form of the training pictures;
      * room for a batch of these, and their numbers. */
     features val_features, train_features;
@@ -128,7 +129,7 @@ static void session_close(train_session *s)
     free(s->first);
     free(s->second);
     free(s->mean);
-    free(s->latest);
+    free(s->next_mean);
 }
 
 /* first_epoch: how many are behind us; epochs: how many passes over the validation set will be asked for. */
@@ -377,8 +378,8 @@ static int run_batch(train_session *s, trainer_batch *report, loss_smooth *smoot
     return r->batch ? r->batch(r->context, report, e) : 0;
 }
 
-/* Takes what epoch number `epoch` has made into the mean, if it belongs to the averaged ones. Behind the last epoch the
- * network gets the mean. */
+/* Takes what epoch number `epoch` has made into the next mean, if it belongs to the averaged ones. Behind the last
+ * epoch the network gets it. */
 static int average_epoch(train_session *s, int number, int epoch, int epochs, error *e)
 {
     const trainer *t = s->t;
@@ -387,12 +388,12 @@ static int average_epoch(train_session *s, int number, int epoch, int epochs, er
         return 0;
     if (!s->mean)
         s->mean = params_alloc(t->graph, e);
-    if (!s->latest)
-        s->latest = params_alloc(t->graph, e);
-    int code = s->mean && s->latest ? model_download(s->model, s->latest, e) : ERR_SYSTEM;
+    if (!s->next_mean)
+        s->next_mean = params_alloc(t->graph, e);
+    int code = s->mean && s->next_mean ? model_download(s->model, s->next_mean, e) : ERR_SYSTEM;
     for (size_t i = 0; i < t->graph->param_floats && !code; i++)
-        s->mean[i] += (s->latest[i] - s->mean[i]) / (float)count;
-    return code || epoch + 1 < epochs ? code : model_upload(s->model, s->mean, e);
+        s->next_mean[i] = s->mean[i] + (s->next_mean[i] - s->mean[i]) / (float)count;
+    return code || epoch + 1 < epochs ? code : model_upload(s->model, s->next_mean, e);
 }
 
 static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_smooth *smooth, trainer_epoch *row,
@@ -426,6 +427,11 @@ static int run_epoch(train_session *s, int number, int epoch, int epochs, loss_s
     row->val_rate = (double)t->val.count / (seconds > 0 ? seconds : 1e-9);
     if (!isfinite(row->val.loss))
         return not_finite(s, &report, NULL, e);
+    if (recipe_averaged(t->recipe, number, epoch + 1)) { /* what was told of the old one stays as it is */
+        float *mean = s->next_mean;
+        s->next_mean = s->mean;
+        s->mean = mean;
+    }
     return t->report.epoch ? t->report.epoch(t->report.context, row, e) : 0;
 }
 
@@ -442,6 +448,7 @@ static int report_point(train_session *s, int phase, int epoch, loss_smooth smoo
             s->first = params_alloc(t->graph, e);
         if (!s->second)
             s->second = params_alloc(t->graph, e);
+        s->torn = true;
         int code = s->first && s->second ? model_download(s->model, t->params, e) : e->code;
         if (!code)
             code = model_download_moments(s->model, s->first, s->second, e);
@@ -451,6 +458,7 @@ static int report_point(train_session *s, int phase, int epoch, loss_smooth smoo
         next.second = s->second;
         next.mean = recipe_averaged(t->recipe, phase, epoch) ? s->mean : NULL;
     }
+    s->torn = false;
     return t->report.point(t->report.context, &next, t->params, e);
 }
 
@@ -484,6 +492,7 @@ static int run_phase(train_session *s, const trainer_point *from, error *e)
         if (!code && epoch + 1 < epochs)
             code = report_point(s, number, epoch + 1, smooth, e);
     }
+    s->torn = s->torn || !code;
     if (!code)
         code = model_download(s->model, t->params, e);
     if (!code && t->report.phase_end)
@@ -512,7 +521,7 @@ int trainer_run(const trainer *t, error *e)
     for (; at.phase < t->recipe->phase_count && !code; at = (trainer_point){.phase = at.phase + 1})
         code = run_phase(&s, &at, e);
     if (code && t->report.failed)
-        t->report.failed(t->report.context);
+        t->report.failed(t->report.context, !s.torn);
     session_close(&s);
     return code;
 }

@@ -66,10 +66,10 @@ typedef struct trainer_report {
     /* params: the parameters now, valid during the call */
     int (*phase_end)(void *context, int phase_number, const trainer_epoch *last, const float *params, error *e);
     /* After each epoch but the last one of all, behind the calls above: the point and the parameters that
-     * belong to it. Moments and parameters stay as they are until the next call of point or phase_end. */
+     * belong to it. All of them stay as they are until the next call of point or phase_end. */
     int (*point)(void *context, const trainer_point *next, const float *params, error *e);
-    /* Once, when the training fails: the last point that was told is still valid. */
-    void (*failed)(void *context);
+    /* Once, when the training fails. kept: what the last point told is still as it was. */
+    void (*failed)(void *context, bool kept);
     /* After each batch of forms, in front of a phase's first epoch: done of all of them. */
     int (*features)(void *context, const recipe_phase *phase, size_t done, size_t total, error *e);
 } trainer_report;

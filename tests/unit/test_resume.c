@@ -56,7 +56,7 @@ typedef struct told {
     kept_point points[POINTS];
     int point_count;
     bool refuse;
-    const float *handed; /* the parameters of the last point, where the trainer has them */
+    const float *handed, *handed_mean; /* parameters and mean of the last point, where the trainer has them */
 } told;
 
 static float *copy_of(const float *a)
@@ -92,6 +92,7 @@ static int on_point(void *context, const trainer_point *next, const float *param
 {
     told *t = context;
     t->handed = params;
+    t->handed_mean = next->mean;
     if (!t->keep)
         return 0;
     if (t->refuse)
@@ -112,9 +113,11 @@ static int on_validation(void *context, const trainer_batch *last, int done, int
     (void)all;
     (void)e;
     const told *t = context;
-    if (t->point_count > 0)
-        CHECK(memcmp(t->handed, t->points[t->point_count - 1].params, net.param_floats * sizeof(float)) == 0,
-              "the parameters of point %d are others in the next epoch", t->point_count - 1);
+    const kept_point *p = t->point_count > 0 ? &t->points[t->point_count - 1] : NULL;
+    const size_t bytes = net.param_floats * sizeof(float);
+    if (p)
+        CHECK(memcmp(t->handed, p->params, bytes) == 0 && (!p->mean || memcmp(t->handed_mean, p->mean, bytes) == 0),
+              "what belongs to point %d is another in the next epoch", t->point_count - 1);
     return 0;
 }
 

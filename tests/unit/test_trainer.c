@@ -206,7 +206,7 @@ typedef struct world {
     double trn[16];
     loss_value val[16];
     int stop_after_epochs; /* 0: never */
-    bool fail_sample;
+    bool fail_sample, fail_end, kept;
 } world;
 
 /* Pixel and class go together; validation samples 8 .. 10 (the small batch) carry the other class. */
@@ -277,10 +277,11 @@ static int on_epoch(void *context, const trainer_epoch *row, error *e)
     return 0;
 }
 
-static void on_failure(void *context)
+static void on_failure(void *context, bool kept)
 {
     world *w = context;
     w->calls[5]++;
+    w->kept = kept;
 }
 
 static const char *name_of(void *context, uint32_t sample)
@@ -296,12 +297,11 @@ static recipe plans;
 
 static int on_end(void *context, int number, const trainer_epoch *last, const float *params, error *e)
 {
-    (void)e;
     world *w = context;
     CHECK(number == w->calls[4] && strcmp(last->phase->name, plans.phases[number].name) == 0 && params != NULL,
           "phase %d", number);
     w->calls[4]++;
-    return 0;
+    return w->fail_end ? fail(e, ERR_SYSTEM, "disk full") : 0;
 }
 
 static trainer trainer_for(world *w, float *params, int threads)
@@ -422,7 +422,7 @@ int main(void)
         CHECK(trainer_run(&t, &bad) == ERR_INPUT, "no failure");
         CHECK(strstr(bad.text, "phase head, epoch 1, batch 4") != NULL, "%s", bad.text);
         CHECK(strstr(bad.text, "--set phase.head.lr=0.05") != NULL, "%s", bad.text);
-        CHECK(w.calls[5] == 1, "%d failures", w.calls[5]);
+        CHECK(w.calls[5] == 1 && w.kept, "%d failures, the last point is lost", w.calls[5]);
         unsigned picture = TRAIN; /* one of eight answers is no number */
         const char *at = strstr(bad.text, ", with ");
         CHECK(at && sscanf(at, ", with %u.jpg of 8 pictures", &picture) == 1 && picture < TRAIN &&
@@ -442,7 +442,11 @@ int main(void)
         w = (world){.stop_after_epochs = 2};
         bad = (error){0};
         CHECK(trainer_run(&t, &bad) == ERR_SYSTEM && strcmp(bad.text, "disk full") == 0, "%s", bad.text);
-        CHECK(w.calls[2] == 2 && live_plans == 0, "%d epochs", w.calls[2]);
+        CHECK(w.calls[2] == 2 && live_plans == 0 && w.kept, "%d epochs", w.calls[2]);
+        w = (world){.fail_end = true};
+        bad = (error){0};
+        CHECK(trainer_run(&t, &bad) == ERR_SYSTEM && w.calls[4] == 1 && w.calls[5] == 1 && !w.kept,
+              "parameters behind the phase are taken for those of its last point");
     }
     TEST("too few pictures are refused, a single left-over one is left out")
     {
