@@ -198,6 +198,7 @@ static void fold_batchnorm(cpu_model *m, const param *weights, const float *own,
         bias[k] = (float)((double)shift[k] - ((double)mean[k] - (own ? (double)own[k] : 0)) * scale);
         const float *from = m->params + weights->offset + (size_t)k * each;
         float *to = m->fold + (size_t)k * each;
+#pragma omp simd
         for (size_t i = 0; i < each; i++)
             /* every model has m->params NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
             to[i] = (float)((double)from[i] * scale);
